@@ -1,0 +1,86 @@
+/**
+ * One error class for everything that the outside world can do to us. The disposition is decided once, where the
+ * error is met; nobody looks at the text of a message to find out what to do.
+ */
+
+/**
+ * What is to be done with the work that met the error.
+ *
+ * - `retry`: the same work may succeed later.
+ * - `skip`: there is nothing left to do.
+ * - `reject`: it will not succeed by repeating; it is recorded with its reason.
+ * - `halt`: nothing of this mirror can succeed until somebody acts.
+ */
+export type Disposition = 'retry' | 'skip' | 'reject' | 'halt';
+
+/** Every code with its usual disposition. Codes are stable: they appear in JSON output, metrics and dead letters. */
+const usualDispositions = {
+  // The outside is not there, or busy.
+  unreachable: 'retry',
+  busy: 'retry',
+  'server-error': 'retry',
+  'body-short': 'retry',
+  'hash-mismatch': 'retry',
+  'changed-meanwhile': 'retry',
+  deadline: 'retry',
+  interrupted: 'retry',
+  // Nothing to do any more.
+  vanished: 'skip',
+  // This instance cannot be copied as it is.
+  refused: 'reject',
+  'filtered-out': 'reject',
+  'wrong-id': 'reject',
+  conflict: 'reject',
+  'source-corrupt': 'reject',
+  'hash-wrong': 'reject',
+  'malformed-message': 'reject',
+  'unknown-mirror': 'reject',
+  'not-dicom': 'reject',
+  'answer-malformed': 'reject',
+  // Nothing can be copied before somebody acts.
+  unauthorized: 'halt',
+  forbidden: 'halt',
+  'read-only': 'halt',
+  full: 'halt',
+  'tls-untrusted': 'halt',
+  'preflight-refused': 'halt',
+  'deletion-guard': 'halt',
+  'archive-format': 'halt',
+  'not-orthanc': 'halt',
+  configuration: 'halt',
+  'lease-lost': 'halt',
+} as const satisfies Record<string, Disposition>;
+
+export type ErrorCode = keyof typeof usualDispositions;
+
+export interface MirrorErrorOptions {
+  /** Replaces the usual disposition of the code. */
+  readonly disposition?: Disposition;
+  /** What was thrown below, kept for a developer; never printed to a user because it may hold patient data. */
+  readonly cause?: unknown;
+  /** The server asked to wait this long before the next try. */
+  readonly retryAfterMs?: number;
+}
+
+/**
+ * An error of known meaning. The message says what happened and what to do, in one line, and holds neither patient
+ * data nor a secret: ids, hashes, status codes and the configured names of stores only.
+ */
+export class MirrorError extends Error {
+  override readonly name = 'MirrorError';
+  readonly code: ErrorCode;
+  readonly disposition: Disposition;
+  readonly retryAfterMs: number | undefined;
+
+  constructor(code: ErrorCode, message: string, options: MirrorErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.disposition = options.disposition ?? usualDispositions[code];
+    this.retryAfterMs = options.retryAfterMs;
+  }
+}
+
+/** @returns whether `error` is a {@link MirrorError}, optionally of one of the given codes. */
+export function isMirrorError(error: unknown, ...codes: readonly ErrorCode[]): error is MirrorError {
+  return error instanceof MirrorError && (codes.length === 0 || codes.includes(error.code));
+}

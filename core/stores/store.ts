@@ -1,0 +1,104 @@
+/**
+ * The contract of every place that holds instances: an Orthanc server, an archive, a folder of files.
+ * `test/contract/store-contract.ts` is this contract as tests; every store passes it.
+ */
+import type { InstanceId, Md5 } from '../identifiers.ts';
+
+/** One line of an inventory. */
+export interface InventoryEntry {
+  readonly id: InstanceId;
+  /** MD5 of the DICOM bytes; `undefined` where the listing does not tell (ask {@link Store.lookup}). */
+  readonly md5: Md5 | undefined;
+  /** Size of the DICOM bytes, uncompressed; `undefined` where the listing does not tell. */
+  readonly sizeBytes: number | undefined;
+}
+
+/** What is known of an instance before its bytes are sent to a destination. */
+export interface InstanceIdentity {
+  readonly id: InstanceId;
+  readonly md5: Md5;
+  readonly sizeBytes: number;
+}
+
+/** The bytes of an instance: in memory when small, else a stream of chunks that can be read once. */
+export type InstanceBytes = Uint8Array | AsyncIterable<Uint8Array>;
+
+/** An instance being read. */
+export interface OpenInstance {
+  readonly id: InstanceId;
+  /** The MD5 that the store promises for the bytes, or `undefined` if it keeps none. */
+  readonly md5: Md5 | undefined;
+  readonly sizeBytes: number | undefined;
+  /**
+   * The bytes, once. Ends normally only after `sizeBytes` bytes (if known); throws `body-short` when the store ends
+   * early and `unreachable` when the connection breaks. Does not verify the MD5: who reads, hashes.
+   */
+  readonly body: AsyncIterable<Uint8Array>;
+  /** Gives up reading. Idempotent; harmless after the end. Must be called if `body` is not read to its end. */
+  cancel(): void;
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface InventoryOptions extends CallOptions {
+  /** List only ids greater than this one: how an interrupted listing is resumed. */
+  readonly after?: InstanceId | undefined;
+}
+
+export interface OpenOptions extends CallOptions {
+  /** Open the version with this hash, where a store can hold several (an archive). Others ignore it. */
+  readonly md5?: Md5 | undefined;
+}
+
+/** A place that instances are read from. */
+export interface Store {
+  /** How the store is called in messages: configured name or address without credentials. */
+  readonly name: string;
+
+  /**
+   * Lists everything, in ascending order of id (byte order of the text). Each id once, except in an archive, where
+   * the versions of one id follow each other in ascending order of MD5. An instance that exists from before the
+   * call until its end is always listed; one that comes or goes meanwhile may be listed or not.
+   * Throws a {@link MirrorError} when the listing cannot be completed: an end without error is a complete listing.
+   */
+  inventory(options?: InventoryOptions): AsyncIterable<InventoryEntry>;
+
+  /**
+   * What the store holds under an id: nothing, one entry, or in an archive one per version. Tells MD5 and size
+   * unless the server keeps none. Never downloads the instance.
+   */
+  lookup(id: InstanceId, options?: CallOptions): Promise<readonly InventoryEntry[]>;
+
+  /**
+   * Starts reading an instance, in one request where the store can.
+   * Throws `vanished` if the store does not hold it, `source-corrupt` if it knows the instance but cannot read it.
+   */
+  open(id: InstanceId, options?: OpenOptions): Promise<OpenInstance>;
+
+  /** Frees connections. The store cannot be used afterwards. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** What became of an instance that was given to a destination; anything else is thrown. */
+export type StoreOutcome =
+  /** The bytes are there now, and the destination confirmed id and hash. */
+  | { readonly kind: 'stored' }
+  /** The destination held exactly these bytes before. */
+  | { readonly kind: 'already-equal' }
+  /** The destination holds other bytes under this id and kept them; `md5` is theirs, if it tells. */
+  | { readonly kind: 'conflict'; readonly md5: Md5 | undefined };
+
+/** A place that instances are written to. */
+export interface DestinationStore extends Store {
+  /**
+   * Writes an instance and proves it: returns only after the destination confirmed the id and the hash of what it
+   * holds. All or nothing: if `body` throws, ends early, or `signal` aborts, the destination holds nothing new.
+   * Idempotent: may be repeated after any error. Never retries by itself once it has begun to read a streamed `body`.
+   *
+   * `body` yields exactly `instance.sizeBytes` bytes; the caller vouches that a body that ends normally hashes to
+   * `instance.md5`.
+   */
+  store(instance: InstanceIdentity, body: InstanceBytes, options?: CallOptions): Promise<StoreOutcome>;
+}
