@@ -134,7 +134,12 @@ export class CopyPass {
     });
     return {
       ...pending,
-      request: { ...request, lacking: request.lacking.filter(open), undecided: request.undecided.filter(open) },
+      request: {
+        ...request,
+        lacking: request.lacking.filter(open),
+        undecided: request.undecided.filter(open),
+        settled: [...(request.settled ?? []), ...refused],
+      },
     };
   }
 
@@ -146,9 +151,11 @@ export class CopyPass {
       error === undefined
         ? failures
         : destinationsOf(pending).map((destination) => ({ destination, kind: 'failed', error, at: 'source' }) as const);
+    // Interrupted before its first try: nothing is known of it, and nothing is said.
+    if (failed.length === 0 && destinationsOf(pending).length > 0) return;
     const outcomes = [...(request.settled ?? []), ...failed];
     const { id, md5, sizeBytes } = request;
-    if (outcomes.length > 0) this.#options.onResult({ id, md5, sizeBytes, outcomes });
+    this.#options.onResult({ id, md5, sizeBytes, outcomes });
   }
 }
 
