@@ -95,7 +95,7 @@ function describeLookup(setup: CommonSetup, opened: () => OpenedStore<Store>): v
   it('looks up MD5 and size of an instance', async () => {
     const [sample, neighbour] = await makeSamples(setup, 2, 2048);
     await opened().seed([sample, neighbour]);
-    expect(await opened().store.lookup(sample.id)).toEqual([
+    expect(await opened().store.lookup(sample.id)).toMatchObject([
       { id: sample.id, md5: sample.md5, sizeBytes: sample.bytes.length },
     ]);
   });
