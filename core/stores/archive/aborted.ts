@@ -24,20 +24,23 @@ export async function* untilAborted<T>(source: AsyncIterable<T>, signal: AbortSi
     yield* source;
     return;
   }
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  aborted.catch(() => undefined);
-  const onAbort = () => reject(abortedError(signal));
+  // One promise per chunk: racing against a single long-lived one would keep every chunk in memory until the end.
+  let rejectPending: (error: MirrorError) => void = () => undefined;
+  const onAbort = () => rejectPending(abortedError(signal));
   signal.addEventListener('abort', onAbort, { once: true });
   const iterator = source[Symbol.asyncIterator]();
   let ended = false;
   try {
     while (true) {
-      const next = await Promise.race([iterator.next(), aborted]);
+      throwIfAborted(signal);
+      const next = await new Promise<IteratorResult<T>>((resolve, reject) => {
+        rejectPending = reject;
+        iterator.next().then(resolve, reject);
+      });
       if (next.done) {
         ended = true;
         return;
       }
-      throwIfAborted(signal);
       yield next.value;
     }
   } finally {

@@ -65,6 +65,13 @@ export interface ObjectStorage {
   readonly name: string;
 
   /**
+   * Makes sure that the place can be written to, before its first use: creates a folder if its parent exists. Idempotent.
+   * Throws `configuration` if there is no such bucket, or no such parent. All other calls on a place that does not
+   * exist throw `configuration` or find nothing.
+   */
+  prepare(options?: CallOptions): Promise<void>;
+
+  /**
    * Writes an object unless there is one under the key, which is never overwritten. `'created'`: the object is durable
    * now. `'exists'`: there was an object, of whatever content, or another writer was quicker, or an earlier try of this
    * very call succeeded although its answer was lost; the bytes may be left unread then.
