@@ -59,10 +59,14 @@ export class GoneKeeper {
     await this.#write();
   }
 
-  /** Ends a complete comparison: buries what is gone, unless the guard holds it back. */
-  async complete(options: CallOptions = {}): Promise<DeletionVerdict> {
+  /**
+   * Ends a complete comparison: buries what is gone, unless the guard holds it back.
+   * @param dryRun only say what would be buried.
+   */
+  async complete({ dryRun = false, ...options }: CallOptions & { dryRun?: boolean } = {}): Promise<DeletionVerdict> {
     this.#missing = noteListed(this.#missing, this.#listed, this.#notAtSource, this.#options.limits);
     const { verdict, next } = completeListing(this.#missing, this.#options.limits, this.#options.now());
+    if (dryRun) return verdict;
     this.#missing = next;
     await this.#write();
     if (verdict.kind !== 'gone') return verdict;
