@@ -82,9 +82,22 @@ export class LocalQueues {
     );
   }
 
-  /** Puts a text into a queue, as anybody with the right to do so could. */
-  send(logicalId: string, body: string): void {
-    this.#server.sendMessage(logicalId, body, { region });
+  /** Whether no message waits or is being worked on, except in dead-letter queues. */
+  drained(): boolean {
+    const depths = this.depths();
+    return this.#queues.every(({ logicalId, redrive }) => {
+      const { waiting = 0, inFlight = 0 } = depths[logicalId] ?? {};
+      return redrive === undefined || waiting + inFlight === 0;
+    });
+  }
+
+  /** Puts a text into every queue that has a dead-letter queue. */
+  send(body: string): void {
+    for (const { logicalId, redrive } of this.#queues) {
+      if (redrive !== undefined) {
+        this.#server.sendMessage(logicalId, body, { region });
+      }
+    }
   }
 
   async stop(): Promise<void> {
