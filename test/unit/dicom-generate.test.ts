@@ -17,7 +17,7 @@ test.each([2048, 2050, 10 * 1024, 130_000, 512 * 1024, 9 * mebibyte + 2])(
     expect(instance.bytes).toHaveLength(sizeBytes);
     const parsed = dicomParser.parseDicom(instance.bytes);
     const pixels = (parsed.uint16('x00280010') ?? 0) * (parsed.uint16('x00280011') ?? 0);
-    expect(parsed.elements['x7fe00010']?.length).toBe(pixels * (parsed.intString('x00280008') ?? 1));
+    expect(parsed.elements.x7fe00010?.length).toBe(pixels * (parsed.intString('x00280008') ?? 1));
     expect(parsed.string('x00020003')).toBe(parsed.string('x00080018'));
   },
 );
@@ -69,8 +69,8 @@ test('a folder holds every instance under its id', async () => {
 
 test('a nested sequence of a few levels is well-formed, the deadly one has 3.6 MB', () => {
   const shallow = dicomParser.parseDicom(generateNestedSequence(placeOfNth('nested', 0), 3).bytes);
-  const second = shallow.elements['x0040a730']?.items?.[0]?.dataSet?.elements['x0040a730'];
-  const third = second?.items?.[0]?.dataSet?.elements['x0040a730'];
+  const second = shallow.elements.x0040a730?.items?.[0]?.dataSet?.elements.x0040a730;
+  const third = second?.items?.[0]?.dataSet?.elements.x0040a730;
   expect(third?.items).toHaveLength(1);
   expect(generateNestedSequence(placeOfNth('nested', 0)).sizeBytes).toBeGreaterThan(3_600_000);
 });
