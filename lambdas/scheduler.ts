@@ -7,7 +7,7 @@ import { type TickReport, tick } from '../core/mirror/tick.ts';
 import { deadlineSignal } from './deadline.ts';
 import { openDeployment } from './deployment.ts';
 import { parseScheduleEvent } from './schedule-event.ts';
-import { count, errorFields, logger, metrics } from './telemetry.ts';
+import { count, errorFields, logger, metrics, publicError } from './telemetry.ts';
 import { tickOptions } from './tick-options.ts';
 
 const deployment = await openDeployment();
@@ -25,6 +25,6 @@ export const handler = middy<unknown, TickReport, Error, Context>()
       return report;
     } catch (error) {
       logger.error('source not followed', { mirror, ...errorFields(error) });
-      throw error;
+      throw publicError(error);
     }
   });

@@ -1,7 +1,7 @@
 /** Log and metrics of the functions. What may appear in a log line is listed here; nothing else is ever logged. */
 import { Logger } from '@aws-lambda-powertools/logger';
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
-import { isMirrorError } from '../core/errors.ts';
+import { isMirrorError, MirrorError } from '../core/errors.ts';
 
 export const logger = new Logger();
 export const metrics = new Metrics();
@@ -34,6 +34,16 @@ export function errorFields(error: unknown): LogFields {
     return { code: error.code, reason: error.message, errorName: nameOf(error.cause) };
   }
   return { errorName: nameOf(error) };
+}
+
+/**
+ * What an invocation that failed throws: the Lambda runtime logs the words of an error, so only those that are ours
+ * get there.
+ */
+export function publicError(error: unknown): Error {
+  return isMirrorError(error)
+    ? new MirrorError(error.code, error.message)
+    : new Error(`unexpected ${nameOf(error) ?? 'error'}; its words are not logged because they may hold patient data`);
 }
 
 function nameOf(error: unknown): string | undefined {
