@@ -6,26 +6,34 @@ import { isMirrorError, MirrorError } from '../core/errors.ts';
 export const logger = new Logger();
 export const metrics = new Metrics();
 
-/** The fields of a log line beside its fixed message: ids, hashes, numbers, configured names and codes only. */
-export interface LogFields {
-  readonly mirror?: string | undefined;
-  readonly kind?: string;
-  readonly id?: string | undefined;
-  readonly messageId?: string;
-  readonly destination?: string;
-  readonly outcome?: string;
-  readonly verdict?: string;
-  readonly code?: string | undefined;
-  /** Message of a MirrorError, which holds neither patient data nor a secret. */
-  readonly reason?: string | undefined;
-  /** Class of an error that is none of ours: its message is not logged, because nobody vouches for it. */
-  readonly errorName?: string | undefined;
-  readonly receiveCount?: number;
-  readonly waitMs?: number | undefined;
-  readonly announced?: number;
-  readonly compared?: number;
-  readonly conflicts?: number;
-  readonly durationMs?: number;
+/** All that a log line may hold beside its fixed message: ids, hashes, numbers, configured names and codes. */
+const allowedFields = [
+  'mirror',
+  'id',
+  'messageId',
+  'destination',
+  'outcome',
+  'verdict',
+  'code',
+  // Message of a MirrorError, which holds neither patient data nor a secret.
+  'reason',
+  // Class of an error that is none of ours: its message is not logged, because nobody vouches for it.
+  'errorName',
+  'receiveCount',
+  'waitMs',
+  'announced',
+  'compared',
+  'conflicts',
+  'comparing',
+  'compareReason',
+  'leaseHeld',
+] as const;
+type LogFields = { readonly [Field in (typeof allowedFields)[number]]?: string | number | boolean | undefined };
+
+/** Logs a line. Fields that are not allowed do not get through, even if the compiler was deceived. */
+export function log(level: 'info' | 'warn' | 'error', message: string, fields: LogFields): void {
+  const allowed = allowedFields.map((field): [string, unknown] => [field, fields[field]]);
+  logger[level](message, Object.fromEntries(allowed.filter(([, value]) => value !== undefined)));
 }
 
 /** The fields that tell about an error, without its own words unless they are ours. */

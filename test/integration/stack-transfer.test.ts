@@ -2,7 +2,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { z } from 'zod';
 import { S3Objects } from '../../core/stores/archive/s3-objects.ts';
 import { type GeneratedInstance, generateInstance, generateInstances } from '../../local/dicom/generate.ts';
@@ -20,6 +20,7 @@ const firstPassword = 'first-hunter2';
 
 const good = [...generateInstances('good', 12, 4096)];
 const later = generateInstance(placeOfNth('later', 0), 4096);
+const whileRefused = generateInstance(placeOfNth('refused', 0), 4096);
 const afterRotation = generateInstance(placeOfNth('rotation', 0), 4096);
 /** The proxy before the target answers 503 to the first two tries of this one. */
 const busy = generateInstance(placeOfNth('busy', 0), 6000);
@@ -34,6 +35,8 @@ let target: OrthancServer;
 let proxy: FaultyProxy;
 let stack: LocalStack;
 let password = firstPassword;
+/** The proxy before the target answers 401 to everything. */
+let refusing = false;
 /** How often an instance of each size was sent to the target. */
 const sends = new Map<number, number>();
 
@@ -50,6 +53,7 @@ beforeAll(async () => {
   cleanUp.defer(() => source.stop());
   cleanUp.defer(() => target.stop());
   proxy = await startProxy(target.url, (request) => {
+    if (refusing) return 401;
     const size = Number(request.headers['content-length']);
     if (request.method !== 'POST' || request.url !== '/instances') return undefined;
     const times = (sends.get(size) ?? 0) + 1;
@@ -74,7 +78,9 @@ function configuration(): unknown {
   const auth = { basic: { username: userName, password: { secretsManager: 'source' } } };
   return {
     mirrors: { main: { source: { url: source.url, auth }, targets: { standby: { url: proxy.url } }, archive: {} } },
-    cloud: { transfer: { timeoutSeconds: 60, maxReceiveCount, firstRetrySeconds: 1, lastRetrySeconds: 1 } },
+    cloud: {
+      transfer: { timeoutSeconds: 60, maxReceiveCount, firstRetrySeconds: 1, lastRetrySeconds: 1, pauseSeconds: 3 },
+    },
   };
 }
 
@@ -185,6 +191,25 @@ test('a tick with nothing new announces nothing; what is added later arrives thr
   expect(await tickAndWait()).toMatchObject({ announced: 1, compared: 0 });
   expect(await idsInTarget()).toContain(later.id);
   expect(await idsInArchive()).toContain(later.id);
+});
+
+test('a target that refuses everybody pauses the mirror and costs no message, however often it was tried', async () => {
+  const putAside = stack.deadLetters().length;
+  refusing = true;
+  onTestFinished(() => {
+    refusing = false;
+  });
+  await post(whileRefused);
+  await stack.invoke('scheduler', { mirror: 'main' });
+  await vi.waitFor(
+    () => expect(stack.invoke('scheduler', { mirror: 'main' })).rejects.toThrow('pauses until'),
+    eventually,
+  );
+  await vi.waitUntil(() => stack.logs.some(({ text }) => text.includes('"verdict":"renew"')), eventually);
+  refusing = false;
+  await waitUntilDone();
+  expect(await idsInTarget()).toContain(whileRefused.id);
+  expect(stack.deadLetters()).toHaveLength(putAside);
 });
 
 test('a rotated password is noticed by functions that are warm', async () => {
