@@ -59,7 +59,7 @@ async function openServer(
   }
   const credentials = urlCredentials === undefined ? credentialsOf(configuration, secrets) : basic(urlCredentials);
   const tls = await tlsMaterialOf(configuration, secrets);
-  return openOrthancStore({ name, url, maxConnections, credentials, tls, signal });
+  return openOrthancStore({ name, url, maxConnections, authorization: credentials, tls });
 }
 
 function basic({ username, password }: { readonly username: string; readonly password: string }) {
