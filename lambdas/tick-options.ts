@@ -4,6 +4,7 @@ import type { QueueMessage } from '../core/queue/message.ts';
 import { Lease } from '../core/stores/archive/lease.ts';
 import type { ObjectStorage } from '../core/stores/archive/object-storage.ts';
 import { StateDocument } from '../core/stores/archive/state.ts';
+import { readCapabilities } from '../core/stores/orthanc/capabilities.ts';
 import type { Deployment } from './deployment.ts';
 
 const msPerHour = 3_600_000;
@@ -27,7 +28,7 @@ export async function tickOptions(
   return {
     source,
     feed: source,
-    sourceIdentity: () => source.identity(),
+    sourceIdentity: async () => (await readCapabilities(source.client, { signal: deadline })).serverIdentifier ?? null,
     destinations,
     document: scheduleDocument(archive.objects),
     send: (announcements) =>

@@ -85,7 +85,7 @@ async function connectArchive(
 ): Promise<Archive> {
   const objects = archiveStorage(name, mirror, archive, bucket);
   try {
-    const serverIdentifier = (await source.identity()) ?? undefined;
+    const { serverIdentifier } = await source.capabilities();
     return await openArchive(objects, {
       createFor: { name, ...(serverIdentifier === undefined ? {} : { serverIdentifier }) },
     });

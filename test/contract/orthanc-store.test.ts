@@ -39,7 +39,10 @@ for (const { program, tellsHashes } of [
 
 function once<T>(make: () => T): () => T {
   let made: { readonly value: T } | undefined;
-  return () => (made ??= { value: make() }).value;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
 }
 
 function makeSample(sizeBytes: number): SampleInstance {

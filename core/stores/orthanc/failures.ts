@@ -56,9 +56,8 @@ export function errorOfStatus(call: RefusedCall, special?: StatusCodes): MirrorE
   const { name, method, path, status, orthancError, retryAfterMs } = call;
   const reason = orthancError === undefined ? '' : ` (${orthancError})`;
   const hint = advice[code] === undefined ? '' : `: ${advice[code]}`;
-  return new MirrorError(code, `${name} answered ${status}${reason} to ${method} ${pathOnly(path)}${hint}`, {
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-  });
+  const message = `${name} answered ${status}${reason} to ${method} ${pathOnly(path)}${hint}`;
+  return new MirrorError(code, message, retryAfterMs === undefined ? {} : { retryAfterMs });
 }
 
 /** @returns milliseconds of a Retry-After header: seconds, or a date. */

@@ -1,9 +1,9 @@
 /** Writing an instance to a server, and proving that the server holds it. */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { MirrorError } from '../../errors.ts';
-import { isOrthancId, type Md5 } from '../../identifiers.ts';
-import type { CallOptions, InstanceBytes, InstanceIdentity, StoreOutcome } from '../store.ts';
+import { isMirrorError, MirrorError } from '../../errors.ts';
+import { type InstanceId, isInstanceId, type Md5 } from '../../identifiers.ts';
+import type { CallOptions, InstanceBytes, InstanceIdentity, InventoryEntry, StoreOutcome } from '../store.ts';
 import type { OrthancCapabilities } from './capabilities.ts';
 import { md5In } from './dicom-attachment.ts';
 import { exactBody } from './exact-body.ts';
@@ -31,7 +31,7 @@ type Claim = 'stored' | 'held-before';
 
 /**
  * POSTs an instance, checks what the server says about it, and then asks it for the hash of what it holds.
- * An unanswered POST throws `unreachable`, and may have stored: to repeat it is safe.
+ * A copy that is not what was sent is removed again. An unanswered POST throws `unreachable`, and may have stored: to repeat it is safe.
  */
 export async function storeInstance(
   client: OrthancClient,
@@ -40,11 +40,13 @@ export async function storeInstance(
   body: InstanceBytes,
   options: CallOptions,
 ): Promise<StoreOutcome> {
-  const claim = claimOf(client.name, instance, await post(client, instance, body, options));
-  const md5 = await heldMd5(client, capabilities, instance, options);
+  const answer = await post(client, instance, body, options);
+  const claim = await claimOf(client, instance, answer);
+  const held = await heldNow(client, capabilities, instance, options);
+  const md5 = held.md5 ?? (await md5ReadBack(client, instance.id, options));
   if (md5 === instance.md5) return { kind: claim === 'stored' ? 'stored' : 'already-equal' };
   if (claim === 'held-before') return { kind: 'conflict', md5 };
-  throw storedOtherBytes(client.name, instance);
+  throw await otherBytes(client, instance, held);
 }
 
 async function post(
@@ -77,52 +79,72 @@ async function post(
 }
 
 /** @returns what a 200 claims; throws if it claims anything else than to hold this instance. */
-function claimOf(name: string, instance: InstanceIdentity, answer: Answer): Claim {
-  if (Array.isArray(answer)) {
-    throw new MirrorError('refused', `${name} took the instance ${instance.id} for a ZIP archive`);
-  }
+async function claimOf(client: OrthancClient, { id }: InstanceIdentity, answer: Answer): Promise<Claim> {
+  const { name } = client;
+  if (Array.isArray(answer)) throw new MirrorError('refused', `${name} took the instance ${id} for a ZIP archive`);
   const { ID, Status } = answer;
   if (Status === 'FilteredOut' || ID === undefined || ID === '') {
     const what = 'a script or plugin there (ReceivedInstanceFilter) discards it';
-    throw new MirrorError('filtered-out', `${name} did not store the instance ${instance.id}: ${what}`);
+    throw new MirrorError('filtered-out', `${name} did not store the instance ${id}: ${what}`);
   }
-  if (ID !== instance.id) {
-    const other = isOrthancId(ID) ? `the id ${ID}` : 'another id';
+  if (ID !== id) {
+    const removal = Status === 'Success' && isInstanceId(ID) ? await discard(client, ID) : 'it was there before';
     const what = 'it modifies what it receives, or reads the identifiers in another character set (DefaultEncoding)';
-    throw new MirrorError('wrong-id', `${name} stored the instance ${instance.id} under ${other}: ${what}`);
+    throw new MirrorError('wrong-id', `${name} stored the instance ${id} under another id: ${what}; ${removal}`);
   }
   if (Status === 'Success') return 'stored';
   if (Status === 'AlreadyStored') return 'held-before';
   throw new MirrorError('answer-malformed', `${name} answered an upload with a status that is not known`);
 }
 
-/** @returns the MD5 of what the server holds; reads it back and hashes it if the server keeps no hashes. */
-async function heldMd5(
+/** @returns what the server holds under the id now. */
+async function heldNow(
   client: OrthancClient,
   capabilities: OrthancCapabilities,
   { id }: InstanceIdentity,
   options: CallOptions,
-): Promise<Md5 | undefined> {
+): Promise<InventoryEntry> {
   const held = await lookUpInstance(client, capabilities, id, options);
-  if (held === undefined) {
-    const what = 'does it recycle (MaximumStorageSize, MaximumPatientCount), or does a script delete?';
-    throw new MirrorError('changed-meanwhile', `${client.name} took the instance ${id} and does not hold it: ${what}`);
-  }
-  return held.md5 ?? md5ReadBack(client, id, options);
+  if (held !== undefined) return held;
+  const what = 'does it recycle (MaximumStorageSize, MaximumPatientCount), or does a script delete?';
+  throw new MirrorError('changed-meanwhile', `${client.name} took the instance ${id} and does not hold it: ${what}`);
 }
 
-async function md5ReadBack(
-  client: OrthancClient,
-  id: InstanceIdentity['id'],
-  options: CallOptions,
-): Promise<Md5 | undefined> {
+/** The proof of a server that keeps no hashes (`StoreMD5ForAttachments` off): read it all back. */
+async function md5ReadBack(client: OrthancClient, id: InstanceId, options: CallOptions): Promise<Md5 | undefined> {
   const hash = createHash('md5');
   const instance = await openInstance(client, id, options);
   for await (const chunk of instance.body) hash.update(chunk);
   return md5In(hash.digest('hex'));
 }
 
-function storedOtherBytes(name: string, { id, md5 }: InstanceIdentity): MirrorError {
-  const what = `stored other bytes than those with the MD5 ${md5}: switch off IngestTranscoding and scripts that modify`;
-  return new MirrorError('hash-wrong', `${name}, instance ${id}: ${what} what is received`);
+/**
+ * The server stored other bytes than were sent. Bytes of the same size were damaged on the way and may be sent again;
+ * a server that transcodes or modifies changes the size, and will again.
+ */
+async function otherBytes(
+  client: OrthancClient,
+  { id, md5, sizeBytes }: InstanceIdentity,
+  held: InventoryEntry,
+): Promise<MirrorError> {
+  const damaged = held.sizeBytes === sizeBytes;
+  const why = damaged
+    ? 'they were damaged on the way'
+    : 'switch off IngestTranscoding and scripts that modify what is received';
+  const what = `${client.name} stored other bytes of the instance ${id} than those with the MD5 ${md5}: ${why}`;
+  return new MirrorError(damaged ? 'hash-mismatch' : 'hash-wrong', `${what}; ${await discard(client, id)}`);
+}
+
+/**
+ * Removes a copy that turned out wrong, so that nothing unproven stays. What the server answered `Success` for is what
+ * we sent: nothing of anybody else's is lost. Done even when the caller gives up. @returns what became of it, in words.
+ */
+async function discard(client: OrthancClient, id: InstanceId): Promise<string> {
+  try {
+    await client.delete(`/instances/${id}`);
+    return 'that copy was removed again';
+  } catch (error) {
+    if (isMirrorError(error, 'vanished')) return 'that copy is gone again';
+    return `that copy (${id}) could not be removed`;
+  }
 }
