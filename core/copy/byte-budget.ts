@@ -1,0 +1,64 @@
+/** Bounds the bytes that all copies of a process hold at once: how memory stays independent of sizes and numbers. */
+
+interface Waiting {
+  readonly bytes: number;
+  readonly grant: () => void;
+}
+
+/**
+ * A first-come-first-served allowance. A request larger than the whole is granted as if it were the whole, so that
+ * the largest instance runs alone instead of never.
+ */
+export class ByteBudget {
+  readonly totalBytes: number;
+  #freeBytes: number;
+  #waiting: Waiting[] = [];
+
+  constructor(totalBytes: number) {
+    this.totalBytes = totalBytes;
+    this.#freeBytes = totalBytes;
+  }
+
+  /** Waits for `bytes`; the returned function gives them back (once). Throws the signal's reason when it aborts. */
+  async acquire(bytes: number, signal?: AbortSignal): Promise<() => void> {
+    const amount = Math.min(bytes, this.totalBytes);
+    signal?.throwIfAborted();
+    if (this.#waiting.length === 0 && amount <= this.#freeBytes) {
+      this.#freeBytes -= amount;
+    } else {
+      await this.#wait(amount, signal);
+    }
+    let held = true;
+    return () => {
+      if (!held) return;
+      held = false;
+      this.#freeBytes += amount;
+      this.#grantNext();
+    };
+  }
+
+  async #wait(bytes: number, signal: AbortSignal | undefined): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const waiting: Waiting = { bytes, grant: resolve };
+    const giveUp = (): void => {
+      this.#waiting = this.#waiting.filter((other) => other !== waiting);
+      reject(signal?.reason);
+      this.#grantNext();
+    };
+    this.#waiting.push(waiting);
+    signal?.addEventListener('abort', giveUp, { once: true });
+    try {
+      await promise;
+    } finally {
+      signal?.removeEventListener('abort', giveUp);
+    }
+  }
+
+  #grantNext(): void {
+    for (let next = this.#waiting[0]; next !== undefined && next.bytes <= this.#freeBytes; next = this.#waiting[0]) {
+      this.#waiting.shift();
+      this.#freeBytes -= next.bytes;
+      next.grant();
+    }
+  }
+}

@@ -1,0 +1,187 @@
+/**
+ * Copies one instance: one read of the source feeds every destination that lacks it, and no destination ever
+ * completes bytes whose hash was not verified before its last byte was sent.
+ */
+import { isMirrorError, MirrorError } from '../errors.ts';
+import type { Md5 } from '../identifiers.ts';
+import type { InstanceBytes, InstanceIdentity, OpenInstance, Store } from '../stores/store.ts';
+import { Branch } from './branch.ts';
+import { ByteBudget } from './byte-budget.ts';
+import { type CopyRequest, type Decision, decide } from './decide.ts';
+import {
+  type CopyResult,
+  conflictError,
+  type Destination,
+  type DestinationOutcome,
+  outcomeOfError,
+} from './outcome.ts';
+import { pumpVerified } from './pump.ts';
+import { readUntilVerifiable, wholeInMemoryBytes } from './read-verified.ts';
+
+/** What a streamed instance is reckoned at in the budget: buffers of the sockets and of a multipart upload. */
+const streamedBytes = 32 * 1024 * 1024;
+
+export interface CopyContext {
+  readonly source: Store;
+  readonly signal?: AbortSignal | undefined;
+  /** Shared by all copies of a process. */
+  readonly budget: ByteBudget;
+}
+
+/** The budget of a process: 64 MiB hold 16 instances of the largest size that is kept in memory, or 2 streams. */
+export function defaultBudget(): ByteBudget {
+  return new ByteBudget(64 * 1024 * 1024);
+}
+
+/**
+ * Brings one instance to its destinations. Outside errors end up in the outcomes, one per destination; what is thrown
+ * is a defect. A body whose hash is wrong is read a second time before it is rejected.
+ */
+export async function copyInstance(request: CopyRequest, context: CopyContext): Promise<CopyResult> {
+  let decision: Decision;
+  try {
+    decision = await decide(request, context.source, context.signal);
+  } catch (error) {
+    const all = [...request.lacking, ...request.undecided];
+    return resultOf(request, { md5: request.md5, sizeBytes: request.sizeBytes }, [
+      ...(request.settled ?? []),
+      ...failAll(all, error, context.signal),
+    ]);
+  }
+  if (decision.lacking.length === 0) return resultOf(request, decision, decision.outcomes);
+  const first = await readAndStore(request, decision, decision.lacking, context);
+  const mismatched = first.outcomes.filter(({ error }) => error?.code === 'hash-mismatch');
+  if (mismatched.length === 0) return resultOf(request, first, [...decision.outcomes, ...first.outcomes]);
+  const settled = first.outcomes.filter((outcome) => !mismatched.includes(outcome));
+  const again = mismatched.map(({ destination }) => destination);
+  const second = await readAndStore(request, decision, again, context);
+  return resultOf(request, second, [...decision.outcomes, ...settled, ...second.outcomes.map(rejectSecondMismatch)]);
+}
+
+interface Attempt {
+  readonly md5: Md5 | undefined;
+  readonly sizeBytes: number | undefined;
+  readonly outcomes: readonly DestinationOutcome[];
+}
+
+function resultOf(
+  { id }: CopyRequest,
+  { md5, sizeBytes }: Pick<Attempt, 'md5' | 'sizeBytes'>,
+  outcomes: readonly DestinationOutcome[],
+): CopyResult {
+  return { id, md5, sizeBytes, outcomes };
+}
+
+/** One read of the source, given to all of `destinations`. */
+async function readAndStore(
+  request: CopyRequest,
+  expected: Pick<Attempt, 'md5' | 'sizeBytes'>,
+  destinations: readonly Destination[],
+  context: CopyContext,
+): Promise<Attempt> {
+  const { source, budget, signal } = context;
+  let release: (() => void) | undefined;
+  let opened: OpenInstance | undefined;
+  let identity: InstanceIdentity | undefined;
+  try {
+    release = await budget.acquire(weightOf(expected.sizeBytes), signal);
+    opened = await source.open(request.id, { md5: expected.md5, signal });
+    const read = await readUntilVerifiable(opened, source, signal);
+    identity = read.identity;
+    const outcomes =
+      read.bytes === undefined
+        ? await storeStreamed(opened, read.identity, source.name, destinations, signal)
+        : await storeAll(destinations, read.identity, () => read.bytes, signal);
+    return { ...read.identity, outcomes };
+  } catch (error) {
+    return { ...(identity ?? expected), outcomes: failAll(destinations, error, signal) };
+  } finally {
+    opened?.cancel();
+    release?.();
+  }
+}
+
+function weightOf(sizeBytes: number | undefined): number {
+  if (sizeBytes === undefined) return wholeInMemoryBytes;
+  return sizeBytes <= wholeInMemoryBytes ? sizeBytes : streamedBytes;
+}
+
+/** Streams a large instance; every destination lacks the last chunk until the hash of the whole is verified. */
+async function storeStreamed(
+  opened: OpenInstance,
+  identity: InstanceIdentity,
+  sourceName: string,
+  destinations: readonly Destination[],
+  signal: AbortSignal | undefined,
+): Promise<readonly DestinationOutcome[]> {
+  const branches = new Map(destinations.map((destination) => [destination, new Branch()]));
+  const pumped = pumpVerified(opened, identity, sourceName, [...branches.values()]);
+  const outcomes = storeAll(
+    destinations,
+    identity,
+    (destination) => branches.get(destination),
+    signal,
+    (destination) => branches.get(destination)?.close(),
+  );
+  const [settled] = await Promise.all([outcomes, pumped]);
+  return settled;
+}
+
+async function storeAll(
+  destinations: readonly Destination[],
+  identity: InstanceIdentity,
+  bodyFor: (destination: Destination) => InstanceBytes | undefined,
+  signal: AbortSignal | undefined,
+  settled?: (destination: Destination) => void,
+): Promise<readonly DestinationOutcome[]> {
+  return Promise.all(
+    destinations.map(async (destination): Promise<DestinationOutcome> => {
+      try {
+        const outcome = await destination.store.store(identity, bodyFor(destination) ?? new Uint8Array(), { signal });
+        switch (outcome.kind) {
+          case 'stored':
+            return { destination, kind: 'copied' };
+          case 'already-equal':
+            return { destination, kind: 'already-equal' };
+          case 'conflict':
+            return { destination, kind: 'conflict', error: conflictError(destination, identity.id) };
+        }
+      } catch (error) {
+        return outcomeOfError(destination, meaningOf(error, signal), 'destination');
+      } finally {
+        settled?.(destination);
+      }
+    }),
+  );
+}
+
+/** Every destination gets the source's error. */
+function failAll(
+  destinations: readonly Destination[],
+  error: unknown,
+  signal: AbortSignal | undefined,
+): readonly DestinationOutcome[] {
+  const meaning = meaningOf(error, signal);
+  return destinations.map((destination) => outcomeOfError(destination, meaning, 'source'));
+}
+
+/** After an abort the reason of the abort is what counts, whatever the torn connection threw. */
+function meaningOf(error: unknown, signal: AbortSignal | undefined): unknown {
+  if (isMirrorError(error) || signal?.aborted !== true) return error;
+  return isMirrorError(signal.reason)
+    ? signal.reason
+    : new MirrorError('interrupted', 'stopped before the instance was complete; run again to continue', {
+        cause: error,
+      });
+}
+
+function rejectSecondMismatch(outcome: DestinationOutcome): DestinationOutcome {
+  if (outcome.error?.code !== 'hash-mismatch') return outcome;
+  const error = new MirrorError(
+    'hash-wrong',
+    `${outcome.error.message}, twice: the source's file is damaged, or something between changes it. ` +
+      'Run "verify --repair" or ask the server to verify its attachment.',
+    { cause: outcome.error },
+  );
+  return { ...outcome, kind: 'rejected', error };
+}

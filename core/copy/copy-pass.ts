@@ -1,0 +1,164 @@
+import type { MirrorError } from '../errors.ts';
+import type { InstanceId } from '../identifiers.ts';
+import type { Store } from '../stores/store.ts';
+import { AdaptiveConcurrency, type ConcurrencyLimits } from './adaptive-concurrency.ts';
+import { copyInstance } from './copy-instance.ts';
+import type { CopyManyOptions } from './copy-many.ts';
+import type { CopyRequest } from './decide.ts';
+import { Outage } from './outage.ts';
+import type { Destination, DestinationOutcome } from './outcome.ts';
+
+/** What is still to be done for an instance. */
+export interface Pending {
+  readonly request: CopyRequest;
+  /** How the last try of the request failed, where there was one. */
+  readonly failures: readonly DestinationOutcome[];
+}
+
+/** What no repetition can change for now: a destination that refuses everything, a source that does, or one away. */
+export class Standstill {
+  stoppedBy: MirrorError | undefined;
+  readonly withdrawn = new Map<Destination, MirrorError>();
+  readonly #source: Store;
+  readonly #outage: Outage;
+  readonly #signal: AbortSignal | undefined;
+
+  constructor(source: Store, patienceMs: number, signal: AbortSignal | undefined) {
+    this.#source = source;
+    this.#signal = signal;
+    this.#outage = new Outage(patienceMs, signal);
+  }
+
+  /** Waits while a server is away. @returns whether anything can still be copied to some of `destinations`. */
+  async passable(destinations: readonly Destination[]): Promise<boolean> {
+    await this.#outage.over();
+    this.stoppedBy ??= this.#outage.givenUp(this.#source);
+    for (const destination of destinations) {
+      const reason = this.#outage.givenUp(destination.store);
+      if (reason !== undefined && !this.withdrawn.has(destination)) this.withdrawn.set(destination, reason);
+    }
+    return this.stoppedBy === undefined && this.#signal?.aborted !== true;
+  }
+
+  /** Draws the conclusions from a failure. */
+  note({ destination, error, at }: DestinationOutcome, id: InstanceId): void {
+    if (error === undefined || this.#signal?.aborted === true) return;
+    if (error.disposition === 'halt') {
+      if (at === 'source') this.stoppedBy ??= error;
+      else this.withdrawn.set(destination, error);
+    } else if (error.code === 'unreachable') {
+      this.#outage.suspect(at === 'source' ? this.#source : destination.store, id, error);
+    }
+  }
+}
+
+/** One go through the instances. */
+export class CopyPass {
+  readonly #options: CopyManyOptions;
+  readonly #concurrency: AdaptiveConcurrency;
+  readonly #standstill: Standstill;
+  readonly #last: boolean;
+  readonly #running = new Set<Promise<void>>();
+  readonly #again: Pending[] = [];
+
+  constructor(options: CopyManyOptions, limits: ConcurrencyLimits, standstill: Standstill, last: boolean) {
+    this.#options = options;
+    this.#concurrency = new AdaptiveConcurrency(limits);
+    this.#standstill = standstill;
+    this.#last = last;
+  }
+
+  /** @returns what is worth another pass, when the last copy of this one is settled. */
+  async run(todo: AsyncIterable<Pending> | Iterable<Pending>): Promise<readonly Pending[]> {
+    try {
+      for await (const pending of todo) {
+        while (this.#running.size >= this.#concurrency.limit) await Promise.race(this.#running);
+        const passable = await this.#standstill.passable(destinationsOf(pending));
+        if (!passable || this.#options.draining?.aborted === true) {
+          this.#giveUp(pending);
+          if (!Array.isArray(todo)) break;
+          continue;
+        }
+        this.#start(this.#withoutWithdrawn(pending));
+      }
+    } finally {
+      await Promise.all(this.#running);
+    }
+    if (this.#standstill.stoppedBy === undefined && !this.#stopping()) return this.#again;
+    for (const pending of this.#again) this.#giveUp(pending);
+    return [];
+  }
+
+  #stopping(): boolean {
+    return this.#options.signal?.aborted === true || this.#options.draining?.aborted === true;
+  }
+
+  #start(pending: Pending): void {
+    if (destinationsOf(pending).length === 0) {
+      this.#giveUp(pending);
+      return;
+    }
+    const running = this.#copy(pending).finally(() => this.#running.delete(running));
+    this.#running.add(running);
+  }
+
+  async #copy({ request }: Pending): Promise<void> {
+    const startedAtMs = performance.now();
+    const result = await copyInstance(request, this.#options);
+    const nowMs = performance.now();
+    const failures = result.outcomes.filter(({ kind }) => kind === 'failed');
+    if (failures.length === 0) this.#concurrency.succeeded(nowMs - startedAtMs, nowMs);
+    for (const failure of failures) this.#standstill.note(failure, request.id);
+    const passing = failures.filter(({ error }) => error?.disposition === 'retry');
+    if (passing.length > 0) this.#concurrency.pushedBack();
+    const settled = result.outcomes.filter((outcome) => !passing.includes(outcome));
+    if (passing.length === 0 || this.#last || this.#stopping()) {
+      this.#options.onResult({ ...result, outcomes: [...settled, ...passing] });
+      return;
+    }
+    // They are asked first next time: an unanswered POST may have been stored.
+    const undecided = passing.map(({ destination }) => destination);
+    const { id, md5, sizeBytes } = result;
+    this.#again.push({ request: { id, md5, sizeBytes, lacking: [], undecided, settled }, failures: passing });
+  }
+
+  /** Destinations that refuse everything get their outcome without being asked again. */
+  #withoutWithdrawn(pending: Pending): Pending {
+    const { withdrawn } = this.#standstill;
+    if (withdrawn.size === 0) return pending;
+    const { request } = pending;
+    const open = (destination: Destination): boolean => !withdrawn.has(destination);
+    const refused = destinationsOf(pending).flatMap((destination): DestinationOutcome[] => {
+      const error = withdrawn.get(destination);
+      return error === undefined ? [] : [{ destination, kind: 'failed', error, at: 'destination' }];
+    });
+    return {
+      ...pending,
+      request: {
+        ...request,
+        lacking: request.lacking.filter(open),
+        undecided: request.undecided.filter(open),
+        settled: [...(request.settled ?? []), ...refused],
+      },
+    };
+  }
+
+  /** Reports an instance that will not be tried (again), where there is a reason to report. */
+  #giveUp(pending: Pending): void {
+    const error = this.#standstill.stoppedBy;
+    const { request, failures } = pending;
+    const failed =
+      error === undefined
+        ? failures
+        : destinationsOf(pending).map((destination) => ({ destination, kind: 'failed', error, at: 'source' }) as const);
+    // Interrupted before its first try: nothing is known of it, and nothing is said.
+    if (failed.length === 0 && destinationsOf(pending).length > 0) return;
+    const outcomes = [...(request.settled ?? []), ...failed];
+    const { id, md5, sizeBytes } = request;
+    this.#options.onResult({ id, md5, sizeBytes, outcomes });
+  }
+}
+
+function destinationsOf({ request }: Pending): readonly Destination[] {
+  return [...request.lacking, ...request.undecided];
+}

@@ -1,0 +1,81 @@
+/** Reads what a source opened and makes sure that its bytes can be verified before anybody completes them. */
+import { createHash } from 'node:crypto';
+import { MirrorError } from '../errors.ts';
+import { type Md5, md5Of } from '../identifiers.ts';
+import type { InstanceIdentity, OpenInstance, Store } from '../stores/store.ts';
+
+/** Instances up to this size are hashed in memory before anything is sent; larger ones are streamed. */
+export const wholeInMemoryBytes = 4 * 1024 * 1024;
+
+export interface Readable {
+  readonly identity: InstanceIdentity;
+  /** The verified bytes of a small instance; `undefined` for one that must be streamed. */
+  readonly bytes: Uint8Array | undefined;
+}
+
+/** Reads a small instance whole and verifies it; of a large one it only makes sure that its hash is known. */
+export async function readUntilVerifiable(
+  opened: OpenInstance,
+  source: Store,
+  signal: AbortSignal | undefined,
+): Promise<Readable> {
+  const { id, sizeBytes } = opened;
+  if (sizeBytes === undefined) {
+    throw new MirrorError(
+      'answer-malformed',
+      `${source.name} does not tell the size of instance ${id}, so an early end could not be noticed. ` +
+        'Check for a proxy before the server that removes Content-Length.',
+    );
+  }
+  if (sizeBytes <= wholeInMemoryBytes) {
+    const bytes = await collect(opened.body, sizeBytes);
+    const md5 = md5Of(bytes);
+    assertVerified(opened, { md5, sizeBytes: bytes.byteLength }, source.name);
+    return { identity: { id, md5, sizeBytes }, bytes };
+  }
+  const md5 = opened.md5 ?? (await hashBeforehand(opened, source, signal));
+  return { identity: { id, md5, sizeBytes }, bytes: undefined };
+}
+
+/** A source that keeps no hashes is read twice: two reads that agree are the only proof there is. */
+async function hashBeforehand(opened: OpenInstance, source: Store, signal: AbortSignal | undefined): Promise<Md5> {
+  const reading = await source.open(opened.id, { signal });
+  try {
+    const hash = createHash('md5');
+    for await (const chunk of reading.body) hash.update(chunk);
+    return hash.digest('hex') as Md5;
+  } finally {
+    reading.cancel();
+  }
+}
+
+async function collect(body: AsyncIterable<Uint8Array>, sizeBytes: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let received = 0;
+  for await (const chunk of body) {
+    chunks.push(chunk);
+    received += chunk.byteLength;
+    if (received > sizeBytes) break;
+  }
+  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
+}
+
+/** Throws `body-short` or `hash-mismatch` unless what was received is what the source announced. */
+export function assertVerified(
+  announced: Pick<OpenInstance, 'id' | 'md5' | 'sizeBytes'>,
+  received: { readonly md5: Md5; readonly sizeBytes: number },
+  sourceName: string,
+): void {
+  if (received.sizeBytes !== announced.sizeBytes) {
+    throw new MirrorError(
+      'body-short',
+      `${sourceName} announced ${announced.sizeBytes} bytes of instance ${announced.id} and sent ${received.sizeBytes}`,
+    );
+  }
+  if (announced.md5 !== undefined && received.md5 !== announced.md5) {
+    throw new MirrorError(
+      'hash-mismatch',
+      `instance ${announced.id} arrived from ${sourceName} with MD5 ${received.md5} instead of ${announced.md5}`,
+    );
+  }
+}

@@ -1,0 +1,243 @@
+/** One machine's mirror run: compare everything, copy what is missing, then follow the change feed. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { type PlannedInstance, planCopies } from '../compare/plan.ts';
+import { defaultBudget } from '../copy/copy-instance.ts';
+import { type CopyManyEnd, type CopyManyOptions, copyMany } from '../copy/copy-many.ts';
+import { type CopyRequest, decide } from '../copy/decide.ts';
+import type { CopyResult, Destination } from '../copy/outcome.ts';
+import { isMirrorError, type MirrorError } from '../errors.ts';
+import type { Change, ChangeFeed } from '../follow/change-feed.ts';
+import type { Cursor } from '../follow/cursor.ts';
+import { cursorAtEnd, followChanges } from '../follow/follow.ts';
+import { type InstanceId, isInstanceId } from '../identifiers.ts';
+import type { Store } from '../stores/store.ts';
+import { readAhead } from './read-ahead.ts';
+import { type Summary, SummaryCounter } from './summary.ts';
+
+/** Requests that a plan may be ahead of the copies: about 10 MB, and the whole plan of most runs. */
+const planAhead = 20_000;
+/** Pause of a watch before it compares again after an outage. */
+const mendMs = 30_000;
+/** An id that no resource has; asking for it tells whether a store answers. */
+const nobody = '00000000-00000000-00000000-00000000-00000000' as InstanceId;
+
+export interface MirrorRun {
+  readonly source: Store;
+  /** The source's change feed; without one only the comparison is done. */
+  readonly feed?: ChangeFeed | undefined;
+  /** At least one. Their stores have different names. */
+  readonly destinations: readonly Destination[];
+  /** Most copies at once. */
+  readonly concurrency: number;
+  /** Compare only, and report what would be copied. */
+  readonly dryRun?: boolean;
+  /** After the first comparison follow the feed until `draining` or `signal`. */
+  readonly watch?: { readonly pollMs: number; readonly reconcileMs: number } | undefined;
+  /** No new copy starts after this; what runs is finished. */
+  readonly draining?: AbortSignal | undefined;
+  /** Everything is torn off. */
+  readonly signal?: AbortSignal | undefined;
+  readonly patienceMs?: number;
+  readonly observer?: MirrorObserver;
+}
+
+/** What a caller may want to show while the run goes on. */
+export interface MirrorObserver {
+  /** An instance has its final outcome; equal ones that the listings settled included. */
+  onResult?(result: CopyResult): void;
+  /** An instance is to be copied or asked for. `sizeBytes` where the source listed it. */
+  onPlanned?(request: CopyRequest): void;
+  /** The comparison came to `id`; ids are spread evenly, so its first digits tell the fraction. */
+  onCompared?(id: InstanceId): void;
+  /** The comparison is complete: nothing more will be planned. */
+  onPlanComplete?(): void;
+}
+
+export interface MirrorRunEnd {
+  readonly summary: Summary;
+  /** Why the run ended before its work did: the source failed for good, or somebody interrupted. */
+  readonly stoppedBy: MirrorError | undefined;
+  /** Destinations that could not be served to the end, with the reason. */
+  readonly withdrawn: ReadonlyMap<Destination, MirrorError>;
+  readonly interrupted: boolean;
+}
+
+/** Runs a mirror. Outside errors end up in the result; what is thrown is a defect. */
+export async function runMirror(run: MirrorRun): Promise<MirrorRunEnd> {
+  return new Run(run).toEnd();
+}
+
+class Run {
+  readonly #run: MirrorRun;
+  readonly #counter: SummaryCounter;
+  readonly #withdrawn = new Map<Destination, MirrorError>();
+  readonly #budget = defaultBudget();
+  #stoppedBy: MirrorError | undefined;
+
+  constructor(run: MirrorRun) {
+    this.#run = run;
+    this.#counter = new SummaryCounter(run.destinations.map(({ store }) => store.name));
+  }
+
+  async toEnd(): Promise<MirrorRunEnd> {
+    for (;;) {
+      await this.#round();
+      if (this.#run.watch === undefined || this.#over() || !this.#mayMend()) break;
+      await this.#pause(mendMs);
+    }
+    return {
+      summary: this.#counter.summary(),
+      stoppedBy: this.#stoppedBy,
+      withdrawn: this.#withdrawn,
+      interrupted: this.#over(),
+    };
+  }
+
+  /** One comparison and what follows it, from a clean slate. */
+  async #round(): Promise<void> {
+    this.#stoppedBy = undefined;
+    this.#withdrawn.clear();
+    try {
+      await this.#withdrawUnreachable();
+      if (!this.#done()) await this.#compareThenFollow();
+    } catch (error) {
+      if (!isMirrorError(error) && !this.#over()) throw error;
+      if (isMirrorError(error)) this.#stoppedBy ??= error;
+    }
+  }
+
+  /** A watch goes on after an outage; an error that only an administrator can mend ends it. */
+  #mayMend(): boolean {
+    const reasons = [this.#stoppedBy, ...this.#withdrawn.values()].filter((error) => error !== undefined);
+    return reasons.every(({ disposition, code }) => disposition === 'retry' || code === 'full');
+  }
+
+  /** A destination that does not answer at the start is left out; the others are served. */
+  async #withdrawUnreachable(): Promise<void> {
+    const { source, destinations, signal } = this.#run;
+    await source.lookup(nobody, { signal });
+    const answers = await Promise.allSettled(destinations.map(({ store }) => store.lookup(nobody, { signal })));
+    for (const [index, destination] of destinations.entries()) {
+      const answer = answers[index];
+      if (answer?.status !== 'rejected') continue;
+      if (!isMirrorError(answer.reason)) throw answer.reason;
+      this.#withdrawn.set(destination, answer.reason);
+    }
+  }
+
+  /** The comparison, then the feed; when watching, again and again. */
+  async #compareThenFollow(): Promise<void> {
+    const { feed, watch, signal } = this.#run;
+    for (;;) {
+      const cursor = feed === undefined ? undefined : await cursorAtEnd(feed, { signal });
+      await this.#copy(readAhead(this.#plan(), planAhead));
+      if (feed === undefined || cursor === undefined || this.#run.dryRun === true || this.#done()) return;
+      const compareAtMs = performance.now() + (watch?.reconcileMs ?? 0);
+      const again = await this.#follow(feed, cursor, compareAtMs);
+      if (!again || this.#done()) return;
+    }
+  }
+
+  /** Follows the feed to its end, or while watching. @returns whether everything must be compared again. */
+  async #follow(feed: ChangeFeed, start: Cursor, compareAtMs: number): Promise<boolean> {
+    const { watch, signal } = this.#run;
+    for (let cursor = start; ; ) {
+      for await (const step of followChanges(feed, cursor, { signal })) {
+        if (step.kind === 'reset') return true;
+        await this.#copy(this.#announced(step.changes));
+        if (this.#done()) return false;
+        cursor = step.cursor;
+      }
+      if (watch === undefined) return false;
+      if (performance.now() >= compareAtMs) return true;
+      await this.#pause(watch.pollMs);
+      if (this.#done()) return false;
+    }
+  }
+
+  async #pause(ms: number): Promise<void> {
+    const { draining, signal } = this.#run;
+    const stop = AbortSignal.any([draining, signal].filter((one) => one !== undefined));
+    await delay(ms, undefined, { signal: stop }).catch(() => undefined);
+  }
+
+  async *#plan(): AsyncGenerator<CopyRequest> {
+    const { source, observer, signal } = this.#run;
+    for await (const planned of planCopies(source, this.#served(), { signal })) {
+      observer?.onCompared?.(planned.id);
+      this.#note(planned);
+      if (planned.request === undefined) continue;
+      observer?.onPlanned?.(planned.request);
+      yield planned.request;
+    }
+    observer?.onPlanComplete?.();
+  }
+
+  /** Counts what the listings settle; an instance with a request is counted when that is done. */
+  #note({ id, atSource, request, settled, onlyAt }: PlannedInstance): void {
+    if (!atSource && onlyAt.length > 0) this.#counter.addNotAtSource();
+    if (atSource && request === undefined)
+      this.#report({ id, md5: undefined, sizeBytes: undefined, outcomes: settled });
+  }
+
+  async *#announced(changes: readonly Change[]): AsyncGenerator<CopyRequest> {
+    const ids = new Set(changes.filter(({ type }) => type === 'NewInstance').map(({ id }) => id));
+    for (const id of ids) {
+      if (!isInstanceId(id)) continue;
+      const request = { id, lacking: [], undecided: this.#served() };
+      this.#run.observer?.onPlanned?.(request);
+      yield request;
+    }
+  }
+
+  async #copy(requests: AsyncIterable<CopyRequest>): Promise<void> {
+    if (this.#run.dryRun === true) {
+      await this.#ponder(requests);
+      return;
+    }
+    const { source, concurrency: ceiling, draining, signal, patienceMs } = this.#run;
+    const end = await copyMany(requests, {
+      source,
+      ceiling,
+      budget: this.#budget,
+      draining,
+      signal,
+      ...(patienceMs === undefined ? {} : { patienceMs }),
+      onResult: (result) => this.#report(result),
+    } satisfies CopyManyOptions);
+    this.#concludeFrom(end);
+  }
+
+  /** A dry run: asks as a copy would, and copies nothing. */
+  async #ponder(requests: AsyncIterable<CopyRequest>): Promise<void> {
+    const { source, signal } = this.#run;
+    for await (const request of requests) {
+      if (this.#over()) return;
+      const { lacking, outcomes, md5, sizeBytes } = await decide(request, source, signal);
+      const wouldCopy = lacking.map((destination) => ({ destination, kind: 'copied' }) as const);
+      this.#report({ id: request.id, md5, sizeBytes, outcomes: [...outcomes, ...wouldCopy] });
+    }
+  }
+
+  #concludeFrom({ stoppedBy, withdrawn }: CopyManyEnd): void {
+    this.#stoppedBy ??= stoppedBy;
+    for (const [destination, error] of withdrawn) this.#withdrawn.set(destination, error);
+  }
+
+  #report(result: CopyResult): void {
+    this.#counter.add(result);
+    this.#run.observer?.onResult?.(result);
+  }
+
+  #served(): readonly Destination[] {
+    return this.#run.destinations.filter((destination) => !this.#withdrawn.has(destination));
+  }
+
+  #over(): boolean {
+    return this.#run.signal?.aborted === true || this.#run.draining?.aborted === true;
+  }
+
+  #done(): boolean {
+    return this.#over() || this.#stoppedBy !== undefined || this.#served().length === 0;
+  }
+}

@@ -1,0 +1,221 @@
+/**
+ * One tick of a scheduled mirror: finds out what is new at the source and puts it on the queue. The state moves only
+ * after the queue acknowledged; a tick that dies is repeated by the next one.
+ */
+import { z } from 'zod';
+import { planCopies } from '../compare/plan.ts';
+import type { Destination } from '../copy/outcome.ts';
+import { isMirrorError } from '../errors.ts';
+import type { Change, ChangeFeed } from '../follow/change-feed.ts';
+import { cursorSchema } from '../follow/cursor.ts';
+import { cursorAtEnd, followChanges } from '../follow/follow.ts';
+import { type InstanceId, isInstanceId, type Md5 } from '../identifiers.ts';
+import type { Store } from '../stores/store.ts';
+
+/** What is remembered between ticks: `state/<mirror>/schedule.json`. */
+export const scheduleSchema = z.strictObject({
+  version: z.literal(1),
+  /** What tells the source's database from another one; `null` where the server does not tell (before 1.11.1). */
+  sourceIdentity: z.string().nullable(),
+  cursor: cursorSchema,
+  /** The comparison of the inventories that is under way, or `null`. */
+  inventory: z
+    .strictObject({
+      /** Every id up to this one was compared and what differed is on the queue. */
+      after: z.custom<InstanceId>(isInstanceId).nullable(),
+      startedAt: z.iso.datetime(),
+      reason: z.string(),
+    })
+    .nullable(),
+  /** When the last comparison was completed. */
+  comparedAt: z.iso.datetime().nullable(),
+});
+export type Schedule = z.infer<typeof scheduleSchema>;
+
+/** A JSON document with conditional writes; `version` is opaque, `null` means that the document must not exist. */
+export interface ScheduleDocument {
+  read(): Promise<{ readonly value: Schedule; readonly version: string } | undefined>;
+  /** @returns the new version; throws `changed-meanwhile` if the document is not at `version`. */
+  write(value: Schedule, version: string | null): Promise<string>;
+}
+
+/** What a queue message names. */
+export interface Announcement {
+  readonly id: InstanceId;
+  readonly md5?: Md5 | undefined;
+  readonly sizeBytes?: number | undefined;
+}
+
+export interface TickOptions {
+  readonly source: Store;
+  readonly feed: ChangeFeed;
+  /** See {@link Schedule.sourceIdentity}. */
+  readonly sourceIdentity: () => Promise<string | null>;
+  readonly destinations: readonly Destination[];
+  readonly document: ScheduleDocument;
+  /** Resolves when the queue acknowledged every announcement. */
+  readonly send: (announcements: readonly Announcement[]) => Promise<void>;
+  /** Runs `work` under the mirror's lease; `undefined` if another tick holds it. */
+  readonly underLease: <Result>(work: () => Promise<Result>) => Promise<Result | undefined>;
+  readonly now: () => Date;
+  /** A complete comparison is due this long after the last one. */
+  readonly compareEveryMs: number;
+  /** Aborts at the deadline; what was acknowledged by then is kept. */
+  readonly deadline: AbortSignal;
+}
+
+export interface TickReport {
+  readonly announced: number;
+  /** Ids that were compared in this tick. */
+  readonly compared: number;
+  /** Ids that a target holds with other bytes, as far as they were compared in this tick. */
+  readonly conflicts: number;
+  readonly comparing: boolean;
+  /** Why a comparison was begun in this tick, if one was. */
+  readonly compareReason: string | undefined;
+  /** Another tick was at work; nothing was done. */
+  readonly leaseHeld: boolean;
+}
+
+/** Announcements per send and save of the state while comparing. */
+const batchSize = 500;
+/** Compared ids after which the state is saved even if nothing differed. */
+const saveEvery = 10_000;
+
+/** Runs one tick. Throws a MirrorError when source, archive or queue failed; what was saved until then holds. */
+export async function tick(options: TickOptions): Promise<TickReport> {
+  return new Tick(options).run();
+}
+
+class Tick {
+  readonly #options: TickOptions;
+  #version: string | null = null;
+  #announced = 0;
+  #compared = 0;
+  #conflicts = 0;
+  #compareReason: string | undefined;
+
+  constructor(options: TickOptions) {
+    this.#options = options;
+  }
+
+  async run(): Promise<TickReport> {
+    const { document, underLease } = this.#options;
+    const found = await document.read();
+    this.#version = found?.version ?? null;
+    // A tick that finds nothing new writes nothing and needs no lease.
+    if (found !== undefined && (await this.#nothingToDo(found.value))) return this.#report(found.value, false);
+    const done = await underLease(() => this.#work(found?.value));
+    return done === undefined ? this.#report(found?.value, true) : this.#report(done, false);
+  }
+
+  #report(schedule: Schedule | undefined, leaseHeld: boolean): TickReport {
+    return {
+      announced: this.#announced,
+      compared: this.#compared,
+      conflicts: this.#conflicts,
+      comparing: schedule !== undefined && schedule.inventory !== null,
+      compareReason: this.#compareReason,
+      leaseHeld,
+    };
+  }
+
+  async #nothingToDo(schedule: Schedule): Promise<boolean> {
+    if (schedule.inventory !== null || (await this.#dueReason(schedule)) !== undefined) return false;
+    const first = await followChanges(this.#options.feed, schedule.cursor, { signal: this.#options.deadline }).next();
+    return first.done === true;
+  }
+
+  /** Why a comparison must begin now, as far as the feed itself is not needed to tell. */
+  async #dueReason({ sourceIdentity, comparedAt }: Schedule): Promise<string | undefined> {
+    const { now, compareEveryMs } = this.#options;
+    const identity = await this.#options.sourceIdentity();
+    if (identity !== sourceIdentity) return 'the source is another database than before';
+    if (comparedAt === null) return 'no comparison was completed yet';
+    return now().getTime() - Date.parse(comparedAt) >= compareEveryMs ? 'the last comparison is too old' : undefined;
+  }
+
+  async #work(found: Schedule | undefined): Promise<Schedule> {
+    let schedule = found ?? (await this.#begin('first run', null));
+    try {
+      const due = schedule.inventory === null ? await this.#dueReason(schedule) : undefined;
+      if (due !== undefined) schedule = await this.#begin(due, schedule);
+      schedule = await this.#follow(schedule);
+      if (schedule.inventory !== null) schedule = await this.#compare(schedule);
+    } catch (error) {
+      if (!this.#options.deadline.aborted) throw error;
+      if (isMirrorError(error, 'changed-meanwhile', 'lease-lost')) throw error;
+    }
+    return schedule;
+  }
+
+  /** Begins a comparison. The feed's position is taken first: what comes later is in the feed. */
+  async #begin(reason: string, before: Schedule | null): Promise<Schedule> {
+    const { feed, sourceIdentity, now, deadline } = this.#options;
+    this.#compareReason = reason;
+    const cursor = await cursorAtEnd(feed, { signal: deadline });
+    return this.#save({
+      version: 1,
+      sourceIdentity: await sourceIdentity(),
+      cursor,
+      inventory: { after: null, startedAt: now().toISOString(), reason },
+      comparedAt: before?.comparedAt ?? null,
+    });
+  }
+
+  async #follow(start: Schedule): Promise<Schedule> {
+    let schedule = start;
+    for await (const step of followChanges(this.#options.feed, start.cursor, { signal: this.#options.deadline })) {
+      if (step.kind === 'reset') return this.#begin(step.reason, schedule);
+      await this.#announce(newInstances(step.changes));
+      schedule = await this.#save({ ...schedule, cursor: step.cursor });
+    }
+    return schedule;
+  }
+
+  /** Continues the comparison until its end or the deadline. */
+  async #compare(start: Schedule): Promise<Schedule> {
+    const { source, destinations, deadline, now } = this.#options;
+    let schedule = start;
+    let batch: Announcement[] = [];
+    let sinceSave = 0;
+    const settle = async (after: InstanceId): Promise<void> => {
+      await this.#announce(batch);
+      batch = [];
+      sinceSave = 0;
+      if (schedule.inventory === null) return;
+      schedule = await this.#save({ ...schedule, inventory: { ...schedule.inventory, after } });
+    };
+    const after = start.inventory?.after ?? undefined;
+    for await (const planned of planCopies(source, destinations, { after, signal: deadline })) {
+      this.#compared += 1;
+      sinceSave += 1;
+      if (planned.settled.some(({ kind }) => kind === 'conflict')) this.#conflicts += 1;
+      if (planned.request !== undefined) batch.push(announcementOf(planned.request));
+      if (batch.length >= batchSize || sinceSave >= saveEvery) await settle(planned.id);
+      if (deadline.aborted) return schedule;
+    }
+    await this.#announce(batch);
+    return this.#save({ ...schedule, inventory: null, comparedAt: now().toISOString() });
+  }
+
+  async #announce(announcements: readonly Announcement[]): Promise<void> {
+    if (announcements.length === 0) return;
+    await this.#options.send(announcements);
+    this.#announced += announcements.length;
+  }
+
+  async #save(schedule: Schedule): Promise<Schedule> {
+    this.#version = await this.#options.document.write(schedule, this.#version);
+    return schedule;
+  }
+}
+
+function announcementOf({ id, md5, sizeBytes }: Announcement): Announcement {
+  return { id, md5, sizeBytes };
+}
+
+function newInstances(changes: readonly Change[]): readonly Announcement[] {
+  const ids = new Set(changes.filter(({ type }) => type === 'NewInstance').map(({ id }) => id));
+  return [...ids].filter(isInstanceId).map((id) => ({ id }));
+}
