@@ -36,7 +36,7 @@ export async function* tarMembers(
       source.pause();
     }
   });
-  source.on('end', () => parser.end());
+  source.on('end', () => parser.end(undefined));
   parser.on('drain', () => source.resume());
   try {
     for await (const entry of parser) {
