@@ -28,10 +28,12 @@ export class AdaptiveConcurrency {
   readonly #ceiling: number;
   #limit: number;
   #window: Window | undefined;
-  #previousRate = 0;
+  /** The highest limit that paid, with its throughput. */
+  #good = { limit: 1, ratePerMs: 0 };
   #bestLatencyMs = Number.POSITIVE_INFINITY;
   #steadyWindows = 0;
-  #growing = true;
+  /** Whether the present limit is a step up that must still prove itself. */
+  #trying = true;
 
   constructor({ ceiling, start = 4 }: ConcurrencyLimits) {
     this.#ceiling = Math.max(1, Math.floor(ceiling));
@@ -45,7 +47,7 @@ export class AdaptiveConcurrency {
 
   /** A copy succeeded; `nowMs` is any monotonic clock. */
   succeeded(latencyMs: number, nowMs: number): void {
-    this.#window ??= { startedAtMs: nowMs - latencyMs, completed: 0, latencySumMs: 0 };
+    this.#window ??= emptyWindow();
     this.#window.startedAtMs ??= nowMs - latencyMs;
     this.#window.completed += 1;
     this.#window.latencySumMs += latencyMs;
@@ -57,44 +59,49 @@ export class AdaptiveConcurrency {
     // Copies that were in flight together fail together; only the first of a window counts.
     if (this.#window?.completed === 0) return;
     this.#limit = Math.max(1, Math.floor(this.#limit / 2));
-    this.#startOver();
+    this.#good = { limit: this.#limit, ratePerMs: 0 };
+    this.#trying = true;
+    this.#steadyWindows = 0;
+    this.#window = emptyWindow();
   }
 
   #closeWindow(window: Window, nowMs: number): void {
-    const elapsedMs = Math.max(1, nowMs - (window.startedAtMs ?? nowMs));
-    const rate = window.completed / elapsedMs;
+    const ratePerMs = window.completed / Math.max(1, nowMs - (window.startedAtMs ?? nowMs));
     const latencyMs = window.latencySumMs / window.completed;
     this.#bestLatencyMs = Math.min(this.#bestLatencyMs, latencyMs);
-    if (this.#growing && rate >= this.#previousRate * worthwhileGain) this.#grow(rate);
-    else this.#hold(rate, latencyMs);
-    this.#window = { startedAtMs: nowMs, completed: 0, latencySumMs: 0 };
+    if (this.#trying) this.#judge(ratePerMs);
+    else this.#hold(ratePerMs, latencyMs);
+    this.#window = { ...emptyWindow(), startedAtMs: nowMs };
   }
 
-  #grow(rate: number): void {
-    this.#previousRate = rate;
+  /** A step up paid: take another one. It did not: go back. */
+  #judge(ratePerMs: number): void {
     this.#steadyWindows = 0;
-    if (this.#limit >= this.#ceiling) this.#growing = false;
+    if (ratePerMs < this.#good.ratePerMs * worthwhileGain) {
+      this.#limit = this.#good.limit;
+      this.#trying = false;
+      return;
+    }
+    this.#good = { limit: this.#limit, ratePerMs };
+    this.#stepUp();
+  }
+
+  /** At a limit that paid: give way to a growing queue, and try a step up now and then. */
+  #hold(ratePerMs: number, latencyMs: number): void {
+    const queueing = latencyMs > this.#bestLatencyMs * latencyTolerance;
+    if (queueing && ratePerMs * worthwhileGain < this.#good.ratePerMs) this.#limit = Math.max(1, this.#limit - 1);
+    this.#good = { limit: this.#limit, ratePerMs };
+    this.#steadyWindows += 1;
+    if (this.#steadyWindows >= windowsBeforeProbe) this.#stepUp();
+  }
+
+  #stepUp(): void {
+    this.#trying = this.#limit < this.#ceiling;
+    this.#steadyWindows = 0;
     this.#limit = Math.min(this.#ceiling, this.#limit + Math.max(1, Math.floor(this.#limit / 2)));
   }
+}
 
-  #hold(rate: number, latencyMs: number): void {
-    const queueing = latencyMs > this.#bestLatencyMs * latencyTolerance;
-    if (queueing && rate < this.#previousRate / worthwhileGain) {
-      this.#limit = Math.max(1, this.#limit - 1);
-    }
-    this.#growing = false;
-    this.#steadyWindows += 1;
-    if (this.#steadyWindows >= windowsBeforeProbe) {
-      this.#growing = true;
-      this.#steadyWindows = 0;
-      this.#previousRate = rate / worthwhileGain;
-    }
-  }
-
-  #startOver(): void {
-    this.#window = { startedAtMs: undefined, completed: 0, latencySumMs: 0 };
-    this.#previousRate = 0;
-    this.#growing = true;
-    this.#steadyWindows = 0;
-  }
+function emptyWindow(): Window {
+  return { startedAtMs: undefined, completed: 0, latencySumMs: 0 };
 }

@@ -1,0 +1,110 @@
+/** A store in memory that keeps the contract, with faults on demand: for tests of what is built on stores. */
+import { MirrorError } from '../../core/errors.ts';
+import { type InstanceId, type Md5, md5Of, orthancIdOf } from '../../core/identifiers.ts';
+import type {
+  DestinationStore,
+  InstanceBytes,
+  InstanceIdentity,
+  InventoryEntry,
+  InventoryOptions,
+  OpenInstance,
+  StoreOutcome,
+} from '../../core/stores/store.ts';
+
+/** @returns the id of the n-th sample instance. */
+export function sampleId(n: number): InstanceId {
+  return orthancIdOf(`patient`, `study`, `series`, `${n}`) as InstanceId;
+}
+
+/** @returns bytes that differ for every `n`. */
+export function sampleBytes(n: number, sizeBytes = 64): Uint8Array {
+  return Buffer.alloc(sizeBytes, `sample ${n} `);
+}
+
+export class MemoryStore implements DestinationStore {
+  readonly name: string;
+  readonly instances = new Map<InstanceId, Uint8Array>();
+  readonly calls = { inventory: 0, lookup: 0, open: 0, store: 0 };
+  /** Most stores that ran at once. */
+  mostAtOnce = 0;
+  #running = 0;
+  /** Runs before a call is answered; throw to fail it. */
+  before: (call: 'inventory' | 'lookup' | 'open' | 'store', id: InstanceId | undefined) => void | Promise<void> = () =>
+    undefined;
+  /** Changes a body on its way out: what a damaged transport does. */
+  transport: (id: InstanceId, bytes: Uint8Array) => Uint8Array = (_, bytes) => bytes;
+  /** Whether the listing tells hashes, as servers since 1.12.5 do. */
+  listsHashes = true;
+  /** Whether the store keeps hashes at all. */
+  keepsHashes = true;
+  chunkBytes = 64 * 1024;
+
+  constructor(name: string, instances: Iterable<readonly [InstanceId, Uint8Array]> = []) {
+    this.name = name;
+    for (const [id, bytes] of instances) this.instances.set(id, bytes);
+  }
+
+  async *inventory({ after, signal }: InventoryOptions = {}): AsyncGenerator<InventoryEntry> {
+    this.calls.inventory += 1;
+    await this.before('inventory', undefined);
+    for (const id of [...this.instances.keys()].sort()) {
+      signal?.throwIfAborted();
+      const bytes = this.instances.get(id);
+      if (bytes === undefined || (after !== undefined && id <= after)) continue;
+      const listed = this.listsHashes && this.keepsHashes;
+      yield { id, md5: listed ? md5Of(bytes) : undefined, sizeBytes: listed ? bytes.byteLength : undefined };
+    }
+  }
+
+  async lookup(id: InstanceId): Promise<readonly InventoryEntry[]> {
+    this.calls.lookup += 1;
+    await this.before('lookup', id);
+    const bytes = this.instances.get(id);
+    return bytes === undefined ? [] : [{ id, md5: this.#hashOf(bytes), sizeBytes: bytes.byteLength }];
+  }
+
+  async open(id: InstanceId): Promise<OpenInstance> {
+    this.calls.open += 1;
+    await this.before('open', id);
+    const bytes = this.instances.get(id);
+    if (bytes === undefined) throw new MirrorError('vanished', `${this.name} does not hold ${id}`);
+    const sent = this.transport(id, bytes);
+    const { chunkBytes } = this;
+    const body = async function* (): AsyncGenerator<Uint8Array> {
+      for (let at = 0; at < sent.byteLength; at += chunkBytes) yield sent.subarray(at, at + chunkBytes);
+      if (sent.byteLength < bytes.byteLength) throw new MirrorError('body-short', `${id} ended early`);
+    };
+    return { id, md5: this.#hashOf(bytes), sizeBytes: bytes.byteLength, body: body(), cancel: () => undefined };
+  }
+
+  async store(instance: InstanceIdentity, body: InstanceBytes): Promise<StoreOutcome> {
+    this.calls.store += 1;
+    this.#running += 1;
+    this.mostAtOnce = Math.max(this.mostAtOnce, this.#running);
+    try {
+      await this.before('store', instance.id);
+      const bytes = body instanceof Uint8Array ? body : await collect(body);
+      const held = this.instances.get(instance.id);
+      if (held === undefined) {
+        this.instances.set(instance.id, bytes);
+        return { kind: 'stored' };
+      }
+      const md5 = md5Of(held);
+      return md5 === instance.md5 ? { kind: 'already-equal' } : { kind: 'conflict', md5 };
+    } finally {
+      this.#running -= 1;
+    }
+  }
+
+  async close(): Promise<void> {}
+
+  #hashOf(bytes: Uint8Array): Md5 | undefined {
+    return this.keepsHashes ? md5Of(bytes) : undefined;
+  }
+}
+
+async function collect(body: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of body) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}

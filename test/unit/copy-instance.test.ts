@@ -1,0 +1,136 @@
+import { describe, expect, test } from 'vitest';
+import { copyInstance, defaultBudget } from '../../core/copy/copy-instance.ts';
+import type { CopyRequest } from '../../core/copy/decide.ts';
+import type { CopyResult, Destination } from '../../core/copy/outcome.ts';
+import { MirrorError } from '../../core/errors.ts';
+import { md5Of } from '../../core/identifiers.ts';
+import { MemoryStore, sampleBytes, sampleId } from '../support/memory-store.ts';
+
+const id = sampleId(1);
+const sizes = { '10 KiB': 10 * 1024, '50 MiB': 50 * 1024 * 1024 };
+
+function setUp(sizeBytes = 100) {
+  const bytes = sampleBytes(1, sizeBytes);
+  const source = new MemoryStore('source', [[id, bytes]]);
+  const target = new MemoryStore('target');
+  const archive = new MemoryStore('archive');
+  const destinations: Destination[] = [
+    { role: 'target', store: target },
+    { role: 'archive', store: archive },
+  ];
+  const copy = (request: Partial<CopyRequest> = {}, signal?: AbortSignal): Promise<CopyResult> =>
+    copyInstance({ id, lacking: destinations, undecided: [], ...request }, { source, signal, budget: defaultBudget() });
+  return { bytes, source, target, archive, destinations, copy };
+}
+
+function withFlippedBit(bytes: Uint8Array, at: number): Uint8Array {
+  const damaged = Uint8Array.from(bytes);
+  damaged[at] = (damaged[at] ?? 0) ^ 1;
+  return damaged;
+}
+
+function kindsOf({ outcomes }: CopyResult): Record<string, string> {
+  return Object.fromEntries(
+    outcomes.map(({ destination, kind, error }) => [destination.store.name, error?.code ?? kind]),
+  );
+}
+
+describe.each(Object.entries(sizes))('an instance of %s', (_, sizeBytes) => {
+  test('is read once and reaches every destination with its bytes', async () => {
+    const { bytes, source, target, archive, copy } = setUp(sizeBytes);
+    expect(kindsOf(await copy())).toEqual({ target: 'copied', archive: 'copied' });
+    expect(source.calls.open).toBe(1);
+    for (const store of [target, archive])
+      expect(md5Of(store.instances.get(id) ?? new Uint8Array())).toBe(md5Of(bytes));
+  });
+
+  test.each([
+    ['a changed byte', 'hash-wrong', (bytes: Uint8Array) => withFlippedBit(bytes, 5000)],
+    ['a missing end', 'body-short', (bytes: Uint8Array) => bytes.subarray(0, bytes.byteLength - 1)],
+  ])('with %s on the way is completed nowhere', async (_name, code, damage) => {
+    const { source, target, archive, copy } = setUp(sizeBytes);
+    source.transport = (_id, bytes) => damage(bytes);
+    expect(kindsOf(await copy())).toEqual({ target: code, archive: code });
+    expect([target.instances.size, archive.instances.size]).toEqual([0, 0]);
+  });
+
+  test('that was damaged once is read a second time and copied', async () => {
+    const { source, target, archive, copy } = setUp(sizeBytes);
+    source.transport = (_id, bytes) => {
+      source.transport = (_other, whole) => whole;
+      return withFlippedBit(bytes, 0);
+    };
+    expect(kindsOf(await copy())).toEqual({ target: 'copied', archive: 'copied' });
+    expect([target.instances.size, archive.instances.size]).toEqual([1, 1]);
+  });
+
+  test('reaches one destination although the other fails', async () => {
+    const { target, archive, copy } = setUp(sizeBytes);
+    target.before = (call) => {
+      if (call === 'store') throw new MirrorError('full', 'target is full');
+    };
+    expect(kindsOf(await copy())).toEqual({ target: 'full', archive: 'copied' });
+    expect(archive.instances.size).toBe(1);
+  });
+
+  test('is proven by two reads where the source keeps no hashes', async () => {
+    const { source, copy, target, archive } = setUp(sizeBytes);
+    source.keepsHashes = false;
+    expect(kindsOf(await copy())).toEqual({ target: 'copied', archive: 'copied' });
+    expect([target.instances.size, archive.instances.size]).toEqual([1, 1]);
+  });
+});
+
+describe('an instance whose presence is not known', () => {
+  test('is not read when every destination holds it', async () => {
+    const { source, target, archive, bytes, destinations, copy } = setUp();
+    for (const store of [target, archive]) store.instances.set(id, bytes);
+    expect(kindsOf(await copy({ lacking: [], undecided: destinations }))).toEqual({
+      target: 'already-equal',
+      archive: 'already-equal',
+    });
+    expect(source.calls.open).toBe(0);
+  });
+
+  test('is a conflict where the target holds other bytes, and is archived all the same', async () => {
+    const { target, destinations, copy } = setUp();
+    target.instances.set(id, sampleBytes(2));
+    expect(kindsOf(await copy({ lacking: [], undecided: destinations }))).toEqual({
+      target: 'conflict',
+      archive: 'copied',
+    });
+    expect(target.instances.get(id)).toEqual(sampleBytes(2));
+  });
+
+  test('costs the source one request when no destination holds it', async () => {
+    const { source, destinations, copy } = setUp();
+    await copy({ lacking: [], undecided: destinations });
+    expect(source.calls).toMatchObject({ lookup: 0, open: 1 });
+  });
+
+  test('has vanished when the source deleted it meanwhile', async () => {
+    const { source, copy } = setUp();
+    source.instances.clear();
+    expect((await copy()).outcomes.map(({ kind }) => kind)).toEqual(['vanished', 'vanished']);
+  });
+});
+
+test('an aborted copy is reported with the reason of the abort', async () => {
+  const { source, copy, target } = setUp();
+  const stop = new AbortController();
+  source.before = (call) => {
+    if (call !== 'open') return;
+    stop.abort(new MirrorError('deadline', 'no time left'));
+    throw new Error('torn connection');
+  };
+  expect(kindsOf(await copy({}, stop.signal))).toEqual({ target: 'deadline', archive: 'deadline' });
+  expect(target.instances.size).toBe(0);
+});
+
+test('a defect is thrown, not reported as an outcome', async () => {
+  const { source, copy } = setUp();
+  source.before = () => {
+    throw new TypeError('a defect');
+  };
+  await expect(copy()).rejects.toThrow(TypeError);
+});
