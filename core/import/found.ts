@@ -29,8 +29,27 @@ export interface Found {
   readonly bytes: RereadableBytes;
   /** What its name says about its part in an Orthanc storage; `undefined` for any other file. */
   readonly storage: StorageRole | undefined;
-  /** Where a plain file lies, to find it again; `undefined` for members and objects. */
+  /** Path of a plain file; `undefined` for members and objects. */
   readonly file?: Buffer;
+  /** By which its {@link ImportSource} finds it again; `undefined` for members of archives. */
+  readonly reference?: string;
+}
+
+/** A file, or what stands in the way of one. */
+export type Walked = { readonly kind: 'file'; readonly found: Found } | ({ readonly kind: 'obstacle' } & Obstacle);
+
+/** A folder or bucket to import from. */
+export interface ImportSource {
+  /** How it is called in messages: no path, which can hold names of patients. */
+  readonly name: string;
+  /** Everything in it, each file once. Throws a {@link MirrorError} if it cannot be listed to its end. */
+  walk(): AsyncIterable<Walked>;
+  /** Finds a file again. Throws `vanished` if it is gone. */
+  again(reference: string): Promise<Found>;
+  /** Whether the file of an attachment is there, in a plain Orthanc storage. */
+  hasStorageFile(uuid: string): Promise<boolean>;
+  /** Frees connections. */
+  close(): Promise<void>;
 }
 
 /** The part that a file plays in an Orthanc storage area, as far as its name tells (ORTHANC.md, section 2). */

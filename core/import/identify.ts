@@ -1,7 +1,8 @@
 /** Reads a DICOM file once: what it is, whether it is whole, its hash and its size. */
 import { createHash } from 'node:crypto';
+import type { OrthancEncoding } from '../dicom/charset.ts';
 import type { StructureFault } from '../dicom/data-set-parser.ts';
-import { type DicomHeader, type DicomReading, type ReadDicomOptions, readDicom } from '../dicom/dicom-header.ts';
+import { type DicomHeader, type DicomReading, readDicom } from '../dicom/dicom-header.ts';
 import { isMd5, type Md5 } from '../identifiers.ts';
 import type { RereadableBytes } from './found.ts';
 
@@ -19,7 +20,10 @@ const faultReasons: Readonly<Record<StructureFault, string>> = {
 };
 
 /** Reads the bytes once. Throws what they throw. */
-export async function identify(bytes: RereadableBytes, options: ReadDicomOptions): Promise<Identified> {
+export async function identify(
+  bytes: RereadableBytes,
+  defaultEncoding: OrthancEncoding | undefined,
+): Promise<Identified> {
   const hash = createHash('md5');
   let sizeBytes = 0;
   async function* hashed(): AsyncGenerator<Uint8Array> {
@@ -29,7 +33,7 @@ export async function identify(bytes: RereadableBytes, options: ReadDicomOptions
       yield chunk;
     }
   }
-  const reading = await readDicom(hashed(), options);
+  const reading = await readDicom(hashed(), defaultEncoding === undefined ? {} : { defaultEncoding });
   const md5 = hash.digest('hex');
   return isMd5(md5) ? verdict(reading, md5, sizeBytes) : { kind: 'unfit', reason: 'no hash' };
 }

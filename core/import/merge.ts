@@ -2,12 +2,14 @@
  * Runs `expand` over several items at once and yields what they give, in the order in which it comes. No more items
  * are taken than `concurrency`, and none gives its next result before the last one was taken: memory is bounded.
  *
+ * @param drop is given the results that nobody takes any more when the caller stops early
  * Throws what `items` or `expand` throw, after the others were ended.
  */
 export async function* mergeConcurrently<Item, Result>(
   items: AsyncIterable<Item>,
   concurrency: number,
   expand: (item: Item) => AsyncIterable<Result>,
+  drop: (result: Result) => void,
 ): AsyncGenerator<Result> {
   const input = items[Symbol.asyncIterator]();
   const running = new Set<Lane<Result>>();
@@ -34,7 +36,7 @@ export async function* mergeConcurrently<Item, Result>(
       }
     }
   } finally {
-    await Promise.all([...running].map((lane) => lane.end()));
+    await Promise.all([...running].map((lane) => lane.end(drop)));
     await input.return?.();
   }
 }
@@ -59,8 +61,14 @@ class Lane<Result> {
     return next;
   }
 
-  async end(): Promise<void> {
-    await this.ready.catch(() => undefined);
+  async end(drop: (result: Result) => void): Promise<void> {
+    const isReady = await this.ready.then(
+      () => true,
+      () => false,
+    );
+    if (isReady && this.#next !== undefined && this.#next.done !== true) {
+      drop(this.#next.value);
+    }
     await this.#results.return?.();
   }
 

@@ -22,6 +22,8 @@ export interface IndexedFile {
   readonly sizeBytes: number;
   /** MD5 of the content, uncompressed; `undefined` in schema 3 or with `StoreMD5ForAttachments` off. */
   readonly md5: Md5 | undefined;
+  /** Whether a plugin keeps the file at a place of its own choice (column `customData`, advanced-storage). */
+  readonly isElsewhere: boolean;
 }
 
 /** What an index holds about one resource beyond its DICOM files: what a study document is made of. */
@@ -44,6 +46,7 @@ const fileRow = z.object({
   contentType: z.number(),
   sizeBytes: z.number(),
   md5: z.string().nullable(),
+  customData: z.unknown(),
 });
 const versionRow = z.object({ value: z.coerce.number() });
 const resourceRow = z.object({ internalId: z.number(), level: z.number(), id: z.string() });
@@ -73,8 +76,9 @@ export class StorageIndex {
       rows(database.prepare('PRAGMA table_info(AttachedFiles)'), nameRow).map(({ name }) => name),
     );
     const md5 = columns.has('uncompressedMD5') ? 'f.uncompressedMD5' : 'NULL';
+    const customData = columns.has('customData') ? "NULLIF(f.customData, '')" : 'NULL';
     const select = `SELECT f.uuid AS uuid, r.resourceType AS level, r.publicId AS id, f.fileType AS contentType,
-      f.uncompressedSize AS sizeBytes, ${md5} AS md5 FROM AttachedFiles f JOIN Resources r ON r.internalId = f.id`;
+      f.uncompressedSize AS sizeBytes, ${md5} AS md5, ${customData} AS customData FROM AttachedFiles f JOIN Resources r ON r.internalId = f.id`;
     this.#fileByUuid = database.prepare(`${select} WHERE f.uuid = ?`);
     this.#filesOfType = `${select} WHERE `;
   }
@@ -88,7 +92,7 @@ export class StorageIndex {
     let database: DatabaseSync | undefined;
     try {
       database = new DatabaseSync(copy.path);
-      return new StorageIndex(database, copy.remove);
+      return new StorageIndex(database, () => copy.remove());
     } catch (cause) {
       database?.close();
       await copy.remove();
@@ -198,7 +202,7 @@ function rows<Row>(statement: StatementSync, row: z.ZodType<Row>, ...parameters:
   return statement.all(...parameters).map((each) => row.parse(each));
 }
 
-function toFile({ uuid, level, id, contentType, sizeBytes, md5 }: z.infer<typeof fileRow>): IndexedFile {
+function toFile({ uuid, level, id, contentType, sizeBytes, md5, customData }: z.infer<typeof fileRow>): IndexedFile {
   return {
     uuid,
     level: levelOf(level),
@@ -206,6 +210,7 @@ function toFile({ uuid, level, id, contentType, sizeBytes, md5 }: z.infer<typeof
     contentType,
     sizeBytes,
     md5: isMd5(md5) ? md5 : undefined,
+    isElsewhere: customData !== null,
   };
 }
 

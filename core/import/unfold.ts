@@ -10,6 +10,7 @@ import type { Found, FoundAt, RereadableBytes, StorageRole } from './found.ts';
 import type { HoldingPlace } from './holding-place.ts';
 import type { MasterKeys } from './object-encryption.ts';
 import { type FileKind, sniff, sniffBytes } from './sniff.ts';
+import { storageRoleOf } from './storage-role.ts';
 import { tarMembers } from './tar-members.ts';
 import { type OpenArchive, zipMembers } from './zip-members.ts';
 
@@ -134,7 +135,7 @@ async function* zipLeaves(layer: Layer, budget: ExpansionBudget, context: Unfold
   for await (const member of zipMembers(archive, layer.found.at, budget)) {
     switch (member.kind) {
       case 'file': {
-        const found: Found = { at: member.at, bytes: member.bytes, storage: undefined };
+        const found: Found = { at: member.at, bytes: member.bytes, storage: storageRoleOf(member.at.path) };
         yield* unfoldLayer({ ...layer, found, depth: layer.depth + 1 }, budget, context);
         break;
       }
@@ -170,7 +171,7 @@ async function* tarLeaves(layer: Layer, budget: ExpansionBudget, context: Unfold
         yield { kind: 'no-file', at: member.at, what: member.what };
       } else {
         const bytes = await held(member.body, context.holdingPlace);
-        const found: Found = { at: member.at, bytes, storage: undefined };
+        const found: Found = { at: member.at, bytes, storage: storageRoleOf(member.at.path) };
         yield* unfoldLayer({ ...layer, found, depth: layer.depth + 1 }, budget, context);
       }
     }

@@ -6,11 +6,8 @@ import type { BigIntStats, Dirent } from 'node:fs';
 import { opendir, stat } from 'node:fs/promises';
 import { MirrorError } from '../errors.ts';
 import { fileBytes, fileError } from './file-bytes.ts';
-import { type Found, foundAt, type Obstacle } from './found.ts';
+import { type Found, foundAt, type Walked } from './found.ts';
 import { storageRoleOf } from './storage-role.ts';
-
-/** A file, or what stands in the way of one. */
-export type Walked = { readonly kind: 'file'; readonly found: Found } | ({ readonly kind: 'obstacle' } & Obstacle);
 
 const slash = Buffer.from('/');
 
@@ -72,12 +69,17 @@ function brokenLink(error: MirrorError): string {
 
 function* examined(path: Buffer, stats: BigIntStats): Generator<Walked> {
   if (stats.isFile()) {
-    const bytes = fileBytes(path, Number(stats.size));
-    const at = foundAt(path);
-    yield { kind: 'file', found: { at, bytes, storage: storageRoleOf(at.path), file: path } };
+    yield { kind: 'file', found: foundFile(path, Number(stats.size)) };
   } else {
     yield obstacle(path, 'neither file nor folder (a socket, pipe or device)', false);
   }
+}
+
+/** A regular file as something found. */
+export function foundFile(path: Buffer, sizeBytes: number): Found {
+  const at = foundAt(path);
+  const reference = path.toString('latin1');
+  return { at, bytes: fileBytes(path, sizeBytes), storage: storageRoleOf(at.path), file: path, reference };
 }
 
 function obstacle(path: Buffer, what: string, mayHideFiles: boolean): Walked {
