@@ -35,13 +35,16 @@ export interface Outcome {
   readonly failed: number;
   /** Whether the work was stopped by a signal before its end. */
   readonly interrupted?: boolean;
+  /** The error that ended the work, or the service of one destination, before everything was done. */
+  readonly stoppedBy?: MirrorError | undefined;
   /** Differences found by a command that only looks. */
   readonly differences?: number;
 }
 
-/** The exit code of a command that came to its end: the first that holds of interrupted, failed, rejected, different. */
+/** The exit code of a command that came to its end: the first that holds of interrupted, stopped, failed, rejected, different. */
 export function exitCodeOf(outcome: Outcome): ExitCode {
   if (outcome.interrupted) return exitCodes.interrupted;
+  if (outcome.stoppedBy !== undefined) return exitCodeOfError(outcome.stoppedBy);
   if (outcome.failed > 0) return exitCodes.failed;
   if (outcome.rejected > 0 || outcome.conflicting > 0) return exitCodes.rejected;
   if ((outcome.differences ?? 0) > 0) return exitCodes.different;

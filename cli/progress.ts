@@ -9,6 +9,8 @@ import type { Terminal } from './terminal.ts';
 export interface Progress {
   readonly instances: number;
   readonly bytes: number;
+  /** How much of the inventories is compared, from 0 to 1; `undefined` once everything is. */
+  readonly comparedFraction?: number | undefined;
   readonly totalInstances?: number | undefined;
   readonly totalBytes?: number | undefined;
 }
@@ -27,7 +29,10 @@ export function progressLine(progress: Progress, elapsedMs: number): string {
     `${formatBytes(bytes / seconds)}/s`,
   ];
   const left = timeLeftMs(progress, elapsedMs);
-  return [...parts, ...(left === undefined ? [] : [`${formatDuration(left)} left`])].join(', ');
+  if (left !== undefined) parts.push(`${formatDuration(left)} left`);
+  const { comparedFraction } = progress;
+  if (comparedFraction !== undefined) parts.push(`compared ${Math.floor(comparedFraction * 100)} %`);
+  return parts.join(', ');
 }
 
 /** The time to go at the present rate; by bytes where their total is known, else by instances. */

@@ -12,6 +12,12 @@ test.each([
   ['no differences were found', { ...clean, differences: 0 }, 0],
   ['instances failed, which running again may mend', { ...clean, failed: 1 }, 5],
   ['some failed and some were rejected', { ...clean, failed: 1, rejected: 1 }, 5],
+  [
+    'a server refused us, whatever else failed',
+    { ...clean, failed: 1, stoppedBy: new MirrorError('forbidden', '') },
+    7,
+  ],
+  ['a server stayed away', { ...clean, stoppedBy: new MirrorError('unreachable', '') }, 7],
   ['a signal stopped the work', { ...clean, interrupted: true }, 130],
   ['a signal stopped the work after failures', { ...clean, failed: 1, interrupted: true }, 130],
 ])('when %s', (_, outcome, exitCode) => {

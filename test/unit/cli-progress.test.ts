@@ -37,6 +37,12 @@ test('without a plan the line tells what is done and how fast', () => {
   );
 });
 
+test('while the inventories are compared the line tells how far that is', () => {
+  expect(progressLine({ instances: 0, bytes: 0, comparedFraction: 0.379 }, 1000)).toBe(
+    '0 instances, 0 B, 0.0/s, 0 B/s, compared 37 %',
+  );
+});
+
 test('with a plan it also tells the totals and the time left', () => {
   const progress = { instances: 100, bytes: 1024 ** 2, totalInstances: 400, totalBytes: 4 * 1024 ** 2 };
   expect(progressLine(progress, 1000)).toBe('100 of 400 instances, 1.00 MiB of 4.00 MiB, 100/s, 1.00 MiB/s, 3 s left');
