@@ -4,7 +4,7 @@ import { InflateError, inflated } from '../dicom/inflate.ts';
 import { MirrorError } from '../errors.ts';
 import type { ExpansionBudget } from './expansion-limits.ts';
 import type { RereadableBytes } from './found.ts';
-import { decryptObject, type MasterKeys } from './object-encryption.ts';
+import { decryptObject, encryptionBytes, type MasterKeys } from './object-encryption.ts';
 
 const sizeHeaderBytes = 8;
 
@@ -31,7 +31,7 @@ export function inflatedStorageFile(
 /** Content of a file that the object-storage plugin encrypted. A wrong key throws `source-corrupt` at the end. */
 export function decrypted(outer: RereadableBytes, keys: MasterKeys): RereadableBytes {
   return {
-    sizeBytes: undefined,
+    sizeBytes: outer.sizeBytes === undefined ? undefined : Math.max(0, outer.sizeBytes - encryptionBytes),
     read: () => decryptObject(outer.read(), keys),
     release: () => outer.release(),
   };

@@ -14,7 +14,7 @@ export type Identified =
   | { readonly kind: 'unfit'; readonly reason: string };
 
 const faultReasons: Readonly<Record<StructureFault, string>> = {
-  cut: 'the file is cut: it ends amid an element; get it again from a backup or the modality',
+  cut: 'it ends amid an element: it is cut, or bytes were added; get it again from a backup or the modality',
   broken: 'the file is damaged: what follows the header is no DICOM; get it again from a backup or the modality',
   'nested-too-deeply': 'its sequences are nested so deeply that it can crash an Orthanc server',
 };

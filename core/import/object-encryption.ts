@@ -18,6 +18,9 @@ const headerBytes = 70;
 const tagBytes = 16;
 const keyBytes = 32;
 
+/** By how much encryption makes an object larger. */
+export const encryptionBytes = headerBytes + tagBytes;
+
 /**
  * Reads master keys as they are configured in the plugin (`StorageEncryption.MasterKey`, `PreviousMasterKeys`).
  *

@@ -44,7 +44,7 @@ export async function* tarMembers(
       const { name, type } = entry.header;
       const member = memberAt(at, readableName(name));
       if (fileTypes.has(type)) {
-        yield { at: member, body: readToEnd(entry), what: 'file' };
+        yield { at: member, body: readToEnd(entry, () => sourceError), what: 'file' };
       } else {
         yield {
           at: member,
@@ -64,18 +64,25 @@ export async function* tarMembers(
 }
 
 /** Reads an entry; who stops early leaves the rest to be passed over, and does not end the whole archive. */
-async function* readToEnd(entry: AsyncIterable<unknown>): AsyncGenerator<Uint8Array> {
+async function* readToEnd(entry: AsyncIterable<unknown>, sourceError: () => unknown): AsyncGenerator<Uint8Array> {
   const chunks = entry[Symbol.asyncIterator]();
-  let next = await chunks.next();
+  const nextChunk = async () => {
+    try {
+      return await chunks.next();
+    } catch (error) {
+      throw tarError(sourceError() ?? error);
+    }
+  };
+  let next = await nextChunk();
   try {
-    for (; next.done !== true; next = await chunks.next()) {
+    for (; next.done !== true; next = await nextChunk()) {
       if (next.value instanceof Uint8Array) {
         yield next.value;
       }
     }
   } finally {
     while (next.done !== true) {
-      next = await chunks.next();
+      next = await nextChunk();
     }
   }
 }

@@ -47,6 +47,8 @@ interface Layer {
   readonly found: Found;
   readonly depth: number;
   readonly isCompressedStorage: boolean;
+  /** Whether only the end of the bytes proves them. */
+  readonly isEncrypted: boolean;
 }
 
 /**
@@ -55,32 +57,21 @@ interface Layer {
  */
 export async function* unfold(found: Found, context: UnfoldContext): AsyncGenerator<Leaf> {
   const budget = new ExpansionBudget(context.limits, found.bytes.sizeBytes ?? 0);
-  yield* unfoldLayer({ found, depth: 0, isCompressedStorage: false }, budget, context);
+  yield* unfoldLayer({ found, depth: 0, isCompressedStorage: false, isEncrypted: false }, budget, context);
 }
 
 async function* unfoldLayer(layer: Layer, budget: ExpansionBudget, context: UnfoldContext): AsyncGenerator<Leaf> {
   const { found } = layer;
-  let released = false;
   try {
     const looked = await look(found);
     const { kind } = looked;
     if (isLayer(kind) && layer.depth >= context.limits.maxDepth) {
-      found.bytes.release();
-      yield errorLeaf(
-        found,
-        new MirrorError(
-          'refused',
-          `more than ${context.limits.maxDepth} archives lie in each other; unpack the outer ones first`,
-        ),
-      );
-      return;
+      const message = `more than ${context.limits.maxDepth} archives lie in each other; unpack the outer ones first`;
+      throw new MirrorError('refused', message);
     }
-    released = true;
     yield* leavesOf({ ...layer, found: looked.found }, kind, budget, context);
   } catch (error) {
-    if (!released) {
-      found.bytes.release();
-    }
+    found.bytes.release();
     yield errorLeaf(found, meaningOf(error));
   }
 }
@@ -92,8 +83,8 @@ async function* leavesOf(
   context: UnfoldContext,
 ): AsyncGenerator<Leaf> {
   const { found } = layer;
-  const deeper = (bytes: RereadableBytes, isCompressedStorage = layer.isCompressedStorage) =>
-    unfoldLayer({ found: { ...found, bytes }, depth: layer.depth + 1, isCompressedStorage }, budget, context);
+  const deeper = (bytes: RereadableBytes, trait: Partial<Layer> = {}) =>
+    unfoldLayer({ ...layer, ...trait, found: { ...found, bytes }, depth: layer.depth + 1 }, budget, context);
   switch (kind.kind) {
     case 'dicom':
       yield { kind: 'dicom', found, isCompressedStorage: layer.isCompressedStorage };
@@ -102,19 +93,23 @@ async function* leavesOf(
       yield { kind: 'json-summary', found };
       break;
     case 'other':
+      if (layer.isEncrypted) {
+        // Under a wrong key everything looks like this.
+        await readToEnd(found.bytes);
+      }
       yield { kind: 'other', found, what: kind.what, mayBeDamage: kind.mayBeDamage };
       break;
     case 'gzip':
       yield* deeper(gunzipped(found.bytes, budget));
       break;
     case 'zlib-with-size':
-      yield* deeper(inflatedStorageFile(found.bytes, kind.sizeBytes, budget), true);
+      yield* deeper(inflatedStorageFile(found.bytes, kind.sizeBytes, budget), { isCompressedStorage: true });
       break;
     case 'encrypted':
       if (context.masterKeys.size === 0) {
         yield { kind: 'encrypted', found };
       } else {
-        yield* deeper(decrypted(found.bytes, context.masterKeys));
+        yield* deeper(decrypted(found.bytes, context.masterKeys), { isEncrypted: true });
       }
       break;
     case 'zip':
@@ -146,6 +141,13 @@ async function* zipLeaves(layer: Layer, budget: ExpansionBudget, context: Unfold
         yield member;
         break;
     }
+  }
+}
+
+/** Reads for the sake of the error at the end. */
+async function readToEnd(bytes: RereadableBytes): Promise<void> {
+  for await (const _ of bytes.read()) {
+    // Nothing is kept.
   }
 }
 
