@@ -69,7 +69,7 @@ export interface MirrorRunEnd {
   readonly withdrawn: ReadonlyMap<Destination, MirrorError>;
   readonly interrupted: boolean;
   /** What the last complete comparison says of deletions at the source. */
-  readonly deletions: DeletionVerdict | undefined;
+  readonly deletions?: DeletionVerdict | undefined;
 }
 
 /** Runs a mirror. Outside errors end up in the result; what is thrown is a defect. */

@@ -35,6 +35,9 @@ export const scheduleSchema = z.strictObject({
 });
 export type Schedule = z.infer<typeof scheduleSchema>;
 
+/** The document of the schedule; a `StateDocument` of the archive is one. */
+export type ScheduleDocument = Pick<StateDocument<Schedule>, 'read' | 'write'>;
+
 /** What a queue message names. */
 export interface Announcement {
   readonly id: InstanceId;
@@ -48,7 +51,7 @@ export interface TickOptions {
   /** See {@link Schedule.sourceIdentity}. */
   readonly sourceIdentity: () => Promise<string | null>;
   readonly destinations: readonly Destination[];
-  readonly document: Pick<StateDocument<Schedule>, 'read' | 'write'>;
+  readonly document: ScheduleDocument;
   /** Keeps what the comparison does not find at the source; absent where nothing is to be done about it. */
   readonly gone?: GoneKeeper | undefined;
   /** Ids that the archive remembers as removed, see {@link PlanOptions.removed}. */
