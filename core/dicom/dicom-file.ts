@@ -30,6 +30,11 @@ const sopClassElement = 0x0002;
 const groupLengthElement = 0x0000;
 const longFormVr = /^(?:OB|UN|OW|UT|SQ|OF)$/;
 
+/** @returns whether bytes begin with the preamble of a DICOM file and its magic word. */
+export function hasPreamble(prefix: Uint8Array): boolean {
+  return bufferOf(prefix).toString('latin1', preambleBytes, preambleBytes + 4) === 'DICM';
+}
+
 /** @returns whether bytes that begin like this are a DICOM file, with or without preamble or meta header. */
 export function looksLikeDicom(prefix: Uint8Array): boolean {
   const bytes = bufferOf(prefix);
@@ -60,7 +65,7 @@ export function readFileStart(prefix: Uint8Array, isAll: boolean): DicomFileStar
 
 /** Where the meta header begins, or `undefined` if there is none. */
 function metaHeaderOffset(bytes: Buffer): number | undefined {
-  if (bytes.length >= preambleBytes + 4 && bytes.toString('latin1', preambleBytes, preambleBytes + 4) === 'DICM') {
+  if (hasPreamble(bytes)) {
     return preambleBytes + 4;
   }
   const isMetaElement =
@@ -132,7 +137,9 @@ function bareEncoding(bytes: Buffer): ElementEncoding | undefined {
   if ((isLittle || isBig) && /^(?:UL|CS|UI|DA|TM|DT|LO|SH|PN)$/.test(vr)) {
     return { explicitVr: true, bigEndian: isBig };
   }
-  const isPlausibleImplicit = isLittle && bytes.readUInt32LE(4) <= 64 && bytes.readUInt32LE(4) % 2 === 0;
+  const length = bytes.readUInt32LE(4);
+  const isGroupLength = bytes.readUInt16LE(2) === 0;
+  const isPlausibleImplicit = isLittle && (isGroupLength ? length === 4 : length <= 64 && length % 2 === 0);
   return isPlausibleImplicit ? { explicitVr: false, bigEndian: false } : undefined;
 }
 

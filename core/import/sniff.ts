@@ -1,7 +1,7 @@
 /**
  * Tells from the first bytes what a file is. Pure.
  */
-import { looksLikeDicom } from '../dicom/dicom-file.ts';
+import { hasPreamble, looksLikeDicom } from '../dicom/dicom-file.ts';
 
 /** What an import does with a file depends on this. */
 export type FileKind =
@@ -53,10 +53,15 @@ export function sniff(prefix: Buffer, sizeBytes: number | undefined): FileKind {
   if (prefix.length === 0) {
     return { kind: 'other', what: 'empty file', mayBeDamage: true };
   }
-  if (looksLikeDicom(prefix)) {
+  if (hasPreamble(prefix)) {
     return { kind: 'dicom' };
   }
-  return container(prefix, sizeBytes) ?? jsonKind(prefix) ?? otherKind(prefix);
+  // A bare data set proves least: the size at the beginning of a compressed file can look like its first element.
+  return container(prefix, sizeBytes) ?? dicomKind(prefix) ?? jsonKind(prefix) ?? otherKind(prefix);
+}
+
+function dicomKind(prefix: Buffer): FileKind | undefined {
+  return looksLikeDicom(prefix) ? { kind: 'dicom' } : undefined;
 }
 
 function container(prefix: Buffer, sizeBytes: number | undefined): FileKind | undefined {
