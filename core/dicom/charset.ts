@@ -3,26 +3,33 @@
  * Orthanc hashes it after conversion to UTF-8 (FromDcmtkBridge.cpp, DetectEncoding and Toolbox::ConvertToUtf8).
  */
 
-/** Orthanc's names of encodings (configuration option `DefaultEncoding`, ServerEnumerations) that are known here. */
-export type OrthancEncoding =
-  | 'Ascii'
-  | 'Utf8'
-  | 'Latin1'
-  | 'Latin2'
-  | 'Latin3'
-  | 'Latin4'
-  | 'Latin5'
-  | 'Cyrillic'
-  | 'Windows1251'
-  | 'Arabic'
-  | 'Greek'
-  | 'Hebrew'
-  | 'Thai'
-  | 'Japanese'
-  | 'Chinese'
-  | 'JapaneseKanji'
-  | 'Korean'
-  | 'SimplifiedChinese';
+/** Orthanc's names of encodings (configuration option `DefaultEncoding`, Enumerations.cpp) that are known here. */
+export const orthancEncodings = [
+  'Ascii',
+  'Utf8',
+  'Latin1',
+  'Latin2',
+  'Latin3',
+  'Latin4',
+  'Latin5',
+  'Cyrillic',
+  'Windows1251',
+  'Arabic',
+  'Greek',
+  'Hebrew',
+  'Thai',
+  'Japanese',
+  'Chinese',
+  'JapaneseKanji',
+  'Korean',
+  'SimplifiedChinese',
+] as const;
+export type OrthancEncoding = (typeof orthancEncodings)[number];
+
+/** @returns whether a text is the name of an encoding that is known here. */
+export function isOrthancEncoding(text: unknown): text is OrthancEncoding {
+  return orthancEncodings.some((encoding) => encoding === text);
+}
 
 /** Encodings in which a server may read a text that does not name its own or names another one. */
 const plausibleEncodings: readonly OrthancEncoding[] = [

@@ -40,13 +40,10 @@ export class FoundInstances implements Store {
     return false;
   }
 
-  /** Takes out an instance that is settled, and all files that held it; the first one was copied. */
-  settle(id: InstanceId, md5: Md5): readonly FoundInstance[] {
+  /** Takes out an instance that is settled, and all files that held it, to be released; the first one was copied. */
+  take(id: InstanceId, md5: Md5): readonly FoundInstance[] {
     const instances = this.#underWay.get(keyOf(id, md5)) ?? [];
     this.#underWay.delete(keyOf(id, md5));
-    for (const { bytes } of instances) {
-      bytes.release();
-    }
     return instances;
   }
 

@@ -17,7 +17,8 @@ import { HoldingPlace } from './holding-place.ts';
 import { refused } from './judge.ts';
 import { mergeConcurrently } from './merge.ts';
 import type { MasterKeys } from './object-encryption.ts';
-import { idAt, linesOf, settleOtherIds } from './outcome-lines.ts';
+import { idAt, settleOtherIds } from './other-ids.ts';
+import { linesOf } from './outcome-lines.ts';
 import { type PutOffFile, PutOffFiles } from './put-off.ts';
 import { ImportCounts, type ImportSummary, type ReportLine } from './report.ts';
 import type { StorageIndex } from './storage-index.ts';
@@ -61,6 +62,7 @@ class ImportRun {
   readonly #context: ConsiderContext;
   readonly #found: FoundInstances;
   readonly #counts = new ImportCounts();
+  readonly #budget = defaultBudget();
   readonly #putOff = new PutOffFiles();
   /** Reports that wait for an answer of a destination. */
   readonly #late = new Set<Promise<void>>();
@@ -84,7 +86,7 @@ class ImportRun {
     try {
       const end = await copyMany(this.#requests(), {
         source: this.#found,
-        budget: defaultBudget(),
+        budget: this.#budget,
         ceiling: concurrency,
         draining,
         onResult: (result) => this.#settle(result),
@@ -140,7 +142,7 @@ class ImportRun {
     const settled: DestinationOutcome[] = [];
     const undecided: Destination[] = [];
     for (const destination of this.#options.destinations) {
-      const heldAs = destination.role === 'target' ? await idAt(destination.store, instance) : undefined;
+      const heldAs = destination.role === 'target' ? await idAt(destination, instance) : undefined;
       if (heldAs === undefined) {
         undecided.push(destination);
       } else {
@@ -169,8 +171,13 @@ class ImportRun {
 
   #settle(result: CopyResult): void {
     const { id, md5 } = result;
-    const instances = md5 === undefined ? [] : this.#found.settle(id, md5);
-    const late = this.#reportResult(result, instances).finally(() => this.#late.delete(late));
+    const instances = md5 === undefined ? [] : this.#found.take(id, md5);
+    const late = this.#reportResult(result, instances).finally(() => {
+      for (const { bytes } of instances) {
+        bytes.release();
+      }
+      this.#late.delete(late);
+    });
     this.#late.add(late);
   }
 
@@ -179,7 +186,7 @@ class ImportRun {
     if (first === undefined) {
       return;
     }
-    const { result: settled, usedId } = await settleOtherIds(result, first);
+    const { result: settled, usedId } = await settleOtherIds(result, first, this.#budget);
     for (const line of linesOf(settled, instances)) {
       const note = usedId && `the server calls it ${usedId}: it reads the PatientID in another encoding`;
       await this.#report({ ...line, ...(note && { note }) });

@@ -80,3 +80,8 @@ export class ImportCounts {
     return { counts: { ...this.#counts }, notDicom: new Map(this.#notDicom), storedBytes: this.#storedBytes, ...end };
   }
 }
+
+/** @returns whether a file did not arrive that should have. */
+export function isProblem({ outcome }: ReportLine): boolean {
+  return outcome === 'refused' || outcome === 'failed';
+}
