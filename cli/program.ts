@@ -5,6 +5,7 @@ import { z } from 'zod';
 import type { CommandContext } from './command-context.ts';
 import { registerAdvise } from './commands/advise.ts';
 import { registerAudit } from './commands/audit.ts';
+import { registerImport } from './commands/import.ts';
 import { registerRun } from './commands/run.ts';
 
 const packageFile = z.object({ version: z.string(), description: z.string() });
@@ -12,6 +13,7 @@ const packageFile = z.object({ version: z.string(), description: z.string() });
 /** Every command, in the order of the help. */
 const registrations: readonly ((program: Command, context: CommandContext) => void)[] = [
   registerRun,
+  registerImport,
   registerAudit,
   registerAdvise,
 ];
