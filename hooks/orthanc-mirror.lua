@@ -12,11 +12,13 @@ local SECRET = 'file:/etc/orthanc/orthanc-mirror.secret' -- or 'env:NAME'; the f
 local BATCH_EVENTS = 500
 local MOST_NEWS = 20000 -- beyond, the oldest are forgotten: the schedule finds them
 local MOST_DELETIONS = 200000
-local TIMEOUT_SECONDS = 2 -- from Orthanc 1.11.1 on; before, the option "HttpTimeout" of Orthanc holds
+-- While a request to the webhook runs, Orthanc stores nothing: it shares the lock of the Lua interpreter.
+local TIMEOUT_SECONDS = 1 -- from Orthanc 1.11.1 on; before, the option "HttpTimeout" of Orthanc holds
+local LONGEST_HTTP_TIMEOUT_SECONDS = 10 -- with a longer "HttpTimeout" than this, nothing is sent before 1.11.1
 local FIRST_WAIT_SECONDS = 5 -- without an attempt, after a failure; doubles with each further one
 local LONGEST_WAIT_SECONDS = 300
-local WAIT_PER_BLOCKED_SECOND = 20 -- so that at most a twentieth of the time is spent waiting for a dead webhook
-local SENDS_PER_SECOND_ALONE = 4 -- without a heartbeat, nobody sends later what is held back now
+local WAIT_PER_BLOCKED_SECOND = 10 -- so that at most a tenth of the time is spent waiting for a dead webhook
+local SENDS_PER_SECOND_ALONE = 2 -- without a heartbeat, nobody sends later what is held back now
 local STORE = 'orthanc-mirror-hook' -- of the key-value store that keeps unsent deletions
 
 -- A first-in-first-out queue; `events[first]` is the oldest.
@@ -30,7 +32,8 @@ local waiting = {} -- what is in `news`, to announce each thing once
 local breaker = { failures = 0, pausedUntil = 0 }
 local sentIn = { second = 0, count = 0 }
 local hasHeartbeat = false
-local restored = false
+local started = false
+local isInactive = false
 local secret = nil
 local setHttpTimeout = SetHttpTimeout -- nil before Orthanc 1.11.1
 local httpTimeoutOfOthers = nil
@@ -96,13 +99,8 @@ local function forgetDeletions(from, to)
   end
 end
 
--- Reads the unsent deletions of the run before. Only once the server runs: Orthanc loads scripts in two interpreters,
--- and calls handlers of events in one of them.
-local function restoreOnce()
-  if restored then
-    return
-  end
-  restored = true
+-- Reads the unsent deletions of the run before.
+local function restoreDeletions()
   if not StoreKeyValue then
     return
   end
@@ -118,6 +116,25 @@ local function restoreOnce()
     push(deletions, event)
     event = GetKeyValue(STORE, string.format('%d', deletions.last + 1))
   end
+end
+
+local function configuredHttpTimeout()
+  return math.floor(tonumber(GetOrthancConfiguration()['HttpTimeout']) or 60)
+end
+
+-- At the first event: Orthanc loads scripts in two interpreters, but tells events to one of them only.
+local function startOnce()
+  if started then
+    return
+  end
+  started = true
+  isInactive = not setHttpTimeout and configuredHttpTimeout() > LONGEST_HTTP_TIMEOUT_SECONDS
+  if isInactive then
+    print(string.format('orthanc-mirror: announces nothing, because a dead webhook would stop this server for %d s; '
+      .. 'set "HttpTimeout" to at most %d, or use the Python hook', configuredHttpTimeout(),
+      LONGEST_HTTP_TIMEOUT_SECONDS))
+  end
+  restoreDeletions()
 end
 
 local function eventOf(kind, level, id)
@@ -179,10 +196,9 @@ local function post(body)
   if not setHttpTimeout then
     return HttpPost(WEBHOOK_URL, body, headers)
   end
-  local configured = tonumber(GetOrthancConfiguration()['HttpTimeout']) or 60
   setHttpTimeout(TIMEOUT_SECONDS)
   local ok, answer = pcall(HttpPost, WEBHOOK_URL, body, headers)
-  setHttpTimeout(httpTimeoutOfOthers or math.floor(configured))
+  setHttpTimeout(httpTimeoutOfOthers or configuredHttpTimeout())
   return ok and answer or nil
 end
 
@@ -249,7 +265,7 @@ end
 -- One call sends at most one batch, so that handlers of other scripts get their turn.
 local function flush(force)
   local size = count(deletions) + count(news)
-  if size == 0 or os.time() < breaker.pausedUntil then
+  if isInactive or size == 0 or os.time() < breaker.pausedUntil then
     return
   end
   if size >= BATCH_EVENTS or force or mayHurry() then
@@ -270,15 +286,16 @@ local function chain(name, ours)
   _G[name] = handler
 end
 
-local function announcing(kind, level, force)
+local function announcing(kind, level)
   return function(id)
-    restoreOnce()
+    startOnce()
     if kind == 'deleted' then
       addDeletion(level, id)
     else
       addNews(kind, level, id)
     end
-    flush(force)
+    -- After a stable resource nothing may happen for long.
+    flush(kind == 'stable' and not hasHeartbeat)
   end
 end
 
@@ -295,7 +312,7 @@ for suffix, level in pairs(levels) do
   chain('OnDeleted' .. suffix, announcing('deleted', level))
   chain('OnUpdated' .. suffix, announcing('updated', level))
   if suffix ~= 'Instance' then
-    chain('OnStable' .. suffix, announcing('stable', level, true))
+    chain('OnStable' .. suffix, announcing('stable', level))
   end
 end
 chain('OnStoredInstance', announcing('stored', 'instances'))
@@ -305,17 +322,17 @@ chain('OnHeartBeat', function()
     hasHeartbeat = true
     warnOfReplaced()
   end
-  restoreOnce()
-  flush(true)
+  startOnce()
+  flush(false)
 end)
 
 chain('Initialize', function()
+  startOnce()
   warnOfReplaced()
-  restoreOnce()
 end)
 
 chain('Finalize', function()
-  restoreOnce()
+  startOnce()
   flush(true)
 end)
 
