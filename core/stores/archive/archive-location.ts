@@ -1,0 +1,60 @@
+/** Where an archive lies, as users write it. */
+import { resolve } from 'node:path';
+import { MirrorError } from '../../errors.ts';
+import { FolderObjects } from './folder-objects.ts';
+import { checkKey } from './key-check.ts';
+import type { ObjectStorage } from './object-storage.ts';
+import { S3Objects } from './s3-objects.ts';
+import type { S3Connection } from './s3-requests.ts';
+
+/** A place that was understood, but not looked at. */
+export type ArchiveLocation =
+  | { readonly kind: 'folder'; readonly path: string }
+  | { readonly kind: 's3'; readonly bucket: string; readonly prefix: string };
+
+/**
+ * Parses `s3://bucket`, `s3://bucket/prefix`, or the path of a folder. Throws `configuration` with what is wrong. An
+ * address never holds credentials.
+ */
+export function parseArchiveLocation(text: string): ArchiveLocation {
+  if (text.trim() === '') {
+    throw new MirrorError('configuration', 'the archive is empty text; give a folder or s3://bucket/prefix');
+  }
+  const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(text)?.[1]?.toLowerCase();
+  if (scheme === undefined) {
+    return { kind: 'folder', path: resolve(text) };
+  }
+  if (scheme !== 's3') {
+    throw new MirrorError(
+      'configuration',
+      `an archive is a folder or s3://bucket/prefix, not ${scheme}://…; name an S3 server by --endpoint`,
+    );
+  }
+  const [bucket = '', ...segments] = text.slice('s3://'.length).split('/');
+  if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket)) {
+    throw new MirrorError(
+      'configuration',
+      'the bucket of the archive must have 3 to 63 lower-case letters, digits, dots and hyphens: s3://bucket/prefix',
+    );
+  }
+  const path = segments.join('/').replace(/\/$/, '');
+  if (path !== '') {
+    checkKey(path);
+  }
+  return { kind: 's3', bucket, prefix: path === '' ? '' : `${path}/` };
+}
+
+/** Opens the storage at a place, without a request yet. `name` is how messages call it; default: the place. */
+export function openObjectStorage(
+  location: ArchiveLocation,
+  options: S3Connection & { readonly name?: string | undefined } = {},
+): ObjectStorage {
+  const { name, ...connection } = options;
+  if (location.kind === 'folder') {
+    if (connection.endpoint !== undefined) {
+      throw new MirrorError('configuration', 'an endpoint was given, but the archive is a folder, not s3://…');
+    }
+    return new FolderObjects(location.path, { name });
+  }
+  return new S3Objects({ ...connection, bucket: location.bucket, prefix: location.prefix, name });
+}

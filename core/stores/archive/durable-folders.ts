@@ -1,0 +1,94 @@
+/** Folders whose entries survive a power cut. */
+import { mkdir, open } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { hasErrorCode } from './folder-errors.ts';
+
+/** How many folders are remembered as known to be durable; forgetting one costs one more fsync. */
+const rememberedFolders = 10_000;
+
+/**
+ * Creates folders below a root and makes them and their entries durable. A new file is durable only once its folder was
+ * synced, and a new folder only once its parent was. Writers that sync the same folder at the same time share one sync.
+ */
+export class DurableFolders {
+  readonly #root: string;
+  readonly #durable = new Set<string>();
+  /** Syncs that have not begun yet, by path: what is created before they begin is covered by them. */
+  readonly #waiting = new Map<string, Promise<void>>();
+  readonly #running = new Map<string, Promise<void>>();
+
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  /** Creates a folder and those above it up to the root; the root's own parent must exist. Not durable yet. */
+  async create(folder: string): Promise<void> {
+    try {
+      await mkdir(folder);
+    } catch (error) {
+      if (hasErrorCode(error, 'EEXIST')) {
+        return;
+      }
+      if (!hasErrorCode(error, 'ENOENT') || folder === this.#root) {
+        throw error;
+      }
+      await this.create(dirname(folder));
+      await this.create(folder);
+    }
+  }
+
+  /** Returns once all entries that `folder` had when this was called, and the folder itself, survive a power cut. */
+  async sync(folder: string): Promise<void> {
+    await this.#syncOne(folder);
+    for (let child = folder; child !== dirname(this.#root) && !this.#durable.has(child); child = dirname(child)) {
+      await this.#syncParent(child);
+    }
+  }
+
+  async #syncParent(child: string): Promise<void> {
+    try {
+      await this.#syncOne(dirname(child));
+    } catch (error) {
+      // What lies above the root may be closed to us, and was not made by us.
+      if (child !== this.#root || !(hasErrorCode(error, 'EACCES') || hasErrorCode(error, 'EPERM'))) {
+        throw error;
+      }
+    }
+    if (this.#durable.size >= rememberedFolders) {
+      this.#durable.clear();
+    }
+    this.#durable.add(child);
+  }
+
+  #syncOne(folder: string): Promise<void> {
+    const waiting = this.#waiting.get(folder);
+    if (waiting !== undefined) {
+      return waiting;
+    }
+    const before = this.#running.get(folder) ?? Promise.resolve();
+    const sync = before
+      .catch(() => undefined)
+      .then(async () => {
+        this.#waiting.delete(folder);
+        this.#running.set(folder, sync);
+        try {
+          await fsyncFolder(folder);
+        } finally {
+          if (this.#running.get(folder) === sync) {
+            this.#running.delete(folder);
+          }
+        }
+      });
+    this.#waiting.set(folder, sync);
+    return sync;
+  }
+}
+
+async function fsyncFolder(folder: string): Promise<void> {
+  const handle = await open(join(folder, '.'), 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

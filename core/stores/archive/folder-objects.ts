@@ -1,0 +1,210 @@
+/** Objects as files in a folder. Once `putOnce` or `replaceIf` returned, a power cut loses nothing of it. */
+import { type FileHandle, link, open, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import type { CallOptions, InstanceBytes } from '../store.ts';
+import { throwIfAborted, untilAborted } from './aborted.ts';
+import { DurableFolders } from './durable-folders.ts';
+import { fileBody } from './file-body.ts';
+import { folderError, hasErrorCode, onFolder, unlessAbsent } from './folder-errors.ts';
+import { entryOf, etagOf, listFolderNames, listFolderTree, temporaryFolder } from './folder-listing.ts';
+import { FolderLock } from './folder-lock.ts';
+import { checkKey } from './key-check.ts';
+import type { GetOptions, ListOptions, ObjectEntry, ObjectStorage, OpenObject, PutOptions } from './object-storage.ts';
+import { makeNewer, removeLeftovers, temporaryName, writeSynced } from './temporary-files.ts';
+import { verifiedBody } from './verified-body.ts';
+
+export interface FolderObjectsOptions {
+  /** How the folder is called in messages. Default: its path. */
+  readonly name?: string | undefined;
+}
+
+/**
+ * New objects are written to `.tmp/` within the folder, synced, and linked to their final name, which fails if that
+ * exists: the file system must have hard links, and the folder must not span several.
+ */
+export class FolderObjects implements ObjectStorage {
+  readonly name: string;
+  readonly #root: string;
+  readonly #folders: DurableFolders;
+  readonly #lock: FolderLock;
+  #prepared: Promise<void> | undefined;
+
+  constructor(path: string, options: FolderObjectsOptions = {}) {
+    this.#root = resolve(path);
+    this.name = options.name ?? this.#root;
+    this.#folders = new DurableFolders(this.#root);
+    this.#lock = new FolderLock(join(this.#root, temporaryFolder, 'state.lock'));
+  }
+
+  prepare(): Promise<void> {
+    return onFolder(this.name, () => this.#prepare());
+  }
+
+  async putOnce(key: string, bytes: InstanceBytes, options: PutOptions): Promise<'created' | 'exists'> {
+    if ((await this.head(key, options)) !== undefined) {
+      await onFolder(this.name, () => this.#folders.sync(dirname(this.#pathOf(key))));
+      return 'exists';
+    }
+    return this.#withTemporary(async (temporary) => {
+      await writeSynced(this.name, temporary, verifiedBody(bytes, options));
+      throwIfAborted(options.signal);
+      return onFolder(this.name, () => this.#publish(temporary, this.#pathOf(key)));
+    });
+  }
+
+  get(key: string, options: GetOptions = {}): Promise<OpenObject | undefined> {
+    return onFolder(this.name, async () => {
+      throwIfAborted(options.signal);
+      const handle = await openIfPresent(this.#pathOf(key));
+      if (handle === undefined) {
+        return undefined;
+      }
+      const found = await handle.stat({ bigint: true });
+      const sizeBytes = Number(found.size);
+      const body = fileBody(this.name, handle, sizeBytes, options.range);
+      return {
+        key,
+        sizeBytes,
+        lastModified: new Date(Number(found.mtimeMs)),
+        etag: etagOf(found.mtimeNs, found.size),
+        bodyBytes: body.sizeBytes,
+        body: untilAborted(body.bytes, options.signal),
+        cancel: body.cancel,
+      };
+    });
+  }
+
+  head(key: string, options: CallOptions = {}): Promise<ObjectEntry | undefined> {
+    return onFolder(this.name, async () => {
+      throwIfAborted(options.signal);
+      checkKey(key, temporaryFolder);
+      return entryOf(this.#root, key);
+    });
+  }
+
+  list(prefix: string, options: ListOptions = {}): AsyncIterable<ObjectEntry> {
+    return this.#listed(listFolderTree(this.#root, prefix, options), options);
+  }
+
+  listFolders(prefix: string, options: ListOptions = {}): AsyncIterable<string> {
+    return this.#listed(listFolderNames(this.#root, prefix, options), options);
+  }
+
+  replaceIf(
+    key: string,
+    bytes: Uint8Array,
+    expectedEtag: string | null,
+    options: CallOptions = {},
+  ): Promise<{ readonly etag: string } | 'changed'> {
+    return onFolder(this.name, async () => {
+      const path = this.#pathOf(key);
+      throwIfAborted(options.signal);
+      return this.#withTemporary(async (temporary) => {
+        await writeSynced(this.name, temporary, [bytes]);
+        return this.#lock.hold(() => this.#replaceIfUnchanged(path, temporary, expectedEtag), options.signal);
+      });
+    });
+  }
+
+  async delete(key: string, options: CallOptions = {}): Promise<void> {
+    if ((await this.head(key, options)) === undefined) {
+      return;
+    }
+    const path = this.#pathOf(key);
+    await onFolder(this.name, async () => {
+      await this.#prepare();
+      await this.#lock.hold(async () => {
+        await rm(path, { force: true });
+        await this.#folders.sync(dirname(path));
+      }, options.signal);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#lock.close();
+  }
+
+  /** Gives a written temporary file its final name, unless there is a file of that name. */
+  async #publish(temporary: string, path: string): Promise<'created' | 'exists'> {
+    await this.#folders.create(dirname(path));
+    let outcome: 'created' | 'exists' = 'created';
+    try {
+      await link(temporary, path);
+    } catch (error) {
+      if (!hasErrorCode(error, 'EEXIST')) {
+        throw error;
+      }
+      outcome = 'exists';
+    }
+    // Also when another writer was quicker: its file was synced before it was linked, but perhaps not its name yet.
+    await this.#folders.sync(dirname(path));
+    return outcome;
+  }
+
+  /** Only for the holder of the lock. */
+  async #replaceIfUnchanged(
+    path: string,
+    temporary: string,
+    expectedEtag: string | null,
+  ): Promise<{ readonly etag: string } | 'changed'> {
+    const present = await unlessAbsent(stat(path, { bigint: true }));
+    const presentEtag = present === undefined ? null : etagOf(present.mtimeNs, present.size);
+    if (presentEtag !== expectedEtag) {
+      return 'changed';
+    }
+    const etag = await makeNewer(temporary, present?.mtimeNs);
+    await this.#folders.create(dirname(path));
+    await rename(temporary, path);
+    await this.#folders.sync(dirname(path));
+    return { etag };
+  }
+
+  async #withTemporary<T>(work: (path: string) => Promise<T>): Promise<T> {
+    await this.prepare();
+    const temporary = join(this.#root, temporaryFolder, temporaryName());
+    try {
+      return await work(temporary);
+    } finally {
+      await onFolder(this.name, () => rm(temporary, { force: true }));
+    }
+  }
+
+  #prepare(): Promise<void> {
+    this.#prepared ??= this.#createTemporaryFolder().catch((error: unknown) => {
+      this.#prepared = undefined;
+      throw error;
+    });
+    return this.#prepared;
+  }
+
+  async #createTemporaryFolder(): Promise<void> {
+    const folder = join(this.#root, temporaryFolder);
+    await this.#folders.create(folder);
+    await removeLeftovers(folder);
+  }
+
+  #pathOf(key: string): string {
+    checkKey(key, temporaryFolder);
+    return join(this.#root, key);
+  }
+
+  async *#listed<T>(listing: AsyncIterable<T>, options: ListOptions): AsyncGenerator<T> {
+    throwIfAborted(options.signal);
+    try {
+      // An absent folder is not an empty one: perhaps what it lies on is not mounted.
+      await stat(this.#root);
+      yield* listing;
+    } catch (error) {
+      throw folderError(this.name, error);
+    }
+  }
+}
+
+async function openIfPresent(path: string): Promise<FileHandle | undefined> {
+  const handle = await unlessAbsent(open(path, 'r'));
+  if (handle === undefined || (await handle.stat()).isFile()) {
+    return handle;
+  }
+  await handle.close();
+  return undefined;
+}

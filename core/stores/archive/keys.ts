@@ -1,0 +1,180 @@
+/**
+ * Every key of the archive format, version 1: building and parsing, nothing else. Shared by whoever writes, lists, or
+ * grants rights on keys. The format is described in `docs/archive-format.md`.
+ */
+import {
+  type InstanceId,
+  isInstanceId,
+  isMd5,
+  isOrthancId,
+  type Md5,
+  type OrthancId,
+  type ResourceLevel,
+  resourceLevels,
+} from '../../identifiers.ts';
+
+/** The document that says that a place is an archive. */
+export const manifestKey = 'archive.json';
+
+/** The folders of an archive; each key but {@link manifestKey} begins with one of them. */
+export const folders = {
+  instances: 'instances/',
+  studies: 'studies/',
+  patients: 'patients/',
+  attachments: 'attachments/',
+  removals: 'removals/',
+  state: 'state/',
+  reports: 'reports/',
+} as const;
+
+/** What a key names. `hash8`: the first eight hexadecimal digits of a hash of the document's content. */
+export type ParsedKey =
+  | { readonly kind: 'manifest' }
+  | { readonly kind: 'instance'; readonly id: InstanceId; readonly md5: Md5 }
+  | { readonly kind: 'study'; readonly id: OrthancId; readonly at: Date; readonly hash8: string }
+  | { readonly kind: 'patient'; readonly id: OrthancId; readonly at: Date; readonly hash8: string }
+  | {
+      readonly kind: 'attachment';
+      readonly level: ResourceLevel;
+      readonly id: OrthancId;
+      readonly number: number;
+      readonly md5: Md5;
+    }
+  | { readonly kind: 'removal'; readonly id: OrthancId; readonly at: Date }
+  | { readonly kind: 'state'; readonly name: string }
+  | { readonly kind: 'report'; readonly name: string };
+
+/** Key of one version of an instance. */
+export function instanceKey(id: InstanceId, md5: Md5): string {
+  return `${instanceFolder(id)}${md5}.dcm`;
+}
+
+/** Folder of all versions of an instance. */
+export function instanceFolder(id: InstanceId): string {
+  return `${folders.instances}${id}/`;
+}
+
+/** @returns a text that sorts right after all keys of an instance and before those of the next id. */
+export function afterInstance(id: InstanceId): string {
+  // '0' is the character that follows '/'.
+  return `${folders.instances}${id}0`;
+}
+
+/** Key of one state of a study document. */
+export function studyKey(id: OrthancId, at: Date, hash8: string): string {
+  return `${studyFolder(id)}${keyTime(at)}-${hash8}.json`;
+}
+
+/** Folder of all states of a study document, oldest first. */
+export function studyFolder(id: OrthancId): string {
+  return `${folders.studies}${id}/`;
+}
+
+/** Key of one state of a patient document. */
+export function patientKey(id: OrthancId, at: Date, hash8: string): string {
+  return `${patientFolder(id)}${keyTime(at)}-${hash8}.json`;
+}
+
+/** Folder of all states of a patient document, oldest first. */
+export function patientFolder(id: OrthancId): string {
+  return `${folders.patients}${id}/`;
+}
+
+/** Key of one content of a user attachment; `number` is Orthanc's number of the attachment's kind. */
+export function attachmentKey(level: ResourceLevel, id: OrthancId, number: number, md5: Md5): string {
+  return `${folders.attachments}${level}/${id}/${number}/${md5}`;
+}
+
+/** Key of the record that a resource was no longer in the source at a time. */
+export function removalKey(id: OrthancId, at: Date): string {
+  return `${removalFolder(id)}${keyTime(at)}.json`;
+}
+
+/** Folder of all removals of a resource, oldest first. */
+export function removalFolder(id: OrthancId): string {
+  return `${folders.removals}${id}/`;
+}
+
+/** Key of a document of state; `name` like `lease` or `main/cursor`. */
+export function stateKey(name: string): string {
+  return `${folders.state}${name}.json`;
+}
+
+/** Key of a report; `name` with its extension. */
+export function reportKey(name: string): string {
+  return `${folders.reports}${name}`;
+}
+
+/** @returns what a key of an archive names; `undefined` if it is none of the format. */
+export function parseKey(key: string): ParsedKey | undefined {
+  if (key === manifestKey) {
+    return { kind: 'manifest' };
+  }
+  const slash = key.indexOf('/') + 1;
+  const rest = key.slice(slash);
+  switch (key.slice(0, slash)) {
+    case folders.instances:
+      return parseInstance(rest);
+    case folders.studies:
+      return parseDocument('study', rest);
+    case folders.patients:
+      return parseDocument('patient', rest);
+    case folders.attachments:
+      return parseAttachment(rest);
+    case folders.removals:
+      return parseRemoval(rest);
+    case folders.state:
+      return rest.endsWith('.json') && rest.length > 5 ? { kind: 'state', name: rest.slice(0, -5) } : undefined;
+    case folders.reports:
+      return rest === '' ? undefined : { kind: 'report', name: rest };
+    default:
+      return undefined;
+  }
+}
+
+function parseInstance(rest: string): ParsedKey | undefined {
+  const [id, file, ...more] = rest.split('/');
+  const md5 = file?.endsWith('.dcm') ? file.slice(0, -4) : undefined;
+  return isInstanceId(id) && isMd5(md5) && more.length === 0 ? { kind: 'instance', id, md5 } : undefined;
+}
+
+function parseDocument(kind: 'study' | 'patient', rest: string): ParsedKey | undefined {
+  const [id, file, ...more] = rest.split('/');
+  const [, time, hash8] = /^(.*)-([0-9a-f]{8})\.json$/.exec(file ?? '') ?? [];
+  const at = parseKeyTime(time);
+  return isOrthancId(id) && at !== undefined && hash8 !== undefined && more.length === 0
+    ? { kind, id, at, hash8 }
+    : undefined;
+}
+
+function parseAttachment(rest: string): ParsedKey | undefined {
+  const [levelText, id, numberText, md5, ...more] = rest.split('/');
+  const level = resourceLevels.find((candidate) => candidate === levelText);
+  const number = /^(?:0|[1-9]\d{0,8})$/.test(numberText ?? '') ? Number(numberText) : undefined;
+  return level !== undefined && isOrthancId(id) && number !== undefined && isMd5(md5) && more.length === 0
+    ? { kind: 'attachment', level, id, number, md5 }
+    : undefined;
+}
+
+function parseRemoval(rest: string): ParsedKey | undefined {
+  const [id, file, ...more] = rest.split('/');
+  const at = parseKeyTime(file?.endsWith('.json') ? file.slice(0, -5) : undefined);
+  return isOrthancId(id) && at !== undefined && more.length === 0 ? { kind: 'removal', id, at } : undefined;
+}
+
+/** @returns a time as it stands in keys, `20261121T030201.123Z`: sorts like the time, and is a file name anywhere. */
+export function keyTime(at: Date): string {
+  return at.toISOString().replaceAll(/[-:]/g, '');
+}
+
+/** @returns the time that {@link keyTime} wrote, or `undefined`. */
+export function parseKeyTime(text: string | undefined): Date | undefined {
+  const parts = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d\.\d{3}Z)$/.exec(text ?? '');
+  if (parts === null) {
+    return undefined;
+  }
+  const [, year, month, day, hour, minute, second] = parts;
+  const at = new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}`);
+  // An impossible date such as 31 February is moved by some parsers: only what writes itself the same is accepted.
+  return !Number.isNaN(at.getTime()) && keyTime(at) === text ? at : undefined;
+}

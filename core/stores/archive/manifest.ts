@@ -1,0 +1,96 @@
+/** `archive.json`: what says that a place is an archive, in which format, and of which server. */
+import { z } from 'zod';
+import { MirrorError } from '../../errors.ts';
+import type { CallOptions } from '../store.ts';
+import { documentBytes, readDocument } from './json-document.ts';
+import { folders, manifestKey } from './keys.ts';
+import type { ObjectStorage } from './object-storage.ts';
+
+/** The format that this program reads and writes. */
+export const formatVersion = 1;
+
+const sourceSchema = z.object({
+  /** How the configuration calls the source. */
+  name: z.string().min(1),
+  /** Orthanc's `DatabaseServerIdentifier`, where the source tells one. */
+  serverIdentifier: z.string().min(1).optional(),
+});
+
+const manifestSchema = z.object({
+  format: z.literal('orthanc-mirror-archive'),
+  version: z.literal(formatVersion),
+  createdAt: z.iso.datetime(),
+  source: sourceSchema,
+});
+
+/** The rest of a newer manifest may look different. */
+const newerManifestSchema = z.object({
+  format: z.literal('orthanc-mirror-archive'),
+  version: z.int().gt(formatVersion),
+});
+
+/** The server whose instances an archive was made for. */
+export type ArchiveSource = z.infer<typeof sourceSchema>;
+export type ArchiveManifest = z.infer<typeof manifestSchema>;
+
+/**
+ * Reads `archive.json`; `undefined` if there is none. Throws `archive-format` if it is damaged or of a format that this
+ * program does not know.
+ */
+export async function readManifest(
+  objects: ObjectStorage,
+  options?: CallOptions,
+): Promise<ArchiveManifest | undefined> {
+  const document = await readDocument(objects, manifestKey, z.union([manifestSchema, newerManifestSchema]), options);
+  const manifest = document?.value;
+  if (manifest === undefined || 'source' in manifest) {
+    return manifest;
+  }
+  throw new MirrorError(
+    'archive-format',
+    `${objects.name}: the archive has format version ${manifest.version}, this program knows version ` +
+      `${formatVersion}; use a newer version of orthanc-mirror`,
+  );
+}
+
+/**
+ * Makes an empty place an archive, and @returns its manifest, or the one of another process that was quicker. Throws
+ * `archive-format` if anything else than state and reports lies there already.
+ */
+export async function createManifest(
+  objects: ObjectStorage,
+  source: ArchiveSource,
+  options: CallOptions = {},
+): Promise<ArchiveManifest> {
+  await objects.prepare(options);
+  await refuseForeignObjects(objects, options);
+  const manifest: ArchiveManifest = {
+    format: 'orthanc-mirror-archive',
+    version: formatVersion,
+    createdAt: new Date().toISOString(),
+    source,
+  };
+  const bytes = documentBytes(manifest);
+  const outcome = await objects.putOnce(manifestKey, bytes, {
+    sizeBytes: bytes.length,
+    contentType: 'application/json',
+    ...options,
+  });
+  const present = outcome === 'created' ? manifest : await readManifest(objects, options);
+  if (present === undefined) {
+    throw new MirrorError('changed-meanwhile', `${objects.name}: ${manifestKey} was there and then was not`);
+  }
+  return present;
+}
+
+async function refuseForeignObjects(objects: ObjectStorage, options: CallOptions): Promise<void> {
+  const own = [manifestKey, folders.state, folders.reports];
+  for await (const { key } of objects.list('', options)) {
+    if (!own.some((prefix) => key.startsWith(prefix))) {
+      throw new MirrorError(
+        'archive-format',
+        `${objects.name} is not empty and has no ${manifestKey}: choose an empty place, or put ${manifestKey} back`,
+      );
+    }
+  }
+}

@@ -1,0 +1,277 @@
+/** Objects in a bucket of S3, or of any server that speaks its protocol with conditional writes. */
+import { randomUUID } from 'node:crypto';
+import { Readable } from 'node:stream';
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadBucketCommand,
+  HeadObjectCommand,
+  type HeadObjectCommandOutput,
+  ListObjectsV2Command,
+  type ListObjectsV2CommandInput,
+  type ListObjectsV2CommandOutput,
+  PutObjectCommand,
+} from '@aws-sdk/client-s3';
+import { MirrorError } from '../../errors.ts';
+import { type Md5, md5Of } from '../../identifiers.ts';
+import type { CallOptions, InstanceBytes } from '../store.ts';
+import { throwIfAborted } from './aborted.ts';
+import { checkKey } from './key-check.ts';
+import type { GetOptions, ListOptions, ObjectEntry, ObjectStorage, OpenObject, PutOptions } from './object-storage.ts';
+import { s3Body } from './s3-body.ts';
+import { uploadInParts } from './s3-multipart.ts';
+import { type S3Connection, S3Requests } from './s3-requests.ts';
+import { collectVerified, verifiedBody } from './verified-body.ts';
+
+const defaultPartBytes = 8 * 1024 * 1024;
+/** Metadata by which a writer of state knows its own document again, if the answer to its write was lost. */
+const writeIdName = 'write-id';
+
+export interface S3ObjectsOptions extends S3Connection {
+  readonly bucket: string;
+  /** What all keys begin with; empty, or ending in `/`. */
+  readonly prefix?: string | undefined;
+  /** How the place is called in messages. Default: its `s3://` address. */
+  readonly name?: string | undefined;
+  /** Objects of up to this size are sent in one request; larger ones in parts of it. At least 5 MiB; default 8 MiB. */
+  readonly partBytes?: number | undefined;
+}
+
+/** The credentials need `s3:GetObject`, `s3:PutObject`, `s3:ListBucket` and `s3:AbortMultipartUpload`, no more. */
+export class S3Objects implements ObjectStorage {
+  readonly name: string;
+  readonly #requests: S3Requests;
+  readonly #bucket: string;
+  readonly #prefix: string;
+  readonly #partBytes: number;
+
+  constructor(options: S3ObjectsOptions) {
+    this.#bucket = options.bucket;
+    this.#prefix = options.prefix ?? '';
+    this.name = options.name ?? `s3://${this.#bucket}/${this.#prefix}`;
+    this.#partBytes = options.partBytes ?? defaultPartBytes;
+    this.#requests = new S3Requests(this.name, options);
+  }
+
+  async prepare(options: CallOptions = {}): Promise<void> {
+    const command = new HeadBucketCommand({ Bucket: this.#bucket });
+    const answer = await this.#requests.sendOr([404], options.signal, (call) =>
+      this.#requests.client.send(command, call),
+    );
+    if (answer === 404) {
+      throw new MirrorError('configuration', `${this.name}: there is no such bucket; create it, or check its name`);
+    }
+  }
+
+  async putOnce(key: string, bytes: InstanceBytes, options: PutOptions): Promise<'created' | 'exists'> {
+    checkKey(key);
+    throwIfAborted(options.signal);
+    if (options.sizeBytes <= this.#partBytes) {
+      const outcome = await this.#putInOne(key, await collectVerified(bytes, options), options);
+      return outcome === 'conflict' ? this.#existsOrBusy(key, options) : outcome;
+    }
+    if ((await this.head(key, options)) !== undefined) {
+      return 'exists';
+    }
+    const target = { requests: this.#requests, bucket: this.#bucket, key: this.#prefix + key };
+    const body = verifiedBody(bytes, options);
+    const { sizeBytes, contentType, signal } = options;
+    const outcome = await uploadInParts(target, body, { sizeBytes, contentType, signal, partBytes: this.#partBytes });
+    if (outcome === 'created') {
+      await this.#checkSize(key, options);
+    }
+    return outcome === 'conflict' ? this.#existsOrBusy(key, options) : outcome;
+  }
+
+  async get(key: string, options: GetOptions = {}): Promise<OpenObject | undefined> {
+    const { range, signal } = options;
+    const command = new GetObjectCommand({
+      ...this.#at(key),
+      ...(range && { Range: `bytes=${range.first}-${range.last}` }),
+    });
+    const answer = await this.#requests.sendOr([404, 416], signal, (call) => this.#requests.client.send(command, call));
+    if (answer === 404) {
+      return undefined;
+    }
+    if (answer === 416) {
+      return withoutBody(await this.head(key, options));
+    }
+    const { Body: body, ContentLength: bodyBytes, ContentRange: contentRange } = answer;
+    if (!(body instanceof Readable) || bodyBytes === undefined) {
+      throw new MirrorError('answer-malformed', `${this.name}: the storage answered without a length`);
+    }
+    const sizeBytes = contentRange === undefined ? bodyBytes : Number(contentRange.split('/')[1]);
+    return { ...objectEntry(key, sizeBytes, answer), bodyBytes, ...s3Body(this.name, body, bodyBytes, signal) };
+  }
+
+  async head(key: string, options: CallOptions = {}): Promise<ObjectEntry | undefined> {
+    const answer = await this.#head(key, options);
+    return answer && objectEntry(key, answer.ContentLength, answer);
+  }
+
+  async *list(prefix: string, options: ListOptions = {}): AsyncGenerator<ObjectEntry> {
+    for await (const page of this.#pages(prefix, options.after, {}, options.signal)) {
+      for (const object of page.Contents ?? []) {
+        yield objectEntry(this.#keyOf(object.Key), object.Size, object);
+      }
+    }
+  }
+
+  async *listFolders(prefix: string, options: ListOptions = {}): AsyncGenerator<string> {
+    const { after, signal } = options;
+    // Begins right behind the given folder instead of within it: '0' is the character that follows '/'.
+    const startAfter = after?.endsWith('/') ? `${after.slice(0, -1)}0` : after;
+    for await (const page of this.#pages(prefix, startAfter, { Delimiter: '/' }, signal)) {
+      for (const folder of page.CommonPrefixes ?? []) {
+        yield this.#keyOf(folder.Prefix);
+      }
+    }
+  }
+
+  async replaceIf(
+    key: string,
+    bytes: Uint8Array,
+    expectedEtag: string | null,
+    options: CallOptions = {},
+  ): Promise<{ readonly etag: string } | 'changed'> {
+    const writeId = randomUUID();
+    const command = new PutObjectCommand({
+      ...this.#at(key),
+      ...checkedBody(bytes, md5Of(bytes)),
+      ...(expectedEtag === null ? { IfNoneMatch: '*' } : { IfMatch: expectedEtag }),
+      ContentType: 'application/json',
+      Metadata: { [writeIdName]: writeId },
+    });
+    const answer = await this.#requests.sendOr([404, 409, 412], options.signal, (call) =>
+      this.#requests.client.send(command, call),
+    );
+    if (typeof answer !== 'number') {
+      return { etag: knownEtag(answer.ETag) };
+    }
+    const present = await this.#head(key, options);
+    const presentEtag = present === undefined ? null : knownEtag(present.ETag);
+    if (presentEtag !== null && present?.Metadata?.[writeIdName] === writeId) {
+      return { etag: presentEtag };
+    }
+    if (presentEtag !== expectedEtag) {
+      return 'changed';
+    }
+    throw new MirrorError('busy', `${this.name}: another process is writing the same document`);
+  }
+
+  async delete(key: string, options: CallOptions = {}): Promise<void> {
+    const command = new DeleteObjectCommand(this.#at(key));
+    await this.#requests.send(options.signal, (call) => this.#requests.client.send(command, call));
+  }
+
+  async close(): Promise<void> {
+    this.#requests.client.destroy();
+  }
+
+  async #putInOne(key: string, bytes: Uint8Array, options: PutOptions): Promise<'created' | 'exists' | 'conflict'> {
+    const command = new PutObjectCommand({
+      ...this.#at(key),
+      ...checkedBody(bytes, options.md5 ?? md5Of(bytes)),
+      ContentType: options.contentType,
+      IfNoneMatch: '*',
+    });
+    const answer = await this.#requests.sendOr([409, 412], options.signal, (call) =>
+      this.#requests.client.send(command, call),
+    );
+    return answer === 409 ? 'conflict' : answer === 412 ? 'exists' : 'created';
+  }
+
+  /** Decides what a write is told that met another write of the same key. */
+  async #existsOrBusy(key: string, options: CallOptions): Promise<'exists'> {
+    if ((await this.head(key, options)) === undefined) {
+      throw new MirrorError('busy', `${this.name}: another process is writing the same object`);
+    }
+    return 'exists';
+  }
+
+  async #checkSize(key: string, options: PutOptions): Promise<void> {
+    const stored = await this.head(key, options);
+    if (stored?.sizeBytes !== options.sizeBytes) {
+      throw new MirrorError(
+        'hash-wrong',
+        `${this.name}: the storage holds ${stored?.sizeBytes ?? 'none'} of the ${options.sizeBytes} bytes it confirmed`,
+      );
+    }
+  }
+
+  #head(key: string, options: CallOptions): Promise<HeadObjectCommandOutput | undefined> {
+    const command = new HeadObjectCommand(this.#at(key));
+    return this.#requests
+      .sendOr([404], options.signal, (call) => this.#requests.client.send(command, call))
+      .then((answer) => (answer === 404 ? undefined : answer));
+  }
+
+  /** Yields the pages of a listing, asking for the next one while the reader is busy with this one. */
+  async *#pages(
+    prefix: string,
+    after: string | undefined,
+    parameters: Partial<ListObjectsV2CommandInput>,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<ListObjectsV2CommandOutput> {
+    const request = (token?: string) => {
+      const command = new ListObjectsV2Command({
+        ...parameters,
+        Bucket: this.#bucket,
+        Prefix: this.#prefix + prefix,
+        ...(token === undefined ? after && { StartAfter: this.#prefix + after } : { ContinuationToken: token }),
+      });
+      const page = this.#requests.send(signal, (call) => this.#requests.client.send(command, call));
+      // Thrown where it is awaited; a reader that leaves before must not be hit by it.
+      page.catch(() => undefined);
+      return page;
+    };
+    for (let next: ReturnType<typeof request> | undefined = request(); next !== undefined; ) {
+      const page: ListObjectsV2CommandOutput = await next;
+      if (page.IsTruncated && page.NextContinuationToken === undefined) {
+        throw new MirrorError('answer-malformed', `${this.name}: the storage cut a listing short`);
+      }
+      next = page.IsTruncated ? request(page.NextContinuationToken) : undefined;
+      throwIfAborted(signal);
+      yield page;
+    }
+  }
+
+  #at(key: string): { Bucket: string; Key: string } {
+    checkKey(key);
+    return { Bucket: this.#bucket, Key: this.#prefix + key };
+  }
+
+  #keyOf(fullKey: string | undefined): string {
+    return (fullKey ?? '').slice(this.#prefix.length);
+  }
+}
+
+/** A body with the checksum that every S3 server verifies before it accepts the object. */
+function checkedBody(bytes: Uint8Array, md5: Md5): { Body: Uint8Array; ContentLength: number; ContentMD5: string } {
+  return { Body: bytes, ContentLength: bytes.length, ContentMD5: Buffer.from(md5, 'hex').toString('base64') };
+}
+
+function objectEntry(
+  key: string,
+  sizeBytes: number | undefined,
+  { ETag: etag, LastModified: lastModified }: { ETag?: string | undefined; LastModified?: Date | undefined },
+): ObjectEntry {
+  if (sizeBytes === undefined || !Number.isSafeInteger(sizeBytes) || lastModified === undefined) {
+    throw new MirrorError('answer-malformed', 'the storage tells no size or time of an object');
+  }
+  return { key, sizeBytes, lastModified, etag: knownEtag(etag) };
+}
+
+function knownEtag(etag: string | undefined): string {
+  if (etag === undefined) {
+    throw new MirrorError('answer-malformed', 'the storage tells no ETag of an object');
+  }
+  return etag;
+}
+
+/** What is read of an object by a range that begins behind its end. */
+function withoutBody(entry: ObjectEntry | undefined): OpenObject | undefined {
+  return entry && { ...entry, bodyBytes: 0, body: nothing(), cancel: () => undefined };
+}
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}
