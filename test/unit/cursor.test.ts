@@ -1,36 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Change, ChangeFeed } from '../../core/follow/change-feed.ts';
+import type { ChangeFeed } from '../../core/follow/change-feed.ts';
 import { advance, type Cursor, overlapEntries, resetReason } from '../../core/follow/cursor.ts';
 import { cursorAtEnd, followChanges } from '../../core/follow/follow.ts';
-import { sampleId } from '../support/memory-store.ts';
-
-function change(seq: number, n = seq, date = '20261121T024600'): Change {
-  return { seq, type: 'NewInstance', level: 'instances', id: sampleId(n), date };
-}
-
-/** A feed like Orthanc's: deleted entries leave holes, the count goes on. */
-class SimulatedFeed implements ChangeFeed {
-  entries: Change[] = [];
-  lastEver = 0;
-  requests = 0;
-
-  add(...changes: readonly Change[]): void {
-    this.entries = [...this.entries, ...changes].sort((a, b) => a.seq - b.seq);
-    this.lastEver = Math.max(this.lastEver, ...changes.map(({ seq }) => seq));
-  }
-
-  async readChanges({ since, limit }: { since: number; limit: number }) {
-    this.requests += 1;
-    const after = this.entries.filter(({ seq }) => seq > since);
-    const changes = after.slice(0, limit);
-    return { changes, done: after.length <= limit, last: changes.at(-1)?.seq ?? this.lastEver };
-  }
-
-  async lastChange(): Promise<number> {
-    return this.lastEver;
-  }
-}
+import { change, SimulatedFeed } from '../support/simulated-feed.ts';
 
 async function follow(feed: ChangeFeed, start: Cursor): Promise<{ seqs: number[]; cursor: Cursor; reset?: string }> {
   const seqs: number[] = [];

@@ -1,0 +1,44 @@
+/**
+ * The memory that one very large instance takes: source → target and folder archive. The copies are proven.
+ *
+ *     node bench/large.ts [--gibibytes 2]
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { generateStream } from '../local/dicom/generate.ts';
+import { placeOfNth } from '../local/dicom/identifiers.ts';
+import { startOrthanc } from '../local/orthanc-server.ts';
+import { folderPlace, orthancPlace, proofTable, prove } from '../local/prove.ts';
+import { post } from '../local/upload.ts';
+import { measureCommand } from './measure-command.ts';
+
+const { values } = parseArgs({ options: { gibibytes: { type: 'string' } } });
+const instance = generateStream(placeOfNth('large', 0), Number(values.gibibytes ?? 2) * 1024 ** 3);
+const folder = await mkdtemp(join(tmpdir(), 'orthanc-mirror-large-'));
+try {
+  await using source = await startOrthanc();
+  await using target = await startOrthanc();
+  const answer = await post(source.url, instance);
+  if (answer.kind === 'refused') throw new Error(`the source refused the instance with ${answer.status}`);
+
+  const archive = join(folder, 'archive');
+  const usage = await measureCommand(['run', source.url, target.url, '--archive', archive]);
+  console.log(usage.stdout);
+  const mebibytes = instance.sizeBytes / 1024 ** 2;
+  console.log(`${mebibytes} MiB in ${(usage.wallMs / 1000).toFixed(1)} s`);
+  console.log(`${(mebibytes / (usage.wallMs / 1000)).toFixed(0)} MiB/s, ${usage.cpuMs} ms of processor time`);
+  console.log(`peak resident memory of our process: ${(usage.peakResidentBytes / 1024 ** 2).toFixed(0)} MiB`);
+
+  const places = [
+    orthancPlace('source', source.url),
+    orthancPlace('target', target.url),
+    folderPlace('archive', archive),
+  ];
+  const proof = await prove(places);
+  console.log(proofTable(proof));
+  if (!proof.equal) process.exitCode = 1;
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}

@@ -1,0 +1,65 @@
+/**
+ * The exit codes, a contract with scripts and schedulers. Pure functions: what happened in, the code out.
+ */
+import { isMirrorError, type MirrorError } from '../core/errors.ts';
+
+/** What each exit code promises. */
+export const exitCodes = {
+  /** All done and equal. */
+  ok: 0,
+  /** A defect of this program. */
+  internal: 1,
+  /** Wrong usage or configuration; nothing was done. */
+  usage: 2,
+  /** Some instances were rejected or are in conflict; running again gives the same. */
+  rejected: 3,
+  /** check, verify or audit found differences. */
+  different: 4,
+  /** Some instances failed and can be retried: run again. */
+  failed: 5,
+  /** The deletion guard stopped deletions. */
+  deletionGuard: 6,
+  /** A server refused us, is full or is unreachable. */
+  refused: 7,
+  /** Stopped by a signal; running again resumes. */
+  interrupted: 130,
+} as const;
+
+export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
+
+/** What became of the instances of a command, as far as the exit code depends on it. */
+export interface Outcome {
+  readonly conflicting: number;
+  readonly rejected: number;
+  /** Instances that may succeed when the command is run again. */
+  readonly failed: number;
+  /** Whether the work was stopped by a signal before its end. */
+  readonly interrupted?: boolean;
+  /** The error that ended the work, or the service of one destination, before everything was done. */
+  readonly stoppedBy?: MirrorError | undefined;
+  /** Differences found by a command that only looks. */
+  readonly differences?: number;
+}
+
+/** The exit code of a command that came to its end: the first that holds of interrupted, stopped, failed, rejected, different. */
+export function exitCodeOf(outcome: Outcome): ExitCode {
+  if (outcome.interrupted) return exitCodes.interrupted;
+  if (outcome.stoppedBy !== undefined) return exitCodeOfError(outcome.stoppedBy);
+  if (outcome.failed > 0) return exitCodes.failed;
+  if (outcome.rejected > 0 || outcome.conflicting > 0) return exitCodes.rejected;
+  if ((outcome.differences ?? 0) > 0) return exitCodes.different;
+  return exitCodes.ok;
+}
+
+/** The exit code of a command that ended with an error. */
+export function exitCodeOfError(error: unknown): ExitCode {
+  return isMirrorError(error) ? exitCodeOfMirrorError(error) : exitCodes.internal;
+}
+
+function exitCodeOfMirrorError({ code, disposition }: MirrorError): ExitCode {
+  if (code === 'configuration' || code === 'unknown-mirror' || code === 'archive-format') return exitCodes.usage;
+  if (code === 'deletion-guard') return exitCodes.deletionGuard;
+  if (code === 'interrupted') return exitCodes.interrupted;
+  if (code === 'unreachable' || disposition === 'halt') return exitCodes.refused;
+  return disposition === 'retry' ? exitCodes.failed : exitCodes.rejected;
+}

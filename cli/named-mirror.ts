@@ -1,0 +1,89 @@
+/** Finds out what the arguments SOURCE, TARGET and --archive name: URLs and paths, or a mirror of the configuration. */
+import type { ArchiveConfiguration, Configuration, MirrorConfiguration } from '../core/config/schema.ts';
+import { MirrorError } from '../core/errors.ts';
+import { type NamedServer, overrideServer, serverOfUrl } from './server-options.ts';
+
+/** What a command works on. */
+export interface NamedMirror {
+  readonly source: NamedServer & { readonly name: string | undefined };
+  readonly targets: readonly (NamedServer & { readonly name: string | undefined })[];
+  readonly archive: ArchiveConfiguration | undefined;
+  /** Of the configuration file, if that names the mirror. */
+  readonly concurrency: number | undefined;
+  readonly pollMs: number | undefined;
+}
+
+export interface MirrorArguments {
+  readonly source: string;
+  readonly target: string | undefined;
+  /** What `--archive` names, which wins over the archive of the configuration. */
+  readonly archive: ArchiveConfiguration | undefined;
+  readonly configuration: Configuration | undefined;
+  /** All option values of the command, for those of the servers. */
+  readonly values: unknown;
+}
+
+/** @throws MirrorError `configuration` if the arguments name nothing, or nowhere to copy to. */
+export function resolveMirror(given: MirrorArguments): NamedMirror {
+  const mirror = isUrl(given.source) ? mirrorOfUrl(given) : mirrorOfConfiguration(given);
+  if (mirror.targets.length === 0 && mirror.archive === undefined) {
+    throw new MirrorError('configuration', 'there is nowhere to copy to: name a TARGET, an --archive, or both');
+  }
+  return mirror;
+}
+
+function mirrorOfUrl({ source, target, archive, configuration, values }: MirrorArguments): NamedMirror {
+  return {
+    source: { ...serverOfUrl('source', source, values), name: undefined },
+    targets: target === undefined ? [] : [targetServer(target, configuration, values)],
+    archive,
+    concurrency: undefined,
+    pollMs: undefined,
+  };
+}
+
+function mirrorOfConfiguration({ source, target, archive, configuration, values }: MirrorArguments): NamedMirror {
+  const mirror = configuredMirror(source, configuration);
+  const targets = Object.entries(mirror.targets).map(([name, server]) => ({
+    name,
+    configuration: overrideServer('target', server, values),
+    urlCredentials: undefined,
+  }));
+  return {
+    source: { name: source, configuration: overrideServer('source', mirror.source, values), urlCredentials: undefined },
+    targets: target === undefined ? targets : [targetServer(target, configuration, values)],
+    archive: archive ?? mirror.archive,
+    concurrency: mirror.concurrency,
+    pollMs: mirror.follow.everyMinutes * 60_000,
+  };
+}
+
+/** A target is a URL, or the source server of another mirror. */
+function targetServer(
+  text: string,
+  configuration: Configuration | undefined,
+  values: unknown,
+): NamedMirror['targets'][number] {
+  if (isUrl(text)) return { ...serverOfUrl('target', text, values), name: undefined };
+  const { source } = configuredMirror(text, configuration);
+  return { name: text, configuration: overrideServer('target', source, values), urlCredentials: undefined };
+}
+
+function configuredMirror(name: string, configuration: Configuration | undefined): MirrorConfiguration {
+  if (configuration === undefined) {
+    throw new MirrorError(
+      'configuration',
+      `${name} is not a URL (http://… or https://…); to use it as the name of a mirror, give --config FILE`,
+    );
+  }
+  const mirror = configuration.mirrors[name];
+  if (mirror === undefined) {
+    const known = Object.keys(configuration.mirrors).join(', ');
+    throw new MirrorError('unknown-mirror', `the configuration names no mirror ${name}; it names ${known}`);
+  }
+  return mirror;
+}
+
+function isUrl(text: string): boolean {
+  return /^[a-z][a-z0-9+.-]*:\/\//i.test(text);
+}

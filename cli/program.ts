@@ -1,0 +1,28 @@
+/** The program with all its commands, ready to parse. */
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { z } from 'zod';
+import type { CommandContext } from './command-context.ts';
+
+const packageFile = z.object({ version: z.string(), description: z.string() });
+
+/** Every command, in the order of the help. */
+const registrations: readonly ((program: Command, context: CommandContext) => void)[] = [];
+
+/** Makes the program. Throws commander's `CommanderError` instead of ending the process. */
+export function createProgram(context: CommandContext): Command {
+  const { version, description } = packageFile.parse(
+    JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')),
+  );
+  const program = new Command('orthanc-mirror')
+    .description(description)
+    .version(version)
+    .showHelpAfterError('(add --help for the options)')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => context.terminal.print(text.trimEnd()),
+      writeErr: (text) => context.terminal.say(text.trimEnd()),
+    });
+  for (const register of registrations) register(program, context);
+  return program;
+}

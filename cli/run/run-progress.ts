@@ -1,0 +1,50 @@
+/** From what a mirror run observes to the progress that is shown. */
+import type { MirrorObserver } from '../../core/mirror/run-mirror.ts';
+import type { Progress } from '../progress.ts';
+
+/**
+ * Makes the observer of a run.
+ * @param show called with the progress after everything that changes it
+ */
+export function progressObserver(show: (progress: Progress) => void): MirrorObserver {
+  /** Planned and not done; at most what the plan is ahead of the copies. */
+  const open = new Set<string>();
+  let planned = { instances: 0, bytes: 0, bytesKnown: true };
+  let done = { instances: 0, bytes: 0 };
+  let complete = false;
+  let compared = 0;
+  const update = () => {
+    show({
+      ...done,
+      comparedFraction: complete ? undefined : compared,
+      totalInstances: complete ? planned.instances : undefined,
+      totalBytes: complete && planned.bytesKnown ? planned.bytes : undefined,
+    });
+  };
+  return {
+    onPlanned: ({ id, sizeBytes }) => {
+      open.add(id);
+      planned = {
+        instances: planned.instances + 1,
+        bytes: planned.bytes + (sizeBytes ?? 0),
+        bytesKnown: planned.bytesKnown && sizeBytes !== undefined,
+      };
+      update();
+    },
+    onResult: ({ id, sizeBytes }) => {
+      // Instances that the listings settle were never planned, and would make the rate look better than it is.
+      if (!open.delete(id)) return;
+      done = { instances: done.instances + 1, bytes: done.bytes + (sizeBytes ?? 0) };
+      update();
+    },
+    onCompared: (id) => {
+      // Ids are hashes: evenly spread over all values, so the first digits tell how far a sorted listing is.
+      compared = Number.parseInt(id.slice(0, 8), 16) / 2 ** 32;
+      update();
+    },
+    onPlanComplete: () => {
+      complete = true;
+      update();
+    },
+  };
+}

@@ -1,0 +1,154 @@
+/** What `run` prints: a line for each instance that could not be mirrored, and the summary, as text and as JSON. */
+import type { CopyResult, Destination, OutcomeKind } from '../../core/copy/outcome.ts';
+import type { MirrorError } from '../../core/errors.ts';
+import type { MirrorRunEnd } from '../../core/mirror/run-mirror.ts';
+import type { OutcomeCounts } from '../../core/mirror/summary.ts';
+import { type ExitCode, exitCodeOf } from '../exit-codes.ts';
+import { formatBytes, formatCount, formatDuration } from '../format.ts';
+
+/** Counts as JSON shows them: every kind of outcome, zeros included. */
+export interface JsonCounts {
+  readonly copied: number;
+  readonly alreadyEqual: number;
+  readonly vanished: number;
+  readonly conflicting: number;
+  readonly rejected: number;
+  readonly failed: number;
+}
+
+/** An instance that did not arrive at a destination. */
+export interface Problem {
+  readonly type: 'problem';
+  readonly id: string;
+  readonly destination: string;
+  readonly outcome: OutcomeKind;
+  /** The stable code of the error. */
+  readonly code: string | undefined;
+  readonly reason: string | undefined;
+}
+
+interface Reason {
+  readonly code: string;
+  readonly reason: string;
+}
+
+/** The last line of `run --json`. Fields are only ever added. */
+export interface RunSummary extends JsonCounts {
+  readonly type: 'summary';
+  readonly dryRun: boolean;
+  readonly source: string;
+  readonly destinations: readonly (JsonCounts & {
+    readonly name: string;
+    readonly role: 'target' | 'archive';
+    /** Why the destination could not be served to the end. */
+    readonly withdrawn: Reason | undefined;
+  })[];
+  readonly bytesCopied: number;
+  /** Ids that a destination holds and the source does not; they are left alone. */
+  readonly notAtSource: number;
+  readonly durationMs: number;
+  readonly interrupted: boolean;
+  /** Why the run ended before its work did. */
+  readonly stoppedBy: Reason | undefined;
+  readonly exitCode: ExitCode;
+}
+
+const problematic: readonly OutcomeKind[] = ['conflict', 'rejected', 'failed'];
+
+/** The problems of one instance: none, or one for each destination that did not get it. */
+export function problemsOf({ id, outcomes }: CopyResult): readonly Problem[] {
+  return outcomes
+    .filter(({ kind }) => problematic.includes(kind))
+    .map(({ destination, kind, error }) => ({
+      type: 'problem',
+      id,
+      destination: destination.store.name,
+      outcome: kind,
+      code: error?.code,
+      reason: error?.message,
+    }));
+}
+
+/** A problem as one line of text. */
+export function problemLine({ outcome, id, destination, code, reason }: Problem): string {
+  return `${outcome}  ${id}  ${destination}  ${reason ?? 'no reason known'} (${code ?? 'unknown'})`;
+}
+
+export interface RunFacts {
+  readonly source: string;
+  readonly destinations: readonly Destination[];
+  readonly dryRun: boolean;
+  readonly durationMs: number;
+}
+
+/** Everything that is told of a run that has ended. */
+export function summarize(end: MirrorRunEnd, facts: RunFacts): RunSummary {
+  const { summary, withdrawn, interrupted } = end;
+  return {
+    type: 'summary',
+    dryRun: facts.dryRun,
+    source: facts.source,
+    ...jsonCounts(summary.instances),
+    destinations: facts.destinations.map((destination) => ({
+      name: destination.store.name,
+      role: destination.role,
+      ...jsonCounts(summary.destinations.get(destination.store.name) ?? noCounts),
+      withdrawn: reasonOf(withdrawn.get(destination)),
+    })),
+    bytesCopied: summary.bytesCopied,
+    notAtSource: summary.notAtSource,
+    durationMs: Math.round(facts.durationMs),
+    interrupted,
+    stoppedBy: reasonOf(end.stoppedBy),
+    exitCode: exitCodeOfRun(end),
+  };
+}
+
+/** The exit code of a run: an interruption, a server that refused us, then what became of the instances. */
+export function exitCodeOfRun({ summary, withdrawn, stoppedBy, interrupted }: MirrorRunEnd): ExitCode {
+  const { conflicting, rejected, failed } = jsonCounts(summary.instances);
+  const stop = stoppedBy ?? withdrawn.values().next().value;
+  return exitCodeOf({ conflicting, rejected, failed, interrupted, stoppedBy: stop });
+}
+
+/** The summary as lines of text. */
+export function summaryLines(summary: RunSummary): readonly string[] {
+  const { dryRun, bytesCopied, durationMs, destinations, notAtSource, interrupted, stoppedBy } = summary;
+  const rate = durationMs > 0 ? `, ${formatBytes((bytesCopied / durationMs) * 1000)}/s` : '';
+  const amount = dryRun
+    ? formatBytes(bytesCopied)
+    : `${formatBytes(bytesCopied)} in ${formatDuration(durationMs)}${rate}`;
+  return [
+    `${countsText(summary, dryRun)} (${amount})`,
+    ...destinations.map((one) => `  ${one.role} ${one.name}: ${countsText(one, dryRun)}`),
+    ...(notAtSource > 0 ? [`${formatCount(notAtSource)} not at the source; left where they are`] : []),
+    ...destinations.flatMap(({ name, withdrawn }) =>
+      withdrawn === undefined ? [] : [`${name} was left out: ${withdrawn.reason} (${withdrawn.code})`],
+    ),
+    ...(stoppedBy === undefined ? [] : [`stopped: ${stoppedBy.reason} (${stoppedBy.code})`]),
+    ...(interrupted ? ['interrupted; run the same command again to go on'] : []),
+  ];
+}
+
+function countsText(counts: JsonCounts, dryRun: boolean): string {
+  const { copied, alreadyEqual, vanished, conflicting, rejected, failed } = counts;
+  return [
+    `${dryRun ? 'would copy' : 'copied'} ${formatCount(copied)}`,
+    `already equal ${formatCount(alreadyEqual)}`,
+    `vanished ${formatCount(vanished)}`,
+    `conflicting ${formatCount(conflicting)}`,
+    `rejected ${formatCount(rejected)}`,
+    `failed ${formatCount(failed)}`,
+  ].join(', ');
+}
+
+const noCounts: OutcomeCounts = { copied: 0, 'already-equal': 0, vanished: 0, conflict: 0, rejected: 0, failed: 0 };
+
+function jsonCounts(counts: OutcomeCounts): JsonCounts {
+  const { copied, vanished, rejected, failed } = counts;
+  return { copied, alreadyEqual: counts['already-equal'], vanished, conflicting: counts.conflict, rejected, failed };
+}
+
+function reasonOf(error: MirrorError | undefined): Reason | undefined {
+  return error && { code: error.code, reason: error.message };
+}

@@ -1,0 +1,94 @@
+/** Reads instances back and hashes them: a listing proves the index of a store, this proves its disk. */
+import { createHash } from 'node:crypto';
+import { mapInOrder } from '../compare/map-in-order.ts';
+import { isMirrorError, MirrorError } from '../errors.ts';
+import type { InstanceId, Md5 } from '../identifiers.ts';
+import type { CallOptions, InventoryEntry, Store } from '../stores/store.ts';
+import { idBefore, isInSubset, positionOf, type Subset } from './subset.ts';
+
+/** What reading one version of one instance back showed. */
+export type Verified = InventoryEntry &
+  (
+    | { readonly kind: 'sound' }
+    /** The store delivers other bytes than it promises, or cannot deliver them. */
+    | { readonly kind: 'damaged'; readonly error: MirrorError; readonly actualMd5: Md5 | undefined }
+    /** It was deleted since it was listed. */
+    | { readonly kind: 'vanished' }
+    /** It could not be read for a reason that says nothing of the bytes; nothing is proven. */
+    | { readonly kind: 'unread'; readonly error: MirrorError }
+  );
+
+export interface VerifyOptions extends CallOptions {
+  readonly subset?: Subset | undefined;
+  /** Only ids above `after` and with a position below `before` (see {@link positionOf}). */
+  readonly after?: InstanceId | undefined;
+  readonly before?: number | undefined;
+  /** Instances read at once; default 4. */
+  readonly atOnce?: number;
+}
+
+/**
+ * Reads back every instance of a store, or a subset, in order of id; never stops at a problem. Throws only if the
+ * inventory cannot be listed, or when the signal aborts.
+ */
+export function verifyStore(store: Store, options: VerifyOptions = {}): AsyncGenerator<Verified> {
+  return mapInOrder(wanted(store, options), options.atOnce ?? 4, (entry) =>
+    verifyInstance(store, entry, options.signal),
+  );
+}
+
+async function* wanted(store: Store, { subset, after, before, signal }: VerifyOptions): AsyncGenerator<InventoryEntry> {
+  const start = after ?? (subset?.kind === 'part' ? idBefore((subset.n - 1) / subset.t) : undefined);
+  const end = before ?? (subset?.kind === 'part' ? subset.n / subset.t : 1);
+  for await (const entry of store.inventory({ after: start, signal })) {
+    if (positionOf(entry.id) >= end) return;
+    if (subset === undefined || isInSubset(entry.id, subset)) yield entry;
+  }
+}
+
+/** Reads one instance back. A damaged reading is repeated once, because the way here may be what is at fault. */
+export async function verifyInstance(store: Store, entry: InventoryEntry, signal?: AbortSignal): Promise<Verified> {
+  const first = await readBack(store, entry, signal);
+  return first.kind === 'sound' || first.kind === 'vanished' ? first : readBack(store, entry, signal);
+}
+
+async function readBack(store: Store, entry: InventoryEntry, signal: AbortSignal | undefined): Promise<Verified> {
+  try {
+    const opened = await store.open(entry.id, { md5: entry.md5, signal });
+    try {
+      const hash = createHash('md5');
+      let sizeBytes = 0;
+      for await (const chunk of opened.body) {
+        hash.update(chunk);
+        sizeBytes += chunk.byteLength;
+      }
+      return judge(store, { ...entry, md5: entry.md5 ?? opened.md5 }, hash.digest('hex') as Md5, sizeBytes);
+    } finally {
+      opened.cancel();
+    }
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (!isMirrorError(error)) throw error;
+    if (error.code === 'vanished') return { ...entry, kind: 'vanished' };
+    if (error.code === 'source-corrupt' || error.code === 'body-short' || error.code === 'hash-mismatch') {
+      return { ...entry, kind: 'damaged', error, actualMd5: undefined };
+    }
+    return { ...entry, kind: 'unread', error };
+  }
+}
+
+function judge(store: Store, entry: InventoryEntry, actualMd5: Md5, sizeBytes: number): Verified {
+  if (entry.md5 === undefined) {
+    const error = new MirrorError(
+      'source-corrupt',
+      `${store.name} keeps no hash of instance ${entry.id}, so reading it proves nothing; set StoreMD5ForAttachments`,
+    );
+    return { ...entry, kind: 'unread', error };
+  }
+  if (actualMd5 === entry.md5) return { ...entry, kind: 'sound' };
+  const error = new MirrorError(
+    'source-corrupt',
+    `${store.name} delivers ${sizeBytes} bytes with MD5 ${actualMd5} for instance ${entry.id}, promised is ${entry.md5}`,
+  );
+  return { ...entry, kind: 'damaged', error, actualMd5 };
+}

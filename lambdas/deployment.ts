@@ -1,0 +1,70 @@
+/** What a function keeps from one invocation to the next: configuration, clients, open mirrors. */
+import { join } from 'node:path';
+import { type ConnectedMirror, connectMirror } from '../core/config/connect.ts';
+import { bundledConfigurationFile, readFunctionEnvironment } from '../core/config/environment.ts';
+import { loadConfiguration } from '../core/config/load.ts';
+import type { Configuration } from '../core/config/schema.ts';
+import { MirrorError } from '../core/errors.ts';
+import type { DeliveryQueue } from '../core/queue/deliveries.ts';
+import type { InstanceQueue } from '../core/queue/message.ts';
+import { createSqsClient } from '../core/queue/sqs-client.ts';
+import { sqsDeliveries } from '../core/queue/sqs-deliveries.ts';
+import { sqsQueue } from '../core/queue/sqs-queue.ts';
+import type { DeliveryLimits } from '../core/queue/verdict.ts';
+import { secretResolver } from '../core/secrets/resolve-secret.ts';
+import { secretsManagerFetcher } from '../core/secrets/secrets-manager.ts';
+
+export interface Deployment {
+  readonly configuration: Configuration;
+  /** The queue as the scheduler sees it. */
+  queue(signal: AbortSignal): InstanceQueue;
+  /** The queue as the transfer function sees it. */
+  readonly deliveries: DeliveryQueue;
+  readonly deliveryLimits: DeliveryLimits;
+  /** Opens a configured mirror, or gives the open one. Throws `unknown-mirror` and what opening throws. */
+  mirror(name: string): Promise<ConnectedMirror>;
+}
+
+/** Reads what the stack told and bundled. Throws `configuration`. Nothing is connected before it is needed. */
+export async function openDeployment(): Promise<Deployment> {
+  const environment = readFunctionEnvironment();
+  const configuration = await loadConfiguration(join(environment.codeFolder, bundledConfigurationFile));
+  const queueUrl = environment.ORTHANC_MIRROR_QUEUE_URL;
+  const client = createSqsClient();
+  const { transfer } = configuration.cloud;
+  return {
+    configuration,
+    queue: (signal) => sqsQueue({ client, queueUrl, signal }),
+    deliveries: sqsDeliveries({
+      client,
+      queueUrl,
+      deadLetterQueueUrl: environment.ORTHANC_MIRROR_DEAD_LETTER_QUEUE_URL,
+    }),
+    deliveryLimits: {
+      maxReceiveCount: transfer.maxReceiveCount,
+      backOff: { firstMs: transfer.firstRetrySeconds * 1000, lastMs: transfer.lastRetrySeconds * 1000 },
+    },
+    mirror: openMirrors(configuration, environment.ORTHANC_MIRROR_BUCKET),
+  };
+}
+
+/** Opens each mirror once; one that could not be opened is tried again the next time. */
+function openMirrors(configuration: Configuration, bucket: string): Deployment['mirror'] {
+  const secrets = secretResolver({ fetchSecret: secretsManagerFetcher() });
+  const open = new Map<string, Promise<ConnectedMirror>>();
+  return (name) => {
+    const known = open.get(name);
+    if (known !== undefined) {
+      return known;
+    }
+    const mirror = configuration.mirrors[name];
+    if (mirror === undefined) {
+      throw new MirrorError('unknown-mirror', `There is no mirror ${name} in the configuration of this deployment.`);
+    }
+    const processes = configuration.cloud.transfer.maxConcurrency;
+    const opening = connectMirror(name, mirror, { secrets, bucket, processes });
+    open.set(name, opening);
+    opening.catch(() => open.delete(name));
+    return opening;
+  };
+}

@@ -1,0 +1,30 @@
+/** Finds out what is new at the source of one mirror and puts it on the queue. */
+import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
+import { logMetrics } from '@aws-lambda-powertools/metrics/middleware';
+import middy from '@middy/core';
+import type { Context } from 'aws-lambda';
+import { type TickReport, tick } from '../core/mirror/tick.ts';
+import { deadlineSignal } from './deadline.ts';
+import { openDeployment } from './deployment.ts';
+import { parseScheduleEvent } from './schedule-event.ts';
+import { count, errorFields, logger, metrics } from './telemetry.ts';
+import { tickOptions } from './tick-options.ts';
+
+const deployment = await openDeployment();
+
+export const handler = middy<unknown, TickReport, Error, Context>()
+  .use(injectLambdaContext(logger))
+  .use(logMetrics(metrics))
+  .handler(async (event, context) => {
+    const { mirror } = parseScheduleEvent(event);
+    using deadline = deadlineSignal(context);
+    try {
+      const report = await tick(await tickOptions(mirror, deployment, context.awsRequestId, deadline.signal));
+      logger.info('source followed', { mirror, ...report });
+      count('Announced', report.announced);
+      return report;
+    } catch (error) {
+      logger.error('source not followed', { mirror, ...errorFields(error) });
+      throw error;
+    }
+  });

@@ -1,0 +1,112 @@
+/** Runs a bundled function in processes of its own, as many at once as are asked for, and reuses idle ones. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { type Answer, answerSchema, type Invocation } from './function-protocol.ts';
+import type { FunctionResource } from './template.ts';
+
+const hostFile = fileURLToPath(new URL('function-host.ts', import.meta.url));
+
+export class LocalFunction {
+  readonly #resource: FunctionResource;
+  readonly #environment: Readonly<Record<string, string>>;
+  readonly #onLine: (line: string) => void;
+  readonly #idle: ChildProcess[] = [];
+  readonly #all = new Set<ChildProcess>();
+  #stopped = false;
+
+  /**
+   * @param environment what the template sets, resolved, plus what the Lambda service sets; nothing is inherited
+   * @param onLine gets every line that the function logs
+   */
+  constructor(
+    resource: FunctionResource,
+    environment: Readonly<Record<string, string>>,
+    onLine: (line: string) => void,
+  ) {
+    this.#resource = resource;
+    this.#environment = environment;
+    this.#onLine = onLine;
+  }
+
+  get name(): string {
+    return this.#resource.name;
+  }
+
+  /** Resolves with what the handler returns; throws what it threw (as text), or that it was ended after its timeout. */
+  async invoke(event: unknown): Promise<unknown> {
+    if (this.#stopped) {
+      throw new Error(`the function ${this.name} was stopped`);
+    }
+    const child = this.#idle.pop() ?? this.#start();
+    const timeoutMs = this.#resource.timeoutSeconds * 1000;
+    const invocation: Invocation = { requestId: randomUUID(), event, deadlineMs: Date.now() + timeoutMs };
+    const answer = await this.#ask(child, invocation, timeoutMs);
+    this.#idle.push(child);
+    if ('error' in answer) {
+      throw new Error(answer.error);
+    }
+    return answer.result;
+  }
+
+  /** Ends every process; invocations that are under way fail. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await Promise.all([...this.#all].map(end));
+  }
+
+  async #ask(child: ChildProcess, invocation: Invocation, timeoutMs: number): Promise<Answer> {
+    const settled = new AbortController();
+    const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
+    try {
+      const answered = once(child, 'message', { signal: settled.signal });
+      const exited = once(child, 'exit', { signal: settled.signal }).then(() => undefined);
+      child.send(invocation);
+      const message = await Promise.race([answered, exited]);
+      if (message === undefined) {
+        throw new Error(`the function ${this.name} ended before it answered: timeout or crash`);
+      }
+      return answerSchema.parse(message[0]);
+    } finally {
+      clearTimeout(timer);
+      settled.abort();
+    }
+  }
+
+  #start(): ChildProcess {
+    const { codeFolder, handler, memoryMiB } = this.#resource;
+    const [file = 'index', exportName = 'handler'] = handler.split('.');
+    const child = fork(hostFile, [join(codeFolder, `${file}.mjs`), exportName, this.name, String(memoryMiB)], {
+      cwd: codeFolder,
+      env: { ...this.#environment },
+      execArgv: [],
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    });
+    this.#all.add(child);
+    child.once('exit', () => {
+      this.#all.delete(child);
+      const position = this.#idle.indexOf(child);
+      if (position >= 0) {
+        this.#idle.splice(position, 1);
+      }
+    });
+    for (const stream of [child.stdout, child.stderr]) {
+      if (stream !== null) {
+        createInterface({ input: stream }).on('line', this.#onLine);
+      }
+    }
+    return child;
+  }
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) {
+    return;
+  }
+  const exited = once(child, 'exit');
+  child.kill('SIGKILL');
+  await exited;
+}

@@ -1,0 +1,227 @@
+/**
+ * Runs on this machine what `cdk synth` wrote: the queues with their redrive, the buckets, the schedules and the event
+ * source mappings of the template, which invoke the bundled functions in processes of their own with the environment
+ * of the template. What runs here is what would be deployed.
+ *
+ * Differences from AWS: permissions are not enforced, functions run on this machine's processor and memory, a schedule
+ * waits for its invocation to end, and a batch has at most ten messages.
+ */
+import { join } from 'node:path';
+import { SQSClient } from '@aws-sdk/client-sqs';
+import { startS3 } from '../s3/server.ts';
+import { startEventSource } from './event-source.ts';
+import { type LocalValues, resolveText } from './intrinsics.ts';
+import { LocalFunction } from './local-function.ts';
+import { type DeadLetter, LocalQueues, type QueueDepth } from './local-queues.ts';
+import { LocalSecrets } from './local-secrets.ts';
+import { startSchedule } from './schedule.ts';
+import { type FunctionResource, readStackTemplate, type StackTemplate } from './template.ts';
+
+export interface LocalStackOptions {
+  /** Folder that `cdk synth` wrote. */
+  readonly templateFolder: string;
+  /** Folder for queues and buckets; kept when the stack stops. */
+  readonly stateFolder: string;
+  /** Texts of the secrets that the configuration names. */
+  readonly secrets?: Readonly<Record<string, string>>;
+  /** Runs every schedule this often instead of as the template says; `off`: never. */
+  readonly scheduleEveryMs?: number | 'off';
+  /** Told about everything that goes wrong outside the functions, such as a failed invocation. */
+  readonly onFailure?: (error: Error) => void;
+}
+
+/** A line that a function logged. */
+export interface LogLine {
+  readonly function: string;
+  readonly text: string;
+}
+
+const region = 'us-east-1';
+const account = '000000000000';
+
+/** Starts the stack. Everything listens on loopback only, on free ports. */
+export async function startLocalStack(options: LocalStackOptions): Promise<LocalStack> {
+  const template = await readStackTemplate(options.templateFolder);
+  const parts = new AsyncDisposableStack();
+  try {
+    const queues = await LocalQueues.start(template.queues, join(options.stateFolder, 'queues'));
+    parts.defer(() => queues.stop());
+    const s3 = await startS3({ folder: join(options.stateFolder, 's3'), buckets: template.bucketIds.map(bucketName) });
+    parts.defer(() => s3.stop());
+    const secrets = await LocalSecrets.start(options.secrets ?? {});
+    parts.defer(() => secrets.stop());
+    return new LocalStack(template, options, { queues, s3Endpoint: s3.endpoint, secrets }, parts.move());
+  } catch (error) {
+    await parts.disposeAsync();
+    throw error;
+  }
+}
+
+interface Services {
+  readonly queues: LocalQueues;
+  readonly s3Endpoint: string;
+  readonly secrets: LocalSecrets;
+}
+
+/** Bucket names are lower case, logical ids are not. */
+function bucketName(logicalId: string): string {
+  return logicalId.toLowerCase();
+}
+
+export class LocalStack {
+  readonly secrets: LocalSecrets;
+  readonly s3Endpoint: string;
+  readonly bucketNames: readonly string[];
+  /** What the functions logged so far. */
+  readonly logs: readonly LogLine[];
+  readonly #queues: LocalQueues;
+  readonly #functions: ReadonlyMap<string, LocalFunction>;
+  readonly #parts: AsyncDisposableStack;
+
+  constructor(template: StackTemplate, options: LocalStackOptions, services: Services, parts: AsyncDisposableStack) {
+    const logs: LogLine[] = [];
+    this.logs = logs;
+    this.secrets = services.secrets;
+    this.s3Endpoint = services.s3Endpoint;
+    this.bucketNames = template.bucketIds.map(bucketName);
+    this.#queues = services.queues;
+    this.#parts = parts;
+    const values = localValues(template, services.queues);
+    this.#functions = new Map(
+      template.functions.map((resource) => [
+        resource.logicalId,
+        new LocalFunction(resource, environmentOf(resource, values, services), (text) =>
+          logs.push({ function: resource.name, text }),
+        ),
+      ]),
+    );
+    parts.defer(async () => {
+      await Promise.all([...this.#functions.values()].map((one) => one.stop()));
+    });
+    this.#startEventSources(template, options);
+    this.#startSchedules(template, options);
+  }
+
+  /** Invokes a function by the name it calls itself, such as `scheduler`, and resolves with its result. */
+  invoke(functionName: string, event: unknown): Promise<unknown> {
+    const found = [...this.#functions.values()].find(({ name }) => name === functionName);
+    if (found === undefined) {
+      throw new Error(`the template has no function ${functionName}`);
+    }
+    return found.invoke(event);
+  }
+
+  /** Puts a text into the queue that has a dead-letter queue, as anybody with the right to do so could. */
+  send(body: string): void {
+    this.#queues.send(body);
+  }
+
+  /** How full each queue is, by its logical id in the template. */
+  queueDepths(): Record<string, QueueDepth> {
+    return this.#queues.depths();
+  }
+
+  /** Whether no message waits or is being worked on, except in dead-letter queues. */
+  idle(): boolean {
+    return this.#queues.drained();
+  }
+
+  deadLetters(): DeadLetter[] {
+    return this.#queues.deadLetters();
+  }
+
+  /** Stops everything; invocations that are under way are torn off, as by a power cut. */
+  async stop(): Promise<void> {
+    await this.#parts.disposeAsync();
+  }
+
+  #function(logicalId: string): LocalFunction {
+    const found = this.#functions.get(logicalId);
+    if (found === undefined) {
+      throw new Error(`the template refers to a function ${logicalId} that it does not have`);
+    }
+    return found;
+  }
+
+  #startEventSources(template: StackTemplate, { onFailure = () => undefined }: LocalStackOptions): void {
+    const client = new SQSClient({
+      endpoint: this.#queues.endpoint,
+      region,
+      credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+    });
+    this.#parts.defer(() => client.destroy());
+    for (const mapping of template.eventSources) {
+      const consumer = this.#function(mapping.function);
+      const stop = startEventSource({
+        mapping,
+        client,
+        onFailure,
+        queueUrl: this.#queues.url(mapping.queue),
+        queueArn: this.#queues.arn(mapping.queue),
+        invoke: (event) => consumer.invoke(event),
+      });
+      this.#parts.defer(stop);
+    }
+  }
+
+  #startSchedules(template: StackTemplate, { scheduleEveryMs, onFailure = () => undefined }: LocalStackOptions): void {
+    if (scheduleEveryMs === 'off') {
+      return;
+    }
+    for (const schedule of template.schedules) {
+      const target = this.#function(schedule.function);
+      const stop = startSchedule(
+        scheduleEveryMs ?? schedule.intervalMs,
+        () => target.invoke(schedule.input),
+        onFailure,
+      );
+      this.#parts.defer(stop);
+    }
+  }
+}
+
+/** What references in the template mean here. */
+function localValues(template: StackTemplate, queues: LocalQueues): LocalValues {
+  const isQueue = (id: string) => template.queues.some(({ logicalId }) => logicalId === id);
+  const pseudo: Readonly<Record<string, string>> = {
+    'AWS::Region': region,
+    'AWS::AccountId': account,
+    'AWS::Partition': 'aws',
+    'AWS::URLSuffix': 'amazonaws.com',
+  };
+  return {
+    ref(name) {
+      if (isQueue(name)) {
+        return queues.url(name);
+      }
+      const value = template.bucketIds.includes(name) ? bucketName(name) : pseudo[name];
+      if (value === undefined) {
+        throw new Error(`the local stack does not know what {"Ref": "${name}"} is`);
+      }
+      return value;
+    },
+    attribute(resource, attribute) {
+      if (isQueue(resource) && attribute === 'Arn') {
+        return queues.arn(resource);
+      }
+      throw new Error(`the local stack does not know the attribute ${attribute} of ${resource}`);
+    },
+  };
+}
+
+/** The environment of the template, and what the Lambda service and the AWS SDK expect around it. */
+function environmentOf(resource: FunctionResource, values: LocalValues, services: Services): Record<string, string> {
+  const variables = Object.entries(resource.environment).map(([name, value]) => [name, resolveText(value, values)]);
+  return {
+    ...Object.fromEntries(variables),
+    LAMBDA_TASK_ROOT: resource.codeFolder,
+    AWS_LAMBDA_FUNCTION_NAME: resource.name,
+    AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(resource.memoryMiB),
+    AWS_REGION: region,
+    AWS_ACCESS_KEY_ID: 'local',
+    AWS_SECRET_ACCESS_KEY: 'local',
+    AWS_ENDPOINT_URL_SQS: services.queues.endpoint,
+    AWS_ENDPOINT_URL_S3: services.s3Endpoint,
+    AWS_ENDPOINT_URL_SECRETS_MANAGER: services.secrets.endpoint,
+  };
+}

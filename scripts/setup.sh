@@ -1,0 +1,78 @@
+#!/bin/sh
+# Makes a checkout ready to run: node modules, Node 24, a real Orthanc. Called by `npm run demo` and `npm test`.
+#
+#   scripts/setup.sh           what the demo needs: the distribution's Orthanc (or one of your own)
+#   scripts/setup.sh --test    what the tests need too: a newer Orthanc beside it
+#
+# ORTHANC_BIN (one) or ORTHANC_BINS (several, separated by colons) name Orthanc programs that are there already.
+# Prints one line per thing done and nothing when all is there. Installs with apt-get, as root on Debian; elsewhere
+# it says what is missing.
+set -eu
+cd -- "$(dirname -- "$0")/.."
+
+newer_version=1.12.7
+for_tests=no
+[ "${1:-}" = --test ] && for_tests=yes
+
+say() { echo "setup: $*" >&2; }
+
+modules_are_current() {
+  [ -L node_modules ] && return 0 # a linked folder belongs to another checkout
+  cmp -s package-lock.json node_modules/.installed-lock.json && return 0
+  [ -n "$(find node_modules/.package-lock.json -newer package-lock.json 2> /dev/null)" ]
+}
+
+install_modules() {
+  command -v npm > /dev/null || { say "npm is missing: install Node.js 20 or newer with npm"; exit 1; }
+  log=$(mktemp)
+  npm ci --no-audit --no-fund > "$log" 2>&1 || { tail -n 20 "$log" >&2; say "npm ci failed (log: $log)"; exit 1; }
+  rm -f "$log"
+  cp package-lock.json node_modules/.installed-lock.json
+  say "installed the node modules"
+}
+
+check_node() {
+  found=$(node_modules/.bin/node --version 2> /dev/null) || found=none
+  case $found in
+    v24.*) ;;
+    *)
+      say "node_modules/.bin/node is '$found', not Node 24: its packages exist for Linux on x64 and arm64 only;"
+      say "elsewhere install Node 24 and link it there: ln -s \"\$(command -v node)\" node_modules/.bin/node"
+      exit 1
+      ;;
+  esac
+}
+
+has_orthanc() {
+  [ -n "${ORTHANC_BINS:-}${ORTHANC_BIN:-}" ] || command -v Orthanc > /dev/null || [ -x /usr/sbin/Orthanc ]
+}
+
+# Installs the distribution's Orthanc and stops the service that its package starts: tests run servers of their own.
+install_orthanc() {
+  if ! command -v apt-get > /dev/null || [ "$(id -u)" != 0 ]; then
+    say "no Orthanc found. Install it (Debian, Ubuntu: 'sudo apt-get install orthanc'; Fedora: 'sudo dnf install orthanc';"
+    say "macOS, Windows: https://www.orthanc-server.com/download.php) and put 'Orthanc' on the PATH, or set"
+    say "ORTHANC_BIN to the program"
+    exit 1
+  fi
+  log=$(mktemp)
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get install -y -q --no-install-recommends orthanc > "$log" 2>&1 ||
+    { apt-get update -q && apt-get install -y -q --no-install-recommends orthanc; } > "$log" 2>&1 ||
+    { tail -n 5 "$log" >&2; say "apt-get install orthanc failed (log: $log)"; exit 1; }
+  rm -f "$log"
+  invoke-rc.d orthanc stop > /dev/null 2>&1 || true
+  say "installed orthanc with apt-get and stopped its service"
+}
+
+# A failure here does not stop the demo or the other tests: the tests that need it fail and say why.
+install_newer_orthanc() {
+  [ -n "${ORTHANC_BINS:-}" ] && return 0
+  sh scripts/install-orthanc.sh "$newer_version" ||
+    say "no newer Orthanc: its tests will fail; name one in ORTHANC_BINS (old and new, separated by a colon)"
+}
+
+modules_are_current || install_modules
+check_node
+has_orthanc || install_orthanc
+[ $for_tests = no ] || install_newer_orthanc

@@ -1,0 +1,78 @@
+/** The real `cdk synth`, as somebody runs it who has neither network nor AWS credentials. */
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+let folder: string;
+let talk: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'orthanc-mirror-synth-'));
+  talk = await synthesize('first');
+  await synthesize('second');
+});
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** @returns everything that was printed */
+async function synthesize(name: string): Promise<string> {
+  const nowhere = 'http://127.0.0.1:9';
+  const { stdout, stderr } = await promisify(execFile)(
+    'node_modules/.bin/cdk',
+    ['synth', '--quiet', '--output', join(folder, name)],
+    {
+      env: {
+        PATH: `${dirname(process.execPath)}:/usr/bin:/bin`,
+        HOME: folder,
+        HTTP_PROXY: nowhere,
+        HTTPS_PROXY: nowhere,
+        npm_config_registry: nowhere,
+      },
+    },
+  );
+  return stdout + stderr;
+}
+
+/** Path and hash of every file that decides what is deployed. */
+async function deployedFiles(name: string): Promise<string[]> {
+  const root = join(folder, name);
+  const entries = await readdir(root, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  const hashed = files.map(async (file) => {
+    const hash = createHash('sha256')
+      .update(await readFile(file))
+      .digest('hex');
+    return `${file.slice(root.length)} ${hash}`;
+  });
+  return (await Promise.all(hashed))
+    .filter((line) => /^\/(?:asset\.|.*\.(?:template|assets)\.json )/.test(line))
+    .toSorted();
+}
+
+test('says nothing that warns', () => {
+  expect(talk).toContain('Done in');
+  expect(talk.split('\n').filter((line) => /warn|deprecat|error|flag/i.test(line))).toEqual([]);
+});
+
+test('gives the same bytes twice', async () => {
+  const first = await deployedFiles('first');
+  expect(first.filter((line) => line.includes('/index.mjs '))).toHaveLength(2);
+  expect(first.filter((line) => line.includes('/configuration.json '))).toHaveLength(2);
+  expect(await deployedFiles('second')).toEqual(first);
+});
+
+test('bundles everything that the functions import', async () => {
+  const files = (await readdir(join(folder, 'first'), { recursive: true })).filter((file) =>
+    file.endsWith('index.mjs'),
+  );
+  const { builtinModules } = await import('node:module');
+  for (const file of files) {
+    const code = await readFile(join(folder, 'first', file), 'utf8');
+    const imported = [...code.matchAll(/^import[^'"]*from\s*["']([^"']+)["']/gm)].map(([, name]) => name ?? '');
+    expect(imported.filter((name) => !name.startsWith('node:') && !builtinModules.includes(name))).toEqual([]);
+  }
+});

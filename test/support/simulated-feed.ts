@@ -1,0 +1,30 @@
+import type { Change, ChangeFeed, ChangePage } from '../../core/follow/change-feed.ts';
+import { sampleId } from './memory-store.ts';
+
+/** @returns the announcement of the n-th sample instance. */
+export function change(seq: number, n = seq, date = '20261121T024600'): Change {
+  return { seq, type: 'NewInstance', level: 'instances', id: sampleId(n), date };
+}
+
+/** A feed like Orthanc's: deleted entries leave holes, the count goes on. */
+export class SimulatedFeed implements ChangeFeed {
+  entries: Change[] = [];
+  lastEver = 0;
+  requests = 0;
+
+  add(...changes: readonly Change[]): void {
+    this.entries = [...this.entries, ...changes].sort((a, b) => a.seq - b.seq);
+    this.lastEver = Math.max(this.lastEver, ...changes.map(({ seq }) => seq));
+  }
+
+  async readChanges({ since, limit }: { since: number; limit: number }): Promise<ChangePage> {
+    this.requests += 1;
+    const after = this.entries.filter(({ seq }) => seq > since);
+    const changes = after.slice(0, limit);
+    return { changes, done: after.length <= limit, last: changes.at(-1)?.seq ?? this.lastEver };
+  }
+
+  async lastChange(): Promise<number> {
+    return this.lastEver;
+  }
+}

@@ -1,0 +1,75 @@
+import { expect, test } from 'vitest';
+import { connectionsPerProcess, credentialsOf, tlsMaterialOf } from '../../core/config/server-access.ts';
+import { serverSchema } from '../../core/config/server-schema.ts';
+import { secretResolver } from '../../core/secrets/resolve-secret.ts';
+
+const url = 'https://orthanc.example.org/';
+
+/** Secrets that tell their name and how often they were fetched. */
+function numberedSecrets() {
+  let fetched = 0;
+  return secretResolver({
+    timeToLiveMs: 0,
+    fetchSecret: async (name) => {
+      fetched += 1;
+      return `${name}-${fetched}`;
+    },
+  });
+}
+
+test('a server without authentication gets no credentials', () => {
+  expect(credentialsOf(serverSchema.parse({ url }), numberedSecrets())).toBeUndefined();
+});
+
+test.each([
+  [
+    'basic',
+    { basic: { username: 'mirror', password: { secretsManager: 's' } } },
+    { authorization: `Basic ${btoa('mirror:s-1')}` },
+  ],
+  ['bearer', { bearer: { secretsManager: 's' } }, { authorization: 'Bearer s-1' }],
+  [
+    'headers',
+    { headers: { 'X-Api-Key': { secretsManager: 's' }, 'X-Site': 'city' } },
+    { 'x-api-key': 's-1', 'x-site': 'city' },
+  ],
+])('%s authentication becomes headers', async (_kind, auth, headers) => {
+  const credentials = credentialsOf(serverSchema.parse({ url, auth }), numberedSecrets());
+  expect(await credentials?.(false)).toEqual(headers);
+});
+
+test('a password outside ASCII is sent as UTF-8', async () => {
+  const auth = { basic: { username: 'müller', password: { secretsManager: 's' } } };
+  const headers = await credentialsOf(serverSchema.parse({ url, auth }), numberedSecrets())?.(false);
+  expect(Buffer.from(headers?.authorization?.slice('Basic '.length) ?? '', 'base64').toString('utf8')).toBe(
+    'müller:s-1',
+  );
+});
+
+test('refreshed credentials hold the secret of now', async () => {
+  const credentials = credentialsOf(
+    serverSchema.parse({ url, auth: { bearer: { secretsManager: 's' } } }),
+    numberedSecrets(),
+  );
+  expect(await credentials?.(false)).toEqual({ authorization: 'Bearer s-1' });
+  expect(await credentials?.(true)).toEqual({ authorization: 'Bearer s-2' });
+});
+
+test('certificates are fetched from where they lie', async () => {
+  const pem = '-----BEGIN CERTIFICATE-----';
+  const tls = { ca: { pem }, clientCertificate: { certificate: { pem }, privateKey: { secretsManager: 'key' } } };
+  expect(await tlsMaterialOf(serverSchema.parse({ url, tls }), numberedSecrets())).toEqual({
+    ca: pem,
+    cert: pem,
+    key: 'key-1',
+  });
+  expect(await tlsMaterialOf(serverSchema.parse({ url }), numberedSecrets())).toEqual({});
+});
+
+test.each([
+  [16, 1, 16],
+  [16, 5, 3],
+  [2, 10, 1],
+])('of %i connections each of %i processes gets %i', (maxConnections, processes, connections) => {
+  expect(connectionsPerProcess(serverSchema.parse({ url, maxConnections }), processes)).toBe(connections);
+});

@@ -1,0 +1,145 @@
+import { describe, expect, test } from 'vitest';
+import type { Destination } from '../../core/copy/outcome.ts';
+import { MirrorError } from '../../core/errors.ts';
+import { readAhead } from '../../core/mirror/read-ahead.ts';
+import { type MirrorRun, runMirror } from '../../core/mirror/run-mirror.ts';
+import { MemoryStore, sampleBytes, sampleId } from '../support/memory-store.ts';
+import { change, SimulatedFeed } from '../support/simulated-feed.ts';
+
+function setUp(count: number) {
+  const source = new MemoryStore('source');
+  for (let n = 0; n < count; n += 1) source.instances.set(sampleId(n), sampleBytes(n));
+  const target = new MemoryStore('target');
+  const archive = new MemoryStore('archive');
+  const destinations: Destination[] = [
+    { role: 'target', store: target },
+    { role: 'archive', store: archive },
+  ];
+  const feed = new SimulatedFeed();
+  const run = (options: Partial<MirrorRun> = {}) =>
+    runMirror({ source, feed, destinations, concurrency: 8, ...options });
+  return { source, target, archive, feed, run };
+}
+
+describe('a mirror run', () => {
+  test('copies what is missing; a second run copies nothing and downloads nothing', async () => {
+    const { source, target, archive, run } = setUp(60);
+    expect((await run()).summary.instances).toMatchObject({ copied: 60, 'already-equal': 0 });
+    const opened = source.calls.open;
+    expect((await run()).summary.instances).toMatchObject({ copied: 0, 'already-equal': 60 });
+    expect(source.calls.open).toBe(opened);
+    expect([target.instances.size, archive.instances.size]).toEqual([60, 60]);
+  });
+
+  test('compares by hashes asked one by one where the listings do not tell them', async () => {
+    const { source, target, archive, run } = setUp(20);
+    for (const store of [source, target, archive]) store.listsHashes = false;
+    await run();
+    const opened = source.calls.open;
+    expect((await run()).summary.instances['already-equal']).toBe(20);
+    expect(source.calls.open).toBe(opened);
+  });
+
+  test('takes what arrives at the source while it runs', async () => {
+    const { source, target, feed, run } = setUp(50);
+    let added = false;
+    target.before = (call) => {
+      if (call !== 'store' || added) return;
+      added = true;
+      source.instances.set(sampleId(1000), sampleBytes(1000));
+      feed.add(change(1, 1000));
+    };
+    await run();
+    expect(target.instances.has(sampleId(1000))).toBe(true);
+  });
+
+  test('counts an instance with a conflict once, and says which destination it is', async () => {
+    const { target, run } = setUp(5);
+    target.instances.set(sampleId(3), sampleBytes(99));
+    target.instances.set(sampleId(77), sampleBytes(77));
+    const { summary } = await run();
+    expect(summary.instances).toMatchObject({ copied: 4, conflict: 1 });
+    expect(summary.destinations.get('target')).toMatchObject({ copied: 4, conflict: 1 });
+    expect(summary.destinations.get('archive')).toMatchObject({ copied: 5, conflict: 0 });
+    expect(summary.notAtSource).toBe(1);
+  });
+
+  test('writes nothing in a dry run and tells what it would copy', async () => {
+    const { target, archive, run } = setUp(9);
+    expect((await run({ dryRun: true })).summary.instances.copied).toBe(9);
+    expect([target.calls.store, archive.calls.store]).toEqual([0, 0]);
+  });
+
+  test('serves the archive when the target does not answer', async () => {
+    const { target, archive, run } = setUp(9);
+    target.before = () => {
+      throw new MirrorError('unreachable', 'target is down');
+    };
+    const end = await run({ patienceMs: 10 });
+    expect(archive.instances.size).toBe(9);
+    expect([...end.withdrawn.values()].map(({ code }) => code)).toEqual(['unreachable']);
+  });
+
+  test('says why it could not begin when the source does not answer', async () => {
+    const { source, run } = setUp(9);
+    source.before = () => {
+      throw new MirrorError('unreachable', 'source is down');
+    };
+    expect((await run()).stoppedBy?.code).toBe('unreachable');
+  });
+
+  test('reports a listing that breaks in the middle, after finishing what was begun', async () => {
+    const { source, run, target } = setUp(100);
+    const inventory = source.inventory.bind(source);
+    source.inventory = async function* (options) {
+      let listed = 0;
+      for await (const entry of inventory(options)) {
+        listed += 1;
+        if (listed > 50) throw new MirrorError('server-error', 'page 2 failed');
+        yield entry;
+      }
+    };
+    const end = await run();
+    expect(end.stoppedBy?.code).toBe('server-error');
+    expect(end.summary.instances.copied).toBe(target.instances.size);
+  });
+
+  test('watches until it is told to stop, and copies what comes meanwhile', async () => {
+    const { source, target, feed, run } = setUp(3);
+    const drain = new AbortController();
+    target.before = (call, id) => {
+      if (call === 'store' && id === sampleId(500)) drain.abort();
+      if (call !== 'store' || target.calls.store !== 3) return;
+      source.instances.set(sampleId(500), sampleBytes(500));
+      feed.add(change(feed.lastEver + 1, 500));
+    };
+    const running = run({ watch: { pollMs: 5, reconcileMs: 60_000 }, draining: drain.signal });
+    expect((await running).interrupted).toBe(true);
+    expect(target.instances.size).toBe(4);
+  });
+});
+
+describe('reading ahead', () => {
+  async function* numbers(count: number): AsyncGenerator<number> {
+    for (let n = 0; n < count; n += 1) yield n;
+  }
+
+  test('keeps the order and loses nothing', async () => {
+    expect(await Array.fromAsync(readAhead(numbers(5000), 100))).toEqual(Array.from({ length: 5000 }, (_, n) => n));
+  });
+
+  test('stays within its limit', async () => {
+    let produced = 0;
+    const counted = async function* (): AsyncGenerator<number> {
+      for await (const n of numbers(1000)) {
+        produced += 1;
+        yield n;
+      }
+    };
+    for await (const n of readAhead(counted(), 50)) {
+      expect(produced).toBeLessThanOrEqual(n + 52);
+      if (n === 300) break;
+    }
+    expect(produced).toBeLessThan(1000);
+  });
+});

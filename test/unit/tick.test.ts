@@ -1,0 +1,150 @@
+import { describe, expect, test } from 'vitest';
+import type { Destination } from '../../core/copy/outcome.ts';
+import { MirrorError } from '../../core/errors.ts';
+import type { InstanceId } from '../../core/identifiers.ts';
+import { type Schedule, type TickOptions, tick } from '../../core/mirror/tick.ts';
+import { MemoryStore, sampleBytes, sampleId } from '../support/memory-store.ts';
+import { change, SimulatedFeed } from '../support/simulated-feed.ts';
+
+class MemoryDocument {
+  value: Schedule | undefined;
+  version = 0;
+  requests = 0;
+
+  async read() {
+    this.requests += 1;
+    return this.value === undefined ? undefined : { value: this.value, version: `${this.version}` };
+  }
+
+  async write(value: Schedule, version: string | null) {
+    this.requests += 1;
+    const expected = this.value === undefined ? null : `${this.version}`;
+    if (version !== expected) throw new MirrorError('changed-meanwhile', 'another tick was at work');
+    this.value = value;
+    this.version += 1;
+    return `${this.version}`;
+  }
+}
+
+function setUp(count: number) {
+  const source = new MemoryStore('source');
+  const feed = new SimulatedFeed();
+  const add = (n: number): void => {
+    source.instances.set(sampleId(n), sampleBytes(n));
+    feed.add(change(feed.lastEver + 1, n));
+  };
+  for (let n = 1; n <= count; n += 1) add(n);
+  const target = new MemoryStore('target');
+  const destinations: Destination[] = [{ role: 'target', store: target }];
+  const document = new MemoryDocument();
+  const queue: InstanceId[] = [];
+  const clock = { now: new Date('2026-11-21T02:46:00Z') };
+  const run = (options: Partial<TickOptions> = {}) =>
+    tick({
+      source,
+      feed,
+      sourceIdentity: async () => 'database 1',
+      destinations,
+      document,
+      send: async (announcements) => {
+        queue.push(...announcements.map(({ id }) => id));
+      },
+      underLease: (work) => work(),
+      now: () => clock.now,
+      compareEveryMs: 24 * 60 * 60 * 1000,
+      deadline: new AbortController().signal,
+      ...options,
+    });
+  return { source, feed, target, document, queue, clock, add, run };
+}
+
+describe('a scheduled mirror', () => {
+  test('announces everything at first, then only what is new, each once', async () => {
+    const { queue, add, run } = setUp(30);
+    expect(await run()).toMatchObject({ announced: 30, comparing: false });
+    expect(await run()).toMatchObject({ announced: 0 });
+    add(31);
+    expect(await run()).toMatchObject({ announced: 1 });
+    expect(await run()).toMatchObject({ announced: 0 });
+    expect(queue.at(-1)).toBe(sampleId(31));
+    expect(new Set(queue).size).toBe(31);
+  });
+
+  test('costs one request to the feed, one to the state and none to the target when nothing is new', async () => {
+    const { target, feed, document, run } = setUp(10);
+    await run();
+    Object.assign(feed, { requests: 0 });
+    Object.assign(document, { requests: 0 });
+    const before = { ...target.calls };
+    await run();
+    expect([feed.requests, document.requests]).toEqual([1, 1]);
+    expect(target.calls).toEqual(before);
+  });
+
+  test('announces again what the queue did not acknowledge', async () => {
+    const { queue, add, run } = setUp(5);
+    await run();
+    add(6);
+    const refusing = async (): Promise<void> => {
+      throw new MirrorError('busy', 'the queue did not take two messages');
+    };
+    await expect(run({ send: refusing })).rejects.toMatchObject({ code: 'busy' });
+    await run();
+    expect(queue.at(-1)).toBe(sampleId(6));
+  });
+
+  test('compares in slices that continue where the deadline cut them, and misses nothing', async () => {
+    const { queue, run, document } = setUp(2500);
+    let sends = 0;
+    for (let ticks = 0; ticks < 20; ticks += 1) {
+      const deadline = new AbortController();
+      const send = async (announcements: readonly { id: InstanceId }[]): Promise<void> => {
+        queue.push(...announcements.map(({ id }) => id));
+        sends += 1;
+        if (sends % 2 === 0) deadline.abort(new MirrorError('deadline', 'no time left'));
+      };
+      const report = await run({ deadline: deadline.signal, send });
+      if (!report.comparing) break;
+    }
+    expect(document.value?.inventory).toBeNull();
+    expect(new Set(queue).size).toBe(2500);
+    expect(queue.length).toBe(2500);
+  });
+
+  test('takes what arrives while a comparison is cut into slices', async () => {
+    const { queue, run, add } = setUp(1500);
+    const deadline = new AbortController();
+    const send = async (announcements: readonly { id: InstanceId }[]): Promise<void> => {
+      queue.push(...announcements.map(({ id }) => id));
+      deadline.abort();
+    };
+    await run({ deadline: deadline.signal, send });
+    for (let n = 2000; n < 2050; n += 1) add(n);
+    while ((await run()).comparing);
+    expect(new Set(queue).size).toBe(1550);
+  });
+
+  test('compares again after a day, and when the source is another database or went back', async () => {
+    const { run, clock, feed } = setUp(3);
+    await run();
+    clock.now = new Date(clock.now.getTime() + 25 * 60 * 60 * 1000);
+    expect((await run()).compareReason).toMatch(/too old/);
+    expect((await run({ sourceIdentity: async () => 'database 2' })).compareReason).toMatch(/another database/);
+    Object.assign(feed, { entries: [], lastEver: 0 });
+    expect((await run({ sourceIdentity: async () => 'database 2' })).compareReason).toMatch(/restored/);
+  });
+
+  test('announces only what differs, and counts conflicts instead of announcing them', async () => {
+    const { target, queue, run } = setUp(10);
+    for (let n = 1; n <= 8; n += 1) target.instances.set(sampleId(n), sampleBytes(n));
+    target.instances.set(sampleId(9), sampleBytes(99));
+    expect(await run()).toMatchObject({ announced: 1, conflicts: 1, compared: 10 });
+    expect(queue).toEqual([sampleId(10)]);
+  });
+
+  test('does nothing while another tick holds the lease', async () => {
+    const { queue, run } = setUp(3);
+    expect(await run({ underLease: async () => undefined })).toMatchObject({ leaseHeld: true, announced: 0 });
+    expect(queue).toEqual([]);
+  });
+});
