@@ -2,9 +2,8 @@
 import { MirrorError } from '../errors.ts';
 import type { OrthancId } from '../identifiers.ts';
 import type { CallOptions } from '../stores/store.ts';
-import type { StudyServer } from './abilities.ts';
 import { type ListedResource, type ListedStudy, listedResourcesSchema } from './listed-resource.ts';
-import { readJson } from './rest.ts';
+import type { StudyServer } from './study-server.ts';
 
 /** Resources per request; an instance takes about 1.5 KB of the answer. */
 const pageSize = 2000;
@@ -33,8 +32,14 @@ export async function listStudyExtended(
     findPage(server, { level: 'Series', by, id, content: withTags }, 0, options),
     findPage(server, { level: 'Instance', by, id, content: everything }, 0, options),
   ]);
-  if (study === undefined) throw new MirrorError('vanished', `${server.rest.name} does not hold study ${id}`);
-  const series = await findRest(server, { level: 'Series', by, id, content: withTags }, firstSeries, study.Series, options);
+  if (study === undefined) throw new MirrorError('vanished', `${server.client.name} does not hold study ${id}`);
+  const series = await findRest(
+    server,
+    { level: 'Series', by, id, content: withTags },
+    firstSeries,
+    study.Series,
+    options,
+  );
   const listed = series.flatMap(({ Instances }) => Instances ?? []);
   const instances = await findRest(
     server,
@@ -52,9 +57,9 @@ export async function listPatientExtended(
   id: OrthancId,
   options: CallOptions,
 ): Promise<ListedResource> {
-  const content = server.abilities.listsProtection ? [...withTags, 'IsProtected'] : withTags;
+  const content = server.capabilities.listsProtection ? [...withTags, 'IsProtected'] : withTags;
   const [patient] = await findPage(server, { level: 'Patient', by: 'ParentPatient', id, content }, 0, options);
-  if (patient === undefined) throw new MirrorError('vanished', `${server.rest.name} does not hold patient ${id}`);
+  if (patient === undefined) throw new MirrorError('vanished', `${server.client.name} does not hold patient ${id}`);
   return patient;
 }
 
@@ -86,5 +91,5 @@ function findPage(
   { signal }: CallOptions,
 ): Promise<readonly ListedResource[]> {
   const json = { Level: level, Query: {}, [by]: id, ResponseContent: content, Since: since, Limit: pageSize };
-  return readJson(server.rest, { method: 'POST', path: '/tools/find', json, signal }, listedResourcesSchema);
+  return server.client.queryJson('/tools/find', json, listedResourcesSchema, { signal, long: true });
 }

@@ -3,9 +3,10 @@
  * request (1.9.4; before, one request per resource), but nothing tells the attachments of many resources at once.
  */
 import { z } from 'zod';
-import { isMd5, type Md5, type OrthancId, type ResourceLevel } from '../identifiers.ts';
+import type { Md5, OrthancId, ResourceLevel } from '../identifiers.ts';
+import { md5In } from '../stores/orthanc/dicom-attachment.ts';
+import type { OrthancClient } from '../stores/orthanc/http-client.ts';
 import type { CallOptions } from '../stores/store.ts';
-import type { StudyServer } from './abilities.ts';
 import { inParallel } from './in-parallel.ts';
 import { listAttachments } from './list-attachments.ts';
 import {
@@ -16,15 +17,14 @@ import {
   listedResourcesSchema,
 } from './listed-resource.ts';
 import { type ReadOptions, readWidth, resourcePath } from './read-options.ts';
-import { type Rest, readJson } from './rest.ts';
 import type { StudyDocument } from './study-document.ts';
+import type { StudyServer } from './study-server.ts';
+
+/** `ApiVersion` of 1.9.7, the first after 1.9.4 whose number is known for sure. */
+const apiOfBulkContent = 15;
 
 /** Lists a study with its series and instances. Throws `vanished` if the server does not hold it. */
-export async function listStudyLegacy(
-  server: StudyServer,
-  id: OrthancId,
-  options: ReadOptions,
-): Promise<ListedStudy> {
+export async function listStudyLegacy(server: StudyServer, id: OrthancId, options: ReadOptions): Promise<ListedStudy> {
   const study = await listOne(server, 'studies', id, options);
   const [series, instances, others] = await Promise.all([
     listLevel(server, id, 'series', options),
@@ -60,8 +60,7 @@ export async function listOne(
   options: CallOptions,
 ): Promise<ListedResource> {
   const { signal } = options;
-  const path = resourcePath(level, id);
-  const resource = await readJson(server.rest, { method: 'GET', path, signal }, listedResourceSchema);
+  const resource = await server.client.getJson(resourcePath(level, id), listedResourceSchema, { signal });
   return { ...resource, Metadata: await readMetadata(server, level, id, options) };
 }
 
@@ -72,13 +71,12 @@ async function listLevel(
   options: CallOptions,
 ): Promise<readonly ListedResource[]> {
   const { signal } = options;
-  if (server.abilities.bulkContent) {
-    const json = { Resources: [study], Level: level === 'series' ? 'Series' : 'Instance', Metadata: true };
-    const path = '/tools/bulk-content';
-    return readJson(server.rest, { method: 'POST', path, json, signal }, listedResourcesSchema);
+  if (server.capabilities.apiVersion >= apiOfBulkContent) {
+    const query = { Resources: [study], Level: level === 'series' ? 'Series' : 'Instance', Metadata: true };
+    return server.client.queryJson('/tools/bulk-content', query, listedResourcesSchema, { signal, long: true });
   }
   const path = `${resourcePath('studies', study)}/${level}?expand`;
-  const resources = await readJson(server.rest, { method: 'GET', path, signal }, listedResourcesSchema);
+  const resources = await server.client.getJson(path, listedResourcesSchema, { signal, long: true });
   return inParallel(resources, readWidth, async (resource) => ({
     ...resource,
     Metadata: await readMetadata(server, level, resource.ID, options),
@@ -92,7 +90,7 @@ function readMetadata(
   { signal }: CallOptions,
 ): Promise<Record<string, string>> {
   const path = `${resourcePath(level, id)}/metadata?expand`;
-  return readJson(server.rest, { method: 'GET', path, signal }, z.record(z.string(), z.string()));
+  return server.client.getJson(path, z.record(z.string(), z.string()), { signal });
 }
 
 const statisticsSchema = z.looseObject({
@@ -108,7 +106,7 @@ async function hasOtherAttachments(
   { signal }: CallOptions,
 ): Promise<boolean> {
   const path = `${resourcePath(level, id)}/statistics`;
-  const sizes = await readJson(server.rest, { method: 'GET', path, signal }, statisticsSchema);
+  const sizes = await server.client.getJson(path, statisticsSchema, { signal });
   return sizes.UncompressedSize !== sizes.DicomUncompressedSize;
 }
 
@@ -126,14 +124,14 @@ async function idsWithOthers(
 
 /** The entry of the DICOM file, with its hash from the earlier document where the file is still the same. */
 async function dicomAttachment(
-  { rest }: StudyServer,
+  { client }: StudyServer,
   { ID, FileSize, FileUuid }: ListedResource,
   known: ReadonlyMap<string, Md5 | null>,
   { instanceHashes, signal }: ReadOptions,
 ): Promise<readonly ListedAttachment[]> {
   if (FileSize === undefined || FileUuid === undefined) return [];
   const entry = { ContentType: 1, UncompressedSize: FileSize, Uuid: FileUuid };
-  const md5 = instanceHashes === false ? null : (known.get(FileUuid) ?? (await hashOf(rest, ID, signal)));
+  const md5 = instanceHashes === false ? null : (known.get(FileUuid) ?? (await hashOf(client, ID, signal)));
   return [{ ...entry, UncompressedMD5: md5 }];
 }
 
@@ -143,9 +141,7 @@ function knownHashes(earlier: StudyDocument | undefined): ReadonlyMap<string, Md
   return new Map(instances.flatMap(({ fileUuid, md5 }) => (fileUuid === null ? [] : [[fileUuid, md5]])));
 }
 
-async function hashOf(rest: Rest, id: OrthancId, signal: AbortSignal | undefined): Promise<Md5 | null> {
-  const path = `${resourcePath('instances', id)}/attachments/dicom/md5`;
-  const { status, body } = await rest.request({ method: 'GET', path, signal });
-  const text = Buffer.from(body).toString('latin1');
-  return status === 200 && isMd5(text) ? text : null;
+async function hashOf(client: OrthancClient, id: OrthancId, signal: AbortSignal | undefined): Promise<Md5 | null> {
+  const text = await client.findText(`${resourcePath('instances', id)}/attachments/dicom/md5`, { signal });
+  return md5In(text) ?? null;
 }

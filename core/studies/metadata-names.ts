@@ -1,8 +1,9 @@
 /** Telling user metadata from Orthanc's own, and finding the number of a named one. */
-import type { Abilities } from './abilities.ts';
-import { includesNumber } from './skip-list.ts';
+
 import { type ReadOptions, skipListOf } from './read-options.ts';
+import { includesNumber } from './skip-list.ts';
 import { isUserNumber, type ResourceContent } from './study-document.ts';
+import type { StudyCapabilities } from './study-server.ts';
 
 /** Names of Orthanc's own metadata (orthanc, ServerEnumerations.cpp), which servers before 1.12.0 list among others. */
 const systemNames = new Set([
@@ -30,16 +31,16 @@ type SortedMetadata = Pick<ResourceContent, 'metadata' | 'systemMetadata' | 'nam
 /** Sorts the metadata that a server lists by name or number. */
 export function sortMetadata(
   listed: Readonly<Record<string, string>>,
-  abilities: Abilities,
+  capabilities: StudyCapabilities,
   options: ReadOptions,
 ): SortedMetadata {
   const sorted: SortedMetadata = { metadata: {}, systemMetadata: {}, namedMetadata: {} };
   const skipped = skipListOf(options).metadata;
   for (const [name, value] of Object.entries(listed)) {
-    const number = numberOf(name, abilities, options);
+    const number = numberOf(name, capabilities, options);
     if (number !== undefined && isUserNumber(number)) {
       if (!includesNumber(skipped, number)) sorted.metadata[number] = value;
-    } else if (number !== undefined || isSystemName(name, abilities)) {
+    } else if (number !== undefined || isSystemName(name, capabilities)) {
       if (!bookkeeping.has(name)) sorted.systemMetadata[name] = value;
     } else {
       sorted.namedMetadata[name] = value;
@@ -48,12 +49,12 @@ export function sortMetadata(
   return sorted;
 }
 
-function numberOf(name: string, { metadataNumbers }: Abilities, options: ReadOptions): number | undefined {
+function numberOf(name: string, { metadataNumbers }: StudyCapabilities, options: ReadOptions): number | undefined {
   if (/^\d+$/.test(name)) return Number(name);
   return metadataNumbers?.[name] ?? options.metadataNumbers?.[name];
 }
 
-function isSystemName(name: string, { metadataNumbers }: Abilities): boolean {
+function isSystemName(name: string, { metadataNumbers }: StudyCapabilities): boolean {
   // A server that tells the numbers of all users' names has no other names than its own.
   return metadataNumbers !== undefined || systemNames.has(name) || bookkeeping.has(name);
 }

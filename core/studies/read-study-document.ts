@@ -2,14 +2,14 @@
 import { createHash } from 'node:crypto';
 import { MirrorError } from '../errors.ts';
 import { isInstanceId, isMd5, type Md5, type OrthancId, type ResourceLevel } from '../identifiers.ts';
-import type { Abilities, StudyServer } from './abilities.ts';
 import { inParallel } from './in-parallel.ts';
 import { listAttachments } from './list-attachments.ts';
 import { listPatientExtended, listStudyExtended } from './list-extended.ts';
 import { listOne, listStudyLegacy } from './list-legacy.ts';
-import type { ListedAttachment, ListedResource, ListedStudy } from './listed-resource.ts';
+import type { ListedResource, ListedStudy } from './listed-resource.ts';
 import { sortMetadata } from './metadata-names.ts';
 import { type ReadOptions, readWidth, resourcePath, skipListOf } from './read-options.ts';
+import { openBytes } from './sized-bytes.ts';
 import { includesNumber } from './skip-list.ts';
 import {
   type AttachmentContent,
@@ -20,6 +20,7 @@ import {
   type SeriesRecord,
   type StudyDocument,
 } from './study-document.ts';
+import type { StudyServer } from './study-server.ts';
 
 /** Main DICOM tags by which a study is found again. */
 const tagNames = {
@@ -51,7 +52,7 @@ export async function readStudyDocument(
   id: OrthancId,
   options: ReadOptions = {},
 ): Promise<StudyDocument> {
-  const list = server.abilities.extendedFind ? listStudyExtended : listStudyLegacy;
+  const list = server.capabilities.hasExtendedFind ? listStudyExtended : listStudyLegacy;
   return assembleStudy(server, await list(server, id, options), options);
 }
 
@@ -61,7 +62,7 @@ export async function readPatientDocument(
   id: OrthancId,
   options: ReadOptions = {},
 ): Promise<PatientDocument> {
-  const listed = server.abilities.extendedFind
+  const listed = server.capabilities.hasExtendedFind
     ? await listPatientExtended(server, id, options)
     : {
         ...(await listOne(server, 'patients', id, options)),
@@ -77,19 +78,14 @@ export async function readPatientDocument(
   };
 }
 
-async function readProtection({ rest }: StudyServer, id: OrthancId, { signal }: ReadOptions): Promise<boolean> {
-  const { status, body } = await rest.request({
-    method: 'GET',
-    path: `${resourcePath('patients', id)}/protected`,
-    signal,
-  });
-  return status === 200 && Buffer.from(body).toString('latin1') === '1';
+async function readProtection({ client }: StudyServer, id: OrthancId, { signal }: ReadOptions): Promise<boolean> {
+  return (await client.findText(`${resourcePath('patients', id)}/protected`, { signal })) === '1';
 }
 
 async function assembleStudy(server: StudyServer, listed: ListedStudy, options: ReadOptions): Promise<StudyDocument> {
   const { study } = listed;
   if (study.ParentPatient === undefined) {
-    throw new MirrorError('answer-malformed', `${server.rest.name} does not tell the patient of study ${study.ID}`);
+    throw new MirrorError('answer-malformed', `${server.client.name} does not tell the patient of study ${study.ID}`);
   }
   const bySeries = Map.groupBy(listed.instances, ({ ParentSeries }) => ParentSeries);
   const known = new Set(listed.series.map(({ ID }) => ID));
@@ -143,7 +139,7 @@ async function contentOf(
 ): Promise<ResourceContent> {
   return {
     labels: (listed.Labels ?? []).toSorted(),
-    ...sortMetadata(listed.Metadata ?? {}, server.abilities, options),
+    ...sortMetadata(listed.Metadata ?? {}, server.capabilities, options),
     attachments: await attachmentsOf(server, level, listed, options),
   };
 }
@@ -167,8 +163,8 @@ async function attachmentsOf(
 }
 
 /** Reads and hashes an attachment of a server that keeps no hashes. */
-async function hashAttachment({ rest }: StudyServer, path: string, options: ReadOptions): Promise<Md5> {
-  const { body } = await rest.open(path, options);
+async function hashAttachment(server: StudyServer, path: string, options: ReadOptions): Promise<Md5> {
+  const { body } = await openBytes(server.client, path, options);
   const hash = createHash('md5');
   for await (const chunk of body) hash.update(chunk);
   const md5 = hash.digest('hex');

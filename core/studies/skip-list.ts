@@ -20,7 +20,5 @@ export const knownCaches: SkipList = {
 
 /** @returns whether `number` is in the set. */
 export function includesNumber(set: NumberSet, number: number): boolean {
-  return set.some((entry) =>
-    typeof entry === 'number' ? entry === number : number >= entry[0] && number <= entry[1],
-  );
+  return set.some((entry) => (typeof entry === 'number' ? entry === number : number >= entry[0] && number <= entry[1]));
 }
