@@ -29,6 +29,10 @@ export function resolveMirror(given: MirrorArguments): NamedMirror {
   if (mirror.targets.length === 0 && mirror.archive === undefined) {
     throw new MirrorError('configuration', 'there is nowhere to copy to: name a TARGET, an --archive, or both');
   }
+  const { url } = mirror.source.configuration;
+  if (mirror.targets.some((target) => target.configuration.url === url)) {
+    throw new MirrorError('configuration', 'source and target are the same server');
+  }
   return mirror;
 }
 

@@ -68,6 +68,7 @@ test('credentials in a URL are taken out of it', () => {
 
 test.each([
   ['there is no destination', {}, 'nowhere to copy to'],
+  ['source and target are the same', { target: 'http://source:8042' }, 'same server'],
   ['a name has no configuration', { source: 'main' }, '--config'],
   ['the configuration does not know the name', { source: 'other', configuration }, 'it names main'],
   ['a URL is not of HTTP', { source: 'ftp://source', target: 'http://t' }, 'http:// or https://'],
