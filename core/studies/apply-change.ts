@@ -94,15 +94,17 @@ async function upload(
   const path = attachmentPath(change);
   const headers = change.replaces ? await revisionOf(server, `${path}/md5`, signal) : {};
   const { level, id, number, attachment } = change;
-  const { body, sizeBytes, cancel } = await attachments({ level, id, number, ...attachment }, { signal });
+  const bytes = await attachments({ level, id, number, ...attachment }, { signal });
   try {
-    const answer = await send(server, { method: 'PUT', path, headers, body, sizeBytes, repeatable: false, long: true, signal });
+    const { body, sizeBytes } = bytes;
+    const call = { method: 'PUT', path, headers, body, sizeBytes, repeatable: false, long: true, signal } as const;
+    const answer = await send(server, call);
     const stored = parseEtag(answer.header('etag'))?.md5;
     if (stored !== undefined && stored !== attachment.md5) {
       throw new MirrorError('hash-mismatch', `${server.client.name} stored other bytes than were sent to ${path}`);
     }
   } finally {
-    cancel();
+    bytes.cancel();
   }
 }
 

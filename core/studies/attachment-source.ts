@@ -65,18 +65,18 @@ function placesOf(
 /** Holds the last chunk back until the hash is verified: wrong bytes are never complete anywhere. */
 function verified(
   { level, id, number, md5, sizeBytes }: AttachmentPlace,
-  { body, cancel, ...opened }: SizedBytes,
+  opened: SizedBytes,
   from: string,
 ): SizedBytes {
   const what = `attachment ${number} of ${level}/${id} from ${from}`;
   if (opened.sizeBytes !== sizeBytes) {
-    cancel();
+    opened.cancel();
     throw new MirrorError('hash-mismatch', `${what} has ${opened.sizeBytes} bytes instead of ${sizeBytes}`);
   }
   async function* checked(): AsyncGenerator<Uint8Array> {
     const hash = createHash('md5');
     let last: Uint8Array | undefined;
-    for await (const chunk of body) {
+    for await (const chunk of opened.body) {
       hash.update(chunk);
       if (last !== undefined) yield last;
       last = chunk;
@@ -84,5 +84,5 @@ function verified(
     if (hash.digest('hex') !== md5) throw new MirrorError('hash-mismatch', `${what} does not have the MD5 ${md5}`);
     if (last !== undefined) yield last;
   }
-  return { sizeBytes, body: checked(), cancel };
+  return { sizeBytes, body: checked(), cancel: () => opened.cancel() };
 }
