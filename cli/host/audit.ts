@@ -150,7 +150,7 @@ async function tellMendable(
   const total = wanted.size;
   const objects = openObjectStorage(parseArchiveLocation(archive), { endpoint });
   try {
-    for (const id of [...wanted]) {
+    for (const id of wanted) {
       for await (const { key } of objects.list(`${folders.instances}${id}/`)) {
         if (parseKey(key)?.kind === 'instance') wanted.delete(id);
       }
