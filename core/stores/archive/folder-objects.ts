@@ -1,8 +1,8 @@
 /** Objects as files in a folder. Once `putOnce` or `replaceIf` returned, a power cut loses nothing of it. */
 import { type FileHandle, link, open, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { throwIfAborted, untilAborted } from '../aborted.ts';
 import type { CallOptions, InstanceBytes } from '../store.ts';
-import { throwIfAborted, untilAborted } from './aborted.ts';
 import { DurableFolders } from './durable-folders.ts';
 import { fileBody } from './file-body.ts';
 import { folderError, hasErrorCode, onFolder, unlessAbsent } from './folder-errors.ts';

@@ -15,8 +15,8 @@ import {
 } from '@aws-sdk/client-s3';
 import { MirrorError } from '../../errors.ts';
 import { type Md5, md5Of } from '../../identifiers.ts';
+import { throwIfAborted } from '../aborted.ts';
 import type { CallOptions, InstanceBytes } from '../store.ts';
-import { throwIfAborted } from './aborted.ts';
 import { checkKey } from './key-check.ts';
 import type { GetOptions, ListOptions, ObjectEntry, ObjectStorage, OpenObject, PutOptions } from './object-storage.ts';
 import { s3Body } from './s3-body.ts';
