@@ -5,11 +5,16 @@ import { z } from 'zod';
 import type { CommandContext } from './command-context.ts';
 import { registerAdvise } from './commands/advise.ts';
 import { registerAudit } from './commands/audit.ts';
+import { registerBackup } from './commands/backup.ts';
 
 const packageFile = z.object({ version: z.string(), description: z.string() });
 
 /** Every command, in the order of the help. */
-const registrations: readonly ((program: Command, context: CommandContext) => void)[] = [registerAudit, registerAdvise];
+const registrations: readonly ((program: Command, context: CommandContext) => void)[] = [
+  registerBackup,
+  registerAudit,
+  registerAdvise,
+];
 
 /** Makes the program. Throws commander's `CommanderError` instead of ending the process. */
 export function createProgram(context: CommandContext): Command {
@@ -20,6 +25,8 @@ export function createProgram(context: CommandContext): Command {
     .description(description)
     .version(version)
     .showHelpAfterError('(add --help for the options)')
+    // Options behind the name of a command belong to that command, also where it has commands of its own.
+    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({
       writeOut: (text) => context.terminal.print(text.trimEnd()),
