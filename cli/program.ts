@@ -5,6 +5,7 @@ import { z } from 'zod';
 import type { CommandContext } from './command-context.ts';
 import { registerAdvise } from './commands/advise.ts';
 import { registerAudit } from './commands/audit.ts';
+import { registerBackup } from './commands/backup.ts';
 import { registerCheck } from './commands/check.ts';
 import { registerImport } from './commands/import.ts';
 import { registerRun } from './commands/run.ts';
@@ -18,6 +19,7 @@ const registrations: readonly ((program: Command, context: CommandContext) => vo
   registerCheck,
   registerVerify,
   registerImport,
+  registerBackup,
   registerAudit,
   registerAdvise,
 ];
@@ -31,6 +33,8 @@ export function createProgram(context: CommandContext): Command {
     .description(description)
     .version(version)
     .showHelpAfterError('(add --help for the options)')
+    // Options behind the name of a command belong to that command, also where it has commands of its own.
+    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({
       writeOut: (text) => context.terminal.print(text.trimEnd()),
