@@ -2,7 +2,7 @@
  * Starts real Orthanc servers on free loopback ports, each with its own folder and configuration: for the demo, the
  * tests and the benchmarks. A server never outlives this process.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, rmSync } from 'node:fs';
 import { mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
@@ -57,8 +57,7 @@ const startTimeoutMs = 60_000;
 const stopTimeoutMs = 15_000;
 /** Of USER_HZ, in which /proc counts processor time: 100 per second on every Linux that Node runs on. */
 const msPerTick = 10;
-/** The kernel ends the server when our process dies in any way, `kill -9` included. */
-const dieWithParent = existsSync('/usr/bin/setpriv') ? ['/usr/bin/setpriv', '--pdeathsig', 'KILL', '--'] : [];
+const setpriv = '/usr/bin/setpriv';
 
 /**
  * Starts a server and waits until it answers.
@@ -126,7 +125,7 @@ class LocalOrthanc implements OrthancServer {
     this.logPath = join(folder, 'orthanc.log');
     this.#takeBackEnding = endWithProcess(() => {
       this.#process?.kill('SIGKILL');
-      if (isTemporary) rmSync(folder, { recursive: true, force: true });
+      if (isTemporary) rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
     });
   }
 
@@ -138,8 +137,7 @@ class LocalOrthanc implements OrthancServer {
 
   async start(): Promise<void> {
     const log = await open(this.logPath, 'a');
-    const [command = '', ...args] = [...dieWithParent, this.#program.bin, this.configPath];
-    const child = spawn(command, args, { stdio: ['ignore', log.fd, log.fd] });
+    const child = spawnDyingWithUs(this.#program.bin, [this.configPath], log.fd);
     this.#process = child;
     child.once('exit', () => {
       if (this.#process === child) this.#process = undefined;
@@ -207,6 +205,13 @@ class LocalOrthanc implements OrthancServer {
   async #logTail(): Promise<string> {
     return (await readFile(this.logPath, 'utf8')).split('\n').slice(-15).join('\n');
   }
+}
+
+/** Where there is setpriv (Linux), the kernel ends the server when our process dies in any way, `kill -9` included. */
+function spawnDyingWithUs(bin: string, args: readonly string[], logFd: number): ChildProcess {
+  const options: SpawnOptions = { stdio: ['ignore', logFd, logFd] };
+  if (!existsSync(setpriv)) return spawn(bin, args, options);
+  return spawn(setpriv, ['--pdeathsig', 'KILL', '--', bin, ...args], options);
 }
 
 /** Any answer counts, 401 and an untrusted certificate included: the server is there. */

@@ -34,14 +34,15 @@ export async function recordRemoval(
   });
 }
 
-/** All records, in order of id, then of time. */
+/** All records, or those of `only`, in order of id, then of time. */
 export async function* listRemovals(
   objects: ObjectStorage,
-  { after, signal }: InventoryOptions = {},
+  { after, only, signal }: InventoryOptions & { readonly only?: InstanceId } = {},
 ): AsyncGenerator<Removal> {
+  const prefix = only === undefined ? folders.removals : removalFolder(only);
   // '0' follows '/': the key right behind all records of `after`.
   const afterKey = after === undefined ? undefined : `${folders.removals}${after}0`;
-  for await (const { key } of objects.list(folders.removals, { after: afterKey, signal })) {
+  for await (const { key } of objects.list(prefix, { after: afterKey, signal })) {
     const removal = parseRemovalKey(key);
     if (removal !== undefined) yield removal;
   }
