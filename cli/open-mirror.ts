@@ -50,10 +50,11 @@ export async function openMirror(mirror: NamedMirror, options: OpenMirrorOptions
   return { source, destinations, [Symbol.asyncDispose]: () => stores.disposeAsync() };
 }
 
-async function openServer(
+/** Opens a server, without a request yet. */
+export async function openServer(
   { name, configuration, urlCredentials, warnings }: NamedServer & { readonly name: string | undefined },
   secrets: SecretResolver,
-  { warn }: OpenMirrorOptions,
+  { warn }: Pick<OpenMirrorOptions, 'warn'>,
 ): Promise<OrthancStore> {
   for (const warning of warnings) warn(warning);
   const { url, maxConnections } = configuration;
@@ -93,7 +94,8 @@ async function openOrCreate(
   return openArchive(objects, { signal, ...(createArchive && { createFor }) });
 }
 
-function storageOf(archive: ArchiveConfiguration): ObjectStorage {
+/** Opens the storage of an archive, without a request yet. */
+export function storageOf(archive: ArchiveConfiguration): ObjectStorage {
   if ('folder' in archive) return openObjectStorage({ kind: 'folder', path: archive.folder });
   const { bucket, prefix = '', endpoint, region } = archive;
   if (bucket === undefined) {

@@ -3,12 +3,20 @@ import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { z } from 'zod';
 import type { CommandContext } from './command-context.ts';
+import { registerAdvise } from './commands/advise.ts';
+import { registerAudit } from './commands/audit.ts';
+import { registerImport } from './commands/import.ts';
 import { registerRun } from './commands/run.ts';
 
 const packageFile = z.object({ version: z.string(), description: z.string() });
 
 /** Every command, in the order of the help. */
-const registrations = [registerRun];
+const registrations: readonly ((program: Command, context: CommandContext) => void)[] = [
+  registerRun,
+  registerImport,
+  registerAudit,
+  registerAdvise,
+];
 
 /** Makes the program. Throws commander's `CommanderError` instead of ending the process. */
 export function createProgram(context: CommandContext): Command {

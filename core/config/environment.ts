@@ -39,3 +39,8 @@ export function readFunctionEnvironment(): FunctionEnvironment & { readonly code
 export function environmentVariable(name: string): string | undefined {
   return process.env[name];
 }
+
+/** @returns all variables, for reading the configuration of an Orthanc, into which any of them may be put. */
+export function allEnvironmentVariables(): Readonly<Record<string, string | undefined>> {
+  return process.env;
+}

@@ -1,0 +1,29 @@
+import { stat } from 'node:fs/promises';
+import { fileError } from './file-bytes.ts';
+import type { ImportSource } from './found.ts';
+import { foundFile, walkFolder } from './walk-folder.ts';
+
+/** A folder, or a single file, to import from. */
+export function folderSource(path: Buffer): ImportSource {
+  return {
+    name: 'the folder to import',
+    walk: () => walkFolder(path),
+    async again(reference) {
+      const file = Buffer.from(reference, 'latin1');
+      return foundFile(file, (await statOf(file)).size);
+    },
+    async hasStorageFile(uuid) {
+      const file = Buffer.concat([path, Buffer.from(`/${uuid.slice(0, 2)}/${uuid.slice(2, 4)}/${uuid}`)]);
+      return (await stat(file).catch(() => undefined))?.isFile() ?? false;
+    },
+    async close() {},
+  };
+}
+
+async function statOf(file: Buffer) {
+  try {
+    return await stat(file);
+  } catch (error) {
+    throw fileError(error);
+  }
+}
