@@ -93,6 +93,7 @@ describe.each(versions)('a target that others write to, Orthanc %s with CheckRev
 const unused = {
   name: 'storage',
   prepare: notUsed,
+  supersede: notUsed,
   putOnce: notUsed,
   head: notUsed,
   list: notUsed,
