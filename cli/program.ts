@@ -6,6 +6,7 @@ import type { CommandContext } from './command-context.ts';
 import { registerAdvise } from './commands/advise.ts';
 import { registerAudit } from './commands/audit.ts';
 import { registerImport } from './commands/import.ts';
+import { registerRestore } from './commands/restore.ts';
 import { registerRun } from './commands/run.ts';
 
 const packageFile = z.object({ version: z.string(), description: z.string() });
@@ -13,6 +14,7 @@ const packageFile = z.object({ version: z.string(), description: z.string() });
 /** Every command, in the order of the help. */
 const registrations: readonly ((program: Command, context: CommandContext) => void)[] = [
   registerRun,
+  registerRestore,
   registerImport,
   registerAudit,
   registerAdvise,
