@@ -97,8 +97,8 @@ test('a moment in the middle of a history comes back as it was: added, overwritt
     const target = await serverUnderTest(oldest);
     const { stdout, exitCode } = await runCommand(['restore', '--archive', path, '--to', target.url, ...at, '--json']);
     expect(exitCode).toBe(0);
-    const { files } = orthancPlace('target', target.url);
-    const held = await Array.fromAsync(files(), ({ id, md5 }) => `${id} ${md5}`);
+    const place = orthancPlace('target', target.url);
+    const held = await Array.fromAsync(place.files(), ({ id, md5 }) => `${id} ${md5}`);
     return { held: held.sort(), summary: parseJsonLines(stdout).summary };
   };
   const named = (...instances: readonly { id: string; md5: string }[]) =>
