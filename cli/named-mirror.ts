@@ -46,15 +46,18 @@ function mirrorOfUrl({ source, target, archive, configuration, values }: MirrorA
   };
 }
 
+/** A configuration holds no credentials, so there is nothing to warn of. */
+const fromConfiguration = { urlCredentials: undefined, warnings: [] };
+
 function mirrorOfConfiguration({ source, target, archive, configuration, values }: MirrorArguments): NamedMirror {
   const mirror = configuredMirror(source, configuration);
   const targets = Object.entries(mirror.targets).map(([name, server]) => ({
     name,
     configuration: overrideServer('target', server, values),
-    urlCredentials: undefined,
+    ...fromConfiguration,
   }));
   return {
-    source: { name: source, configuration: overrideServer('source', mirror.source, values), urlCredentials: undefined },
+    source: { name: source, configuration: overrideServer('source', mirror.source, values), ...fromConfiguration },
     targets: target === undefined ? targets : [targetServer(target, configuration, values)],
     archive: archive ?? mirror.archive,
     concurrency: mirror.concurrency,
@@ -70,7 +73,7 @@ function targetServer(
 ): NamedMirror['targets'][number] {
   if (isUrl(text)) return { ...serverOfUrl('target', text, values), name: undefined };
   const { source } = configuredMirror(text, configuration);
-  return { name: text, configuration: overrideServer('target', source, values), urlCredentials: undefined };
+  return { name: text, configuration: overrideServer('target', source, values), ...fromConfiguration };
 }
 
 function configuredMirror(name: string, configuration: Configuration | undefined): MirrorConfiguration {

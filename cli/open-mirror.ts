@@ -2,7 +2,7 @@
 import type { ArchiveConfiguration } from '../core/config/schema.ts';
 import { credentialsOf, tlsMaterialOf } from '../core/config/server-access.ts';
 import type { Destination } from '../core/copy/outcome.ts';
-import { MirrorError } from '../core/errors.ts';
+import { isMirrorError, MirrorError } from '../core/errors.ts';
 import { type SecretResolver, secretResolver } from '../core/secrets/resolve-secret.ts';
 import { secretsManagerFetcher } from '../core/secrets/secrets-manager.ts';
 import { openArchive } from '../core/stores/archive/archive.ts';
@@ -11,7 +11,7 @@ import { readManifest } from '../core/stores/archive/manifest.ts';
 import type { ObjectStorage } from '../core/stores/archive/object-storage.ts';
 import { type OrthancStore, openOrthancStore } from '../core/stores/orthanc/orthanc-store.ts';
 import type { CallOptions, DestinationStore } from '../core/stores/store.ts';
-import { emptyDestination } from './empty-destination.ts';
+import { emptyArchive, failingArchive } from './absent-archive.ts';
 import type { NamedMirror } from './named-mirror.ts';
 import type { NamedServer } from './server-options.ts';
 
@@ -37,10 +37,12 @@ export async function openMirror(mirror: NamedMirror, options: OpenMirrorOptions
     return store;
   };
   const source = await open(mirror.source);
+  // A source that does not answer ends everything before an archive is made for it.
+  await source.capabilities({ signal: options.signal });
   const destinations: Destination[] = [];
   for (const target of mirror.targets) destinations.push({ role: 'target', store: await open(target) });
   if (mirror.archive !== undefined) {
-    const store = await openDestinationArchive(mirror.archive, source.name, options);
+    const store = await openDestinationArchive(mirror.archive, source, options);
     opening.defer(() => store.close());
     destinations.push({ role: 'archive', store });
   }
@@ -48,44 +50,52 @@ export async function openMirror(mirror: NamedMirror, options: OpenMirrorOptions
   return { source, destinations, [Symbol.asyncDispose]: () => stores.disposeAsync() };
 }
 
-async function openServer(
-  { name, configuration, urlCredentials }: NamedServer & { readonly name: string | undefined },
+/** Opens a server, without a request yet. */
+export async function openServer(
+  { name, configuration, urlCredentials, warnings }: NamedServer & { readonly name: string | undefined },
   secrets: SecretResolver,
-  { signal, warn }: OpenMirrorOptions,
+  { warn }: Pick<OpenMirrorOptions, 'warn'>,
 ): Promise<OrthancStore> {
+  for (const warning of warnings) warn(warning);
   const { url, maxConnections } = configuration;
-  if (urlCredentials !== undefined) {
-    warn(`the password in the URL of ${new URL(url).host} can be read by everybody on this machine; see --help`);
-  }
-  const credentials = urlCredentials === undefined ? credentialsOf(configuration, secrets) : basic(urlCredentials);
+  const authorization = urlCredentials ?? credentialsOf(configuration, secrets);
   const tls = await tlsMaterialOf(configuration, secrets);
-  return openOrthancStore({ name, url, maxConnections, credentials, tls, signal });
+  return openOrthancStore({ name, url, maxConnections, authorization, tls });
 }
 
-function basic({ username, password }: { readonly username: string; readonly password: string }) {
-  const authorization = `Basic ${Buffer.from(`${username}:${password}`, 'utf8').toString('base64')}`;
-  return async () => ({ authorization });
-}
-
+/** An archive that is out of reach becomes one that fails; a wrong one is thrown. */
 async function openDestinationArchive(
   archive: ArchiveConfiguration,
-  sourceName: string,
-  { createArchive, signal }: OpenMirrorOptions,
+  source: OrthancStore,
+  options: OpenMirrorOptions,
 ): Promise<DestinationStore> {
   const objects = storageOf(archive);
   try {
-    if (createArchive) return await openArchive(objects, { signal, createFor: { name: sourceName } });
-    const exists = (await readManifest(objects, { signal })) !== undefined;
-    if (exists) return await openArchive(objects, { signal });
+    const opened = await openOrCreate(objects, source, options);
+    if (opened !== undefined) return opened;
   } catch (error) {
     await objects.close();
-    throw error;
+    if (!isMirrorError(error) || isMirrorError(error, 'configuration', 'archive-format')) throw error;
+    return failingArchive(objects.name, error);
   }
   await objects.close();
-  return emptyDestination(objects.name);
+  return emptyArchive(objects.name);
 }
 
-function storageOf(archive: ArchiveConfiguration): ObjectStorage {
+/** @returns `undefined` if there is no archive, and none is to be made */
+async function openOrCreate(
+  objects: ObjectStorage,
+  source: OrthancStore,
+  { createArchive, signal }: OpenMirrorOptions,
+): Promise<DestinationStore | undefined> {
+  if (!createArchive && (await readManifest(objects, { signal })) === undefined) return undefined;
+  const { serverIdentifier } = await source.capabilities({ signal });
+  const createFor = { name: source.name, ...(serverIdentifier !== undefined && { serverIdentifier }) };
+  return openArchive(objects, { signal, ...(createArchive && { createFor }) });
+}
+
+/** Opens the storage of an archive, without a request yet. */
+export function storageOf(archive: ArchiveConfiguration): ObjectStorage {
   if ('folder' in archive) return openObjectStorage({ kind: 'folder', path: archive.folder });
   const { bucket, prefix = '', endpoint, region } = archive;
   if (bucket === undefined) {

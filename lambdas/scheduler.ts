@@ -21,10 +21,18 @@ export const handler = middy<unknown, TickReport, Error, Context>()
     try {
       const report = await tick(await tickOptions(mirror, deployment, context.awsRequestId, deadline.signal));
       log('info', 'source followed', { mirror, ...report });
-      count('Announced', report.announced);
+      countTick(report);
       return report;
     } catch (error) {
       log('error', 'source not followed', { mirror, ...errorFields(error) });
+      countTick(undefined);
       throw publicError(error);
     }
   });
+
+/** Counts a tick that succeeded, or one that did not; zeros included, so that no alarm lacks data. */
+function countTick(report: TickReport | undefined): void {
+  count('SourceFollowed', report === undefined ? 0 : 1);
+  count('Announced', report?.announced ?? 0);
+  count('Compared', report?.compared ?? 0);
+}

@@ -12,7 +12,8 @@ const mebibyte = 1024 ** 2;
 
 /** What an upload came to. */
 export interface UploadCounts {
-  readonly stored: number;
+  /** Files that the server stored, or had stored before under the same identifiers. */
+  readonly taken: number;
   readonly refused: number;
 }
 
@@ -41,11 +42,11 @@ export async function folderUploads(folder: string): Promise<readonly Upload[]> 
 
 /** Loads everything into a server, eight files at a time. */
 export async function load(serverUrl: string, uploads: readonly Upload[]): Promise<UploadCounts> {
-  let stored = 0;
+  let taken = 0;
   let refused = 0;
   await uploadAll(serverUrl, uploads, 8, (answer) => {
-    if (answer.kind === 'stored') stored += 1;
+    if (answer.kind === 'stored') taken += 1;
     else refused += 1;
   });
-  return { stored, refused };
+  return { taken, refused };
 }

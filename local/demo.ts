@@ -41,8 +41,8 @@ async function demo(folder: string, dataFolder: string | undefined): Promise<Pro
 
   say(dataFolder === undefined ? 'loading generated DICOM into the source' : `loading ${dataFolder} into the source`);
   const uploads = dataFolder === undefined ? generatedUploads() : await folderUploads(dataFolder);
-  const { stored, refused } = await load(source.url, uploads);
-  say(`  ${stored} files stored, ${refused} refused by the server as no valid DICOM`);
+  const { taken, refused } = await load(source.url, uploads);
+  say(`  ${taken} files taken (${await countInstances(source.url)} instances), ${refused} refused as no valid DICOM`);
 
   say('synthesizing the cloud stack');
   const work = await mkdtemp(join(tmpdir(), 'orthanc-mirror-demo-'));
@@ -50,15 +50,22 @@ async function demo(folder: string, dataFolder: string | undefined): Promise<Pro
   const templateFolder = await synthesize(configurationOf(source, target), work);
 
   say('running the stack on this machine');
-  const onFailure = (error: Error) => say(`  the stack reports: ${error.message}`);
+  let stopping = false;
+  const onFailure = (error: Error) => {
+    if (!stopping) say(`  the stack reports: ${error.message}`);
+  };
   const stack = await startLocalStack({ templateFolder, stateFolder: folder, scheduleEveryMs, onFailure });
-  parts.defer(() => stack.stop());
+  parts.defer(() => {
+    stopping = true;
+    return stack.stop();
+  });
 
   const scene = { source, target, stack };
   await waitForMirror(scene);
   await showChangeFeed(scene);
   say('proving: listing both servers and the archive, downloading and hashing every file');
-  return proveScene(scene);
+  // Awaited here: the servers are stopped when this function returns.
+  return await proveScene(scene);
 }
 
 function configurationOf(source: OrthancServer, target: OrthancServer): unknown {

@@ -39,3 +39,13 @@ export function readFunctionEnvironment(): FunctionEnvironment & { readonly code
 export function environmentVariable(name: string): string | undefined {
   return process.env[name];
 }
+
+/** @returns all variables, for reading the configuration of an Orthanc, into which any of them may be put. */
+export function allEnvironmentVariables(): Readonly<Record<string, string | undefined>> {
+  return process.env;
+}
+
+/** @returns the environment of a program that we start: our own, with additions. */
+export function environmentFor(additions: Readonly<Record<string, string>>): Record<string, string | undefined> {
+  return { ...process.env, ...additions };
+}

@@ -176,6 +176,7 @@ describe('its checksums', () => {
     const socket = connect(Number(new URL(server.endpoint).port), '127.0.0.1');
     socket.write(`PUT /${Bucket}/cut HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nonly this`);
     const closed = once(socket, 'close');
+    socket.resume();
     socket.end();
     await closed;
     await expect(read('cut')).rejects.toMatchObject({ name: 'NoSuchKey' });

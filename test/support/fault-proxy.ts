@@ -10,6 +10,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 export interface SeenRequest {
   readonly method: string;
   readonly path: string;
+  /** Content-Length of the request; 0 if it has none. */
+  readonly announcedBytes: number;
   /** Lengths of the bodies that passed the proxy, so far. */
   requestBytes: number;
   answerBytes: number;
@@ -47,7 +49,7 @@ export type Effect =
 export interface Fault {
   readonly effect: Effect;
   /** Which requests are met; default all. */
-  readonly matches?: (request: Pick<SeenRequest, 'method' | 'path'>) => boolean;
+  readonly matches?: (request: Pick<SeenRequest, 'method' | 'path' | 'announcedBytes'>) => boolean;
   /** How many of them are met; default all. */
   readonly times?: number;
 }
@@ -74,7 +76,14 @@ export async function startFaultProxy(targetUrl: string, tls?: ServerOptions): P
     return met?.fault.effect;
   };
   const handle = (incoming: IncomingMessage, answer: ServerResponse) => {
-    const one = { method: incoming.method ?? '', path: incoming.url ?? '', requestBytes: 0, answerBytes: 0, status: 0 };
+    const one = {
+      method: incoming.method ?? '',
+      path: incoming.url ?? '',
+      announcedBytes: Number(incoming.headers['content-length'] ?? 0),
+      requestBytes: 0,
+      answerBytes: 0,
+      status: 0,
+    };
     seen.push(one);
     // A client or server that goes away while something passes is what this proxy is for.
     new Exchange(targetUrl, incoming, answer, one, takeEffect(one)).run().catch(() => reset(incoming));

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -53,6 +53,19 @@ describe('a document of state', () => {
     };
     await Promise.all(Array.from({ length: 20 }, increment));
     expect((await open().read())?.value).toEqual({ count: 20 });
+  });
+
+  it('never gets an earlier version again in a folder, even if the clock went back', async () => {
+    const key = 'state/main/counter.json';
+    await open().write({ count: 1 }, null);
+    const future = new Date(Date.now() + 3_600_000);
+    await utimes(join(folder, key), future, future);
+    for (const count of [2, 3]) {
+      const before = await objects.head(key);
+      await open().write({ count }, before?.etag ?? null);
+      const after = await objects.head(key);
+      expect(after?.lastModified.getTime()).toBeGreaterThan(before?.lastModified.getTime() ?? Number.NaN);
+    }
   });
 
   it.each(['', '{', '{"count":"1"}', '[]'])('says so when it is damaged: %j', async (text) => {

@@ -1,0 +1,51 @@
+/** `audit`: compares an index with its storage, and puts orphans in quarantine. */
+import type { Command } from 'commander';
+import { z } from 'zod';
+import type { CommandContext } from '../command-context.ts';
+import { durationOption } from '../host/duration.ts';
+import { jsonOption, switchOption, valueOption } from '../options.ts';
+
+/** The options of `audit` as commander gives them; durations in milliseconds. */
+export const auditOptionValues = z.object({
+  config: z.string().optional(),
+  index: z.string().optional(),
+  storage: z.string().optional(),
+  archive: z.string().optional(),
+  endpoint: z.string().optional(),
+  sizesOnly: z.boolean().optional(),
+  margin: z.number().optional(),
+  work: z.string().optional(),
+  quarantine: z.string().optional(),
+  undo: z.boolean().optional(),
+  deleteQuarantined: z.boolean().optional(),
+  olderThan: z.number().optional(),
+  json: z.boolean().optional(),
+});
+export type AuditCommandOptions = z.infer<typeof auditOptionValues>;
+
+export function registerAudit(program: Command, context: CommandContext): void {
+  program
+    .command('audit')
+    .summary('compare the index of an Orthanc with its storage, in both directions and to the bytes')
+    .description(
+      'Names every file that the index does not know, and every row whose file is missing or damaged, one line each. ' +
+        'Works beside a running server. Exit code 0: none; 4: differences.',
+    )
+    .addOption(valueOption('--config <path>', "Orthanc's configuration, a file or a folder: tells index and storage"))
+    .addOption(valueOption('--index <place>', 'the index: a SQLite file, or postgres://user@host/database'))
+    .addOption(valueOption('--storage <place>', 'the storage: a folder, or s3://bucket/prefix of the plugin'))
+    .addOption(valueOption('--endpoint <url>', 'address of the S3-compatible store; absent: AWS'))
+    .addOption(valueOption('--archive <place>', 'also tell which damaged instances this archive can mend'))
+    .addOption(switchOption('--sizes-only', 'compare sizes, do not read the files'))
+    .addOption(durationOption('--margin <time>', 'on a running server, files younger than this may lack their row yet'))
+    .addOption(valueOption('--work <folder>', 'where a copy of a locked index goes meanwhile (default: system)'))
+    .addOption(valueOption('--quarantine <folder>', 'move the files that the index does not know to this folder'))
+    .addOption(switchOption('--undo', 'move everything in the quarantine folder back to where it was'))
+    .addOption(switchOption('--delete-quarantined', 'delete from the quarantine folder what is --older-than'))
+    .addOption(durationOption('--older-than <time>', 'for --delete-quarantined: 30d, 12h'))
+    .addOption(jsonOption())
+    .action(async (values: unknown) => {
+      const { runAudit } = await import('../host/audit.ts');
+      context.finish(await runAudit(auditOptionValues.parse(values), context));
+    });
+}

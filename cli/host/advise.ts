@@ -1,0 +1,83 @@
+/** The work of `advise`: finds out what is there, decides, prints. */
+import { z } from 'zod';
+import { adviceLines, adviceRecord } from '../../core/advise/advice-text.ts';
+import { advise, newestKnown } from '../../core/advise/advise.ts';
+import { describeServer } from '../../core/advise/describe-server.ts';
+import { type FoundServer, unknownServer, type WantedServer } from '../../core/advise/found-server.ts';
+import { parseVersion, type SoftwareVersion } from '../../core/advise/orthanc-version.ts';
+import type { ReplicationSource } from '../../core/advise/replication-steps.ts';
+import { allEnvironmentVariables } from '../../core/config/environment.ts';
+import { MirrorError } from '../../core/errors.ts';
+import { indexLocation, openIndex } from '../../core/host/index/open-index.ts';
+import { type IndexLocation, readOrthancHost } from '../../core/host/orthanc-host.ts';
+import type { CommandContext } from '../command-context.ts';
+import type { AdviseOptions } from '../commands/advise.ts';
+import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { openServerJson } from './server-json.ts';
+
+export interface AdviseRequest {
+  readonly url: string | undefined;
+  /** All option values, those of the server included. */
+  readonly values: unknown;
+  readonly options: AdviseOptions;
+}
+
+export async function runAdvise(request: AdviseRequest, { terminal }: CommandContext): Promise<ExitCode> {
+  const { options } = request;
+  const wanted = wantedServer(options);
+  const { found, source } = await findOut(request);
+  const advice = advise(found, wanted, source);
+  if (options.json) terminal.printJson(adviceRecord(found, wanted, advice));
+  else for (const line of adviceLines(found, wanted, advice)) terminal.print(line);
+  return advice.actionNeeded ? exitCodes.different : exitCodes.ok;
+}
+
+function wantedServer({ to, toPlugin, toBackend }: AdviseOptions): WantedServer {
+  return {
+    orthanc: to === undefined ? newestKnown : requireVersion(to, '--to'),
+    plugin: toPlugin === undefined ? undefined : requireVersion(toPlugin, '--to-plugin'),
+    backend: toBackend,
+  };
+}
+
+function requireVersion(text: string, option: string): SoftwareVersion {
+  const parsed = parseVersion(text);
+  if (parsed === undefined) throw new MirrorError('configuration', `${option} must be a version such as 1.12.7`);
+  return parsed;
+}
+
+interface Findings {
+  readonly found: FoundServer;
+  readonly source: ReplicationSource;
+}
+
+async function findOut({ url, values, options }: AdviseRequest): Promise<Findings> {
+  const given = [url, options.index, options.config].filter((value) => value !== undefined);
+  if (given.length !== 1) {
+    throw new MirrorError('configuration', 'give one of: the URL of a server, --index, --config');
+  }
+  if (url !== undefined) return findOutFromServer(url, values);
+  if (options.index !== undefined) {
+    const found = await findOutFromIndex(indexLocation(options.index));
+    return { found, source: { url: undefined, storageFolder: undefined } };
+  }
+  const host = await readOrthancHost(z.string().parse(options.config), allEnvironmentVariables());
+  const found = { ...(await findOutFromIndex(host.index)), storesDicom: host.storesDicom };
+  const storageFolder = host.storage.kind === 'folder' ? host.storage.folder : undefined;
+  return { found, source: { url: `http://localhost:${host.httpPort}`, storageFolder } };
+}
+
+async function findOutFromServer(url: string, values: unknown): Promise<Findings> {
+  const server = await openServerJson(url, values);
+  const found = await describeServer((path) => server.readJson(path));
+  return { found, source: { url: server.name, storageFolder: undefined } };
+}
+
+async function findOutFromIndex(location: IndexLocation): Promise<FoundServer> {
+  const index = await openIndex(location);
+  try {
+    return { ...unknownServer, ...(await index.describe()) };
+  } finally {
+    await index.close();
+  }
+}

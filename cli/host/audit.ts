@@ -1,0 +1,187 @@
+/** The work of `audit`: opens what it needs, prints what it finds. */
+import { homedir } from 'node:os';
+import { allEnvironmentVariables } from '../../core/config/environment.ts';
+import { MirrorError } from '../../core/errors.ts';
+import { type AuditCounts, type AuditOptions, audit, instancesToMend } from '../../core/host/audit/audit.ts';
+import { type AuditFinding, findingLine, findingRecord } from '../../core/host/audit/audit-finding.ts';
+import { deleteQuarantined, quarantine, undoQuarantine } from '../../core/host/audit/quarantine.ts';
+import { pendingDeletionsOf } from '../../core/host/index/delayed-deletion.ts';
+import { indexLocation, openIndex } from '../../core/host/index/open-index.ts';
+import { type IndexLocation, readOrthancHost } from '../../core/host/orthanc-host.ts';
+import { bucketStorage } from '../../core/host/storage/bucket-storage.ts';
+import { openFolderStorage } from '../../core/host/storage/folder-storage.ts';
+import type { StorageArea } from '../../core/host/storage/storage-area.ts';
+import type { InstanceId } from '../../core/identifiers.ts';
+import { openObjectStorage, parseArchiveLocation } from '../../core/stores/archive/archive-location.ts';
+import { folders, parseKey } from '../../core/stores/archive/keys.ts';
+import type { CommandContext } from '../command-context.ts';
+import type { AuditCommandOptions } from '../commands/audit.ts';
+import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { formatCount } from '../format.ts';
+
+const defaultMarginMs = 5 * 60_000;
+
+/** What is to be compared. */
+interface AuditSubject {
+  readonly index: IndexLocation;
+  readonly storage: StorageArea;
+  readonly pendingDeletions: ReadonlySet<string>;
+}
+
+export async function runAudit(options: AuditCommandOptions, context: CommandContext): Promise<ExitCode> {
+  if (options.undo || options.deleteQuarantined) return keepQuarantine(options, context);
+  const subject = await openSubject(options, context);
+  try {
+    const { findings, counts } = await audit(
+      () => openIndex(subject.index, { workFolder: options.work, signal: context.interruption }),
+      subject.storage,
+      auditOptions(options, subject, context),
+    );
+    report(findings, counts, options, context);
+    if (options.archive !== undefined) await tellMendable(findings, options, context);
+    if (options.quarantine !== undefined) await moveOrphans(findings, options.quarantine, context);
+    return findings.length === 0 ? exitCodes.ok : exitCodes.different;
+  } finally {
+    await subject.storage.close();
+  }
+}
+
+async function openSubject(options: AuditCommandOptions, context: CommandContext): Promise<AuditSubject> {
+  if (options.config === undefined) {
+    if (options.index === undefined || options.storage === undefined) {
+      throw new MirrorError('configuration', "give Orthanc's configuration by --config, or both --index and --storage");
+    }
+    const storage = await openStorage(options.storage, options.endpoint);
+    return { index: indexLocation(options.index), storage, pendingDeletions: new Set() };
+  }
+  const host = await readOrthancHost(options.config, allEnvironmentVariables());
+  for (const name of host.configuration.undefinedVariables) {
+    context.terminal.warn(`the configuration of Orthanc uses the variable ${name}, which is not set here`);
+  }
+  const place = options.storage ?? (host.storage.kind === 'folder' ? host.storage.folder : undefined);
+  if (place === undefined) {
+    throw new MirrorError(
+      'configuration',
+      host.storage.kind === 'database'
+        ? 'this Orthanc keeps its files in the database; there is no storage to compare'
+        : 'this Orthanc keeps its files in a bucket; name it by --storage s3://bucket/prefix',
+    );
+  }
+  return {
+    index: options.index === undefined ? host.index : indexLocation(options.index),
+    storage: await openStorage(place, options.endpoint),
+    pendingDeletions: await pendingDeletionsOf(host.deletionDatabases),
+  };
+}
+
+async function openStorage(place: string, endpoint: string | undefined): Promise<StorageArea> {
+  const location = parseArchiveLocation(place.replace(/^~(?=\/)/, homedir()));
+  return location.kind === 'folder'
+    ? openFolderStorage(location.path)
+    : bucketStorage(openObjectStorage(location, { endpoint }));
+}
+
+function auditOptions(
+  options: AuditCommandOptions,
+  subject: AuditSubject,
+  { terminal, interruption }: CommandContext,
+): AuditOptions {
+  return {
+    readBytes: !options.sizesOnly,
+    marginMs: options.margin ?? defaultMarginMs,
+    pendingDeletions: subject.pendingDeletions,
+    signal: interruption,
+    onProgress: ({ rows }) => {
+      if (rows % 100 === 0) terminal.showStatus(`${formatCount(rows)} rows compared`);
+    },
+  };
+}
+
+function report(
+  findings: readonly AuditFinding[],
+  counts: AuditCounts,
+  options: AuditCommandOptions,
+  { terminal }: CommandContext,
+): void {
+  for (const finding of findings) {
+    if (options.json) terminal.printJson(findingRecord(finding));
+    else terminal.print(findingLine(finding));
+  }
+  const found = (kind: AuditFinding['kind']) => findings.filter((finding) => finding.kind === kind).length;
+  const summary = {
+    rows: counts.rows,
+    good: counts.good,
+    unhashed: counts.unhashed,
+    missing: found('missing'),
+    wrongSize: found('wrong-size'),
+    wrongHash: found('wrong-hash'),
+    unreadable: found('unreadable'),
+    orphans: found('orphan'),
+    young: counts.young,
+    pendingDeletion: counts.pendingDeletion,
+  };
+  if (options.json) terminal.printJson({ kind: 'summary', ...summary });
+  else terminal.print(summaryLine(summary));
+  if (counts.young > 0) {
+    terminal.say(`${counts.young} files are too young to be judged; --margin 0 judges them too`);
+  }
+}
+
+function summaryLine(summary: Readonly<Record<string, number>>): string {
+  const names: Readonly<Record<string, string>> = {
+    wrongSize: 'of wrong size',
+    wrongHash: 'of wrong hash',
+    unhashed: 'compared by size only',
+    young: 'too young to judge',
+    pendingDeletion: 'about to be deleted',
+  };
+  return Object.entries(summary)
+    .map(([name, count]) => `${formatCount(count)} ${names[name] ?? name}`)
+    .join(', ');
+}
+
+/** Tells which of the damaged instances an archive holds; its inventory is its listing. */
+async function tellMendable(
+  findings: readonly AuditFinding[],
+  { archive = '', endpoint, json }: AuditCommandOptions,
+  { terminal }: CommandContext,
+): Promise<void> {
+  const wanted = instancesToMend(findings);
+  const held = new Set<InstanceId>();
+  const objects = openObjectStorage(parseArchiveLocation(archive), { endpoint });
+  try {
+    for (const id of wanted) {
+      for await (const { key } of objects.list(`${folders.instances}${id}/`)) {
+        if (parseKey(key)?.kind === 'instance') held.add(id);
+      }
+    }
+  } finally {
+    await objects.close();
+  }
+  if (json) terminal.printJson({ kind: 'mendable', instances: wanted.length, inArchive: held.size });
+  else terminal.say(`the archive holds ${held.size} of the ${wanted.length} damaged or missing instances`);
+}
+
+async function moveOrphans(
+  findings: readonly AuditFinding[],
+  folder: string,
+  { terminal }: CommandContext,
+): Promise<void> {
+  const orphans = findings.flatMap((finding) => (finding.kind === 'orphan' ? [finding.stored] : []));
+  const moved = await quarantine(orphans, folder);
+  terminal.say(`moved ${moved} files to ${folder}; to undo: orthanc-mirror audit --quarantine ${folder} --undo`);
+}
+
+async function keepQuarantine(options: AuditCommandOptions, { terminal }: CommandContext): Promise<ExitCode> {
+  const { quarantine: folder, undo, olderThan } = options;
+  if (folder === undefined) throw new MirrorError('configuration', 'name the quarantine folder by --quarantine');
+  if (undo) {
+    terminal.say(`moved ${await undoQuarantine(folder)} files back`);
+    return exitCodes.ok;
+  }
+  if (olderThan === undefined) {
+    throw new MirrorError('configuration', 'say by --older-than how long files must have been in quarantine: 30d');
+  }
+  terminal.say(`deleted ${await deleteQuarantined(folder, olderThan)} files for good`);
+  return exitCodes.ok;
+}

@@ -1,0 +1,52 @@
+/** Rows of `AttachedFiles` joined to `Resources`, of every back-end and schema version, as indexed files. */
+import { z } from 'zod';
+import { MirrorError } from '../../errors.ts';
+import { isMd5, isOrthancId, type Md5, type OrthancId, type ResourceLevel, resourceLevels } from '../../identifiers.ts';
+import { customPathOf } from './custom-data.ts';
+import type { IndexedFile } from './index-reader.ts';
+
+/** PostgreSQL gives BIGINT as text. */
+const whole = z.union([z.number(), z.string().regex(/^\d+$/).transform(Number)]);
+
+/** `customData` is a BLOB in SQLite and BYTEA in PostgreSQL. */
+export const indexedRow = z.object({
+  uuid: z.string(),
+  fileType: whole,
+  resourceType: whole,
+  publicId: z.custom<OrthancId>(isOrthancId),
+  storedSize: whole,
+  storedMd5: z
+    .string()
+    .nullable()
+    .transform((text): Md5 | undefined => (isMd5(text) ? text : undefined)),
+  customData: z
+    .instanceof(Uint8Array)
+    .nullable()
+    .transform((bytes) => (bytes === null || bytes.length === 0 ? undefined : bytes)),
+});
+
+/** @param firstLevel number of the patient level: 1 in SQLite, 0 in the databases of plugins. */
+export function indexedFile(row: unknown, firstLevel: 0 | 1): IndexedFile {
+  const parsed = indexedRow.safeParse(row);
+  if (!parsed.success) throw malformed(parsed.error.issues[0]?.path.join('.'));
+  const { uuid, fileType, resourceType, publicId, storedSize, storedMd5, customData } = parsed.data;
+  return {
+    uuid,
+    contentType: fileType,
+    level: levelOf(resourceType - firstLevel),
+    resource: publicId,
+    storedBytes: storedSize,
+    storedMd5,
+    customPath: customPathOf(customData),
+  };
+}
+
+function levelOf(position: number): ResourceLevel {
+  const level = resourceLevels[position];
+  if (level === undefined) throw malformed('resourceType');
+  return level;
+}
+
+function malformed(field: string | undefined): MirrorError {
+  return new MirrorError('answer-malformed', `the index has a row of AttachedFiles with an unexpected ${field}`);
+}

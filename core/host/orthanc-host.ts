@@ -1,0 +1,186 @@
+/** Where an Orthanc host keeps what: derived from its configuration. */
+import { readdirSync } from 'node:fs';
+import { basename, isAbsolute, join } from 'node:path';
+import { z } from 'zod';
+import { MirrorError } from '../errors.ts';
+import { type OrthancConfiguration, readConfiguration } from './configuration/read-configuration.ts';
+import type { PostgresqlConnection } from './index/postgresql-connection.ts';
+
+/** Where the index is. */
+export type IndexLocation =
+  | { readonly kind: 'sqlite'; readonly path: string }
+  | { readonly kind: 'postgresql'; readonly connection: PostgresqlConnection }
+  | { readonly kind: 'mysql'; readonly connection: MysqlConnection }
+  | { readonly kind: 'odbc' };
+
+/** Holds a secret: never print it. */
+export interface MysqlConnection {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+  readonly database: string;
+  readonly socketPath: string | undefined;
+}
+
+/** Where the files of the storage area are. */
+export type StorageLocation =
+  | { readonly kind: 'folder'; readonly folder: string }
+  /** In the same database as the index. */
+  | { readonly kind: 'database' }
+  /** In a bucket, by a plugin; `section` is its section of the configuration. */
+  | { readonly kind: 'object-storage'; readonly section: string };
+
+export interface OrthancHost {
+  /** Option `Name`; may be empty. */
+  readonly name: string;
+  readonly configuration: OrthancConfiguration;
+  readonly index: IndexLocation;
+  readonly storage: StorageLocation;
+  readonly httpPort: number;
+  readonly storesDicom: boolean;
+  /** Files that the configuration names: scripts, certificates, keys. Absolute paths; may be missing. */
+  readonly namedFiles: readonly string[];
+  /** Databases in which the DelayedDeletion plugin keeps the uuids of files that it will delete. */
+  readonly deletionDatabases: readonly string[];
+}
+
+const databaseSection = z
+  .object({
+    EnableIndex: z.boolean().default(false),
+    EnableStorage: z.boolean().default(false),
+    ConnectionUri: z.string().optional(),
+    Host: z.string().default('localhost'),
+    Port: z.number().int().positive().optional(),
+    Database: z.string().default(''),
+    Username: z.string().default(''),
+    Password: z.string().default(''),
+    EnableSsl: z.boolean().default(false),
+    UnixSocket: z.string().optional(),
+    Schema: z.string().optional(),
+  })
+  .prefault({});
+
+const usedOptions = z.object({
+  Name: z.string().default(''),
+  // The defaults of Orthanc: OrthancInitialization.cpp, CreateFilesystemStorage and CreateSQLiteWrapper.
+  StorageDirectory: z.string().default('OrthancStorage'),
+  IndexDirectory: z.string().optional(),
+  HttpPort: z.number().int().default(8042),
+  StoreDicom: z.boolean().default(true),
+  PostgreSQL: databaseSection,
+  MySQL: databaseSection,
+  Odbc: databaseSection,
+  DelayedDeletion: z.object({ Enable: z.boolean().default(false), Path: z.string().optional() }).prefault({}),
+});
+type UsedOptions = z.infer<typeof usedOptions>;
+
+/** Sections of the plugins that keep the storage area in a bucket. */
+const objectStorageSections = ['AwsS3Storage', 'AzureBlobStorage', 'GoogleCloudStorage'];
+
+/** Options that name one file or several; all of Orthanc's core, and the Python plugin's script. */
+const fileOptions = [
+  'LuaScripts',
+  'SslCertificate',
+  'SslTrustedClientCertificates',
+  'HttpsCACertificates',
+  'DicomTlsCertificate',
+  'DicomTlsPrivateKey',
+  'DicomTlsTrustedCertificates',
+  'PythonScript',
+];
+
+/**
+ * Reads the configuration of the Orthanc of this host and finds out where it keeps everything.
+ * Throws `configuration` if it cannot be read, or if an option has a type that Orthanc refuses too.
+ */
+export async function readOrthancHost(
+  path: string,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<OrthancHost> {
+  return describeHost(await readConfiguration(path, environment));
+}
+
+/** Finds out where an Orthanc keeps everything. Throws `configuration` for options of a wrong type. */
+export function describeHost(configuration: OrthancConfiguration): OrthancHost {
+  const parsed = usedOptions.safeParse(configuration.options);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new MirrorError('configuration', `option ${issue?.path.join('.')} of Orthanc: ${issue?.message}`);
+  }
+  const options = parsed.data;
+  const absolute = (relative: string) => (isAbsolute(relative) ? relative : join(configuration.baseFolder, relative));
+  const storageFolder = absolute(options.StorageDirectory);
+  return {
+    name: options.Name,
+    configuration,
+    index: indexLocation(options, absolute(options.IndexDirectory ?? options.StorageDirectory)),
+    storage: storageLocation(configuration, options, storageFolder),
+    httpPort: options.HttpPort,
+    storesDicom: options.StoreDicom,
+    namedFiles: namedFiles(configuration).map(absolute),
+    deletionDatabases: deletionDatabases(options, storageFolder, absolute),
+  };
+}
+
+function indexLocation(options: UsedOptions, indexFolder: string): IndexLocation {
+  const { PostgreSQL: postgresql, MySQL: mysql } = options;
+  if (postgresql.EnableIndex) return { kind: 'postgresql', connection: postgresqlConnection(postgresql) };
+  if (mysql.EnableIndex) {
+    return {
+      kind: 'mysql',
+      connection: {
+        host: mysql.Host,
+        port: mysql.Port ?? 3306,
+        user: mysql.Username,
+        password: mysql.Password,
+        database: mysql.Database,
+        socketPath: mysql.UnixSocket,
+      },
+    };
+  }
+  return options.Odbc.EnableIndex ? { kind: 'odbc' } : { kind: 'sqlite', path: join(indexFolder, 'index') };
+}
+
+function postgresqlConnection(section: UsedOptions['PostgreSQL']): PostgresqlConnection {
+  const { ConnectionUri: uri, Schema: schema } = section;
+  if (uri !== undefined) return { uri, schema };
+  return {
+    host: section.Host,
+    port: section.Port ?? 5432,
+    user: section.Username,
+    password: section.Password,
+    database: section.Database,
+    requiresTls: section.EnableSsl,
+    schema,
+  };
+}
+
+function storageLocation(configuration: OrthancConfiguration, options: UsedOptions, folder: string): StorageLocation {
+  if ([options.PostgreSQL, options.MySQL, options.Odbc].some(({ EnableStorage }) => EnableStorage)) {
+    return { kind: 'database' };
+  }
+  const section = objectStorageSections.find((name) => Object.hasOwn(configuration.options, name));
+  return section === undefined ? { kind: 'folder', folder } : { kind: 'object-storage', section };
+}
+
+function namedFiles({ options }: OrthancConfiguration): readonly string[] {
+  const names = z.union([z.string().transform((name) => [name]), z.array(z.string())]).catch([]);
+  return fileOptions.flatMap((option) => names.parse(options[option] ?? [])).filter((name) => name !== '');
+}
+
+function deletionDatabases(
+  { DelayedDeletion: section }: UsedOptions,
+  storageFolder: string,
+  absolute: (relative: string) => string,
+): readonly string[] {
+  if (section.Path !== undefined) return [absolute(section.Path)];
+  // The plugin's default name holds an identifier of the server: pending-deletions.<identifier>.db.
+  try {
+    return readdirSync(storageFolder)
+      .filter((name) => /^pending-deletions\..*\.db$/.test(basename(name)))
+      .map((name) => join(storageFolder, name));
+  } catch {
+    return [];
+  }
+}
