@@ -11,6 +11,7 @@ import type { OrthancEncoding } from '../dicom/charset.ts';
 import { isMirrorError, type MirrorError } from '../errors.ts';
 import type { ConsiderContext, Considered } from './consider.ts';
 import { defaultExpansionLimits, type ExpansionLimits } from './expansion-limits.ts';
+import { Expectations } from './expectations.ts';
 import { findInstances } from './find-instances.ts';
 import type { ImportSource } from './found.ts';
 import { type FoundInstance, FoundInstances } from './found-instances.ts';
@@ -63,6 +64,7 @@ class ImportRun {
   readonly #found: FoundInstances;
   readonly #counts = new ImportCounts();
   readonly #budget = defaultBudget();
+  readonly #expectations = new Expectations();
   readonly #putOff = new PutOffFiles();
   /** Reports that wait for an answer of a destination. */
   readonly #late = new Set<Promise<void>>();
@@ -135,15 +137,18 @@ class ImportRun {
     const { id, md5, sizeBytes } = instance;
     const settled: DestinationOutcome[] = [];
     const undecided: Destination[] = [];
+    const lacking: Destination[] = [];
     for (const destination of this.#options.destinations) {
       const heldAs = destination.role === 'target' ? await idAt(destination, instance) : undefined;
-      if (heldAs === undefined) {
+      if (heldAs !== undefined) {
+        settled.push({ destination, kind: 'already-equal' });
+      } else if (this.#expectations.isWorthAsking(destination, sizeBytes)) {
         undecided.push(destination);
       } else {
-        settled.push({ destination, kind: 'already-equal' });
+        lacking.push(destination);
       }
     }
-    return { id, md5, sizeBytes, lacking: [], undecided, settled };
+    return { id, md5, sizeBytes, lacking, undecided, settled };
   }
 
   /** A dry run: what the copy would do. */
@@ -164,6 +169,7 @@ class ImportRun {
   }
 
   #settle(result: CopyResult): void {
+    this.#expectations.learn(result);
     const { id, md5 } = result;
     const instances = md5 === undefined ? [] : this.#found.take(id, md5);
     const late = this.#reportResult(result, instances).finally(() => {

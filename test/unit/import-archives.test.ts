@@ -275,6 +275,15 @@ describe('importing again', () => {
     expect(again.summary.counts).toMatchObject({ stored: 0, 'already-there': 2 });
   });
 
+  test('asks before it sends only as long as that is worth it', async () => {
+    for (let n = 0; n < 100; n += 1) await folder.write(`${n}.dcm`, instance(100 + n).bytes);
+    const { target } = await importFolder(folder);
+    expect(target.calls.store).toBe(100);
+    expect(target.calls.lookup).toBeLessThan(60);
+    await importFolder(folder, { destinations: [{ role: 'target', store: target }] });
+    expect(target.calls.store).toBe(100);
+  });
+
   test('a dry run tells what would be stored and stores nothing', async () => {
     await folder.write('1.dcm', first.bytes);
     const { summary, target } = await importFolder(folder, { dryRun: true });
