@@ -14,7 +14,7 @@ import type { ImportSource, RereadableBytes } from '../../import/found.ts';
 import { HoldingPlace } from '../../import/holding-place.ts';
 import { PutOffFiles } from '../../import/put-off.ts';
 import { unfold } from '../../import/unfold.ts';
-import { throwIfAborted } from '../archive/aborted.ts';
+import { throwIfAborted } from '../aborted.ts';
 import type { CallOptions, InventoryEntry, InventoryOptions, OpenInstance, OpenOptions, Store } from '../store.ts';
 
 const row = z.object({
