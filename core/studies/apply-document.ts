@@ -1,7 +1,7 @@
 /** Makes a server hold what a study document and a patient document say. */
 import { isMirrorError } from '../errors.ts';
 import type { OrthancId } from '../identifiers.ts';
-import { throwIfAborted } from '../stores/archive/aborted.ts';
+import { throwIfAborted } from '../stores/aborted.ts';
 import { applyChange } from './apply-change.ts';
 import type { OpenAttachment } from './attachment-source.ts';
 import type { Limitations } from './limitations.ts';

@@ -10,6 +10,7 @@ import type {
   InventoryOptions,
   OpenInstance,
   OpenOptions,
+  Store,
   StoreOutcome,
 } from '../store.ts';
 import { type OrthancCapabilities, readCapabilities } from './capabilities.ts';
@@ -34,6 +35,11 @@ export interface OrthancStore extends DestinationStore, ChangeFeed {
 /** Makes a store without connecting. Close it to let go of its connections. */
 export function openOrthancStore(connection: OrthancConnection, retryPolicy?: RetryPolicy): OrthancStore {
   return new ServerStore(new OrthancClient(connection, retryPolicy));
+}
+
+/** @returns whether a store is an Orthanc server, which can be asked more than the contract of stores says. */
+export function isOrthancStore(store: Store): store is OrthancStore {
+  return store instanceof ServerStore;
 }
 
 class ServerStore implements OrthancStore {
