@@ -29,6 +29,10 @@ export function resolveMirror(given: MirrorArguments): NamedMirror {
   if (mirror.targets.length === 0 && mirror.archive === undefined) {
     throw new MirrorError('configuration', 'there is nowhere to copy to: name a TARGET, an --archive, or both');
   }
+  const { url } = mirror.source.configuration;
+  if (mirror.targets.some((target) => target.configuration.url === url)) {
+    throw new MirrorError('configuration', 'source and target are the same server');
+  }
   return mirror;
 }
 
@@ -42,15 +46,18 @@ function mirrorOfUrl({ source, target, archive, configuration, values }: MirrorA
   };
 }
 
+/** A configuration holds no credentials, so there is nothing to warn of. */
+const fromConfiguration = { urlCredentials: undefined, warnings: [] };
+
 function mirrorOfConfiguration({ source, target, archive, configuration, values }: MirrorArguments): NamedMirror {
   const mirror = configuredMirror(source, configuration);
   const targets = Object.entries(mirror.targets).map(([name, server]) => ({
     name,
     configuration: overrideServer('target', server, values),
-    urlCredentials: undefined,
+    ...fromConfiguration,
   }));
   return {
-    source: { name: source, configuration: overrideServer('source', mirror.source, values), urlCredentials: undefined },
+    source: { name: source, configuration: overrideServer('source', mirror.source, values), ...fromConfiguration },
     targets: target === undefined ? targets : [targetServer(target, configuration, values)],
     archive: archive ?? mirror.archive,
     concurrency: mirror.concurrency,
@@ -66,7 +73,7 @@ function targetServer(
 ): NamedMirror['targets'][number] {
   if (isUrl(text)) return { ...serverOfUrl('target', text, values), name: undefined };
   const { source } = configuredMirror(text, configuration);
-  return { name: text, configuration: overrideServer('target', source, values), urlCredentials: undefined };
+  return { name: text, configuration: overrideServer('target', source, values), ...fromConfiguration };
 }
 
 function configuredMirror(name: string, configuration: Configuration | undefined): MirrorConfiguration {

@@ -6,11 +6,19 @@ import type { CommandContext } from './command-context.ts';
 import { registerAdvise } from './commands/advise.ts';
 import { registerAudit } from './commands/audit.ts';
 import { registerBackup } from './commands/backup.ts';
+import { registerCheck } from './commands/check.ts';
+import { registerImport } from './commands/import.ts';
+import { registerRun } from './commands/run.ts';
+import { registerVerify } from './commands/verify.ts';
 
 const packageFile = z.object({ version: z.string(), description: z.string() });
 
 /** Every command, in the order of the help. */
 const registrations: readonly ((program: Command, context: CommandContext) => void)[] = [
+  registerRun,
+  registerCheck,
+  registerVerify,
+  registerImport,
   registerBackup,
   registerAudit,
   registerAdvise,

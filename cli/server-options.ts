@@ -6,7 +6,11 @@ import type { Option } from 'commander';
 import { z } from 'zod';
 import type { ServerAuth, ServerConfiguration } from '../core/config/server-schema.ts';
 import { MirrorError } from '../core/errors.ts';
+import { type OrthancAddress, parseOrthancUrl } from '../core/stores/orthanc/address.ts';
 import { valueOption } from './options.ts';
+
+/** A bound for servers that the command line names; `--concurrency` decides. */
+const mostConnections = 256;
 
 /** What a server is to the command; the options begin with it: `--source-ca`. */
 export type ServerRole = 'source' | 'target';
@@ -33,8 +37,10 @@ export function serverOptions(role: ServerRole): readonly Option[] {
 /** A server as the command line and the configuration file name it. */
 export interface NamedServer {
   readonly configuration: ServerConfiguration;
-  /** From the URL itself, as `Replicate.py` takes them; the caller warns. */
-  readonly urlCredentials: { readonly username: string; readonly password: string } | undefined;
+  /** From the URL itself, as users of `Replicate.py` type them. */
+  readonly urlCredentials: OrthancAddress['credentials'];
+  /** What the user should change. */
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -43,23 +49,15 @@ export interface NamedServer {
  * @throws MirrorError `configuration` if the URL or the options make no sense
  */
 export function serverOfUrl(role: ServerRole, text: string, values: unknown): NamedServer {
-  const url = URL.parse(text);
-  if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
-    throw new MirrorError('configuration', `the ${role} must be a URL that begins with http:// or https://`);
-  }
-  const { username, password } = url;
-  url.username = '';
-  url.password = '';
-  const urlCredentials =
-    username === '' ? undefined : { username: decodeURIComponent(username), password: decodeURIComponent(password) };
-  const configuration = overrideServer(role, { url: url.href, maxConnections: 256 }, values);
-  if (urlCredentials !== undefined && configuration.auth !== undefined) {
+  const { url, credentials, warnings } = parseOrthancUrl(text);
+  const configuration = overrideServer(role, { url, maxConnections: mostConnections }, values);
+  if (credentials !== undefined && configuration.auth !== undefined) {
     throw new MirrorError(
       'configuration',
       `the ${role} has credentials both in its URL and in options; give one of them`,
     );
   }
-  return { configuration, urlCredentials };
+  return { configuration, urlCredentials: credentials, warnings };
 }
 
 /** A server of the configuration file, as far as options do not say otherwise. */

@@ -49,6 +49,7 @@ const usualDispositions = {
   'not-orthanc': 'halt',
   configuration: 'halt',
   'lease-lost': 'halt',
+  paused: 'halt',
 } as const satisfies Record<string, Disposition>;
 
 export type ErrorCode = keyof typeof usualDispositions;

@@ -1,10 +1,11 @@
 /** What a function keeps from one invocation to the next: configuration, clients, open mirrors. */
 import { join } from 'node:path';
-import { type ConnectedMirror, connectMirror } from '../core/config/connect.ts';
+import { type ConnectedMirror, type ConnectOptions, connectMirror } from '../core/config/connect.ts';
 import { bundledConfigurationFile, readFunctionEnvironment } from '../core/config/environment.ts';
 import { loadConfiguration } from '../core/config/load.ts';
-import type { Configuration } from '../core/config/schema.ts';
+import type { Configuration, MirrorConfiguration } from '../core/config/schema.ts';
 import { MirrorError } from '../core/errors.ts';
+import { Pause } from '../core/pause/pause.ts';
 import type { DeliveryQueue } from '../core/queue/deliveries.ts';
 import type { InstanceQueue } from '../core/queue/message.ts';
 import { createSqsClient } from '../core/queue/sqs-client.ts';
@@ -13,6 +14,7 @@ import { sqsQueue } from '../core/queue/sqs-queue.ts';
 import type { DeliveryLimits } from '../core/queue/verdict.ts';
 import { secretResolver } from '../core/secrets/resolve-secret.ts';
 import { secretsManagerFetcher } from '../core/secrets/secrets-manager.ts';
+import type { Archive } from '../core/stores/archive/archive.ts';
 
 export interface Deployment {
   readonly configuration: Configuration;
@@ -22,7 +24,14 @@ export interface Deployment {
   readonly deliveries: DeliveryQueue;
   readonly deliveryLimits: DeliveryLimits;
   /** Opens a configured mirror, or gives the open one. Throws `unknown-mirror` and what opening throws. */
-  mirror(name: string): Promise<ConnectedMirror>;
+  mirror(name: string): Promise<CloudMirror>;
+}
+
+/** A mirror whose stores are open; in the cloud each has an archive, which also holds its state. */
+export interface CloudMirror extends ConnectedMirror {
+  readonly configuration: MirrorConfiguration;
+  readonly archive: Archive;
+  readonly pause: Pause;
 }
 
 /** Reads what the stack told and bundled. Throws `configuration`. Nothing is connected before it is needed. */
@@ -51,20 +60,32 @@ export async function openDeployment(): Promise<Deployment> {
 /** Opens each mirror once; one that could not be opened is tried again the next time. */
 function openMirrors(configuration: Configuration, bucket: string): Deployment['mirror'] {
   const secrets = secretResolver({ fetchSecret: secretsManagerFetcher() });
-  const open = new Map<string, Promise<ConnectedMirror>>();
-  return (name) => {
-    const known = open.get(name);
-    if (known !== undefined) {
-      return known;
-    }
-    const mirror = configuration.mirrors[name];
-    if (mirror === undefined) {
-      throw new MirrorError('unknown-mirror', `There is no mirror ${name} in the configuration of this deployment.`);
-    }
-    const processes = configuration.cloud.transfer.maxConcurrency;
-    const opening = connectMirror(name, mirror, { secrets, bucket, processes });
+  const processes = configuration.cloud.transfer.maxConcurrency;
+  const open = new Map<string, Promise<CloudMirror>>();
+  return async (name) => {
+    const opening = open.get(name) ?? openMirror(name, configuration.mirrors[name], { secrets, bucket, processes });
     open.set(name, opening);
     opening.catch(() => open.delete(name));
     return opening;
   };
+}
+
+async function openMirror(
+  name: string,
+  configuration: MirrorConfiguration | undefined,
+  options: ConnectOptions,
+): Promise<CloudMirror> {
+  if (configuration === undefined) {
+    throw new MirrorError('unknown-mirror', `There is no mirror ${name} in the configuration of this deployment.`);
+  }
+  const connected = await connectMirror(name, configuration, options);
+  const { archive } = connected;
+  if (archive === undefined) {
+    await connected.close();
+    throw new MirrorError(
+      'configuration',
+      `The mirror ${name} has no archive, which holds its state; add "archive": {}.`,
+    );
+  }
+  return { ...connected, configuration, archive, pause: new Pause(archive.objects) };
 }

@@ -7,7 +7,7 @@ import { type TickReport, tick } from '../core/mirror/tick.ts';
 import { deadlineSignal } from './deadline.ts';
 import { openDeployment } from './deployment.ts';
 import { parseScheduleEvent } from './schedule-event.ts';
-import { count, errorFields, logger, metrics } from './telemetry.ts';
+import { count, errorFields, log, logger, metrics, publicError } from './telemetry.ts';
 import { tickOptions } from './tick-options.ts';
 
 const deployment = await openDeployment();
@@ -20,11 +20,19 @@ export const handler = middy<unknown, TickReport, Error, Context>()
     using deadline = deadlineSignal(context);
     try {
       const report = await tick(await tickOptions(mirror, deployment, context.awsRequestId, deadline.signal));
-      logger.info('source followed', { mirror, ...report });
-      count('Announced', report.announced);
+      log('info', 'source followed', { mirror, ...report });
+      countTick(report);
       return report;
     } catch (error) {
-      logger.error('source not followed', { mirror, ...errorFields(error) });
-      throw error;
+      log('error', 'source not followed', { mirror, ...errorFields(error) });
+      countTick(undefined);
+      throw publicError(error);
     }
   });
+
+/** Counts a tick that succeeded, or one that did not; zeros included, so that no alarm lacks data. */
+function countTick(report: TickReport | undefined): void {
+  count('SourceFollowed', report === undefined ? 0 : 1);
+  count('Announced', report?.announced ?? 0);
+  count('Compared', report?.compared ?? 0);
+}

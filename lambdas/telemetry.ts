@@ -1,31 +1,39 @@
 /** Log and metrics of the functions. What may appear in a log line is listed here; nothing else is ever logged. */
 import { Logger } from '@aws-lambda-powertools/logger';
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
-import { isMirrorError } from '../core/errors.ts';
+import { isMirrorError, MirrorError } from '../core/errors.ts';
 
 export const logger = new Logger();
 export const metrics = new Metrics();
 
-/** The fields of a log line beside its fixed message: ids, hashes, numbers, configured names and codes only. */
-export interface LogFields {
-  readonly mirror?: string | undefined;
-  readonly kind?: string;
-  readonly id?: string | undefined;
-  readonly messageId?: string;
-  readonly destination?: string;
-  readonly outcome?: string;
-  readonly verdict?: string;
-  readonly code?: string | undefined;
-  /** Message of a MirrorError, which holds neither patient data nor a secret. */
-  readonly reason?: string | undefined;
-  /** Class of an error that is none of ours: its message is not logged, because nobody vouches for it. */
-  readonly errorName?: string | undefined;
-  readonly receiveCount?: number;
-  readonly waitMs?: number | undefined;
-  readonly announced?: number;
-  readonly compared?: number;
-  readonly conflicts?: number;
-  readonly durationMs?: number;
+/** All that a log line may hold beside its fixed message: ids, hashes, numbers, configured names and codes. */
+const allowedFields = [
+  'mirror',
+  'id',
+  'messageId',
+  'destination',
+  'outcome',
+  'verdict',
+  'code',
+  // Message of a MirrorError, which holds neither patient data nor a secret.
+  'reason',
+  // Class of an error that is none of ours: its message is not logged, because nobody vouches for it.
+  'errorName',
+  'receiveCount',
+  'waitMs',
+  'announced',
+  'compared',
+  'conflicts',
+  'comparing',
+  'compareReason',
+  'leaseHeld',
+] as const;
+type LogFields = { readonly [Field in (typeof allowedFields)[number]]?: string | number | boolean | undefined };
+
+/** Logs a line. Fields that are not allowed do not get through, even if the compiler was deceived. */
+export function log(level: 'info' | 'warn' | 'error', message: string, fields: LogFields): void {
+  const allowed = allowedFields.map((field): [string, unknown] => [field, fields[field]]);
+  logger[level](message, Object.fromEntries(allowed.filter(([, value]) => value !== undefined)));
 }
 
 /** The fields that tell about an error, without its own words unless they are ours. */
@@ -34,6 +42,16 @@ export function errorFields(error: unknown): LogFields {
     return { code: error.code, reason: error.message, errorName: nameOf(error.cause) };
   }
   return { errorName: nameOf(error) };
+}
+
+/**
+ * What an invocation that failed throws: the Lambda runtime logs the words of an error, so only those that are ours
+ * get there.
+ */
+export function publicError(error: unknown): Error {
+  return isMirrorError(error)
+    ? new MirrorError(error.code, error.message)
+    : new Error(`unexpected ${nameOf(error) ?? 'error'}; its words are not logged because they may hold patient data`);
 }
 
 function nameOf(error: unknown): string | undefined {

@@ -1,10 +1,10 @@
 /** Puts together what one tick of a mirror needs in the cloud. */
-import { MirrorError } from '../core/errors.ts';
 import { type ScheduleDocument, scheduleSchema, type TickOptions } from '../core/mirror/tick.ts';
 import type { QueueMessage } from '../core/queue/message.ts';
 import { Lease } from '../core/stores/archive/lease.ts';
 import type { ObjectStorage } from '../core/stores/archive/object-storage.ts';
 import { StateDocument } from '../core/stores/archive/state.ts';
+import { readCapabilities } from '../core/stores/orthanc/capabilities.ts';
 import type { Deployment } from './deployment.ts';
 
 const msPerHour = 3_600_000;
@@ -21,27 +21,21 @@ export async function tickOptions(
   owner: string,
   deadline: AbortSignal,
 ): Promise<TickOptions> {
-  const { source, destinations, archive } = await deployment.mirror(mirror);
-  const configured = deployment.configuration.mirrors[mirror];
-  if (archive === undefined || configured === undefined) {
-    throw new MirrorError(
-      'configuration',
-      `The mirror ${mirror} has no archive, which holds its state; add "archive": {}.`,
-    );
-  }
+  const { source, destinations, archive, pause, configuration } = await deployment.mirror(mirror);
+  await pause.throwIfInForce(mirror);
   const queue = deployment.queue(deadline);
   const leaseMs = deployment.configuration.cloud.scheduler.timeoutSeconds * 1000 + leaseMarginMs;
   return {
     source,
     feed: source,
-    sourceIdentity: () => source.identity(),
+    sourceIdentity: async () => (await readCapabilities(source.client, { signal: deadline })).serverIdentifier ?? null,
     destinations,
     document: scheduleDocument(archive.objects),
     send: (announcements) =>
       queue.send(announcements.map((instance): QueueMessage => ({ v: 1, mirror, kind: 'instance', ...instance }))),
     underLease: (work) => underLease(new Lease(archive.objects, 'lease'), leaseMs, owner, work),
     now: () => new Date(),
-    compareEveryMs: configured.follow.compareEveryHours * msPerHour,
+    compareEveryMs: configuration.follow.compareEveryHours * msPerHour,
     deadline,
   };
 }

@@ -4,13 +4,17 @@ import type { CopyResult } from '../core/copy/outcome.ts';
 import { MirrorError } from '../core/errors.ts';
 import type { InstanceMessage, QueueMessage } from '../core/queue/message.ts';
 import { decidingError } from '../core/queue/verdict.ts';
-import type { Deployment } from './deployment.ts';
-import { count, logger } from './telemetry.ts';
+import type { CloudMirror, Deployment } from './deployment.ts';
+import { count, errorFields, log } from './telemetry.ts';
 
 const budget = defaultBudget();
 
-/** @returns the work on one message; it throws the MirrorError that decides what becomes of the message */
+/**
+ * @param signal aborts when the time of the function is over
+ * @returns the work on one message; it throws the MirrorError that decides what becomes of the message
+ */
 export function transferWork(deployment: Deployment, signal: AbortSignal): (message: QueueMessage) => Promise<void> {
+  const pauseChecked = new Map<string, Promise<void>>();
   return async (message) => {
     if (message.kind === 'study') {
       throw new MirrorError(
@@ -18,32 +22,44 @@ export function transferWork(deployment: Deployment, signal: AbortSignal): (mess
         'This version does not copy the documents of studies; deploy a newer one.',
       );
     }
-    await transferInstance(message, deployment, signal);
+    const mirror = await deployment.mirror(message.mirror);
+    const checked = pauseChecked.get(message.mirror) ?? mirror.pause.throwIfInForce(message.mirror);
+    pauseChecked.set(message.mirror, checked);
+    await checked;
+    const error = await transferInstance(message, mirror, signal);
+    if (error?.disposition === 'halt') {
+      await beginPause(message.mirror, mirror, error, deployment.configuration.cloud.transfer.pauseSeconds * 1000);
+    }
+    if (error !== undefined) {
+      throw error;
+    }
   };
 }
 
-async function transferInstance(message: InstanceMessage, deployment: Deployment, signal: AbortSignal): Promise<void> {
-  const { source, destinations } = await deployment.mirror(message.mirror);
-  const request = {
-    id: message.id,
-    md5: message.md5,
-    sizeBytes: message.sizeBytes,
-    lacking: [],
-    undecided: destinations,
-  };
+/** @returns the error that decides, if any */
+async function transferInstance(
+  { mirror, id, md5, sizeBytes }: InstanceMessage,
+  { source, destinations }: CloudMirror,
+  signal: AbortSignal,
+): Promise<MirrorError | undefined> {
+  const request = { id, md5, sizeBytes, lacking: [], undecided: destinations };
   const result = await copyInstance(request, { source, budget, signal });
-  report(message.mirror, result);
-  const deciding = decidingError(result.outcomes.flatMap(({ error }) => error ?? []));
-  if (deciding !== undefined) {
-    throw deciding;
-  }
+  report(mirror, result);
+  return decidingError(result.outcomes.flatMap(({ error }) => error ?? []));
+}
+
+/** A pause that cannot be written is no reason to lose the error that asked for it. */
+async function beginPause(name: string, { pause }: CloudMirror, error: MirrorError, lengthMs: number): Promise<void> {
+  await pause.begin(error, lengthMs).catch((failure: unknown) => {
+    log('error', 'pause not written', { mirror: name, ...errorFields(failure) });
+  });
 }
 
 function report(mirror: string, { id, sizeBytes = 0, outcomes }: CopyResult): void {
   for (const { destination, kind, error } of outcomes) {
     count('Copied', kind === 'copied' ? 1 : 0);
     count('CopiedBytes', kind === 'copied' ? sizeBytes : 0);
-    logger.info('instance handled', {
+    log('info', 'instance handled', {
       mirror,
       id,
       destination: destination.store.name,

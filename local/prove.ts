@@ -20,6 +20,8 @@ interface HashedFile {
   readonly id: string;
   readonly md5: string;
   readonly sizeBytes: number;
+  /** The MD5 that an archive promises by the name of the file. */
+  readonly namedMd5?: string;
 }
 
 /** One place to read: how it is called in the table, and all its files. */
@@ -34,6 +36,8 @@ export interface PlaceTotals {
   readonly instances: number;
   readonly bytes: number;
   readonly digest: string;
+  /** Files of an archive whose bytes are not what their name promises. */
+  readonly misnamed: number;
 }
 
 export interface Proof {
@@ -51,28 +55,35 @@ export async function prove(places: readonly ProvenPlace[]): Promise<Proof> {
     const missingIn = held.filter(({ files }) => !files.has(file)).map(({ name }) => name);
     return missingIn.length === 0 ? [] : [{ file, missingIn }];
   });
-  return { equal: differences.length === 0 && all.size > 0, places: held.map(totalsOf), differences };
+  const sound = held.every(({ misnamed }) => misnamed === 0);
+  return { equal: differences.length === 0 && all.size > 0 && sound, places: held.map(totalsOf), differences };
 }
 
 interface ReadPlace {
   readonly name: string;
   /** `id md5` to size. */
   readonly files: ReadonlyMap<string, number>;
+  readonly misnamed: number;
 }
 
 async function readPlace(place: ProvenPlace): Promise<ReadPlace> {
   const files = new Map<string, number>();
-  for await (const { id, md5, sizeBytes } of place.files()) files.set(`${id} ${md5}`, sizeBytes);
-  return { name: place.name, files };
+  let misnamed = 0;
+  for await (const { id, md5, sizeBytes, namedMd5 = md5 } of place.files()) {
+    files.set(`${id} ${md5}`, sizeBytes);
+    if (namedMd5 !== md5) misnamed += 1;
+  }
+  return { name: place.name, files, misnamed };
 }
 
-function totalsOf({ name, files }: ReadPlace): PlaceTotals {
+function totalsOf({ name, files, misnamed }: ReadPlace): PlaceTotals {
   const lines = [...files.keys()].sort().join('\n');
   return {
     name,
     instances: files.size,
     bytes: [...files.values()].reduce((sum, sizeBytes) => sum + sizeBytes, 0),
     digest: createHash('sha256').update(lines).digest('hex').slice(0, 16),
+    misnamed,
   };
 }
 
@@ -106,7 +117,7 @@ export function folderPlace(name: string, folder: string): ProvenPlace {
     async *files() {
       const root = join(folder, 'instances');
       for (const path of await readdir(root, { recursive: true })) {
-        if (path.endsWith('.dcm')) yield { id: idInKey(path), ...(await hash(createReadStream(join(root, path)))) };
+        if (path.endsWith('.dcm')) yield { ...inKey(path), ...(await hash(createReadStream(join(root, path)))) };
       }
     },
   };
@@ -122,16 +133,17 @@ export function bucketPlace(name: string, client: S3Client, bucket: string, pref
         for (const { Key = '' } of page.Contents ?? []) {
           const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key }));
           if (!(Body instanceof Readable)) throw new Error(`${name} gave no body for an object that it listed`);
-          yield { id: idInKey(Key), ...(await hash(Body)) };
+          yield { ...inKey(Key), ...(await hash(Body)) };
         }
       }
     },
   };
 }
 
-/** The id in `…/<id>/<md5>.dcm`, wherever the archive spreads its folders. */
-function idInKey(key: string): string {
-  return key.split('/').at(-2) ?? '';
+/** What `…/<id>/<md5>.dcm` promises. */
+function inKey(key: string): { id: string; namedMd5: string } {
+  const [id = '', file = ''] = key.split('/').slice(-2);
+  return { id, namedMd5: file.replace(/\.dcm$/, '') };
 }
 
 async function hash(chunks: AsyncIterable<Uint8Array>): Promise<{ md5: string; sizeBytes: number }> {
@@ -159,7 +171,8 @@ export function proofTable({ places, differences }: Proof): string {
   );
   const missing = differences.slice(0, 10).map(({ file, missingIn }) => `${file} is not in ${missingIn.join(', ')}`);
   const more = differences.length > 10 ? [`… and ${differences.length - 10} more`] : [];
-  return [...lines, ...missing, ...more].join('\n');
+  const wrong = places.flatMap(({ name, misnamed }) => (misnamed === 0 ? [] : [`${misnamed} damaged in ${name}`]));
+  return [...lines, ...missing, ...more, ...wrong].join('\n');
 }
 
 function placeOf(text: string, endpoint: string | undefined): ProvenPlace {

@@ -71,17 +71,18 @@ mmdebstrap --quiet --variant=extract --aptopt="$work/apt.conf" --include="$packa
 
 # Only what Orthanc reads stays: a smaller folder, and nothing in it that could be run by mistake.
 rm -rf "$root/var" "$root/usr/share/doc" "$root/usr/share/man" "$root/usr/share/locale"
-loader=$(cd "$root" && find usr/lib -name 'ld-linux-*.so.*' | head -n 1)
+# Before trixie, libc lies in lib, beside usr/lib.
+loader=$(cd "$root" && find usr/lib lib -name 'ld-linux-*.so.*' | head -n 1)
 [ -n "$loader" ] || fail "the packages of $suite hold no dynamic loader"
 dictionaries=$(cd "$root" && find usr/share \( -name dicom.dic -o -name private.dic \) -path '*dcmtk*' | sort |
   sed 's|^|$root/|' | paste -s -d :)
-libraries=$(dirname -- "$loader")
+libraries=usr/lib/$(basename -- "$(dirname -- "$loader")")
 cat > "$root/Orthanc" << EOF
 #!/bin/sh
 # Orthanc $version of Debian $suite with its own libraries.
 root=\$(CDPATH='' cd -- "\$(dirname -- "\$0")" && pwd)
 DCMDICTPATH="$dictionaries" GCONV_PATH="\$root/$libraries/gconv" TZDIR="\$root/usr/share/zoneinfo" \\
-  exec "\$root/$loader" --library-path "\$root/$libraries" "\$root/usr/sbin/Orthanc" "\$@"
+  exec "\$root/$loader" --library-path "\$root/$libraries:\$root/$(dirname -- "$loader")" "\$root/usr/sbin/Orthanc" "\$@"
 EOF
 chmod 755 "$root/Orthanc"
 "$root/Orthanc" --version > "$work/version" 2>&1 || {

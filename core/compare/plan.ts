@@ -3,12 +3,14 @@ import type { CopyRequest } from '../copy/decide.ts';
 import { standingOf } from '../copy/decide.ts';
 import { conflictError, type Destination, type DestinationOutcome } from '../copy/outcome.ts';
 import type { InstanceId } from '../identifiers.ts';
-import type { CallOptions, InventoryEntry, Store } from '../stores/store.ts';
+import type { CallOptions, InventoryEntry, InventoryOptions, Store } from '../stores/store.ts';
 import { type JoinedInstance, mergeJoin } from './merge-join.ts';
 
 export interface PlanOptions extends CallOptions {
   /** Look only at ids greater than this one. */
   readonly after?: InstanceId | undefined;
+  /** Lists the ids that the archive remembers as removed from the source. */
+  readonly removed?: ((options: InventoryOptions) => AsyncIterable<InventoryEntry>) | undefined;
 }
 
 /** What the comparison says of one id. */
@@ -22,26 +24,30 @@ export interface PlannedInstance {
   readonly settled: readonly DestinationOutcome[];
   /** Destinations that hold something that the source does not list. */
   readonly onlyAt: readonly Destination[];
+  /** Whether the archive remembers it as removed from the source. */
+  readonly markedRemoved: boolean;
 }
 
 /** Compares the source with every destination; yields each id once, in ascending order. Downloads no instance. */
 export async function* planCopies(
   source: Store,
   destinations: readonly Destination[],
-  { after, signal }: PlanOptions = {},
+  { after, removed, signal }: PlanOptions = {},
 ): AsyncGenerator<PlannedInstance> {
   const stores = [source, ...destinations.map(({ store }) => store)];
-  const joined = mergeJoin(stores.map((store) => store.inventory({ after, signal })));
-  for await (const instance of joined) yield planInstance(instance, destinations);
+  const inventories = stores.map((store) => store.inventory({ after, signal }));
+  if (removed !== undefined) inventories.push(removed({ after, signal }));
+  for await (const instance of mergeJoin(inventories)) yield planInstance(instance, destinations);
 }
 
-/** The decision for one id; pure. `held[0]` is the source, then the destinations in their order. */
+/** The decision for one id; pure. `held` is the source, the destinations in their order, and perhaps the removed. */
 export function planInstance({ id, held }: JoinedInstance, destinations: readonly Destination[]): PlannedInstance {
   const [atSource = [], ...atDestinations] = held;
   const entry = atSource[0];
+  const markedRemoved = (atDestinations[destinations.length]?.length ?? 0) > 0;
   if (entry === undefined) {
-    const onlyAt = destinations.filter((_, index) => atDestinations[index]?.length !== 0);
-    return { id, atSource: false, request: undefined, settled: [], onlyAt };
+    const onlyAt = destinations.filter((_, index) => (atDestinations[index]?.length ?? 0) > 0);
+    return { id, atSource: false, request: undefined, settled: [], onlyAt, markedRemoved };
   }
   const lacking: Destination[] = [];
   const undecided: Destination[] = [];
@@ -65,5 +71,5 @@ export function planInstance({ id, held }: JoinedInstance, destinations: readonl
   const { md5, sizeBytes } = entry;
   const open = lacking.length + undecided.length > 0;
   const request = open ? { id, md5, sizeBytes, lacking, undecided, settled } : undefined;
-  return { id, atSource: true, request, settled, onlyAt: [] };
+  return { id, atSource: true, request, settled, onlyAt: [], markedRemoved };
 }

@@ -112,6 +112,14 @@ const transferFunctionSchema = z
       .default(15)
       .describe('Longest wait before the second try; it doubles with every further one, up to `lastRetrySeconds`.'),
     lastRetrySeconds: z.int().min(1).max(43_200).default(3600).describe('Longest wait between two tries.'),
+    pauseSeconds: z
+      .int()
+      .min(1)
+      .max(3600)
+      .default(60)
+      .describe(
+        'How long a mirror leaves its servers alone after an error that somebody has to mend, before it tries again.',
+      ),
   })
   .describe('The function that copies instances.');
 

@@ -1,12 +1,7 @@
 /** From the configuration of a server to what its connection needs, with the secrets fetched. */
 import type { SecretResolver } from '../secrets/resolve-secret.ts';
+import type { Credentials, TlsOptions } from '../stores/orthanc/connection.ts';
 import type { ServerAuth, ServerConfiguration } from './server-schema.ts';
-
-/**
- * Gives the headers by which a server recognises us. With `refresh` secrets are fetched again, because the server
- * refused the known ones. Throws what the secrets throw.
- */
-export type Credentials = (refresh: boolean) => Promise<Readonly<Record<string, string>>>;
 
 /** @returns the credentials of a server, or `undefined` if it wants none */
 export function credentialsOf(server: ServerConfiguration, secrets: SecretResolver): Credentials | undefined {
@@ -33,16 +28,8 @@ async function headersOf(auth: ServerAuth, secrets: SecretResolver, refresh: boo
   return Object.fromEntries(await Promise.all(headers));
 }
 
-/** Certificates and keys of a connection, in PEM. */
-export interface TlsMaterial {
-  readonly ca?: string;
-  readonly cert?: string;
-  readonly key?: string;
-  readonly passphrase?: string;
-}
-
 /** Fetches the certificates and keys of a server; empty if it has none of its own. Throws what the secrets throw. */
-export async function tlsMaterialOf({ tls }: ServerConfiguration, secrets: SecretResolver): Promise<TlsMaterial> {
+export async function tlsMaterialOf({ tls }: ServerConfiguration, secrets: SecretResolver): Promise<TlsOptions> {
   const client = tls?.clientCertificate;
   return {
     ...(tls?.ca === undefined ? {} : { ca: await secrets.resolvePem(tls.ca) }),

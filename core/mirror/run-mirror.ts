@@ -1,10 +1,12 @@
 /** One machine's mirror run: compare everything, copy what is missing, then follow the change feed. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { type PlannedInstance, planCopies } from '../compare/plan.ts';
+import { type PlannedInstance, type PlanOptions, planCopies } from '../compare/plan.ts';
 import { defaultBudget } from '../copy/copy-instance.ts';
 import { type CopyManyEnd, type CopyManyOptions, copyMany } from '../copy/copy-many.ts';
 import { type CopyRequest, decide } from '../copy/decide.ts';
 import type { CopyResult, Destination } from '../copy/outcome.ts';
+import type { GoneKeeper } from '../deletions/gone-keeper.ts';
+import type { DeletionVerdict } from '../deletions/missing.ts';
 import { isMirrorError, type MirrorError } from '../errors.ts';
 import type { Change, ChangeFeed } from '../follow/change-feed.ts';
 import type { Cursor } from '../follow/cursor.ts';
@@ -29,6 +31,12 @@ export interface MirrorRun {
   readonly destinations: readonly Destination[];
   /** Most copies at once. */
   readonly concurrency: number;
+  /** Keeps what a comparison does not find at the source; absent where nothing is to be done about it. */
+  readonly gone?: GoneKeeper | undefined;
+  /** See {@link PlanOptions.removed}. */
+  readonly removed?: PlanOptions['removed'];
+  /** Records that the source has an instance again that was removed before. */
+  readonly onReturned?: ((id: InstanceId) => Promise<void>) | undefined;
   /** Compare only, and report what would be copied. */
   readonly dryRun?: boolean;
   /** After the first comparison follow the feed until `draining` or `signal`. */
@@ -60,6 +68,8 @@ export interface MirrorRunEnd {
   /** Destinations that could not be served to the end, with the reason. */
   readonly withdrawn: ReadonlyMap<Destination, MirrorError>;
   readonly interrupted: boolean;
+  /** What the last complete comparison says of deletions at the source. */
+  readonly deletions?: DeletionVerdict | undefined;
 }
 
 /** Runs a mirror. Outside errors end up in the result; what is thrown is a defect. */
@@ -73,6 +83,7 @@ class Run {
   readonly #withdrawn = new Map<Destination, MirrorError>();
   readonly #budget = defaultBudget();
   #stoppedBy: MirrorError | undefined;
+  #deletions: DeletionVerdict | undefined;
 
   constructor(run: MirrorRun) {
     this.#run = run;
@@ -90,6 +101,7 @@ class Run {
       stoppedBy: this.#stoppedBy,
       withdrawn: this.#withdrawn,
       interrupted: this.#over(),
+      deletions: this.#deletions,
     };
   }
 
@@ -162,15 +174,21 @@ class Run {
   }
 
   async *#plan(): AsyncGenerator<CopyRequest> {
-    const { source, observer, signal } = this.#run;
-    for await (const planned of planCopies(source, this.#served(), { signal })) {
+    const { source, observer, signal, gone, removed, dryRun = false } = this.#run;
+    const served = this.#served();
+    await gone?.begin({ resume: false });
+    for await (const planned of planCopies(source, served, { removed, signal })) {
       observer?.onCompared?.(planned.id);
+      gone?.note(planned);
+      if (planned.atSource && planned.markedRemoved && !dryRun) await this.#run.onReturned?.(planned.id);
       this.#note(planned);
       if (planned.request === undefined) continue;
       observer?.onPlanned?.(planned.request);
       yield planned.request;
     }
     observer?.onPlanComplete?.();
+    // With a destination left out, what only that one holds was not seen: no complete comparison.
+    if (served.length === this.#run.destinations.length) this.#deletions = await gone?.complete({ signal, dryRun });
   }
 
   /** Counts what the listings settle; an instance with a request is counted when that is done. */

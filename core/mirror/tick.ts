@@ -3,13 +3,16 @@
  * after the queue acknowledged; a tick that dies is repeated by the next one.
  */
 import { z } from 'zod';
-import { planCopies } from '../compare/plan.ts';
+import { type PlannedInstance, type PlanOptions, planCopies } from '../compare/plan.ts';
 import type { Destination } from '../copy/outcome.ts';
+import type { GoneKeeper } from '../deletions/gone-keeper.ts';
+import type { DeletionVerdict } from '../deletions/missing.ts';
 import { isMirrorError } from '../errors.ts';
 import type { Change, ChangeFeed } from '../follow/change-feed.ts';
 import { cursorSchema } from '../follow/cursor.ts';
 import { cursorAtEnd, followChanges } from '../follow/follow.ts';
 import { type InstanceId, isInstanceId, type Md5 } from '../identifiers.ts';
+import type { StateDocument } from '../stores/archive/state.ts';
 import type { Store } from '../stores/store.ts';
 
 /** What is remembered between ticks: `state/<mirror>/schedule.json`. */
@@ -32,12 +35,8 @@ export const scheduleSchema = z.strictObject({
 });
 export type Schedule = z.infer<typeof scheduleSchema>;
 
-/** A JSON document with conditional writes; `version` is opaque, `null` means that the document must not exist. */
-export interface ScheduleDocument {
-  read(): Promise<{ readonly value: Schedule; readonly version: string } | undefined>;
-  /** @returns the new version; throws `changed-meanwhile` if the document is not at `version`. */
-  write(value: Schedule, version: string | null): Promise<string>;
-}
+/** The document of the schedule; a `StateDocument` of the archive is one. */
+export type ScheduleDocument = Pick<StateDocument<Schedule>, 'read' | 'write'>;
 
 /** What a queue message names. */
 export interface Announcement {
@@ -53,6 +52,12 @@ export interface TickOptions {
   readonly sourceIdentity: () => Promise<string | null>;
   readonly destinations: readonly Destination[];
   readonly document: ScheduleDocument;
+  /** Keeps what the comparison does not find at the source; absent where nothing is to be done about it. */
+  readonly gone?: GoneKeeper | undefined;
+  /** Ids that the archive remembers as removed, see {@link PlanOptions.removed}. */
+  readonly removed?: PlanOptions['removed'];
+  /** Records that the source has an instance again that was removed before. */
+  readonly onReturned?: (id: InstanceId) => Promise<void>;
   /** Resolves when the queue acknowledged every announcement. */
   readonly send: (announcements: readonly Announcement[]) => Promise<void>;
   /** Runs `work` under the mirror's lease; `undefined` if another tick holds it. */
@@ -71,6 +76,8 @@ export interface TickReport {
   /** Ids that a target holds with other bytes, as far as they were compared in this tick. */
   readonly conflicts: number;
   readonly comparing: boolean;
+  /** What a comparison that was completed in this tick says of deletions at the source. */
+  readonly deletions: DeletionVerdict | undefined;
   /** Why a comparison was begun in this tick, if one was. */
   readonly compareReason: string | undefined;
   /** Another tick was at work; nothing was done. */
@@ -94,6 +101,7 @@ class Tick {
   #compared = 0;
   #conflicts = 0;
   #compareReason: string | undefined;
+  #deletions: DeletionVerdict | undefined;
 
   constructor(options: TickOptions) {
     this.#options = options;
@@ -114,6 +122,7 @@ class Tick {
       announced: this.#announced,
       compared: this.#compared,
       conflicts: this.#conflicts,
+      deletions: this.#deletions,
       comparing: schedule !== undefined && schedule.inventory !== null,
       compareReason: this.#compareReason,
       leaseHeld,
@@ -175,28 +184,34 @@ class Tick {
 
   /** Continues the comparison until its end or the deadline. */
   async #compare(start: Schedule): Promise<Schedule> {
-    const { source, destinations, deadline, now } = this.#options;
+    const { source, destinations, deadline, now, gone, removed } = this.#options;
     let schedule = start;
-    let batch: Announcement[] = [];
-    let sinceSave = 0;
-    const settle = async (after: InstanceId): Promise<void> => {
-      await this.#announce(batch);
-      batch = [];
-      sinceSave = 0;
-      if (schedule.inventory === null) return;
-      schedule = await this.#save({ ...schedule, inventory: { ...schedule.inventory, after } });
-    };
+    let part = emptyPart();
     const after = start.inventory?.after ?? undefined;
-    for await (const planned of planCopies(source, destinations, { after, signal: deadline })) {
+    await gone?.begin({ resume: after !== undefined });
+    for await (const planned of planCopies(source, destinations, { after, removed, signal: deadline })) {
       this.#compared += 1;
-      sinceSave += 1;
       if (planned.settled.some(({ kind }) => kind === 'conflict')) this.#conflicts += 1;
-      if (planned.request !== undefined) batch.push(announcementOf(planned.request));
-      if (batch.length >= batchSize || sinceSave >= saveEvery) await settle(planned.id);
+      if (planned.atSource && planned.markedRemoved) await this.#options.onReturned?.(planned.id);
+      gone?.note(planned);
+      addTo(part, planned);
+      if (part.announcements.length < batchSize && part.ids < saveEvery) continue;
+      schedule = await this.#settle(schedule, part, planned.id);
+      part = emptyPart();
       if (deadline.aborted) return schedule;
     }
-    await this.#announce(batch);
+    deadline.throwIfAborted();
+    await this.#announce(part.announcements);
+    this.#deletions = await gone?.complete({ signal: deadline });
     return this.#save({ ...schedule, inventory: null, comparedAt: now().toISOString() });
+  }
+
+  /** Puts a compared part on the queue and remembers that it was. */
+  async #settle(schedule: Schedule, part: ComparedPart, after: InstanceId): Promise<Schedule> {
+    await this.#announce(part.announcements);
+    await this.#options.gone?.save();
+    if (schedule.inventory === null) return schedule;
+    return this.#save({ ...schedule, inventory: { ...schedule.inventory, after } });
   }
 
   async #announce(announcements: readonly Announcement[]): Promise<void> {
@@ -211,8 +226,21 @@ class Tick {
   }
 }
 
-function announcementOf({ id, md5, sizeBytes }: Announcement): Announcement {
-  return { id, md5, sizeBytes };
+/** What was compared since the state was saved. */
+interface ComparedPart {
+  ids: number;
+  readonly announcements: Announcement[];
+}
+
+function emptyPart(): ComparedPart {
+  return { ids: 0, announcements: [] };
+}
+
+function addTo(part: ComparedPart, { id, request }: PlannedInstance): void {
+  part.ids += 1;
+  if (request === undefined) return;
+  const { md5, sizeBytes } = request;
+  part.announcements.push({ id, md5, sizeBytes });
 }
 
 function newInstances(changes: readonly Change[]): readonly Announcement[] {

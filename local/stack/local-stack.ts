@@ -8,9 +8,9 @@
  */
 import { join } from 'node:path';
 import { SQSClient } from '@aws-sdk/client-sqs';
-import { startS3 } from '../s3/server.ts';
 import { startEventSource } from './event-source.ts';
 import { type LocalValues, resolveText } from './intrinsics.ts';
+import { LocalBuckets } from './local-buckets.ts';
 import { LocalFunction } from './local-function.ts';
 import { type DeadLetter, LocalQueues, type QueueDepth } from './local-queues.ts';
 import { LocalSecrets } from './local-secrets.ts';
@@ -46,11 +46,11 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
   try {
     const queues = await LocalQueues.start(template.queues, join(options.stateFolder, 'queues'));
     parts.defer(() => queues.stop());
-    const s3 = await startS3({ folder: join(options.stateFolder, 's3'), buckets: template.bucketIds.map(bucketName) });
-    parts.defer(() => s3.stop());
+    const buckets = await LocalBuckets.start(template.buckets, join(options.stateFolder, 's3'));
+    parts.defer(() => buckets.stop());
     const secrets = await LocalSecrets.start(options.secrets ?? {});
     parts.defer(() => secrets.stop());
-    return new LocalStack(template, options, { queues, s3Endpoint: s3.endpoint, secrets }, parts.move());
+    return new LocalStack(template, options, { queues, buckets, secrets }, parts.move());
   } catch (error) {
     await parts.disposeAsync();
     throw error;
@@ -59,13 +59,8 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
 
 interface Services {
   readonly queues: LocalQueues;
-  readonly s3Endpoint: string;
+  readonly buckets: LocalBuckets;
   readonly secrets: LocalSecrets;
-}
-
-/** Bucket names are lower case, logical ids are not. */
-function bucketName(logicalId: string): string {
-  return logicalId.toLowerCase();
 }
 
 export class LocalStack {
@@ -82,8 +77,8 @@ export class LocalStack {
     const logs: LogLine[] = [];
     this.logs = logs;
     this.secrets = services.secrets;
-    this.s3Endpoint = services.s3Endpoint;
-    this.bucketNames = template.bucketIds.map(bucketName);
+    this.s3Endpoint = services.buckets.endpoint;
+    this.bucketNames = template.buckets.map(({ logicalId }) => LocalBuckets.nameOf(logicalId));
     this.#queues = services.queues;
     this.#parts = parts;
     const values = localValues(template, services.queues);
@@ -183,6 +178,7 @@ export class LocalStack {
 /** What references in the template mean here. */
 function localValues(template: StackTemplate, queues: LocalQueues): LocalValues {
   const isQueue = (id: string) => template.queues.some(({ logicalId }) => logicalId === id);
+  const isBucket = (id: string) => template.buckets.some(({ logicalId }) => logicalId === id);
   const pseudo: Readonly<Record<string, string>> = {
     'AWS::Region': region,
     'AWS::AccountId': account,
@@ -194,7 +190,7 @@ function localValues(template: StackTemplate, queues: LocalQueues): LocalValues 
       if (isQueue(name)) {
         return queues.url(name);
       }
-      const value = template.bucketIds.includes(name) ? bucketName(name) : pseudo[name];
+      const value = isBucket(name) ? LocalBuckets.nameOf(name) : pseudo[name];
       if (value === undefined) {
         throw new Error(`the local stack does not know what {"Ref": "${name}"} is`);
       }
@@ -221,7 +217,7 @@ function environmentOf(resource: FunctionResource, values: LocalValues, services
     AWS_ACCESS_KEY_ID: 'local',
     AWS_SECRET_ACCESS_KEY: 'local',
     AWS_ENDPOINT_URL_SQS: services.queues.endpoint,
-    AWS_ENDPOINT_URL_S3: services.s3Endpoint,
+    AWS_ENDPOINT_URL_S3: services.buckets.endpoint,
     AWS_ENDPOINT_URL_SECRETS_MANAGER: services.secrets.endpoint,
   };
 }

@@ -11,6 +11,11 @@ export interface QueueResource {
   readonly redrive?: { readonly deadLetterQueue: string; readonly maxReceiveCount: number };
 }
 
+export interface BucketResource {
+  readonly logicalId: string;
+  readonly versioned: boolean;
+}
+
 export interface FunctionResource {
   readonly logicalId: string;
   /** What the function calls itself, such as `transfer`. */
@@ -42,7 +47,7 @@ export interface ScheduleResource {
 /** Everything of a synthesized stack that the local stack runs. */
 export interface StackTemplate {
   readonly queues: readonly QueueResource[];
-  readonly bucketIds: readonly string[];
+  readonly buckets: readonly BucketResource[];
   readonly functions: readonly FunctionResource[];
   readonly eventSources: readonly EventSourceResource[];
   readonly schedules: readonly ScheduleResource[];
@@ -66,6 +71,8 @@ const queueSchema = z.object({
   MessageRetentionPeriod: z.number().default(345_600),
   RedrivePolicy: z.object({ deadLetterTargetArn: z.unknown(), maxReceiveCount: z.number() }).optional(),
 });
+
+const bucketSchema = z.object({ VersioningConfiguration: z.object({ Status: z.string() }).optional() });
 
 const functionSchema = z.object({
   Code: z.object({ S3Key: z.string() }),
@@ -112,7 +119,7 @@ export async function readStackTemplate(folder: string): Promise<StackTemplate> 
     );
   return {
     queues: ofType('AWS::SQS::Queue', readQueue),
-    bucketIds: ofType('AWS::S3::Bucket', (logicalId) => logicalId),
+    buckets: ofType('AWS::S3::Bucket', readBucket),
     functions: ofType('AWS::Lambda::Function', (id, properties) =>
       readFunction(id, properties, (hash) => join(folder, assets.files[hash]?.source.path ?? `asset.${hash}`)),
     ),
@@ -137,6 +144,10 @@ function readQueue(logicalId: string, properties: unknown): QueueResource {
           maxReceiveCount: RedrivePolicy.maxReceiveCount,
         },
       };
+}
+
+function readBucket(logicalId: string, properties: unknown): BucketResource {
+  return { logicalId, versioned: bucketSchema.parse(properties).VersioningConfiguration?.Status === 'Enabled' };
 }
 
 function readFunction(logicalId: string, properties: unknown, assetFolder: (hash: string) => string): FunctionResource {

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { readStackTemplate } from '../../local/stack/template.ts';
 
 let folder: string;
 let talk: string;
@@ -75,4 +76,27 @@ test('bundles everything that the functions import', async () => {
     const imported = [...code.matchAll(/^import[^'"]*from\s*["']([^"']+)["']/gm)].map(([, name]) => name ?? '');
     expect(imported.filter((name) => !name.startsWith('node:') && !builtinModules.includes(name))).toEqual([]);
   }
+});
+
+test('is what the local stack runs: queues, functions, event sources and schedules are those of the template', async () => {
+  const template = await readStackTemplate(join(folder, 'first'));
+  const queue = template.queues.find(({ redrive }) => redrive !== undefined);
+  expect(queue).toMatchObject({ visibilityTimeoutSeconds: 1800, redrive: { maxReceiveCount: 8 } });
+  expect(template.queues.map(({ logicalId }) => logicalId)).toContain(queue?.redrive?.deadLetterQueue);
+  expect(template.buckets).toMatchObject([{ versioned: true }]);
+  expect(template.functions.map(({ name }) => name).toSorted()).toEqual(['scheduler', 'transfer']);
+  const [transfer] = template.functions.filter(({ name }) => name === 'transfer');
+  expect(template.eventSources).toEqual([
+    {
+      queue: queue?.logicalId,
+      function: transfer?.logicalId,
+      batchSize: 10,
+      maxConcurrency: 5,
+      reportsBatchItemFailures: true,
+    },
+  ]);
+  expect(template.schedules.map(({ intervalMs, input }) => ({ intervalMs, input }))).toEqual([
+    { intervalMs: 60_000, input: { mirror: 'city' } },
+    { intervalMs: 300_000, input: { mirror: 'harbour' } },
+  ]);
 });

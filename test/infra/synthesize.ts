@@ -1,5 +1,5 @@
 /** Synthesizes the stack for the template tests, without bundling any code. */
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { App } from 'aws-cdk-lib';
@@ -7,6 +7,11 @@ import { Template } from 'aws-cdk-lib/assertions';
 import { z } from 'zod';
 import { validateConfiguration } from '../../core/config/load.ts';
 import { MirrorStack } from '../../infra/mirror-stack.ts';
+
+/** The feature flags with which the stack is deployed. */
+const deployedContext = z
+  .object({ context: z.record(z.string(), z.unknown()) })
+  .parse(JSON.parse(readFileSync('cdk.json', 'utf8'))).context;
 
 const source = { url: 'https://source.example.org/', auth: { bearer: { secretsManager: 'source-token' } } };
 const target = { url: 'https://target.example.org/', auth: { bearer: { secretsManager: 'target-token' } } };
@@ -38,15 +43,17 @@ export class SynthesizedStack {
   readonly template: Template;
 
   constructor(configuration: unknown = plainConfiguration) {
-    const folder = mkdtempSync(join(tmpdir(), 'orthanc-mirror-template-'));
-    const configurationFile = join(folder, 'configuration.json');
-    writeFileSync(configurationFile, JSON.stringify(configuration));
-    const app = new App({ outdir: join(folder, 'cdk.out'), context: { 'aws:cdk:bundling-stacks': [] } });
-    const stack = new MirrorStack(app, 'Stack', {
-      configuration: validateConfiguration(configuration, 'the test'),
-      configurationFile,
-    });
-    this.template = Template.fromStack(stack);
+    const outdir = mkdtempSync(join(tmpdir(), 'orthanc-mirror-template-'));
+    const app = new App({ outdir, context: { ...deployedContext, 'aws:cdk:bundling-stacks': [] } });
+    try {
+      const stack = new MirrorStack(app, 'Stack', {
+        configuration: validateConfiguration(configuration, 'the test'),
+        configurationFile: 'only read when code is bundled',
+      });
+      this.template = Template.fromStack(stack);
+    } finally {
+      rmSync(outdir, { recursive: true });
+    }
   }
 
   /** Properties of the resources of a type whose logical id begins with `prefix`. */

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { startEventSource } from '../../local/stack/event-source.ts';
+import { LocalBuckets } from '../../local/stack/local-buckets.ts';
 import { LocalFunction } from '../../local/stack/local-function.ts';
 import { LocalQueues } from '../../local/stack/local-queues.ts';
 
@@ -142,4 +143,24 @@ test('no more invocations run at once than the mapping allows', async () => {
   await vi.waitUntil(() => queues.drained(), eventually);
   expect(lines).toHaveLength(20);
   expect(Math.max(...lines.map(Number))).toBeLessThanOrEqual(3);
+});
+
+test('what lies in queues and buckets survives a restart of the stack', async () => {
+  const stateFolder = join(folder, 'restarted');
+  const bucket = { logicalId: 'Archive', versioned: true };
+  const url = (buckets: LocalBuckets): string => `${buckets.endpoint}/${LocalBuckets.nameOf('Archive')}/key`;
+
+  const firstQueues = await LocalQueues.start([work, deadLetters], join(stateFolder, 'queues'));
+  const firstBuckets = await LocalBuckets.start([bucket], join(stateFolder, 's3'));
+  firstQueues.send('kept');
+  await fetch(url(firstBuckets), { method: 'PUT', body: 'kept too' });
+  await firstQueues.stop();
+  await firstBuckets.stop();
+
+  const secondQueues = await LocalQueues.start([work, deadLetters], join(stateFolder, 'queues'));
+  cleanUp.defer(() => secondQueues.stop());
+  const secondBuckets = await LocalBuckets.start([bucket], join(stateFolder, 's3'));
+  cleanUp.defer(() => secondBuckets.stop());
+  expect(secondQueues.depths()).toMatchObject({ Work: { waiting: 1 }, Dead: { waiting: 0 } });
+  expect(await (await fetch(url(secondBuckets))).text()).toBe('kept too');
 });

@@ -24,7 +24,7 @@ const nothing: MirrorArguments = {
 
 test('URLs name a source and a target', () => {
   const mirror = resolveMirror({ ...nothing, target: 'http://target:8042/orthanc' });
-  expect(mirror.source.configuration.url).toBe('http://source:8042/');
+  expect(mirror.source.configuration.url).toBe('http://source:8042');
   expect(mirror.targets.map((target) => target.configuration.url)).toEqual(['http://target:8042/orthanc']);
   expect(mirror.archive).toBeUndefined();
 });
@@ -54,7 +54,7 @@ test('flags win over the configuration', () => {
   });
   expect(mirror.targets).toHaveLength(1);
   expect(mirror.targets[0]?.configuration).toMatchObject({
-    url: 'http://other:8042/',
+    url: 'http://other:8042',
     auth: { basic: { username: 'you', password: { env: 'ORTHANC_MIRROR_TARGET_PASSWORD' } } },
   });
   expect(mirror.archive).toEqual({ folder: '/given' });
@@ -62,12 +62,13 @@ test('flags win over the configuration', () => {
 
 test('credentials in a URL are taken out of it', () => {
   const { source } = resolveMirror({ ...nothing, source: 'http://me:p%40ss@source:8042', target: 'http://target' });
-  expect(source.configuration.url).toBe('http://source:8042/');
+  expect(source.configuration.url).toBe('http://source:8042');
   expect(source.urlCredentials).toEqual({ username: 'me', password: 'p@ss' });
 });
 
 test.each([
   ['there is no destination', {}, 'nowhere to copy to'],
+  ['source and target are the same', { target: 'http://source:8042' }, 'same server'],
   ['a name has no configuration', { source: 'main' }, '--config'],
   ['the configuration does not know the name', { source: 'other', configuration }, 'it names main'],
   ['a URL is not of HTTP', { source: 'ftp://source', target: 'http://t' }, 'http:// or https://'],

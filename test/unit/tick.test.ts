@@ -2,11 +2,11 @@ import { describe, expect, test } from 'vitest';
 import type { Destination } from '../../core/copy/outcome.ts';
 import { MirrorError } from '../../core/errors.ts';
 import type { InstanceId } from '../../core/identifiers.ts';
-import { type Schedule, type ScheduleDocument, type TickOptions, tick } from '../../core/mirror/tick.ts';
+import { type Schedule, type TickOptions, tick } from '../../core/mirror/tick.ts';
 import { MemoryStore, sampleBytes, sampleId } from '../support/memory-store.ts';
 import { change, SimulatedFeed } from '../support/simulated-feed.ts';
 
-class MemoryDocument implements ScheduleDocument {
+class MemoryDocument {
   value: Schedule | undefined;
   version = 0;
   requests = 0;

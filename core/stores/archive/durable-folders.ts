@@ -39,10 +39,12 @@ export class DurableFolders {
 
   /** Returns once all entries that `folder` had when this was called, and the folder itself, survive a power cut. */
   async sync(folder: string): Promise<void> {
-    await this.#syncOne(folder);
+    // All at once: a journalling file system then needs one commit for all of them.
+    const syncs = [this.#syncOne(folder)];
     for (let child = folder; child !== dirname(this.#root) && !this.#durable.has(child); child = dirname(child)) {
-      await this.#syncParent(child);
+      syncs.push(this.#syncParent(child));
     }
+    await Promise.all(syncs);
   }
 
   async #syncParent(child: string): Promise<void> {

@@ -1,9 +1,10 @@
 /** Listing a folder tree as keys in byte order, holding no more than the names of the folders on the current path. */
 import { opendir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { throwIfAborted } from './aborted.ts';
+import { throwIfAborted } from '../aborted.ts';
 import { unlessAbsent } from './folder-errors.ts';
 import { inOrder } from './in-order.ts';
+import { compareKeys } from './key-order.ts';
 import type { ListOptions, ObjectEntry } from './object-storage.ts';
 
 /** Where temporary files and the lock lie; never listed. */
@@ -69,11 +70,6 @@ export function etagOf(mtimeNs: bigint, size: bigint): string {
   return `${mtimeNs.toString(16)}-${size.toString(16)}`;
 }
 
-/** @returns the order of keys by the bytes of their UTF-8 form, as S3 lists them. */
-export function compareKeys(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
-}
-
 interface Listing extends ListOptions {
   readonly root: string;
   readonly prefix: string;
@@ -133,16 +129,10 @@ async function namesIn(root: string, folder: string): Promise<string[]> {
       names.push(isFolder ? `${found.name}/` : found.name);
     }
   }
-  return names.sort(compareNames);
+  return names.sort(compareKeys);
 }
 
 async function isFolderBehind(parent: string, name: string): Promise<boolean> {
   const found = await unlessAbsent(stat(join(parent, name)));
   return found?.isDirectory() ?? false;
-}
-
-/** The same order as {@link compareKeys}; quick for the ASCII names of archives. */
-function compareNames(a: string, b: string): number {
-  // UTF-16 code units order differently from UTF-8 bytes only where surrogates are involved.
-  return /[\ud800-\udfff]/.test(a + b) ? compareKeys(a, b) : a < b ? -1 : a > b ? 1 : 0;
 }

@@ -1,0 +1,45 @@
+/** `run`: makes target and archive equal to the source, once or for good. */
+import type { Command } from 'commander';
+import { z } from 'zod';
+import type { CommandContext } from '../command-context.ts';
+import { jsonOption, switchOption, valueOption, wholeNumber } from '../options.ts';
+import { serverOptions } from '../server-options.ts';
+
+/** The options of `run` as commander gives them; those of the servers are read where they are used. */
+export const runOptionValues = z.object({
+  archive: z.string().optional(),
+  endpoint: z.string().optional(),
+  config: z.string().optional(),
+  concurrency: z.number().optional(),
+  once: z.boolean().optional(),
+  watch: z.boolean().optional(),
+  dryRun: z.boolean().optional(),
+  json: z.boolean().optional(),
+});
+
+export function registerRun(program: Command, context: CommandContext): void {
+  const command = program
+    .command('run')
+    .summary('mirror a server into another, an archive, or both')
+    .description(
+      'Compares SOURCE with TARGET and archive, and copies what they lack; every copy is verified by its hash. ' +
+        'Running again goes on where it stopped, and copies only what is missing.',
+    )
+    .argument('<source>', 'URL of the source server, or the name of a mirror in the configuration file')
+    .argument('[target]', 'URL of the target server; may be absent if there is an archive')
+    .addOption(valueOption('--archive <place>', 'archive: a folder, or s3://bucket/prefix'))
+    .addOption(valueOption('--endpoint <url>', 'address of the S3-compatible store; absent: AWS'))
+    .addOption(valueOption('--config <file>', 'configuration file'))
+    .addOption(switchOption('--once', 'stop when everything is equal (default)').conflicts('watch'))
+    .addOption(switchOption('--watch', 'then follow the change feed of the source until stopped'))
+    .addOption(switchOption('--dry-run', 'compare only, and tell what would be copied').conflicts('watch'))
+    .addOption(
+      valueOption('--concurrency <n>', 'most instances copied at once (default: 16)').argParser(wholeNumber(1)),
+    )
+    .addOption(jsonOption());
+  for (const option of [...serverOptions('source'), ...serverOptions('target')]) command.addOption(option);
+  command.action(async (source: string, target: string | undefined, values: unknown) => {
+    const { run } = await import('../run/run.ts');
+    context.finish(await run({ source, target, values, options: runOptionValues.parse(values) }, context));
+  });
+}

@@ -1,0 +1,106 @@
+/** Opens what an import reads from and writes to. */
+import { join } from 'node:path';
+import type { Destination } from '../../core/copy/outcome.ts';
+import { MirrorError } from '../../core/errors.ts';
+import { bucketSource } from '../../core/import/bucket-source.ts';
+import { folderSource } from '../../core/import/folder-source.ts';
+import type { ImportSource } from '../../core/import/found.ts';
+import { isSqliteFile } from '../../core/import/index-copy.ts';
+import { StorageIndex } from '../../core/import/storage-index.ts';
+import { secretResolver } from '../../core/secrets/resolve-secret.ts';
+import { secretsManagerFetcher } from '../../core/secrets/secrets-manager.ts';
+import { Archive, openArchive } from '../../core/stores/archive/archive.ts';
+import { openObjectStorage, parseArchiveLocation } from '../../core/stores/archive/archive-location.ts';
+import { readManifest } from '../../core/stores/archive/manifest.ts';
+import type { ObjectStorage } from '../../core/stores/archive/object-storage.ts';
+import type { OrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
+import type { DestinationStore } from '../../core/stores/store.ts';
+import { emptyArchive } from '../absent-archive.ts';
+import { parseArchive } from '../archive-argument.ts';
+import { openServer, storageOf } from '../open-mirror.ts';
+import { serverOfUrl } from '../server-options.ts';
+import type { ImportArguments } from './run-import.ts';
+
+/** Opens the folder or bucket to import from. Throws `configuration` if the path makes no sense. */
+export async function openSource({ path, options }: ImportArguments): Promise<ImportSource> {
+  if (!path.startsWith('s3://')) {
+    return folderSource(Buffer.from(path));
+  }
+  const endpoint = options.sourceEndpoint ?? options.endpoint;
+  return bucketSource(openObjectStorage(parseArchiveLocation(path), { endpoint }), '');
+}
+
+/** The open destinations. */
+export interface OpenDestinations {
+  readonly target: OrthancStore | undefined;
+  /** Where the archive lies, for its study documents; `undefined` without one, and in a dry run. */
+  readonly archiveObjects: ObjectStorage | undefined;
+  readonly destinations: readonly Destination[];
+  close(): Promise<void>;
+}
+
+/** Opens server and archive. Throws what opening throws; nothing stays open then. */
+export async function openDestinations(
+  { options, values }: ImportArguments,
+  warn: (line: string) => void,
+): Promise<OpenDestinations> {
+  if (options.to === undefined && options.archive === undefined) {
+    throw new MirrorError(
+      'configuration',
+      'there is nowhere to import to: name a server by --to, an --archive, or both',
+    );
+  }
+  await using opening = new AsyncDisposableStack();
+  const destinations: Destination[] = [];
+  let target: OrthancStore | undefined;
+  if (options.to !== undefined) {
+    const secrets = secretResolver({ fetchSecret: secretsManagerFetcher() });
+    target = await openServer({ ...serverOfUrl('target', options.to, values), name: undefined }, secrets, { warn });
+    opening.use(closing(target));
+    await target.capabilities();
+    destinations.push({ role: 'target', store: target });
+  }
+  const archive = await openArchiveOf({ options });
+  if (archive !== undefined) {
+    opening.use(closing(archive));
+    destinations.push({ role: 'archive', store: archive });
+  }
+  const opened = opening.move();
+  const archiveObjects = archive instanceof Archive ? archive.objects : undefined;
+  return { target, archiveObjects, destinations, close: () => opened.disposeAsync() };
+}
+
+/** Opens the archive, and makes it if the place is empty; in a dry run an archive that does not exist holds nothing. */
+async function openArchiveOf({ options }: Pick<ImportArguments, 'options'>): Promise<DestinationStore | undefined> {
+  const place = parseArchive(options.archive, options.endpoint);
+  if (place === undefined) {
+    return undefined;
+  }
+  const objects = storageOf(place);
+  try {
+    if (options.dryRun === true && (await readManifest(objects)) === undefined) {
+      await objects.close();
+      return emptyArchive(objects.name);
+    }
+    return await openArchive(objects, { createFor: { name: 'import' } });
+  } catch (error) {
+    await objects.close();
+    throw error;
+  }
+}
+
+function closing(store: DestinationStore): AsyncDisposable {
+  return { [Symbol.asyncDispose]: () => store.close() };
+}
+
+/** @param given a file; `false`: none; anything else: the one in the folder, if there is one */
+export async function openIndex(path: string, given: string | boolean | undefined): Promise<StorageIndex | undefined> {
+  if (given === false) {
+    return undefined;
+  }
+  if (typeof given === 'string') {
+    return StorageIndex.open(given);
+  }
+  const beside = join(path, 'index');
+  return !path.startsWith('s3://') && (await isSqliteFile(beside)) ? StorageIndex.open(beside) : undefined;
+}

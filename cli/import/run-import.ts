@@ -1,0 +1,92 @@
+/** The work of `import`: opens what is named, imports, reports. */
+import type { z } from 'zod';
+import { importDocuments } from '../../core/import/import-documents.ts';
+import { importFiles } from '../../core/import/import-files.ts';
+import { readMasterKeys } from '../../core/import/object-encryption.ts';
+import { isProblem, type ReportLine } from '../../core/import/report.ts';
+import { defaultEncodingOf } from '../../core/import/target-encoding.ts';
+import { Limitations } from '../../core/studies/limitations.ts';
+import { studyServerOf } from '../../core/studies/study-server.ts';
+import type { CommandContext } from '../command-context.ts';
+import type { importOptionValues } from '../commands/import.ts';
+import type { ExitCode } from '../exit-codes.ts';
+import { startProgress } from '../progress.ts';
+import {
+  documentProblemLine,
+  exitCodeOfImport,
+  jsonDocumentProblem,
+  jsonSummary,
+  problemLine,
+  summaryLines,
+} from './import-report.ts';
+import { openDestinations, openIndex, openSource } from './open-import.ts';
+import { openReportFile } from './report-file.ts';
+
+export interface ImportArguments {
+  readonly path: string;
+  readonly options: z.output<typeof importOptionValues>;
+  /** All option values, those of the server included. */
+  readonly values: unknown;
+}
+
+const defaultConcurrency = 16;
+
+/** Imports everything, prints the summary. Throws a MirrorError if the import cannot be begun. */
+export async function runImport(given: ImportArguments, { terminal, interruption }: CommandContext): Promise<ExitCode> {
+  const { options, path } = given;
+  const { dryRun = false, json = false } = options;
+  await using opened = new AsyncDisposableStack();
+  const masterKeys = await readMasterKeys(options.masterKey ?? []);
+  const source = await openSource(given);
+  opened.defer(() => source.close());
+  const { target, archiveObjects, destinations, ...stores } = await openDestinations(given, (line) =>
+    terminal.warn(line),
+  );
+  opened.defer(() => stores.close());
+  const index = await openIndex(path, options.index);
+  opened.defer(async () => index?.close());
+  const report = await openReportFile(options.report);
+  opened.defer(() => report.close());
+  const showProgress = startProgress(terminal);
+  const startedAtMs = performance.now();
+  const summary = await importFiles({
+    source,
+    destinations,
+    index,
+    masterKeys,
+    defaultEncoding: options.defaultEncoding ?? (target && (await defaultEncodingOf(target.client))),
+    concurrency: options.concurrency ?? defaultConcurrency,
+    dryRun,
+    acceptWithoutPixelData: options.acceptWithoutPixelData,
+    draining: interruption,
+    onLine: async (line, counts) => {
+      await report.write(line);
+      showProgress({ instances: counts.instances, bytes: counts.storedBytes });
+      if (isProblem(line)) printProblem(line);
+    },
+  });
+  const isComplete = !dryRun && !summary.interrupted && summary.stoppedBy === undefined;
+  const documents =
+    index === undefined || !isComplete
+      ? undefined
+      : await importDocuments({
+          source,
+          index,
+          masterKeys,
+          target: target && (await studyServerOf(target)),
+          archive: archiveObjects,
+          limitations: new Limitations(({ message }) => terminal.warn(message)),
+          draining: interruption,
+          onProblem: (problem) =>
+            json ? terminal.printJson(jsonDocumentProblem(problem)) : terminal.print(documentProblemLine(problem)),
+        });
+  const facts = { dryRun, durationMs: performance.now() - startedAtMs, documents };
+  if (json) terminal.printJson(jsonSummary(summary, facts));
+  else for (const line of summaryLines(summary, facts)) terminal.print(line);
+  return exitCodeOfImport(summary, documents);
+
+  function printProblem(line: ReportLine): void {
+    if (json) terminal.printJson({ type: 'problem', ...line });
+    else terminal.print(problemLine(line));
+  }
+}

@@ -1,0 +1,108 @@
+/** Opens the stores that a mirror names. */
+import type { ArchiveConfiguration } from '../core/config/schema.ts';
+import { credentialsOf, tlsMaterialOf } from '../core/config/server-access.ts';
+import type { Destination } from '../core/copy/outcome.ts';
+import { isMirrorError, MirrorError } from '../core/errors.ts';
+import { type SecretResolver, secretResolver } from '../core/secrets/resolve-secret.ts';
+import { secretsManagerFetcher } from '../core/secrets/secrets-manager.ts';
+import { openArchive } from '../core/stores/archive/archive.ts';
+import { openObjectStorage } from '../core/stores/archive/archive-location.ts';
+import { readManifest } from '../core/stores/archive/manifest.ts';
+import type { ObjectStorage } from '../core/stores/archive/object-storage.ts';
+import { type OrthancStore, openOrthancStore } from '../core/stores/orthanc/orthanc-store.ts';
+import type { CallOptions, DestinationStore } from '../core/stores/store.ts';
+import { emptyArchive, failingArchive } from './absent-archive.ts';
+import type { NamedMirror } from './named-mirror.ts';
+import type { NamedServer } from './server-options.ts';
+
+export interface OpenMirrorOptions extends CallOptions {
+  /** Whether an archive that does not exist is made; if not, it counts as empty. */
+  readonly createArchive: boolean;
+  readonly warn: (line: string) => void;
+}
+
+/** The open stores; disposing of it closes them. */
+export interface OpenMirror extends AsyncDisposable {
+  readonly source: OrthancStore;
+  readonly destinations: readonly Destination[];
+}
+
+/** Opens everything. Throws what opening throws; nothing stays open then. */
+export async function openMirror(mirror: NamedMirror, options: OpenMirrorOptions): Promise<OpenMirror> {
+  await using opening = new AsyncDisposableStack();
+  const secrets = secretResolver({ fetchSecret: secretsManagerFetcher() });
+  const open = async (server: NamedServer & { readonly name: string | undefined }) => {
+    const store = await openServer(server, secrets, options);
+    opening.defer(() => store.close());
+    return store;
+  };
+  const source = await open(mirror.source);
+  // A source that does not answer ends everything before an archive is made for it.
+  await source.capabilities({ signal: options.signal });
+  const destinations: Destination[] = [];
+  for (const target of mirror.targets) destinations.push({ role: 'target', store: await open(target) });
+  if (mirror.archive !== undefined) {
+    const store = await openDestinationArchive(mirror.archive, source, options);
+    opening.defer(() => store.close());
+    destinations.push({ role: 'archive', store });
+  }
+  const stores = opening.move();
+  return { source, destinations, [Symbol.asyncDispose]: () => stores.disposeAsync() };
+}
+
+/** Opens a server, without a request yet. */
+export async function openServer(
+  { name, configuration, urlCredentials, warnings }: NamedServer & { readonly name: string | undefined },
+  secrets: SecretResolver,
+  { warn }: Pick<OpenMirrorOptions, 'warn'>,
+): Promise<OrthancStore> {
+  for (const warning of warnings) warn(warning);
+  const { url, maxConnections } = configuration;
+  const authorization = urlCredentials ?? credentialsOf(configuration, secrets);
+  const tls = await tlsMaterialOf(configuration, secrets);
+  return openOrthancStore({ name, url, maxConnections, authorization, tls });
+}
+
+/** An archive that is out of reach becomes one that fails; a wrong one is thrown. */
+async function openDestinationArchive(
+  archive: ArchiveConfiguration,
+  source: OrthancStore,
+  options: OpenMirrorOptions,
+): Promise<DestinationStore> {
+  const objects = storageOf(archive);
+  try {
+    const opened = await openOrCreate(objects, source, options);
+    if (opened !== undefined) return opened;
+  } catch (error) {
+    await objects.close();
+    if (!isMirrorError(error) || isMirrorError(error, 'configuration', 'archive-format')) throw error;
+    return failingArchive(objects.name, error);
+  }
+  await objects.close();
+  return emptyArchive(objects.name);
+}
+
+/** @returns `undefined` if there is no archive, and none is to be made */
+async function openOrCreate(
+  objects: ObjectStorage,
+  source: OrthancStore,
+  { createArchive, signal }: OpenMirrorOptions,
+): Promise<DestinationStore | undefined> {
+  if (!createArchive && (await readManifest(objects, { signal })) === undefined) return undefined;
+  const { serverIdentifier } = await source.capabilities({ signal });
+  const createFor = { name: source.name, ...(serverIdentifier !== undefined && { serverIdentifier }) };
+  return openArchive(objects, { signal, ...(createArchive && { createFor }) });
+}
+
+/** Opens the storage of an archive, without a request yet. */
+export function storageOf(archive: ArchiveConfiguration): ObjectStorage {
+  if ('folder' in archive) return openObjectStorage({ kind: 'folder', path: archive.folder });
+  const { bucket, prefix = '', endpoint, region } = archive;
+  if (bucket === undefined) {
+    throw new MirrorError(
+      'configuration',
+      'the configuration names no "bucket" for the archive; add it, or give --archive',
+    );
+  }
+  return openObjectStorage({ kind: 's3', bucket, prefix }, { endpoint, region });
+}

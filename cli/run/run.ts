@@ -1,0 +1,75 @@
+/** The work of `run`: opens the stores, mirrors, reports. */
+import type { z } from 'zod';
+import { loadConfiguration } from '../../core/config/load.ts';
+import type { CopyResult } from '../../core/copy/outcome.ts';
+import { runMirror } from '../../core/mirror/run-mirror.ts';
+import { parseArchive } from '../archive-argument.ts';
+import type { CommandContext } from '../command-context.ts';
+import type { runOptionValues } from '../commands/run.ts';
+import type { ExitCode } from '../exit-codes.ts';
+import { resolveMirror } from '../named-mirror.ts';
+import { openMirror } from '../open-mirror.ts';
+import { startProgress } from '../progress.ts';
+import type { Terminal } from '../terminal.ts';
+import { progressObserver } from './run-progress.ts';
+import { exitCodeOfRun, problemLine, problemsOf, summarize, summaryLines } from './run-report.ts';
+
+export interface RunArguments {
+  readonly source: string;
+  readonly target: string | undefined;
+  readonly options: z.output<typeof runOptionValues>;
+  /** All option values, those of the servers included. */
+  readonly values: unknown;
+}
+
+const defaultConcurrency = 16;
+const pollMs = 5_000;
+const reconcileMs = 24 * 3_600_000;
+
+/** Runs the mirror to its end, prints the summary. Throws a MirrorError if the mirror cannot be begun. */
+export async function run(given: RunArguments, { terminal, interruption }: CommandContext): Promise<ExitCode> {
+  const { source, target, options, values } = given;
+  const { dryRun = false, json = false, watch = false } = options;
+  const named = resolveMirror({
+    source,
+    target,
+    archive: parseArchive(options.archive, options.endpoint),
+    configuration: options.config === undefined ? undefined : await loadConfiguration(options.config),
+    values,
+  });
+  await using mirror = await openMirror(named, {
+    createArchive: !dryRun,
+    signal: interruption,
+    warn: (line) => terminal.warn(line),
+  });
+  const startedAtMs = performance.now();
+  const progress = progressObserver(startProgress(terminal));
+  const end = await runMirror({
+    source: mirror.source,
+    feed: mirror.source,
+    destinations: mirror.destinations,
+    concurrency: options.concurrency ?? named.concurrency ?? defaultConcurrency,
+    dryRun,
+    watch: watch ? { pollMs: named.pollMs ?? pollMs, reconcileMs } : undefined,
+    draining: interruption,
+    observer: {
+      ...progress,
+      onResult: (result) => {
+        progress.onResult?.(result);
+        printProblems(result, terminal, json);
+      },
+    },
+  });
+  const facts = { source: mirror.source.name, destinations: mirror.destinations, dryRun };
+  const summary = summarize(end, { ...facts, durationMs: performance.now() - startedAtMs });
+  if (json) terminal.printJson(summary);
+  else for (const line of summaryLines(summary)) terminal.print(line);
+  return exitCodeOfRun(end);
+}
+
+function printProblems(result: CopyResult, terminal: Terminal, json: boolean): void {
+  for (const problem of problemsOf(result)) {
+    if (json) terminal.printJson(problem);
+    else terminal.print(problemLine(problem));
+  }
+}

@@ -1,0 +1,116 @@
+/** From a configured mirror to open stores: the one place where servers, secrets and archives are put together. */
+import type { Destination } from '../copy/outcome.ts';
+import { MirrorError } from '../errors.ts';
+import type { SecretResolver } from '../secrets/resolve-secret.ts';
+import { type Archive, openArchive } from '../stores/archive/archive.ts';
+import { FolderObjects } from '../stores/archive/folder-objects.ts';
+import type { ObjectStorage } from '../stores/archive/object-storage.ts';
+import { S3Objects } from '../stores/archive/s3-objects.ts';
+import { type OrthancStore, openOrthancStore } from '../stores/orthanc/orthanc-store.ts';
+import { archivePrefixOf } from './archive-location.ts';
+import type { ArchiveConfiguration, MirrorConfiguration } from './schema.ts';
+import { connectionsPerProcess, credentialsOf, tlsMaterialOf } from './server-access.ts';
+import type { ServerConfiguration } from './server-schema.ts';
+
+export interface ConnectOptions {
+  readonly secrets: SecretResolver;
+  /** Bucket of archives that name none: the one of the stack. */
+  readonly bucket?: string;
+  /** How many processes work for this mirror at once, which share the connections; default 1. */
+  readonly processes?: number;
+}
+
+/** A mirror whose stores are open. */
+export interface ConnectedMirror {
+  readonly source: OrthancStore;
+  /** The targets in the order of the configuration, then the archive. */
+  readonly destinations: readonly Destination[];
+  readonly archive: Archive | undefined;
+  /** Frees all connections. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the stores of a mirror; an empty place becomes the archive of its source.
+ * Throws a MirrorError of the store, secret or archive that could not be opened, and leaves nothing open then.
+ */
+export async function connectMirror(
+  name: string,
+  mirror: MirrorConfiguration,
+  options: ConnectOptions,
+): Promise<ConnectedMirror> {
+  const open = new AsyncDisposableStack();
+  try {
+    const source = await connectServer(`${name} source`, mirror.source, options);
+    open.defer(() => source.close());
+    const destinations: Destination[] = [];
+    for (const [targetName, server] of Object.entries(mirror.targets)) {
+      const store = await connectServer(`${name} target ${targetName}`, server, options);
+      open.defer(() => store.close());
+      destinations.push({ role: 'target', store });
+    }
+    const archive = mirror.archive && (await connectArchive(name, mirror, mirror.archive, source, options));
+    if (archive !== undefined) {
+      open.defer(() => archive.close());
+      destinations.push({ role: 'archive', store: archive });
+    }
+    const opened = open.move();
+    return { source, destinations, archive, close: () => opened.disposeAsync() };
+  } catch (error) {
+    await open.disposeAsync();
+    throw error;
+  }
+}
+
+async function connectServer(
+  name: string,
+  server: ServerConfiguration,
+  { secrets, processes = 1 }: ConnectOptions,
+): Promise<OrthancStore> {
+  return openOrthancStore({
+    name,
+    url: server.url,
+    authorization: credentialsOf(server, secrets),
+    tls: await tlsMaterialOf(server, secrets),
+    maxConnections: connectionsPerProcess(server, processes),
+  });
+}
+
+async function connectArchive(
+  name: string,
+  mirror: MirrorConfiguration,
+  archive: ArchiveConfiguration,
+  source: OrthancStore,
+  { bucket }: ConnectOptions,
+): Promise<Archive> {
+  const objects = archiveStorage(name, mirror, archive, bucket);
+  try {
+    const { serverIdentifier } = await source.capabilities();
+    return await openArchive(objects, {
+      createFor: { name, ...(serverIdentifier === undefined ? {} : { serverIdentifier }) },
+    });
+  } catch (error) {
+    await objects.close();
+    throw error;
+  }
+}
+
+function archiveStorage(
+  name: string,
+  mirror: MirrorConfiguration,
+  archive: ArchiveConfiguration,
+  stackBucket: string | undefined,
+): ObjectStorage {
+  if ('folder' in archive) {
+    return new FolderObjects(archive.folder);
+  }
+  const { bucket = stackBucket, prefix, endpoint, region } = archive;
+  if (bucket === undefined) {
+    throw new MirrorError(
+      'configuration',
+      `mirrors.${name}.archive.bucket: is missing; name the bucket of the archive.`,
+    );
+  }
+  const ownPrefix = archive.bucket === undefined ? archivePrefixOf(name, mirror) : prefix;
+  return new S3Objects({ bucket, prefix: ownPrefix, endpoint, region });
+}

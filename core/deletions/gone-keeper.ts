@@ -1,0 +1,88 @@
+/** Carries what comparisons did not find at the source from one complete comparison to the next, and acts on it. */
+import type { PlannedInstance } from '../compare/plan.ts';
+import type { InstanceId } from '../identifiers.ts';
+import type { StateDocument } from '../stores/archive/state.ts';
+import type { CallOptions } from '../stores/store.ts';
+import {
+  beginListing,
+  completeListing,
+  type DeletionLimits,
+  type DeletionVerdict,
+  forget,
+  type Missing,
+  noteListed,
+  nothingMissing,
+} from './missing.ts';
+
+export interface GoneKeeperOptions {
+  readonly document: Pick<StateDocument<Missing>, 'read' | 'write'>;
+  readonly limits: DeletionLimits;
+  /** Whether instances that are gone are deleted at the targets; otherwise only the archive takes note. */
+  readonly deletesAtTargets: boolean;
+  readonly now: () => Date;
+  /** Does what is configured for an instance that is gone, after asking the source once more. */
+  readonly bury: (id: InstanceId, options: CallOptions) => Promise<void>;
+}
+
+export class GoneKeeper {
+  readonly #options: GoneKeeperOptions;
+  #missing: Missing = nothingMissing;
+  #version: string | null = null;
+  #listed = 0;
+  #notAtSource: InstanceId[] = [];
+
+  constructor(options: GoneKeeperOptions) {
+    this.#options = options;
+  }
+
+  /** Begins a comparison, or continues one whose first part was saved. */
+  async begin({ resume }: { readonly resume: boolean }): Promise<void> {
+    const found = await this.#options.document.read();
+    this.#version = found?.version ?? null;
+    const missing = found?.value ?? nothingMissing;
+    this.#missing = resume ? missing : beginListing(missing);
+    this.#listed = 0;
+    this.#notAtSource = [];
+  }
+
+  /** Takes a compared instance in. */
+  note(planned: PlannedInstance): void {
+    if (planned.atSource) this.#listed += 1;
+    else if (this.#concerns(planned)) this.#notAtSource.push(planned.id);
+  }
+
+  /** Saves what was taken in, so that another process can continue. */
+  async save(): Promise<void> {
+    this.#missing = noteListed(this.#missing, this.#listed, this.#notAtSource, this.#options.limits);
+    this.#listed = 0;
+    this.#notAtSource = [];
+    await this.#write();
+  }
+
+  /**
+   * Ends a complete comparison: buries what is gone, unless the guard holds it back.
+   * @param dryRun only say what would be buried.
+   */
+  async complete({ dryRun = false, ...options }: CallOptions & { dryRun?: boolean } = {}): Promise<DeletionVerdict> {
+    this.#missing = noteListed(this.#missing, this.#listed, this.#notAtSource, this.#options.limits);
+    const { verdict, next } = completeListing(this.#missing, this.#options.limits, this.#options.now());
+    if (dryRun) return verdict;
+    this.#missing = next;
+    await this.#write();
+    if (verdict.kind !== 'gone') return verdict;
+    for (const id of verdict.ids) await this.#options.bury(id, options);
+    this.#missing = forget(this.#missing, verdict.ids);
+    await this.#write();
+    return verdict;
+  }
+
+  /** Whether something is left to do: what the archive noted and no target holds is settled. */
+  #concerns({ onlyAt, markedRemoved }: PlannedInstance): boolean {
+    const atTarget = onlyAt.some(({ role }) => role === 'target');
+    return (this.#options.deletesAtTargets && atTarget) || (onlyAt.length > 0 && !markedRemoved);
+  }
+
+  async #write(): Promise<void> {
+    this.#version = await this.#options.document.write(this.#missing, this.#version);
+  }
+}

@@ -1,0 +1,247 @@
+/**
+ * Reads what identifies a DICOM file from its bytes, in one pass and with constant memory.
+ */
+import { createInflateRaw } from 'node:zlib';
+import { type InstanceId, type OrthancId, orthancIdOf } from '../identifiers.ts';
+import { characterSetOf, type OrthancEncoding, plausibleReadings, readText } from './charset.ts';
+import { DataSetParser, type ElementValue, type StructureFault } from './data-set-parser.ts';
+import { type DicomFileStart, readFileStart } from './dicom-file.ts';
+import { InflateError, inflated } from './inflate.ts';
+
+/** The identifying part of a DICOM header. All of it but the Orthanc ids and UIDs is patient data: never log it. */
+export interface DicomHeader {
+  readonly instanceId: InstanceId;
+  readonly seriesId: OrthancId;
+  readonly studyId: OrthancId;
+  /** Orthanc id of the patient. */
+  readonly patientOrthancId: OrthancId;
+  /** Ids of the instance on servers that read its PatientID in another encoding; empty unless that is not ASCII. */
+  readonly otherInstanceIds: readonly InstanceId[];
+  readonly patientId: string;
+  readonly studyInstanceUid: string;
+  readonly seriesInstanceUid: string;
+  readonly sopInstanceUid: string;
+  readonly sopClassUid: string | undefined;
+  /** `YYYYMMDD` as it stands in the file. */
+  readonly studyDate: string | undefined;
+  readonly accessionNumber: string | undefined;
+  readonly modality: string | undefined;
+  readonly transferSyntax: string | undefined;
+  /** Whether it has pixel data, also of the float kinds. */
+  readonly hasPixelData: boolean;
+  /** Whether it describes pixels: it has Rows and Columns. With no pixel data it may be cut off before them. */
+  readonly describesPixels: boolean;
+}
+
+/** What a file turned out to be. */
+export type DicomReading =
+  | {
+      readonly kind: 'instance';
+      readonly header: DicomHeader;
+      /** What is wrong with the bytes after the identifiers, `undefined` if the file is whole. */
+      readonly fault: StructureFault | undefined;
+    }
+  /** A table of contents of a medium: not an instance. */
+  | { readonly kind: 'dicomdir' }
+  /** DICOM, but without the UIDs that make an instance; `fault` tells if that is because the file is damaged. */
+  | { readonly kind: 'without-uids'; readonly fault: StructureFault | undefined }
+  | { readonly kind: 'not-dicom' };
+
+export interface ReadDicomOptions {
+  /** The server's option `DefaultEncoding`, for files that name no character set. */
+  readonly defaultEncoding?: OrthancEncoding;
+}
+
+const dicomdirSopClass = '1.2.840.10008.1.3.10';
+const tags = {
+  specificCharacterSet: 0x00080005,
+  sopClassUid: 0x00080016,
+  sopInstanceUid: 0x00080018,
+  studyDate: 0x00080020,
+  accessionNumber: 0x00080050,
+  modality: 0x00080060,
+  patientId: 0x00100020,
+  studyInstanceUid: 0x0020000d,
+  seriesInstanceUid: 0x0020000e,
+  rows: 0x00280010,
+  columns: 0x00280011,
+  floatPixelData: 0x7fe00008,
+  doubleFloatPixelData: 0x7fe00009,
+  pixelData: 0x7fe00010,
+} as const;
+const wantedTags: ReadonlySet<number> = new Set(Object.values(tags));
+
+/**
+ * Reads a file to its end and tells what it is and whether it is whole. A file that is cut exactly between two
+ * elements cannot be told from a whole one.
+ *
+ * Throws only what `body` throws.
+ */
+export async function readDicom(
+  body: AsyncIterable<Uint8Array>,
+  options: ReadDicomOptions = {},
+): Promise<DicomReading> {
+  const input = body[Symbol.asyncIterator]();
+  const opening = await readOpening(input);
+  if (opening.start === undefined) {
+    await drain(input);
+    return { kind: 'not-dicom' };
+  }
+  const { start, rest } = opening;
+  const parser = new DataSetParser(start.encoding, wantedTags);
+  const inflateFault = await parseDataSet(parser, start, rest, input);
+  const fault = parser.finish() ?? inflateFault;
+  if (start.mediaStorageSopClass === dicomdirSopClass) {
+    return { kind: 'dicomdir' };
+  }
+  const header = headerOf(parser, start, options.defaultEncoding);
+  return header === undefined ? { kind: 'without-uids', fault } : { kind: 'instance', header, fault };
+}
+
+interface Opening {
+  readonly start: DicomFileStart | undefined;
+  /** The bytes of the data set that were read along with the opening. */
+  readonly rest: Buffer;
+}
+
+async function readOpening(input: AsyncIterator<Uint8Array>): Promise<Opening> {
+  let bytes: Buffer = Buffer.alloc(0);
+  for (;;) {
+    const next = await input.next();
+    if (next.done !== true) {
+      bytes = Buffer.concat([bytes, next.value]);
+    }
+    const start = readFileStart(bytes, next.done === true);
+    if (start === undefined) {
+      return { start, rest: bytes };
+    }
+    if (start !== 'more') {
+      return { start, rest: bytes.subarray(start.dataSetOffset) };
+    }
+    if (next.done === true) {
+      return { start: undefined, rest: bytes };
+    }
+  }
+}
+
+async function parseDataSet(
+  parser: DataSetParser,
+  start: DicomFileStart,
+  rest: Buffer,
+  input: AsyncIterator<Uint8Array>,
+): Promise<StructureFault | undefined> {
+  if (start.isDeflated) {
+    return parseDeflated(parser, rest, input);
+  }
+  for await (const chunk of chain(rest, input)) {
+    parser.push(chunk);
+  }
+  return undefined;
+}
+
+async function parseDeflated(
+  parser: DataSetParser,
+  rest: Buffer,
+  input: AsyncIterator<Uint8Array>,
+): Promise<StructureFault | undefined> {
+  try {
+    for await (const chunk of inflated(chain(rest, input), createInflateRaw())) {
+      parser.push(chunk);
+    }
+  } catch (error) {
+    if (!(error instanceof InflateError)) {
+      throw error;
+    }
+    return 'cut';
+  } finally {
+    await drain(input);
+  }
+  return undefined;
+}
+
+async function* chain(first: Buffer, rest: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield first;
+  for (let next = await rest.next(); next.done !== true; next = await rest.next()) {
+    yield next.value;
+  }
+}
+
+/** Reads on to the end, so that who hashes the same bytes sees them all. */
+async function drain(input: AsyncIterator<Uint8Array>): Promise<void> {
+  while ((await input.next()).done !== true) {
+    // Nothing is kept.
+  }
+}
+
+function headerOf(
+  parser: DataSetParser,
+  start: DicomFileStart,
+  defaultEncoding: OrthancEncoding | undefined,
+): DicomHeader | undefined {
+  const text = (tag: number) => asciiText(parser.values.get(tag));
+  const studyInstanceUid = uidText(parser.values.get(tags.studyInstanceUid));
+  const seriesInstanceUid = uidText(parser.values.get(tags.seriesInstanceUid));
+  const sopInstanceUid = uidText(parser.values.get(tags.sopInstanceUid));
+  if (studyInstanceUid === '' || seriesInstanceUid === '' || sopInstanceUid === '') {
+    return undefined;
+  }
+  const specificCharacterSet = text(tags.specificCharacterSet);
+  const rawPatientId = patientIdBytes(parser.values.get(tags.patientId));
+  const characterSet = characterSetOf(specificCharacterSet, defaultEncoding);
+  const patientId = readText(rawPatientId, characterSet);
+  const instanceIdFor = (id: string) =>
+    orthancIdOf(id, studyInstanceUid, seriesInstanceUid, sopInstanceUid) as InstanceId;
+  const instanceId = instanceIdFor(patientId);
+  const otherIds = plausibleReadings(rawPatientId, characterSet).map(instanceIdFor);
+  return {
+    instanceId,
+    seriesId: orthancIdOf(patientId, studyInstanceUid, seriesInstanceUid),
+    studyId: orthancIdOf(patientId, studyInstanceUid),
+    patientOrthancId: orthancIdOf(patientId),
+    otherInstanceIds: [...new Set(otherIds)].filter((id) => id !== instanceId),
+    patientId,
+    studyInstanceUid,
+    seriesInstanceUid,
+    sopInstanceUid,
+    sopClassUid: uidText(parser.values.get(tags.sopClassUid)) || undefined,
+    studyDate: text(tags.studyDate),
+    accessionNumber: text(tags.accessionNumber),
+    modality: text(tags.modality),
+    transferSyntax: start.transferSyntax,
+    hasPixelData: [tags.pixelData, tags.floatPixelData, tags.doubleFloatPixelData].some((tag) => parser.seen.has(tag)),
+    describesPixels: parser.seen.has(tags.rows) && parser.seen.has(tags.columns),
+  };
+}
+
+function asciiText(value: ElementValue | undefined): string | undefined {
+  const text = value === undefined ? '' : untilNul(value.bytes).toString('latin1').trim();
+  return text === '' ? undefined : text;
+}
+
+/** DCMTK takes any white space out of a UID (DcmUniqueIdentifier::makeMachineByteString). */
+function uidText(value: ElementValue | undefined): string {
+  return value === undefined ? '' : untilNul(value.bytes).toString('latin1').replace(/\s+/g, '');
+}
+
+/**
+ * DCMTK drops trailing spaces, and ends a text at the first NUL; of an element of unknown representation Orthanc
+ * drops one NUL only (FromDcmtkBridge::ConvertLeafElement). Both seen on a real server (1.10.1).
+ */
+function patientIdBytes(value: ElementValue | undefined): Buffer {
+  if (value === undefined) {
+    return Buffer.alloc(0);
+  }
+  if (value.vr === 'UN') {
+    return value.bytes.at(-1) === 0 ? value.bytes.subarray(0, -1) : value.bytes;
+  }
+  let end = value.bytes.length;
+  while (end > 0 && value.bytes[end - 1] === 0x20) {
+    end -= 1;
+  }
+  return untilNul(value.bytes.subarray(0, end));
+}
+
+function untilNul(bytes: Buffer): Buffer {
+  const nul = bytes.indexOf(0);
+  return nul === -1 ? bytes : bytes.subarray(0, nul);
+}

@@ -1,0 +1,75 @@
+import { MirrorError } from '../errors.ts';
+import type { ObjectEntry, ObjectStorage } from '../stores/archive/object-storage.ts';
+import type { Found, ImportSource, RereadableBytes } from './found.ts';
+import { storageRoleOf } from './storage-role.ts';
+
+/**
+ * Objects of a bucket to import from: any, or the storage of Orthanc's object-storage plugin.
+ *
+ * @param storage is closed with the source
+ * @param prefix only objects whose keys begin with it
+ */
+export function bucketSource(storage: ObjectStorage, prefix: string): ImportSource {
+  return {
+    name: storage.name,
+    async *walk() {
+      for await (const entry of storage.list(prefix)) {
+        yield { kind: 'file', found: foundObject(storage, entry) };
+      }
+    },
+    async again(reference) {
+      const entry = await storage.head(reference);
+      if (entry === undefined) {
+        throw gone();
+      }
+      return foundObject(storage, entry);
+    },
+    async storageFile(uuid) {
+      for (const name of storageNames(uuid)) {
+        const entry = await storage.head(`${prefix}${name}`);
+        if (entry !== undefined) {
+          return foundObject(storage, entry);
+        }
+      }
+      return undefined;
+    },
+    close: () => storage.close(),
+  };
+}
+
+/** How the plugin can have named the file of an attachment, in its flat and its legacy layout. */
+function storageNames(uuid: string): readonly string[] {
+  const flat = ['.dcm', '.dcm.enc', '.unk', '.unk.enc'].map((extension) => `${uuid}${extension}`);
+  return [...flat, `${uuid.slice(0, 2)}/${uuid.slice(2, 4)}/${uuid}`];
+}
+
+function foundObject(storage: ObjectStorage, { key, sizeBytes }: ObjectEntry): Found {
+  return {
+    at: { path: key },
+    bytes: objectBytes(storage, key, sizeBytes),
+    storage: storageRoleOf(key),
+    reference: key,
+  };
+}
+
+function objectBytes(storage: ObjectStorage, key: string, sizeBytes: number): RereadableBytes {
+  return {
+    sizeBytes,
+    async *read() {
+      const object = await storage.get(key);
+      if (object === undefined) {
+        throw gone();
+      }
+      try {
+        yield* object.body;
+      } finally {
+        object.cancel();
+      }
+    },
+    release() {},
+  };
+}
+
+function gone(): MirrorError {
+  return new MirrorError('vanished', 'an object is not there any more');
+}

@@ -1,0 +1,30 @@
+import { stat } from 'node:fs/promises';
+import { fileError } from './file-bytes.ts';
+import type { ImportSource } from './found.ts';
+import { foundFile, walkFolder } from './walk-folder.ts';
+
+/** A folder, or a single file, to import from. */
+export function folderSource(path: Buffer): ImportSource {
+  return {
+    name: 'the folder to import',
+    walk: () => walkFolder(path),
+    async again(reference) {
+      const file = Buffer.from(reference, 'latin1');
+      return foundFile(file, (await statOf(file)).size);
+    },
+    async storageFile(uuid) {
+      const file = Buffer.concat([path, Buffer.from(`/${uuid.slice(0, 2)}/${uuid.slice(2, 4)}/${uuid}`)]);
+      const stats = await stat(file).catch(() => undefined);
+      return stats?.isFile() === true ? foundFile(file, stats.size) : undefined;
+    },
+    async close() {},
+  };
+}
+
+async function statOf(file: Buffer) {
+  try {
+    return await stat(file);
+  } catch (error) {
+    throw fileError(error);
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * What an import finds: files, objects of a bucket, and members of archives, as bytes that can be read again.
+ */
+
+/** Bytes that can be read as often as needed, each time from their beginning. */
+export interface RereadableBytes {
+  /** `undefined` where only reading tells. */
+  readonly sizeBytes: number | undefined;
+  /** Starts reading. Throws a {@link MirrorError}: `source-corrupt`, `vanished`, `forbidden`, `body-short`. */
+  read(): AsyncIterable<Uint8Array>;
+  /** Frees memory, temporary files and the archive around it. Idempotent; nothing can be read afterwards. */
+  release(): void;
+}
+
+/**
+ * Where something was found, in the user's own words: file names can hold names of patients, so this goes to the
+ * user's report and nowhere else: no log, no error message, no metric.
+ */
+export interface FoundAt {
+  /** Path below what was imported, with `!/` before the name of each member of an archive. */
+  readonly path: string;
+  /** The bytes of the path in base64 where they are not UTF-8; `path` shows them as Latin-1 then. */
+  readonly pathBase64?: string;
+}
+
+/** One file, object or member. */
+export interface Found {
+  readonly at: FoundAt;
+  readonly bytes: RereadableBytes;
+  /** What its name says about its part in an Orthanc storage; `undefined` for any other file. */
+  readonly storage: StorageRole | undefined;
+  /** Path of a plain file; `undefined` for members and objects. */
+  readonly file?: Buffer;
+  /** By which its {@link ImportSource} finds it again; `undefined` for members of archives. */
+  readonly reference?: string;
+}
+
+/** A file, or what stands in the way of one. */
+export type Walked = { readonly kind: 'file'; readonly found: Found } | ({ readonly kind: 'obstacle' } & Obstacle);
+
+/** A folder or bucket to import from. */
+export interface ImportSource {
+  /** How it is called in messages: no path, which can hold names of patients. */
+  readonly name: string;
+  /** Everything in it, each file once. Throws a {@link MirrorError} if it cannot be listed to its end. */
+  walk(): AsyncIterable<Walked>;
+  /** Finds a file again. Throws `vanished` if it is gone. */
+  again(reference: string): Promise<Found>;
+  /** Finds the file of an attachment, if this is an Orthanc storage; `undefined` if it is not there. */
+  storageFile(uuid: string): Promise<Found | undefined>;
+  /** Frees connections. */
+  close(): Promise<void>;
+}
+
+/** The part that a file plays in an Orthanc storage area, as far as its name tells (ORTHANC.md, section 2). */
+export interface StorageRole {
+  /** Lower-case uuid of the attachment. */
+  readonly uuid: string;
+  /**
+   * - `unknown`: no extension: plain storage, or legacy layout of the object-storage plugin.
+   * - `instance`: `.dcm`
+   * - `header`: `.dcm.head`, or `dcm.head` without dot in plugin 1.2.x
+   * - `summary`: `.json`
+   * - `attachment`: `.unk`: user attachments, and headers in plugin 1.2.0 to 1.3.0
+   */
+  readonly content: 'unknown' | 'instance' | 'header' | 'summary' | 'attachment';
+  /** Whether the name ends in `.enc`. */
+  readonly isEncrypted: boolean;
+}
+
+/** Something in the walk that is not a readable file. */
+export interface Obstacle {
+  readonly at: FoundAt;
+  /** What it is, in one phrase. */
+  readonly what: string;
+  /** Whether DICOM files may be hidden behind it, so that the import is not complete. */
+  readonly mayHideFiles: boolean;
+}
+
+/** @returns where a path of raw bytes is, readable and without loss. */
+export function foundAt(path: Buffer): FoundAt {
+  const utf8 = path.toString('utf8');
+  return Buffer.from(utf8, 'utf8').equals(path)
+    ? { path: utf8 }
+    : { path: path.toString('latin1'), pathBase64: path.toString('base64') };
+}
+
+/** @returns where the member `name` of an archive is. */
+export function memberAt(archive: FoundAt, name: string): FoundAt {
+  return { path: `${archive.path}!/${name}` };
+}

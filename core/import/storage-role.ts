@@ -1,0 +1,31 @@
+import type { StorageRole } from './found.ts';
+
+const uuid = '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}';
+const storageName = new RegExp(`(?:^|/)(${uuid})(\\.dcm\\.head|dcm\\.head|\\.dcm|\\.json|\\.unk)?(\\.enc)?$`);
+const contents: Readonly<Record<string, StorageRole['content']>> = {
+  '.dcm': 'instance',
+  '.dcm.head': 'header',
+  'dcm.head': 'header',
+  '.json': 'summary',
+  '.unk': 'attachment',
+};
+
+/**
+ * Reads the name of a file or object as Orthanc's storage names it: `<ab>/<cd>/<uuid>` of plain storage
+ * (FilesystemStorage.cpp) and of the legacy layout of the object-storage plugin, or `<uuid>.<extension>` of its flat
+ * layout (BaseStorage.cpp).
+ */
+export function storageRoleOf(path: string): StorageRole | undefined {
+  const match = storageName.exec(path);
+  const name = match?.[1];
+  if (match === null || name === undefined) {
+    return undefined;
+  }
+  const extension = match[2];
+  const isEncrypted = match[3] !== undefined;
+  if (extension === undefined) {
+    const hasFolders = path.endsWith(`${name.slice(0, 2)}/${name.slice(2, 4)}/${name}`);
+    return hasFolders ? { uuid: name, content: 'unknown', isEncrypted } : undefined;
+  }
+  return { uuid: name, content: contents[extension] ?? 'unknown', isEncrypted };
+}

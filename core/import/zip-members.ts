@@ -1,0 +1,132 @@
+/** Members of a zip, read from where they lie; nothing is unpacked under the names that the archive gives. */
+import type { Readable } from 'node:stream';
+import { crc32 } from 'node:zlib';
+import { type Entry, fromFdPromise, type ZipFile } from 'yauzl';
+import { isMirrorError, MirrorError } from '../errors.ts';
+import type { ExpansionBudget } from './expansion-limits.ts';
+import { type FoundAt, memberAt, type RereadableBytes } from './found.ts';
+
+/** A zip that is open. */
+export interface OpenArchive {
+  /** File descriptor, open for reading. */
+  readonly fd: number;
+  /** Called when neither the listing nor any member needs the file any more. */
+  close(): void;
+}
+
+/** A member of an archive, or why it cannot be read. */
+export type Member =
+  | { readonly kind: 'file'; readonly at: FoundAt; readonly bytes: RereadableBytes }
+  | { readonly kind: 'unreadable'; readonly at: FoundAt; readonly error: MirrorError }
+  /** A folder, link or device: no content of its own. */
+  | { readonly kind: 'no-file'; readonly at: FoundAt; readonly what: string };
+
+const linkMode = 0xa000;
+const modeMask = 0xf000;
+
+/**
+ * Lists the members of a zip. They stay readable until each is released, also after the listing has ended.
+ * Throws `source-corrupt` if the table of contents is damaged, `refused` when a limit is exceeded.
+ */
+export async function* zipMembers(archive: OpenArchive, at: FoundAt, budget: ExpansionBudget): AsyncGenerator<Member> {
+  const holder = new SharedArchive(archive);
+  try {
+    const zip = await fromFdPromise(archive.fd, {
+      lazyEntries: true,
+      autoClose: false,
+      // Names are not used for files of ours, so none is refused; validation would end the whole listing.
+      decodeStrings: false,
+    });
+    for await (const entry of zip.eachEntry()) {
+      budget.countMember();
+      yield memberOf(zip, entry, at, budget, holder);
+    }
+  } catch (error) {
+    throw zipError(error);
+  } finally {
+    holder.release();
+  }
+}
+
+function memberOf(zip: ZipFile, entry: Entry, zipAt: FoundAt, budget: ExpansionBudget, holder: SharedArchive): Member {
+  const name = nameOf(entry);
+  const at = memberAt(zipAt, name);
+  const mode = (entry.externalFileAttributes >>> 16) & modeMask;
+  if (name.endsWith('/')) {
+    return { kind: 'no-file', at, what: 'folder' };
+  }
+  if (mode === linkMode) {
+    return { kind: 'no-file', at, what: 'link in an archive' };
+  }
+  if (entry.isEncrypted()) {
+    const error = new MirrorError('refused', 'encrypted member of a zip; unpack it with its password first');
+    return { kind: 'unreadable', at, error };
+  }
+  if (!entry.canDecodeFileData()) {
+    const error = new MirrorError('refused', `compression method ${entry.compressionMethod} of a zip; unpack it first`);
+    return { kind: 'unreadable', at, error };
+  }
+  holder.retain();
+  const read = budget.counted(() => readEntry(zip, entry));
+  let released = false;
+  const release = () => {
+    if (!released) {
+      released = true;
+      holder.release();
+    }
+  };
+  return { kind: 'file', at, bytes: { sizeBytes: entry.uncompressedSize, read, release } };
+}
+
+/** The name as UTF-8 where the archive says or it fits, else as Latin-1. */
+function nameOf(entry: Entry): string {
+  const raw = entry.fileNameRaw;
+  const utf8 = raw.toString('utf8');
+  return Buffer.from(utf8, 'utf8').equals(raw) ? utf8 : raw.toString('latin1');
+}
+
+async function* readEntry(zip: ZipFile, entry: Entry): AsyncGenerator<Uint8Array> {
+  let checksum = 0;
+  let stream: Readable | undefined;
+  try {
+    stream = await zip.openReadStreamPromise(entry);
+    for await (const chunk of stream as AsyncIterable<Buffer>) {
+      checksum = crc32(chunk, checksum);
+      yield chunk;
+    }
+  } catch (error) {
+    throw zipError(error);
+  } finally {
+    stream?.destroy();
+  }
+  if (checksum !== entry.crc32) {
+    throw new MirrorError('source-corrupt', 'a member of a zip has a wrong checksum; get the archive again');
+  }
+}
+
+function zipError(error: unknown): MirrorError {
+  return isMirrorError(error)
+    ? error
+    : new MirrorError('source-corrupt', 'a zip is damaged or cut; get it again', { cause: error });
+}
+
+/** Closes the archive when its last user is done. */
+class SharedArchive {
+  readonly #archive: OpenArchive;
+  #users = 1;
+
+  constructor(archive: OpenArchive) {
+    this.#archive = archive;
+  }
+
+  retain(): void {
+    this.#users += 1;
+  }
+
+  release(): void {
+    this.#users -= 1;
+    if (this.#users === 0) {
+      this.#archive.close();
+    }
+  }
+}

@@ -1,0 +1,127 @@
+/** What can go wrong between us and a server, told as {@link MirrorError}s: decided here and nowhere else. */
+import { type ErrorCode, MirrorError } from '../../errors.ts';
+
+/** Which code a status has for one kind of call, where it differs from the usual. */
+export type StatusCodes = Readonly<Record<number, ErrorCode>>;
+
+/**
+ * What a status means, from the codes of Orthanc (Enumerations.cpp, ConvertErrorCodeToHttpStatus) and of the proxies
+ * in front of it. 409 is the same instance being stored at this moment (PostgreSQL) or a stale revision.
+ */
+const usualCodes: StatusCodes = {
+  401: 'unauthorized',
+  403: 'forbidden',
+  404: 'vanished',
+  405: 'read-only',
+  407: 'unauthorized',
+  408: 'busy',
+  409: 'busy',
+  412: 'changed-meanwhile',
+  425: 'busy',
+  429: 'busy',
+  503: 'busy',
+  507: 'full',
+};
+
+const advice: Partial<Record<ErrorCode, string>> = {
+  unauthorized: 'give the credentials of a user of this server',
+  forbidden: 'allow this user to do so on this server',
+  'read-only': 'the server does not accept changes; is it configured with ReadOnly?',
+  full: 'the server has no space left; free some or raise MaximumStorageSize',
+  configuration: 'give the address that the redirect points to; redirects are not followed',
+  'not-orthanc': 'does the address name the REST API of an Orthanc server, with its base path?',
+};
+
+/** @returns the code of a status that is no success. */
+export function codeOfStatus(status: number, special: StatusCodes = {}): ErrorCode {
+  const code = special[status] ?? usualCodes[status];
+  if (code !== undefined) return code;
+  if (status >= 500) return 'server-error';
+  return status >= 400 ? 'refused' : 'configuration';
+}
+
+export interface RefusedCall {
+  readonly name: string;
+  readonly method: string;
+  readonly path: string;
+  readonly status: number;
+  readonly retryAfterMs: number | undefined;
+  /** Orthanc's own name of the error (`Bad file format`): an enumeration, never a value of the file. */
+  readonly orthancError: string | undefined;
+}
+
+/** @returns the error of an answer that is no success. */
+export function errorOfStatus(call: RefusedCall, special?: StatusCodes): MirrorError {
+  const code = codeOfStatus(call.status, special);
+  const { name, method, path, status, orthancError, retryAfterMs } = call;
+  const reason = orthancError === undefined ? '' : ` (${orthancError})`;
+  const hint = advice[code] === undefined ? '' : `: ${advice[code]}`;
+  const message = `${name} answered ${status}${reason} to ${method} ${pathOnly(path)}${hint}`;
+  return new MirrorError(code, message, retryAfterMs === undefined ? {} : { retryAfterMs });
+}
+
+/** @returns milliseconds of a Retry-After header: seconds, or a date. */
+export function parseRetryAfter(header: string | undefined, nowMs: number): number | undefined {
+  if (header === undefined) return undefined;
+  const ms = /^\d+$/.test(header.trim()) ? Number(header) * 1000 : Date.parse(header) - nowMs;
+  return Number.isFinite(ms) ? Math.max(0, ms) : undefined;
+}
+
+/** OpenSSL's and Node's names of certificates that do not convince (node:tls, "X509 certificate error codes"). */
+const tlsCodes =
+  /^(?:CERT_|ERR_TLS_|ERR_SSL_|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED|EPROTO)/;
+
+const unreachableReasons: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'refuses connections',
+  ECONNRESET: 'broke the connection',
+  EPIPE: 'broke the connection',
+  UND_ERR_SOCKET: 'closed the connection',
+  ENOTFOUND: 'has a name that is not known',
+  EAI_AGAIN: 'has a name that cannot be resolved now',
+  ETIMEDOUT: 'does not answer',
+  EHOSTUNREACH: 'cannot be reached by the network',
+  ENETUNREACH: 'cannot be reached by the network',
+  UND_ERR_CONNECT_TIMEOUT: 'does not take connections in time',
+  UND_ERR_HEADERS_TIMEOUT: 'did not answer in time',
+  UND_ERR_BODY_TIMEOUT: 'stopped answering',
+};
+
+/** @returns the error of a connection that failed with `cause`. */
+export function errorOfTransport(name: string, cause: unknown): MirrorError {
+  const code = codeOf(cause);
+  if (tlsCodes.test(code)) {
+    const what = 'the TLS connection is not trusted: give the certificate authority of this server, or ours to it';
+    return new MirrorError('tls-untrusted', `${name}: ${what} (${code})`, { cause });
+  }
+  if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') return shortBody(name, cause);
+  if (code.startsWith('HPE_')) {
+    const what = 'answers something that is not HTTP; does its address begin with https://?';
+    return new MirrorError('server-error', `${name} ${what} (${code})`, { cause });
+  }
+  const reason = unreachableReasons[code] ?? 'cannot be reached';
+  return new MirrorError('unreachable', `${name} ${reason}${code === '' ? '' : ` (${code})`}`, { cause });
+}
+
+/** @returns the error of a body that ended before its announced size. */
+export function shortBody(name: string, cause?: unknown): MirrorError {
+  return new MirrorError('body-short', `${name} ended the body of an answer before its announced size`, { cause });
+}
+
+/** @returns the error of an answer of another shape than Orthanc's. */
+export function malformedAnswer(name: string, path: string, problem: string, cause?: unknown): MirrorError {
+  return new MirrorError('answer-malformed', `${name} answered ${pathOnly(path)} in another form: ${problem}`, {
+    cause,
+  });
+}
+
+/** The code of an error, or of the first below it that has one: several addresses of a host make an AggregateError. */
+export function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return '';
+  if ('code' in error && typeof error.code === 'string') return error.code;
+  if (error instanceof AggregateError) return error.errors.map(codeOf).find((code) => code !== '') ?? '';
+  return codeOf(error.cause);
+}
+
+function pathOnly(path: string): string {
+  return path.split('?', 1)[0] ?? path;
+}

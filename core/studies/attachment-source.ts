@@ -1,0 +1,88 @@
+/** Where the bytes of user attachments come from. */
+import { createHash } from 'node:crypto';
+import { MirrorError } from '../errors.ts';
+import type { OrthancId, ResourceLevel } from '../identifiers.ts';
+import { attachmentKey } from '../stores/archive/keys.ts';
+import type { ObjectStorage } from '../stores/archive/object-storage.ts';
+import type { OrthancClient } from '../stores/orthanc/http-client.ts';
+import type { CallOptions } from '../stores/store.ts';
+import { resourcePath } from './read-options.ts';
+import { openBytes, type SizedBytes } from './sized-bytes.ts';
+import type { AttachmentContent, PatientDocument, ResourceContent, StudyDocument } from './study-document.ts';
+
+/** One attachment of one resource. */
+export interface AttachmentPlace extends AttachmentContent {
+  readonly level: ResourceLevel;
+  readonly id: OrthancId;
+  readonly number: number;
+}
+
+/** Opens the bytes of an attachment. Throws `vanished` if they are not there. */
+export type OpenAttachment = (place: AttachmentPlace, options?: CallOptions) => Promise<SizedBytes>;
+
+/** Path of an attachment of a server. */
+export function attachmentPath({ level, id, number }: Omit<AttachmentPlace, 'md5' | 'sizeBytes'>): string {
+  return `${resourcePath(level, id)}/attachments/${number}`;
+}
+
+/** Attachments as a server holds them now. */
+export function attachmentsOfServer(client: OrthancClient): OpenAttachment {
+  return async (place, options) =>
+    verified(place, await openBytes(client, `${attachmentPath(place)}/data`, options), client.name);
+}
+
+/** Attachments as an archive holds them. */
+export function attachmentsOfArchive(objects: ObjectStorage): OpenAttachment {
+  return async (place, options) => {
+    const { level, id, number, md5 } = place;
+    const object = await objects.get(attachmentKey(level, id, number, md5), options);
+    if (object === undefined) {
+      throw new MirrorError('vanished', `${objects.name} does not hold attachment ${number} of ${level}/${id}`);
+    }
+    return verified(place, object, objects.name);
+  };
+}
+
+/** Every attachment of a study document, or of a patient document. */
+export function attachmentsIn(document: StudyDocument | PatientDocument): readonly AttachmentPlace[] {
+  if (document.format === 'orthanc-mirror-patient') return placesOf('patients', document);
+  return [
+    ...placesOf('studies', document),
+    ...document.series.flatMap((series) => [
+      ...placesOf('series', series),
+      ...series.instances.flatMap((instance) => placesOf('instances', instance)),
+    ]),
+  ];
+}
+
+function placesOf(
+  level: ResourceLevel,
+  { id, attachments }: Pick<ResourceContent, 'attachments'> & { readonly id: OrthancId },
+): AttachmentPlace[] {
+  return Object.entries(attachments).map(([number, content]) => ({ level, id, number: Number(number), ...content }));
+}
+
+/** Holds the last chunk back until the hash is verified: wrong bytes are never complete anywhere. */
+function verified(
+  { level, id, number, md5, sizeBytes }: AttachmentPlace,
+  opened: SizedBytes,
+  from: string,
+): SizedBytes {
+  const what = `attachment ${number} of ${level}/${id} from ${from}`;
+  if (opened.sizeBytes !== sizeBytes) {
+    opened.cancel();
+    throw new MirrorError('hash-mismatch', `${what} has ${opened.sizeBytes} bytes instead of ${sizeBytes}`);
+  }
+  async function* checked(): AsyncGenerator<Uint8Array> {
+    const hash = createHash('md5');
+    let last: Uint8Array | undefined;
+    for await (const chunk of opened.body) {
+      hash.update(chunk);
+      if (last !== undefined) yield last;
+      last = chunk;
+    }
+    if (hash.digest('hex') !== md5) throw new MirrorError('hash-mismatch', `${what} does not have the MD5 ${md5}`);
+    if (last !== undefined) yield last;
+  }
+  return { sizeBytes, body: checked(), cancel: () => opened.cancel() };
+}

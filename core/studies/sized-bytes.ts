@@ -1,0 +1,31 @@
+import { MirrorError } from '../errors.ts';
+import { wholeBody } from '../stores/orthanc/answer-body.ts';
+import type { OrthancClient } from '../stores/orthanc/http-client.ts';
+import type { CallOptions } from '../stores/store.ts';
+
+/** Bytes of a known length being read: once. */
+export interface SizedBytes {
+  readonly sizeBytes: number;
+  /** Ends normally only after `sizeBytes` bytes. */
+  readonly body: AsyncIterable<Uint8Array>;
+  /** Gives up reading. Idempotent; harmless after the end. */
+  cancel(): void;
+}
+
+/** Starts reading the bytes under a path of a server. Throws `vanished` on 404, and what the connection throws. */
+export async function openBytes(
+  client: OrthancClient,
+  path: string,
+  { signal }: CallOptions = {},
+): Promise<SizedBytes> {
+  const answer = await client.request({ method: 'GET', path, long: true, signal });
+  const sizeBytes = Number(answer.header('content-length') ?? Number.NaN);
+  const cancel = () => {
+    answer.body.destroy();
+  };
+  if (!Number.isSafeInteger(sizeBytes)) {
+    cancel();
+    throw new MirrorError('answer-malformed', `${client.name} does not tell the size of ${path}`);
+  }
+  return { sizeBytes, body: wholeBody(client.name, answer.body, sizeBytes, signal), cancel };
+}

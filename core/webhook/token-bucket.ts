@@ -1,0 +1,40 @@
+/** Bounds how often something may be done, with short bursts allowed. In memory: it holds for one process. */
+
+export interface TokenBucketOptions {
+  /** Done at most so often at once; also what a rested bucket holds. */
+  readonly burst: number;
+  /** Done so often per second on average. */
+  readonly perSecond: number;
+  /** Milliseconds of a clock that never goes back. */
+  readonly now: () => number;
+}
+
+/** A bucket that fills at a constant rate and from which every action takes one token. */
+export class TokenBucket {
+  readonly #options: TokenBucketOptions;
+  #tokens: number;
+  #filledAtMs: number;
+
+  constructor(options: TokenBucketOptions) {
+    this.#options = options;
+    this.#tokens = options.burst;
+    this.#filledAtMs = options.now();
+  }
+
+  /** Takes one token. @returns 0 if there was one, else the milliseconds until there will be one. */
+  take(): number {
+    this.#fill();
+    if (this.#tokens >= 1) {
+      this.#tokens -= 1;
+      return 0;
+    }
+    return Math.ceil(((1 - this.#tokens) * 1000) / this.#options.perSecond);
+  }
+
+  #fill(): void {
+    const { burst, perSecond, now } = this.#options;
+    const nowMs = now();
+    this.#tokens = Math.min(burst, this.#tokens + ((nowMs - this.#filledAtMs) * perSecond) / 1000);
+    this.#filledAtMs = nowMs;
+  }
+}

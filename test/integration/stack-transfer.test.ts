@@ -1,0 +1,230 @@
+/** The synthesized stack at work between two real servers: what is copied, what comes back, what is put aside and why. */
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { z } from 'zod';
+import { S3Objects } from '../../core/stores/archive/s3-objects.ts';
+import { type GeneratedInstance, generateInstance, generateInstances } from '../../local/dicom/generate.ts';
+import { placeOfNth } from '../../local/dicom/identifiers.ts';
+import { type OrthancServer, startOrthanc } from '../../local/orthanc-server.ts';
+import { type LocalStack, startLocalStack } from '../../local/stack/local-stack.ts';
+import { type FaultyProxy, startProxy } from './stack-proxy.ts';
+import { synthesizeStack } from './stack-synth.ts';
+
+/** Waits for what happens within seconds; fails after a time that only a hang needs. */
+const eventually = { timeout: 90_000, interval: 100 };
+const maxReceiveCount = 3;
+const userName = 'mirror';
+const firstPassword = 'first-hunter2';
+
+const good = [...generateInstances('good', 12, 4096)];
+const later = generateInstance(placeOfNth('later', 0), 4096);
+const whileRefused = generateInstance(placeOfNth('refused', 0), 4096);
+const afterRotation = generateInstance(placeOfNth('rotation', 0), 4096);
+/** The proxy before the target answers 503 to the first two tries of this one. */
+const busy = generateInstance(placeOfNth('busy', 0), 6000);
+/** The proxy drops the connection whenever this one is sent: what a server that crashes looks like. */
+const deadly = generateInstance(placeOfNth('deadly', 0), 8000);
+/** A script of the target refuses this one. */
+const filtered = generateInstance(placeOfNth('filtered', 0), 4096);
+
+const cleanUp = new AsyncDisposableStack();
+let source: OrthancServer;
+let target: OrthancServer;
+let proxy: FaultyProxy;
+let stack: LocalStack;
+let password = firstPassword;
+/** The proxy before the target answers 401 to everything. */
+let refusing = false;
+/** How often an instance of each size was sent to the target. */
+const sends = new Map<number, number>();
+
+beforeAll(async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'orthanc-mirror-transfer-'));
+  cleanUp.defer(() => rm(folder, { recursive: true, force: true }));
+  const script = join(folder, 'filter.lua');
+  const { patientId } = z.object({ patientId: z.string() }).parse({ patientId: await patientIdOf(filtered) });
+  await writeFile(script, `function ReceivedInstanceFilter(dicom) return dicom.PatientID ~= '${patientId}' end`);
+  [source, target] = await Promise.all([
+    startOrthanc({ config: { AuthenticationEnabled: true, RegisteredUsers: { [userName]: firstPassword } } }),
+    startOrthanc({ config: { LuaScripts: [script] } }),
+  ]);
+  cleanUp.defer(() => source.stop());
+  cleanUp.defer(() => target.stop());
+  proxy = await startProxy(target.url, (request) => {
+    if (refusing) return 401;
+    const size = Number(request.headers['content-length']);
+    if (request.method !== 'POST' || request.url !== '/instances') return undefined;
+    const times = (sends.get(size) ?? 0) + 1;
+    sends.set(size, times);
+    if (size === deadly.sizeBytes) return 'drop';
+    return size === busy.sizeBytes && times <= 2 ? 503 : undefined;
+  });
+  cleanUp.defer(() => proxy.stop());
+  const templateFolder = await synthesizeStack(configuration(), folder);
+  stack = await startLocalStack({
+    templateFolder,
+    stateFolder: join(folder, 'state'),
+    secrets: { source: firstPassword },
+    scheduleEveryMs: 'off',
+  });
+  cleanUp.defer(() => stack.stop());
+});
+
+afterAll(() => cleanUp.disposeAsync());
+
+function configuration(): unknown {
+  const auth = { basic: { username: userName, password: { secretsManager: 'source' } } };
+  return {
+    mirrors: { main: { source: { url: source.url, auth }, targets: { standby: { url: proxy.url } }, archive: {} } },
+    cloud: {
+      transfer: { timeoutSeconds: 60, maxReceiveCount, firstRetrySeconds: 1, lastRetrySeconds: 1, pauseSeconds: 3 },
+    },
+  };
+}
+
+async function patientIdOf({ bytes }: GeneratedInstance): Promise<string> {
+  return /GENERATED-[0-9A-F]{12}/.exec(Buffer.from(bytes).toString('latin1'))?.[0] ?? '';
+}
+
+async function post(instance: GeneratedInstance): Promise<void> {
+  const authorization = `Basic ${btoa(`${userName}:${password}`)}`;
+  const answer = await fetch(new URL('/instances', source.url), {
+    method: 'POST',
+    body: instance.bytes,
+    headers: { authorization },
+  });
+  expect(answer.status).toBe(200);
+}
+
+async function tickAndWait(): Promise<unknown> {
+  const report = await stack.invoke('scheduler', { mirror: 'main' });
+  await waitUntilDone();
+  return report;
+}
+
+async function waitUntilDone(): Promise<void> {
+  await vi.waitUntil(() => stack.idle(), eventually);
+}
+
+async function idsInTarget(): Promise<string[]> {
+  const answer = await fetch(new URL('/instances', target.url));
+  return z
+    .array(z.string())
+    .parse(await answer.json())
+    .toSorted();
+}
+
+async function idsInArchive(): Promise<string[]> {
+  const [bucket = ''] = stack.bucketNames;
+  const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
+  const objects = new S3Objects({ endpoint: stack.s3Endpoint, bucket, prefix: 'main/', credentials });
+  try {
+    const entries = await Array.fromAsync(objects.list('instances/'));
+    return entries.map(({ key }) => key.split('/')[1] ?? '').toSorted();
+  } finally {
+    await objects.close();
+  }
+}
+
+const idsOf = (...instances: GeneratedInstance[]): string[] => instances.map(({ id }): string => id).toSorted();
+
+/** Code and reason of what was put aside, by what the message said. */
+function deadLettersBy(text: string): Record<string, string>[] {
+  return stack.deadLetters().flatMap(({ body, attributes }) => (body.includes(text) ? [attributes] : []));
+}
+
+test('an instance that fails takes nothing with it: all others arrive, and the archive holds every one', async () => {
+  for (const instance of [...good, busy, deadly, filtered]) await post(instance);
+  expect(await tickAndWait()).toMatchObject({ announced: 15 });
+  expect(await idsInTarget()).toEqual(idsOf(...good, busy));
+  expect(await idsInArchive()).toEqual(idsOf(...good, busy, deadly, filtered));
+});
+
+test('only what failed came back: each good instance was sent once, the busy one until it was taken', () => {
+  expect(sends.get(4096)).toBe(good.length + 1);
+  expect(sends.get(busy.sizeBytes)).toBe(3);
+});
+
+test('an instance that takes the target down was given up after its tries and put aside with the reason', () => {
+  expect(sends.get(deadly.sizeBytes)).toBe(maxReceiveCount);
+  expect(deadLettersBy(deadly.id)).toEqual([
+    { code: 'unreachable', receiveCount: '3', reason: expect.stringContaining('Given up after 3 tries') },
+  ]);
+});
+
+test('an instance that the target filters out was put aside at once with the reason', () => {
+  expect(deadLettersBy(filtered.id)).toMatchObject([{ code: 'filtered-out', receiveCount: '1' }]);
+  expect(stack.deadLetters()).toHaveLength(2);
+});
+
+test('a message that is delivered twice copies nothing twice, and one that vanished is done', async () => {
+  const sentBefore = sends.get(4096);
+  const again = { v: 1, mirror: 'main', kind: 'instance', id: good[0]?.id };
+  for (const id of [again.id, again.id, '00000000-00000000-00000000-00000000-00000000']) {
+    stack.send(JSON.stringify({ ...again, id }));
+  }
+  await waitUntilDone();
+  expect(sends.get(4096)).toBe(sentBefore);
+  expect(stack.deadLetters()).toHaveLength(2);
+});
+
+test.each([
+  ['no message of ours', 'CANARY-MESSAGE', 'malformed-message'],
+  [
+    'a mirror that nobody configured',
+    JSON.stringify({ v: 1, mirror: 'stranger', kind: 'instance', id: good[0]?.id }),
+    'unknown-mirror',
+  ],
+])('%s is put aside at once with the reason', async (_what, body, code) => {
+  stack.send(body);
+  await waitUntilDone();
+  expect(stack.deadLetters().filter((letter) => letter.body === body)).toMatchObject([
+    { attributes: { code, receiveCount: '1' } },
+  ]);
+});
+
+test('a tick with nothing new announces nothing; what is added later arrives through the change feed', async () => {
+  expect(await tickAndWait()).toMatchObject({ announced: 0, compared: 0 });
+  await post(later);
+  expect(await tickAndWait()).toMatchObject({ announced: 1, compared: 0 });
+  expect(await idsInTarget()).toContain(later.id);
+  expect(await idsInArchive()).toContain(later.id);
+});
+
+test('a target that refuses everybody pauses the mirror and costs no message, however often it was tried', async () => {
+  const putAside = stack.deadLetters().length;
+  refusing = true;
+  onTestFinished(() => {
+    refusing = false;
+  });
+  await post(whileRefused);
+  await stack.invoke('scheduler', { mirror: 'main' });
+  await vi.waitFor(
+    () => expect(stack.invoke('scheduler', { mirror: 'main' })).rejects.toThrow('pauses until'),
+    eventually,
+  );
+  await vi.waitUntil(() => stack.logs.some(({ text }) => text.includes('"verdict":"renew"')), eventually);
+  refusing = false;
+  await waitUntilDone();
+  expect(await idsInTarget()).toContain(whileRefused.id);
+  expect(stack.deadLetters()).toHaveLength(putAside);
+});
+
+test('a rotated password is noticed by functions that are warm', async () => {
+  password = 'second-hunter2';
+  const config = z.record(z.string(), z.unknown()).parse(JSON.parse(await readFile(source.configPath, 'utf8')));
+  await writeFile(source.configPath, JSON.stringify({ ...config, RegisteredUsers: { [userName]: password } }));
+  await source.restart();
+  stack.secrets.rotate('source', password);
+  await post(afterRotation);
+  await tickAndWait();
+  expect(await idsInTarget()).toContain(afterRotation.id);
+});
+
+test('no log line holds a patient, a password or the text of a message', () => {
+  const log = stack.logs.map(({ text }) => text).join('\n');
+  expect(log).toContain(deadly.id);
+  expect(log).not.toMatch(/GENERATED|hunter2|CANARY/);
+});
