@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { environmentFor } from '../../config/environment.ts';
 import { MirrorError } from '../../errors.ts';
-import { throwIfAborted } from '../../stores/archive/aborted.ts';
+import { throwIfAborted } from '../../stores/aborted.ts';
 import { systemCode } from '../file-error.ts';
 
 export interface ProgramCall {

@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as wait } from 'node:timers/promises';
 import { MirrorError } from '../../errors.ts';
-import { throwIfAborted } from '../../stores/archive/aborted.ts';
+import { throwIfAborted } from '../../stores/aborted.ts';
 import { fileError, systemCode } from '../file-error.ts';
 
 /** The files of a SQLite database at a path. */

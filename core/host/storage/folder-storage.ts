@@ -4,7 +4,7 @@ import type { Dirent } from 'node:fs';
 import { open, readdir, stat } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { MirrorError } from '../../errors.ts';
-import { throwIfAborted } from '../../stores/archive/aborted.ts';
+import { throwIfAborted } from '../../stores/aborted.ts';
 import type { CallOptions } from '../../stores/store.ts';
 import { fileError, systemCode } from '../file-error.ts';
 import type { IndexedFile } from '../index/index-reader.ts';
