@@ -8,6 +8,7 @@ import { registerAudit } from './commands/audit.ts';
 import { registerBackup } from './commands/backup.ts';
 import { registerCheck } from './commands/check.ts';
 import { registerImport } from './commands/import.ts';
+import { registerRestore } from './commands/restore.ts';
 import { registerRun } from './commands/run.ts';
 import { registerVerify } from './commands/verify.ts';
 
@@ -18,6 +19,7 @@ const registrations: readonly ((program: Command, context: CommandContext) => vo
   registerRun,
   registerCheck,
   registerVerify,
+  registerRestore,
   registerImport,
   registerBackup,
   registerAudit,

@@ -1,5 +1,5 @@
 /** The policy `replace`: puts the source's bytes in the place of the target's, and loses nothing that can be kept. */
-import { isMirrorError, MirrorError } from '../errors.ts';
+import { MirrorError } from '../errors.ts';
 import type { InstanceId } from '../identifiers.ts';
 import type { Archive } from '../stores/archive/archive.ts';
 import { verifiedBody } from '../stores/archive/verified-body.ts';
@@ -98,11 +98,7 @@ async function deleteVersion(
 ): Promise<void> {
   const now = identityIn((await target.lookup(id, { signal }))[0]);
   if (now?.md5 !== md5) throw changedMeanwhile(target, id);
-  try {
-    await target.client.delete(`/instances/${id}`, { signal });
-  } catch (error) {
-    if (!isMirrorError(error, 'vanished')) throw error;
-  }
+  await target.delete(id, { signal });
 }
 
 async function storeFromArchive(

@@ -1,4 +1,6 @@
 /** An Orthanc server as a store: what the rest of the program uses of this folder. */
+
+import { isMirrorError } from '../../errors.ts';
 import type { ChangeFeed, ChangePage } from '../../follow/change-feed.ts';
 import type { InstanceId } from '../../identifiers.ts';
 import type {
@@ -30,6 +32,11 @@ export interface OrthancStore extends DestinationStore, ChangeFeed {
   readonly client: OrthancClient;
   /** What the server is, read once. Throws `not-orthanc` if it is something else. */
   capabilities(options?: CallOptions): Promise<OrthancCapabilities>;
+  /**
+   * Deletes an instance, and its series, study and patient with all that they carry if it was their last. Nothing
+   * happens if it is not there. An unanswered call throws `unreachable` and may have deleted: to repeat it is safe.
+   */
+  delete(id: InstanceId, options?: CallOptions): Promise<void>;
 }
 
 /** Makes a store without connecting. Close it to let go of its connections. */
@@ -75,6 +82,14 @@ class ServerStore implements OrthancStore {
 
   async store(instance: InstanceIdentity, body: InstanceBytes, options: CallOptions = {}): Promise<StoreOutcome> {
     return storeInstance(this.client, await this.capabilities(options), instance, body, options);
+  }
+
+  async delete(id: InstanceId, options: CallOptions = {}): Promise<void> {
+    try {
+      await this.client.delete(`/instances/${id}`, options);
+    } catch (error) {
+      if (!isMirrorError(error, 'vanished')) throw error;
+    }
   }
 
   readChanges(query: ReadChangesQuery): Promise<ChangePage> {
