@@ -5,6 +5,8 @@ import { bundledConfigurationFile, readFunctionEnvironment } from '../core/confi
 import { loadConfiguration } from '../core/config/load.ts';
 import type { Configuration, MirrorConfiguration } from '../core/config/schema.ts';
 import { MirrorError } from '../core/errors.ts';
+import type { DocumentSync } from '../core/mirror/document-sync.ts';
+import { documentSyncOf } from '../core/mirror/parts.ts';
 import { Pause } from '../core/pause/pause.ts';
 import type { DeliveryQueue } from '../core/queue/deliveries.ts';
 import type { InstanceQueue } from '../core/queue/message.ts';
@@ -15,6 +17,8 @@ import type { DeliveryLimits } from '../core/queue/verdict.ts';
 import { secretResolver } from '../core/secrets/resolve-secret.ts';
 import { secretsManagerFetcher } from '../core/secrets/secrets-manager.ts';
 import type { Archive } from '../core/stores/archive/archive.ts';
+import { Limitations } from '../core/studies/limitations.ts';
+import { log } from './telemetry.ts';
 
 export interface Deployment {
   readonly configuration: Configuration;
@@ -32,6 +36,9 @@ export interface CloudMirror extends ConnectedMirror {
   readonly configuration: MirrorConfiguration;
   readonly archive: Archive;
   readonly pause: Pause;
+  readonly limitations: Limitations;
+  /** Keeps study documents equal. */
+  readonly documents: DocumentSync;
 }
 
 /** Reads what the stack told and bundled. Throws `configuration`. Nothing is connected before it is needed. */
@@ -87,5 +94,7 @@ async function openMirror(
       `The mirror ${name} has no archive, which holds its state; add "archive": {}.`,
     );
   }
-  return { ...connected, configuration, archive, pause: new Pause(archive.objects) };
+  const limitations = new Limitations(({ server, code }) => log('warn', 'limitation', { destination: server, code }));
+  const documents = documentSyncOf(connected, limitations);
+  return { ...connected, configuration, archive, pause: new Pause(archive.objects), limitations, documents };
 }

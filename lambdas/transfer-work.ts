@@ -1,8 +1,11 @@
 /** What the transfer function does for one message. */
+
+import { replaceConflicts } from '../core/conflicts/settle.ts';
 import { copyInstance, defaultBudget } from '../core/copy/copy-instance.ts';
 import type { CopyResult } from '../core/copy/outcome.ts';
 import { MirrorError } from '../core/errors.ts';
-import type { InstanceMessage, QueueMessage } from '../core/queue/message.ts';
+import type { OrthancId } from '../core/identifiers.ts';
+import type { InstanceMessage, QueueMessage, StudyMessage } from '../core/queue/message.ts';
 import { decidingError } from '../core/queue/verdict.ts';
 import type { CloudMirror, Deployment } from './deployment.ts';
 import { count, errorFields, log } from './telemetry.ts';
@@ -16,17 +19,14 @@ const budget = defaultBudget();
 export function transferWork(deployment: Deployment, signal: AbortSignal): (message: QueueMessage) => Promise<void> {
   const pauseChecked = new Map<string, Promise<void>>();
   return async (message) => {
-    if (message.kind === 'study') {
-      throw new MirrorError(
-        'malformed-message',
-        'This version does not copy the documents of studies; deploy a newer one.',
-      );
-    }
     const mirror = await deployment.mirror(message.mirror);
     const checked = pauseChecked.get(message.mirror) ?? mirror.pause.throwIfInForce(message.mirror);
     pauseChecked.set(message.mirror, checked);
     await checked;
-    const error = await transferInstance(message, mirror, signal);
+    const error =
+      message.kind === 'study'
+        ? await transferStudy(message, mirror, signal)
+        : await transferInstance(message, mirror, signal);
     if (error?.disposition === 'halt') {
       await beginPause(message.mirror, mirror, error, deployment.configuration.cloud.transfer.pauseSeconds * 1000);
     }
@@ -39,13 +39,37 @@ export function transferWork(deployment: Deployment, signal: AbortSignal): (mess
 /** @returns the error that decides, if any */
 async function transferInstance(
   { mirror, id, md5, sizeBytes }: InstanceMessage,
-  { source, destinations }: CloudMirror,
+  { source, destinations, archive, limitations, configuration }: CloudMirror,
   signal: AbortSignal,
 ): Promise<MirrorError | undefined> {
   const request = { id, md5, sizeBytes, lacking: [], undecided: destinations };
-  const result = await copyInstance(request, { source, budget, signal });
+  const copied = await copyInstance(request, { source, budget, signal });
+  const conflicting = copied.outcomes.some(({ kind }) => kind === 'conflict');
+  const settle = conflicting && configuration.conflicts === 'replace';
+  const result = settle ? await replaceConflicts({ source, archive, limitations, signal })(copied) : copied;
   report(mirror, result);
+  if (conflicting && configuration.conflicts === 'keep-target') return undefined;
   return decidingError(result.outcomes.flatMap(({ error }) => error ?? []));
+}
+
+/** @returns the error that decides, if any; a study whose instances are still on their way is synchronized later. */
+async function transferStudy(
+  { mirror, id }: StudyMessage,
+  { documents }: CloudMirror,
+  signal: AbortSignal,
+): Promise<MirrorError | undefined> {
+  const { outcomes } = await documents.syncOne(id, { signal });
+  for (const { destination, kind, error } of outcomes) {
+    log('info', 'study handled', { mirror, id, destination: destination.store.name, outcome: kind, code: error?.code });
+  }
+  const errors = outcomes.flatMap(
+    ({ error, pendingInstances }) => error ?? (pendingInstances > 0 ? [pending(id)] : []),
+  );
+  return decidingError(errors);
+}
+
+function pending(id: OrthancId): MirrorError {
+  return new MirrorError('busy', `instances of study ${id} are not at the target yet; its document follows them`);
 }
 
 /** A pause that cannot be written is no reason to lose the error that asked for it. */

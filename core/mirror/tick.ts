@@ -11,9 +11,10 @@ import { isMirrorError } from '../errors.ts';
 import type { Change, ChangeFeed } from '../follow/change-feed.ts';
 import { cursorSchema } from '../follow/cursor.ts';
 import { cursorAtEnd, followChanges } from '../follow/follow.ts';
-import { type InstanceId, isInstanceId, type Md5 } from '../identifiers.ts';
+import { type InstanceId, isInstanceId, type Md5, type OrthancId } from '../identifiers.ts';
 import type { StateDocument } from '../stores/archive/state.ts';
 import type { Store } from '../stores/store.ts';
+import type { DocumentSync } from './document-sync.ts';
 
 /** What is remembered between ticks: `state/<mirror>/schedule.json`. */
 export const scheduleSchema = z.strictObject({
@@ -38,8 +39,11 @@ export type Schedule = z.infer<typeof scheduleSchema>;
 /** The document of the schedule; a `StateDocument` of the archive is one. */
 export type ScheduleDocument = Pick<StateDocument<Schedule>, 'read' | 'write'>;
 
-/** What a queue message names. */
-export interface Announcement {
+/** What a queue message names: an instance to copy, or a study whose document is to be synchronized. */
+export type Announcement = InstanceAnnouncement | { readonly kind: 'study'; readonly id: OrthancId };
+
+export interface InstanceAnnouncement {
+  readonly kind: 'instance';
   readonly id: InstanceId;
   readonly md5?: Md5 | undefined;
   readonly sizeBytes?: number | undefined;
@@ -56,6 +60,8 @@ export interface TickOptions {
   readonly gone?: GoneKeeper | undefined;
   /** Ids that the archive remembers as removed, see {@link PlanOptions.removed}. */
   readonly removed?: PlanOptions['removed'];
+  /** Tells which study documents differ somewhere; absent where only instances are mirrored. */
+  readonly documents?: Pick<DocumentSync, 'announced' | 'differing'> | undefined;
   /** Records that the source has an instance again that was removed before. */
   readonly onReturned?: (id: InstanceId) => Promise<void>;
   /** Resolves when the queue acknowledged every announcement. */
@@ -176,7 +182,9 @@ class Tick {
     let schedule = start;
     for await (const step of followChanges(this.#options.feed, start.cursor, { signal: this.#options.deadline })) {
       if (step.kind === 'reset') return this.#begin(step.reason, schedule);
-      await this.#announce(newInstances(step.changes));
+      const studies =
+        (await this.#options.documents?.announced(step.changes, { signal: this.#options.deadline })) ?? [];
+      await this.#announce([...newInstances(step.changes), ...studies.map(asStudy)]);
       schedule = await this.#save({ ...schedule, cursor: step.cursor });
     }
     return schedule;
@@ -202,6 +210,8 @@ class Tick {
     }
     deadline.throwIfAborted();
     await this.#announce(part.announcements);
+    const studies = (await this.#options.documents?.differing(new Map(), { signal: deadline })) ?? [];
+    await this.#announce(studies.map(asStudy));
     this.#deletions = await gone?.complete({ signal: deadline });
     return this.#save({ ...schedule, inventory: null, comparedAt: now().toISOString() });
   }
@@ -240,10 +250,14 @@ function addTo(part: ComparedPart, { id, request }: PlannedInstance): void {
   part.ids += 1;
   if (request === undefined) return;
   const { md5, sizeBytes } = request;
-  part.announcements.push({ id, md5, sizeBytes });
+  part.announcements.push({ kind: 'instance', id, md5, sizeBytes });
 }
 
 function newInstances(changes: readonly Change[]): readonly Announcement[] {
   const ids = new Set(changes.filter(({ type }) => type === 'NewInstance').map(({ id }) => id));
-  return [...ids].filter(isInstanceId).map((id) => ({ id }));
+  return [...ids].filter(isInstanceId).map((id) => ({ kind: 'instance', id }));
+}
+
+function asStudy(id: OrthancId): Announcement {
+  return { kind: 'study', id };
 }
