@@ -7,9 +7,13 @@ import { registerAdvise } from './commands/advise.ts';
 import { registerAudit } from './commands/audit.ts';
 import { registerBackup } from './commands/backup.ts';
 import { registerCheck } from './commands/check.ts';
+import { registerDiff } from './commands/diff.ts';
+import { registerFind } from './commands/find.ts';
 import { registerImport } from './commands/import.ts';
+import { registerLs } from './commands/ls.ts';
 import { registerRestore } from './commands/restore.ts';
 import { registerRun } from './commands/run.ts';
+import { registerSnapshots } from './commands/snapshots.ts';
 import { registerVerify } from './commands/verify.ts';
 
 const packageFile = z.object({ version: z.string(), description: z.string() });
@@ -20,6 +24,10 @@ const registrations: readonly ((program: Command, context: CommandContext) => vo
   registerCheck,
   registerVerify,
   registerRestore,
+  registerSnapshots,
+  registerLs,
+  registerFind,
+  registerDiff,
   registerImport,
   registerBackup,
   registerAudit,
