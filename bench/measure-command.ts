@@ -32,7 +32,7 @@ export async function measureCommand(args: readonly string[]): Promise<CommandUs
   child.on('error', reject).on('close', resolve);
   const exitCode = await promise.finally(() => clearInterval(watch));
   const wallMs = performance.now() - startedAtMs;
-  if (exitCode !== 0) throw new Error(`orthanc-mirror ${args.join(' ')} exited with ${exitCode}\n${stderr}`);
+  if (exitCode !== 0) throw new Error(`orthanc-mirror ${args.join(' ')} exited with ${exitCode}\n${stdout}${stderr}`);
   return { wallMs, ...usage, stdout };
 }
 

@@ -12,8 +12,9 @@ export function cpuTimeMs(pid: number): number {
   return (Number(fields[14 - 3]) + Number(fields[15 - 3])) * tickMs;
 }
 
-/** The most memory that a running process ever had resident, in bytes. */
+/** The most memory that a running process ever had resident, in bytes. Throws for one that has ended. */
 export function peakResidentBytes(pid: number): number {
   const line = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  return Number(line?.[1] ?? 0) * 1024;
+  if (line === null) throw new Error(`/proc/${pid}/status does not tell the peak of resident memory`);
+  return Number(line[1]) * 1024;
 }

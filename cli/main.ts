@@ -33,7 +33,8 @@ async function main(): Promise<ExitCode> {
     await createProgram(context).parseAsync();
     return exitCode;
   } catch (error) {
-    return report(error, terminal);
+    // Whatever an interrupted command threw, the interruption is the reason.
+    return context.interruption.aborted ? exitCodes.interrupted : report(error, terminal);
   }
 }
 

@@ -5,15 +5,23 @@ import { z } from 'zod';
 import type { CommandContext } from './command-context.ts';
 import { registerAdvise } from './commands/advise.ts';
 import { registerAudit } from './commands/audit.ts';
+import { registerBackup } from './commands/backup.ts';
+import { registerCheck } from './commands/check.ts';
 import { registerImport } from './commands/import.ts';
+import { registerRestore } from './commands/restore.ts';
 import { registerRun } from './commands/run.ts';
+import { registerVerify } from './commands/verify.ts';
 
 const packageFile = z.object({ version: z.string(), description: z.string() });
 
 /** Every command, in the order of the help. */
 const registrations: readonly ((program: Command, context: CommandContext) => void)[] = [
   registerRun,
+  registerCheck,
+  registerVerify,
+  registerRestore,
   registerImport,
+  registerBackup,
   registerAudit,
   registerAdvise,
 ];
@@ -27,6 +35,8 @@ export function createProgram(context: CommandContext): Command {
     .description(description)
     .version(version)
     .showHelpAfterError('(add --help for the options)')
+    // Options behind the name of a command belong to that command, also where it has commands of its own.
+    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({
       writeOut: (text) => context.terminal.print(text.trimEnd()),

@@ -248,7 +248,7 @@ local function sendBatch()
   acknowledge(events, deleted)
 end
 
--- Whether this second still has room for a batch that is not full.
+-- Whether this second still has room for a batch that is not full, besides the one of the heartbeat.
 local function mayHurry()
   local now = os.time()
   if sentIn.second ~= now then
@@ -323,7 +323,7 @@ chain('OnHeartBeat', function()
     warnOfReplaced()
   end
   startOnce()
-  flush(false)
+  flush(true)
 end)
 
 chain('Initialize', function()

@@ -27,7 +27,7 @@ function unlisten(): void {
 }
 
 function endAll(): void {
-  for (const ending of [...endings]) ending();
+  for (const ending of endings) ending();
   endings.clear();
 }
 

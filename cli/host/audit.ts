@@ -146,20 +146,20 @@ async function tellMendable(
   { archive = '', endpoint, json }: AuditCommandOptions,
   { terminal }: CommandContext,
 ): Promise<void> {
-  const wanted = new Set<InstanceId>(instancesToMend(findings));
-  const total = wanted.size;
+  const wanted = instancesToMend(findings);
+  const held = new Set<InstanceId>();
   const objects = openObjectStorage(parseArchiveLocation(archive), { endpoint });
   try {
-    for (const id of [...wanted]) {
+    for (const id of wanted) {
       for await (const { key } of objects.list(`${folders.instances}${id}/`)) {
-        if (parseKey(key)?.kind === 'instance') wanted.delete(id);
+        if (parseKey(key)?.kind === 'instance') held.add(id);
       }
     }
   } finally {
     await objects.close();
   }
-  if (json) terminal.printJson({ kind: 'mendable', instances: total, inArchive: total - wanted.size });
-  else terminal.say(`the archive holds ${total - wanted.size} of the ${total} damaged or missing instances`);
+  if (json) terminal.printJson({ kind: 'mendable', instances: wanted.length, inArchive: held.size });
+  else terminal.say(`the archive holds ${held.size} of the ${wanted.length} damaged or missing instances`);
 }
 
 async function moveOrphans(

@@ -1,4 +1,5 @@
 /** What `import` prints: a line for each file that did not arrive, and the summary, as text and as JSON. */
+import type { DocumentCounts, DocumentProblem } from '../../core/import/import-documents.ts';
 import type { ImportSummary, ReportLine } from '../../core/import/report.ts';
 import { type ExitCode, exitCodeOf } from '../exit-codes.ts';
 import { formatBytes, formatCount, formatDuration } from '../format.ts';
@@ -6,6 +7,18 @@ import { formatBytes, formatCount, formatDuration } from '../format.ts';
 export interface ImportFacts {
   readonly dryRun: boolean;
   readonly durationMs: number;
+  /** What became of labels, metadata, attachments and protections; `undefined` if there was no index. */
+  readonly documents: DocumentCounts | undefined;
+}
+
+/** A document that did not arrive, as one line of text. */
+export function documentProblemLine({ level, id, error }: DocumentProblem): string {
+  return `document  ${level}/${id}  ${error.message} (${error.code})`;
+}
+
+/** A document that did not arrive, as a line of JSON. */
+export function jsonDocumentProblem({ level, id, error }: DocumentProblem) {
+  return { type: 'document-problem', level, id, reason: error.message, code: error.code };
 }
 
 /** A file that did not arrive, as one line of text. */
@@ -13,13 +26,18 @@ export function problemLine({ outcome, path, reason, code }: ReportLine): string
   return `${outcome}  ${JSON.stringify(path)}  ${reason ?? 'no reason known'} (${code ?? 'unknown'})`;
 }
 
-/** The exit code of an import: 0 when every DICOM file arrived. */
-export function exitCodeOfImport({ counts, stoppedBy, interrupted }: ImportSummary): ExitCode {
-  return exitCodeOf({ conflicting: 0, rejected: counts.refused, failed: counts.failed, interrupted, stoppedBy });
+/** The exit code of an import: 0 when every DICOM file arrived, and what the index says of them. */
+export function exitCodeOfImport(
+  { counts, stoppedBy, interrupted }: ImportSummary,
+  documents: DocumentCounts | undefined,
+): ExitCode {
+  const rejected = counts.refused + (documents?.refused ?? 0);
+  const failed = counts.failed + (documents?.failed ?? 0);
+  return exitCodeOf({ conflicting: 0, rejected, failed, interrupted, stoppedBy });
 }
 
 /** The last line of `import --json`. Fields are only ever added. */
-export function jsonSummary(summary: ImportSummary, { dryRun, durationMs }: ImportFacts) {
+export function jsonSummary(summary: ImportSummary, { dryRun, durationMs, documents }: ImportFacts) {
   const { counts, notDicom, storedBytes, stoppedBy, interrupted } = summary;
   return {
     type: 'summary',
@@ -32,15 +50,19 @@ export function jsonSummary(summary: ImportSummary, { dryRun, durationMs }: Impo
     refused: counts.refused,
     failed: counts.failed,
     storedBytes,
+    documents,
     durationMs: Math.round(durationMs),
     interrupted,
     stoppedBy: stoppedBy && { code: stoppedBy.code, reason: stoppedBy.message },
-    exitCode: exitCodeOfImport(summary),
+    exitCode: exitCodeOfImport(summary, documents),
   };
 }
 
 /** The summary as lines of text. */
-export function summaryLines(summary: ImportSummary, { dryRun, durationMs }: ImportFacts): readonly string[] {
+export function summaryLines(
+  summary: ImportSummary,
+  { dryRun, durationMs, documents }: ImportFacts,
+): readonly string[] {
   const { counts, notDicom, storedBytes, stoppedBy, interrupted } = summary;
   const count = dryRun ? counts['would-store'] : counts.stored;
   const counted = [
@@ -53,7 +75,13 @@ export function summaryLines(summary: ImportSummary, { dryRun, durationMs }: Imp
   return [
     `${counted.join(', ')} in ${formatDuration(durationMs)}`,
     ...[...notDicom].map(([what, files]) => `  not DICOM: ${what} ${formatCount(files)}`),
+    ...(documents === undefined ? [] : [documentsLine(documents)]),
     ...(stoppedBy === undefined ? [] : [`stopped: ${stoppedBy.message} (${stoppedBy.code})`]),
     ...(interrupted ? ['interrupted; run the same command again to go on'] : []),
   ];
+}
+
+function documentsLine({ written, unchanged, refused, failed }: DocumentCounts): string {
+  const counted = [`written ${written}`, `unchanged ${unchanged}`, `refused ${refused}`, `failed ${failed}`];
+  return `labels, metadata, attachments and protection of studies and patients: ${counted.join(', ')}`;
 }

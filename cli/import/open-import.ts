@@ -9,9 +9,10 @@ import { isSqliteFile } from '../../core/import/index-copy.ts';
 import { StorageIndex } from '../../core/import/storage-index.ts';
 import { secretResolver } from '../../core/secrets/resolve-secret.ts';
 import { secretsManagerFetcher } from '../../core/secrets/secrets-manager.ts';
-import { openArchive } from '../../core/stores/archive/archive.ts';
+import { Archive, openArchive } from '../../core/stores/archive/archive.ts';
 import { openObjectStorage, parseArchiveLocation } from '../../core/stores/archive/archive-location.ts';
 import { readManifest } from '../../core/stores/archive/manifest.ts';
+import type { ObjectStorage } from '../../core/stores/archive/object-storage.ts';
 import type { OrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
 import type { DestinationStore } from '../../core/stores/store.ts';
 import { emptyArchive } from '../absent-archive.ts';
@@ -32,6 +33,8 @@ export async function openSource({ path, options }: ImportArguments): Promise<Im
 /** The open destinations. */
 export interface OpenDestinations {
   readonly target: OrthancStore | undefined;
+  /** Where the archive lies, for its study documents; `undefined` without one, and in a dry run. */
+  readonly archiveObjects: ObjectStorage | undefined;
   readonly destinations: readonly Destination[];
   close(): Promise<void>;
 }
@@ -63,7 +66,8 @@ export async function openDestinations(
     destinations.push({ role: 'archive', store: archive });
   }
   const opened = opening.move();
-  return { target, destinations, close: () => opened.disposeAsync() };
+  const archiveObjects = archive instanceof Archive ? archive.objects : undefined;
+  return { target, archiveObjects, destinations, close: () => opened.disposeAsync() };
 }
 
 /** Opens the archive, and makes it if the place is empty; in a dry run an archive that does not exist holds nothing. */

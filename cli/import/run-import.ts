@@ -1,14 +1,24 @@
 /** The work of `import`: opens what is named, imports, reports. */
 import type { z } from 'zod';
+import { importDocuments } from '../../core/import/import-documents.ts';
 import { importFiles } from '../../core/import/import-files.ts';
 import { readMasterKeys } from '../../core/import/object-encryption.ts';
-import { type ImportSummary, isProblem, type ReportLine } from '../../core/import/report.ts';
+import { isProblem, type ReportLine } from '../../core/import/report.ts';
 import { defaultEncodingOf } from '../../core/import/target-encoding.ts';
+import { Limitations } from '../../core/studies/limitations.ts';
+import { studyServerOf } from '../../core/studies/study-server.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { importOptionValues } from '../commands/import.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { startProgress } from '../progress.ts';
-import { exitCodeOfImport, jsonSummary, problemLine, summaryLines } from './import-report.ts';
+import {
+  documentProblemLine,
+  exitCodeOfImport,
+  jsonDocumentProblem,
+  jsonSummary,
+  problemLine,
+  summaryLines,
+} from './import-report.ts';
 import { openDestinations, openIndex, openSource } from './open-import.ts';
 import { openReportFile } from './report-file.ts';
 
@@ -29,7 +39,9 @@ export async function runImport(given: ImportArguments, { terminal, interruption
   const masterKeys = await readMasterKeys(options.masterKey ?? []);
   const source = await openSource(given);
   opened.defer(() => source.close());
-  const { target, destinations, ...stores } = await openDestinations(given, (line) => terminal.warn(line));
+  const { target, archiveObjects, destinations, ...stores } = await openDestinations(given, (line) =>
+    terminal.warn(line),
+  );
   opened.defer(() => stores.close());
   const index = await openIndex(path, options.index);
   opened.defer(async () => index?.close());
@@ -50,20 +62,31 @@ export async function runImport(given: ImportArguments, { terminal, interruption
     onLine: async (line, counts) => {
       await report.write(line);
       showProgress({ instances: counts.instances, bytes: counts.storedBytes });
-      if (isProblem(line)) print(line);
+      if (isProblem(line)) printProblem(line);
     },
   });
-  tell(summary);
-  return exitCodeOfImport(summary);
+  const isComplete = !dryRun && !summary.interrupted && summary.stoppedBy === undefined;
+  const documents =
+    index === undefined || !isComplete
+      ? undefined
+      : await importDocuments({
+          source,
+          index,
+          masterKeys,
+          target: target && (await studyServerOf(target)),
+          archive: archiveObjects,
+          limitations: new Limitations(({ message }) => terminal.warn(message)),
+          draining: interruption,
+          onProblem: (problem) =>
+            json ? terminal.printJson(jsonDocumentProblem(problem)) : terminal.print(documentProblemLine(problem)),
+        });
+  const facts = { dryRun, durationMs: performance.now() - startedAtMs, documents };
+  if (json) terminal.printJson(jsonSummary(summary, facts));
+  else for (const line of summaryLines(summary, facts)) terminal.print(line);
+  return exitCodeOfImport(summary, documents);
 
-  function print(line: ReportLine): void {
+  function printProblem(line: ReportLine): void {
     if (json) terminal.printJson({ type: 'problem', ...line });
     else terminal.print(problemLine(line));
-  }
-
-  function tell(end: ImportSummary): void {
-    const facts = { dryRun, durationMs: performance.now() - startedAtMs };
-    if (json) terminal.printJson(jsonSummary(end, facts));
-    else for (const line of summaryLines(end, facts)) terminal.print(line);
   }
 }

@@ -3,9 +3,10 @@ import { type Standing, standingOf } from '../copy/decide.ts';
 import type { Destination } from '../copy/outcome.ts';
 import { isMirrorError, type MirrorError } from '../errors.ts';
 import type { InstanceId, Md5 } from '../identifiers.ts';
-import type { CallOptions, InventoryEntry, Store } from '../stores/store.ts';
+import type { InventoryEntry, Store } from '../stores/store.ts';
 import { mapInOrder } from './map-in-order.ts';
 import { type JoinedInstance, mergeJoin } from './merge-join.ts';
+import type { PlanOptions } from './plan.ts';
 
 /**
  * How one store stands to the source for one id.
@@ -14,16 +15,18 @@ import { type JoinedInstance, mergeJoin } from './merge-join.ts';
  * - `missing`: the source holds it, the store does not (an archive: not these bytes).
  * - `not-at-source`: the store holds it, the source does not.
  * - `conflict`: both hold it, with other bytes.
+ * - `removed`: an archive holds it and remembers that the source no longer had it: known, not a difference.
  * - `unknown`: no hash is to be had from one of the two, or it could not be asked: never counted as equal.
  */
-export type ComparisonKind = 'equal' | 'missing' | 'not-at-source' | 'conflict' | 'unknown';
+export type ComparisonKind = 'equal' | 'missing' | 'not-at-source' | 'conflict' | 'removed' | 'unknown';
 
-/** The signs of `rclone check --combined`, with the source on the left. */
+/** The signs of `rclone check --combined`, with the source on the left; `~` is our own. */
 export const comparisonSigns: Readonly<Record<ComparisonKind, string>> = {
   equal: '=',
   missing: '+',
   'not-at-source': '-',
   conflict: '*',
+  removed: '~',
   unknown: '!',
 };
 
@@ -37,6 +40,7 @@ export interface StoreComparison {
 /** One id that at least one of the stores holds, with how every destination stands to the source. */
 export interface ComparedInstance {
   readonly id: InstanceId;
+  readonly atSource: boolean;
   /** The source's hash, if it holds the id and tells. */
   readonly md5: Md5 | undefined;
   readonly comparisons: readonly StoreComparison[];
@@ -52,11 +56,14 @@ const lookupsAtOnce = 8;
 export function compareStores(
   source: Store,
   destinations: readonly Destination[],
-  { after, signal }: { readonly after?: InstanceId | undefined } & CallOptions = {},
+  { after, removed, signal }: PlanOptions = {},
 ): AsyncGenerator<ComparedInstance> {
   const stores = [source, ...destinations.map(({ store }) => store)];
-  const joined = mergeJoin(stores.map((store) => store.inventory({ after, signal })));
-  return mapInOrder(joined, lookupsAtOnce, (instance) => compareInstance(instance, source, destinations, signal));
+  const inventories = stores.map((store) => store.inventory({ after, signal }));
+  if (removed !== undefined) inventories.push(removed({ after, signal }));
+  return mapInOrder(mergeJoin(inventories), lookupsAtOnce, (instance) =>
+    compareInstance(instance, source, destinations, signal),
+  );
 }
 
 async function compareInstance(
@@ -67,7 +74,11 @@ async function compareInstance(
 ): Promise<ComparedInstance> {
   const [atSource = [], ...atDestinations] = held;
   const listed = destinations.map((destination, index) => ({ destination, there: atDestinations[index] ?? [] }));
-  if (atSource.length === 0) return { id, md5: undefined, comparisons: listed.flatMap(notAtSource) };
+  if (atSource.length === 0) {
+    const isRemoved = (atDestinations[destinations.length]?.length ?? 0) > 0;
+    const comparisons = listed.flatMap((one) => notAtSource(one, isRemoved));
+    return { id, atSource: false, md5: undefined, comparisons };
+  }
   const someHeld = listed.some(({ there }) => there.length > 0);
   const entry = someHeld ? await withHash(source, id, atSource, signal) : { entries: atSource };
   const md5 = entry.entries[0]?.md5;
@@ -78,17 +89,15 @@ async function compareInstance(
     if (error !== undefined) return { destination, kind: 'unknown', error };
     return { destination, kind: kindOf(standingOf(destination.role, entries, md5)) };
   });
-  return { id, md5, comparisons: await Promise.all(comparisons) };
+  return { id, atSource: true, md5, comparisons: await Promise.all(comparisons) };
 }
 
-function notAtSource({
-  destination,
-  there,
-}: {
-  destination: Destination;
-  there: readonly unknown[];
-}): StoreComparison[] {
-  return there.length === 0 ? [] : [{ destination, kind: 'not-at-source' }];
+function notAtSource(
+  { destination, there }: { readonly destination: Destination; readonly there: readonly unknown[] },
+  isRemoved: boolean,
+): StoreComparison[] {
+  if (there.length === 0) return [];
+  return [{ destination, kind: isRemoved && destination.role === 'archive' ? 'removed' : 'not-at-source' }];
 }
 
 function kindOf(standing: Standing): ComparisonKind {

@@ -44,3 +44,8 @@ export function environmentVariable(name: string): string | undefined {
 export function allEnvironmentVariables(): Readonly<Record<string, string | undefined>> {
   return process.env;
 }
+
+/** @returns the environment of a program that we start: our own, with additions. */
+export function environmentFor(additions: Readonly<Record<string, string>>): Record<string, string | undefined> {
+  return { ...process.env, ...additions };
+}

@@ -17,6 +17,8 @@ export interface CopyManyOptions extends CopyContext {
   readonly attempts?: number;
   /** How long to wait for a server that went away before it is given up; default one minute. */
   readonly patienceMs?: number;
+  /** May change what became of an instance before it is reported, such as replacing a target's version. */
+  readonly settle?: (result: CopyResult) => Promise<CopyResult>;
   /** Called once for each instance that was begun, with its final outcome at every destination. */
   readonly onResult: (result: CopyResult) => void;
   /** After this no new copy starts; what runs is finished. */

@@ -113,7 +113,8 @@ export class CopyPass {
     if (passing.length > 0) this.#concurrency.pushedBack();
     const settled = result.outcomes.filter((outcome) => !passing.includes(outcome));
     if (passing.length === 0 || this.#last || this.#stopping()) {
-      this.#options.onResult({ ...result, outcomes: [...settled, ...passing] });
+      const final = { ...result, outcomes: [...settled, ...passing] };
+      this.#options.onResult((await this.#options.settle?.(final)) ?? final);
       return;
     }
     // They are asked first next time: an unanswered POST may have been stored.

@@ -14,6 +14,7 @@ const meanings: Readonly<Record<string, string>> = {
 
 /** The code of a system error, e.g. `ENOENT`; `undefined` for anything else. */
 export function systemCode(error: unknown): string | undefined {
+  if (isMirrorError(error)) return undefined;
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
 

@@ -24,16 +24,23 @@ export function bucketSource(storage: ObjectStorage, prefix: string): ImportSour
       }
       return foundObject(storage, entry);
     },
-    async hasStorageFile(uuid) {
-      for (const key of [`${uuid}.dcm`, `${uuid}.dcm.enc`, `${uuid.slice(0, 2)}/${uuid.slice(2, 4)}/${uuid}`]) {
-        if ((await storage.head(`${prefix}${key}`)) !== undefined) {
-          return true;
+    async storageFile(uuid) {
+      for (const name of storageNames(uuid)) {
+        const entry = await storage.head(`${prefix}${name}`);
+        if (entry !== undefined) {
+          return foundObject(storage, entry);
         }
       }
-      return false;
+      return undefined;
     },
     close: () => storage.close(),
   };
+}
+
+/** How the plugin can have named the file of an attachment, in its flat and its legacy layout. */
+function storageNames(uuid: string): readonly string[] {
+  const flat = ['.dcm', '.dcm.enc', '.unk', '.unk.enc'].map((extension) => `${uuid}${extension}`);
+  return [...flat, `${uuid.slice(0, 2)}/${uuid.slice(2, 4)}/${uuid}`];
 }
 
 function foundObject(storage: ObjectStorage, { key, sizeBytes }: ObjectEntry): Found {

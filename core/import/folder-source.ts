@@ -12,9 +12,10 @@ export function folderSource(path: Buffer): ImportSource {
       const file = Buffer.from(reference, 'latin1');
       return foundFile(file, (await statOf(file)).size);
     },
-    async hasStorageFile(uuid) {
+    async storageFile(uuid) {
       const file = Buffer.concat([path, Buffer.from(`/${uuid.slice(0, 2)}/${uuid.slice(2, 4)}/${uuid}`)]);
-      return (await stat(file).catch(() => undefined))?.isFile() ?? false;
+      const stats = await stat(file).catch(() => undefined);
+      return stats?.isFile() === true ? foundFile(file, stats.size) : undefined;
     },
     async close() {},
   };

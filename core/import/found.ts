@@ -46,8 +46,8 @@ export interface ImportSource {
   walk(): AsyncIterable<Walked>;
   /** Finds a file again. Throws `vanished` if it is gone. */
   again(reference: string): Promise<Found>;
-  /** Whether the file of an attachment is there, in a plain Orthanc storage. */
-  hasStorageFile(uuid: string): Promise<boolean>;
+  /** Finds the file of an attachment, if this is an Orthanc storage; `undefined` if it is not there. */
+  storageFile(uuid: string): Promise<Found | undefined>;
   /** Frees connections. */
   close(): Promise<void>;
 }

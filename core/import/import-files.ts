@@ -214,7 +214,7 @@ class ImportRun {
   async #reportMissing(): Promise<void> {
     const { index, source } = this.#options;
     for (const file of index?.instanceFiles() ?? []) {
-      if (!file.isElsewhere && !(await source.hasStorageFile(file.uuid))) {
+      if (!file.isElsewhere && (await source.storageFile(file.uuid)) === undefined) {
         const path = `${file.uuid.slice(0, 2)}/${file.uuid.slice(2, 4)}/${file.uuid}`;
         const reason = `the index knows instance ${file.resourceId}, its file is missing; get it from a backup or the modality`;
         await this.#report(refused({ path }, reason));

@@ -13,6 +13,7 @@ import type { Cursor } from '../follow/cursor.ts';
 import { cursorAtEnd, followChanges } from '../follow/follow.ts';
 import { type InstanceId, isInstanceId } from '../identifiers.ts';
 import type { Store } from '../stores/store.ts';
+import type { DocumentSync } from './document-sync.ts';
 import { readAhead } from './read-ahead.ts';
 import { type Summary, SummaryCounter } from './summary.ts';
 
@@ -37,6 +38,10 @@ export interface MirrorRun {
   readonly removed?: PlanOptions['removed'];
   /** Records that the source has an instance again that was removed before. */
   readonly onReturned?: ((id: InstanceId) => Promise<void>) | undefined;
+  /** Keeps study documents equal; absent where only instances are mirrored. */
+  readonly documents?: DocumentSync | undefined;
+  /** Settles conflicts by the configured policy; absent: they are reported. */
+  readonly settleConflicts?: ((result: CopyResult) => Promise<CopyResult>) | undefined;
   /** Compare only, and report what would be copied. */
   readonly dryRun?: boolean;
   /** After the first comparison follow the feed until `draining` or `signal`. */
@@ -143,6 +148,7 @@ class Run {
     for (;;) {
       const cursor = feed === undefined ? undefined : await cursorAtEnd(feed, { signal });
       await this.#copy(readAhead(this.#plan(), planAhead));
+      if (!this.#over() && this.#run.dryRun !== true) await this.#run.documents?.reconcile(this.#withdrawn, { signal });
       if (feed === undefined || cursor === undefined || this.#run.dryRun === true || this.#done()) return;
       const compareAtMs = performance.now() + (watch?.reconcileMs ?? 0);
       const again = await this.#follow(feed, cursor, compareAtMs);
@@ -158,6 +164,7 @@ class Run {
         if (step.kind === 'reset') return true;
         await this.#copy(this.#announced(step.changes));
         if (this.#done()) return false;
+        await this.#run.documents?.follow(step.changes, this.#withdrawn, { signal });
         cursor = step.cursor;
       }
       if (watch === undefined) return false;
@@ -181,7 +188,7 @@ class Run {
       observer?.onCompared?.(planned.id);
       gone?.note(planned);
       if (planned.atSource && planned.markedRemoved && !dryRun) await this.#run.onReturned?.(planned.id);
-      this.#note(planned);
+      await this.#note(planned);
       if (planned.request === undefined) continue;
       observer?.onPlanned?.(planned.request);
       yield planned.request;
@@ -192,10 +199,16 @@ class Run {
   }
 
   /** Counts what the listings settle; an instance with a request is counted when that is done. */
-  #note({ id, atSource, request, settled, onlyAt }: PlannedInstance): void {
+  async #note({ id, atSource, request, settled, onlyAt }: PlannedInstance): Promise<void> {
     if (!atSource && onlyAt.length > 0) this.#counter.addNotAtSource();
-    if (atSource && request === undefined)
-      this.#report({ id, md5: undefined, sizeBytes: undefined, outcomes: settled });
+    if (!atSource || request !== undefined) return;
+    const result = { id, md5: undefined, sizeBytes: undefined, outcomes: settled };
+    this.#report(this.#run.dryRun === true ? result : await this.#settle(result));
+  }
+
+  async #settle(result: CopyResult): Promise<CopyResult> {
+    if (!result.outcomes.some(({ kind }) => kind === 'conflict')) return result;
+    return (await this.#run.settleConflicts?.(result)) ?? result;
   }
 
   async *#announced(changes: readonly Change[]): AsyncGenerator<CopyRequest> {
@@ -221,6 +234,7 @@ class Run {
       draining,
       signal,
       ...(patienceMs === undefined ? {} : { patienceMs }),
+      settle: (result) => this.#settle(result),
       onResult: (result) => this.#report(result),
     } satisfies CopyManyOptions);
     this.#concludeFrom(end);
@@ -244,6 +258,7 @@ class Run {
 
   #report(result: CopyResult): void {
     this.#counter.add(result);
+    if (result.outcomes.some(({ kind }) => kind === 'copied')) this.#run.documents?.noteCopied(result.id);
     this.#run.observer?.onResult?.(result);
   }
 

@@ -25,8 +25,12 @@ export interface ViewOptions {
   readonly at?: Date | undefined;
   /** Only these instances. */
   readonly only?: ReadonlySet<InstanceId> | undefined;
+  /** Only versions that the archive received at this time or later. */
+  readonly archivedSince?: Date | undefined;
   /** Also what was removed from the source by then. */
-  readonly includeRemoved?: boolean;
+  readonly includeRemoved?: boolean | undefined;
+  /** Called by a listing for each instance that is left out because it was removed from the source. */
+  readonly onRemoved?: ((id: InstanceId) => void) | undefined;
 }
 
 export class ArchiveView implements Store {
@@ -44,7 +48,7 @@ export class ArchiveView implements Store {
     const joined = mergeJoin([this.#archive.inventory(options), this.#removals(options)]);
     for await (const { held } of joined) {
       const [versions = [], removals = []] = held;
-      const entry = this.#chosen(versions.filter(isVersion), removals.filter(isRemovalEntry));
+      const entry = this.#chosen(versions.filter(isVersion), removals.filter(isRemovalEntry), this.#options.onRemoved);
       if (entry !== undefined) yield entry;
     }
   }
@@ -72,11 +76,19 @@ export class ArchiveView implements Store {
     for await (const removal of listRemovals(this.#archive.objects, options)) yield entryOf(removal);
   }
 
-  #chosen(versions: readonly ArchivedVersion[], removals: readonly RemovalEntry[]): InventoryEntry | undefined {
-    const { at, only, includeRemoved = false } = this.#options;
+  #chosen(
+    versions: readonly ArchivedVersion[],
+    removals: readonly RemovalEntry[],
+    onRemoved?: (id: InstanceId) => void,
+  ): InventoryEntry | undefined {
+    const { at, only, archivedSince, includeRemoved = false } = this.#options;
     const id = versions[0]?.id;
     if (id === undefined || only?.has(id) === false) return undefined;
-    return versionAt(versions, includeRemoved ? [] : removals, at);
+    const newest = versionAt(versions, [], at);
+    if (newest === undefined || (archivedSince !== undefined && newest.archivedAt < archivedSince)) return undefined;
+    if (includeRemoved || versionAt(versions, removals, at) !== undefined) return newest;
+    onRemoved?.(id);
+    return undefined;
   }
 }
 

@@ -1,6 +1,7 @@
 /** Makes a server hold what a study document and a patient document say. */
 import { isMirrorError } from '../errors.ts';
-import { throwIfAborted } from '../stores/archive/aborted.ts';
+import type { OrthancId } from '../identifiers.ts';
+import { throwIfAborted } from '../stores/aborted.ts';
 import { applyChange } from './apply-change.ts';
 import type { OpenAttachment } from './attachment-source.ts';
 import type { Limitations } from './limitations.ts';
@@ -13,6 +14,8 @@ import type { StudyServer } from './study-server.ts';
 export interface ApplyOptions extends ReadOptions {
   readonly attachments: OpenAttachment;
   readonly limitations: Limitations;
+  /** Write to these resources only. */
+  readonly only?: ReadonlySet<OrthancId> | undefined;
 }
 
 export interface Applied {
@@ -84,8 +87,9 @@ async function converge(server: StudyServer, options: ApplyOptions, plan: () => 
   for (let attempt = 1; ; attempt += 1) {
     try {
       const { changes, pendingInstances, namesUnknown } = await plan();
-      const { attachments, signal } = options;
+      const { attachments, only, signal } = options;
       for (const change of changes) {
+        if (only?.has(change.id) === false) continue;
         throwIfAborted(signal);
         if (await applyChange(server, change, { attachments, signal, namesUnknown })) written += 1;
       }

@@ -74,10 +74,7 @@ export async function archiveDocument(
       : await readArchivedPatient(objects, document.id, { signal });
   const hash = contentHash(document);
   if (newest !== undefined && contentHash(newest.document) === hash) return { key: newest.key, written: false };
-  const held = new Set(newest === undefined ? [] : attachmentsIn(newest.document).map(keyOfAttachment));
-  for (const place of attachmentsIn(document)) {
-    if (!held.has(keyOfAttachment(place))) await archiveAttachment(objects, place, options);
-  }
+  await archiveAttachments(objects, document, options, newest?.document);
   const at = laterThan(newest?.at, options.now?.() ?? new Date());
   const keyOf = document.format === 'orthanc-mirror-study' ? studyKey : patientKey;
   const key = keyOf(document.id, at, hash.slice(0, 8));
@@ -86,10 +83,26 @@ export async function archiveDocument(
   return { key, written: true };
 }
 
+/**
+ * Writes the bytes of a document's attachments that the archive lacks; those of `archived`, which is in the archive, are
+ * not asked for. Errors as in {@link archiveDocument}.
+ */
+export async function archiveAttachments(
+  objects: ObjectStorage,
+  document: StudyDocument | PatientDocument,
+  options: Pick<ArchiveOptions, 'attachments' | 'signal'>,
+  archived?: StudyDocument | PatientDocument,
+): Promise<void> {
+  const held = new Set(archived === undefined ? [] : attachmentsIn(archived).map(keyOfAttachment));
+  for (const place of attachmentsIn(document)) {
+    if (!held.has(keyOfAttachment(place))) await archiveAttachment(objects, place, options);
+  }
+}
+
 async function archiveAttachment(
   objects: ObjectStorage,
   place: AttachmentPlace,
-  { attachments, signal }: ArchiveOptions,
+  { attachments, signal }: Pick<ArchiveOptions, 'attachments' | 'signal'>,
 ): Promise<void> {
   const key = keyOfAttachment(place);
   if ((await objects.head(key, { signal })) !== undefined) return;

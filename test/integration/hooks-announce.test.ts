@@ -1,6 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { type HookedOrthancOptions, startHookedOrthanc, testSecret } from '../support/hooks/hooked-orthanc.ts';
-import { annotateAt, deleteAt, logEverything, nthInstance, postLatencies, postTo } from '../support/hooks/study-at.ts';
+import {
+  annotateAt,
+  deleteAt,
+  logEverything,
+  nthInstance,
+  postLatencies,
+  postTo,
+  postUntil,
+} from '../support/hooks/study-at.ts';
 import { startWebhook } from '../support/hooks/webhook-server.ts';
 
 type Hooked = Pick<HookedOrthancOptions, 'version' | 'hook' | 'config'>;
@@ -48,8 +56,12 @@ describe.each(hooks)('the $hook hook in Orthanc $version', ({ hook, version, con
     await annotateAt(url, 'instances', id);
     await webhook.told({ kind: 'resource', level: 'instances', id });
     await deleteAt(url, 'studies', studyId);
-    await webhook.told({ kind: 'deletion', level: 'instances', id });
-    await webhook.told({ kind: 'deletion', level: 'studies', id: studyId });
+    // Without a heartbeat the Lua hook sends what waits at the next event.
+    const toldDeletions = Promise.all([
+      webhook.told({ kind: 'deletion', level: 'instances', id }),
+      webhook.told({ kind: 'deletion', level: 'studies', id: studyId }),
+    ]);
+    await postUntil(url, 'later', 200, toldDeletions);
 
     await hooked.server.pause();
     const log = await hooked.log();
@@ -67,8 +79,7 @@ describe.each(hooks)('the $hook hook in Orthanc $version', ({ hook, version, con
     await webhook.down();
     const down = await postLatencies(url, 'down', 200);
     await webhook.up();
-    await webhook.told({ kind: 'instance', id: nthInstance('down', 0).id });
-    await postTo(url, nthInstance('back', 0));
+    await postUntil(url, 'back', 200, webhook.told({ kind: 'instance', id: nthInstance('down', 0).id }));
     await webhook.told({ kind: 'instance', id: nthInstance('back', 0).id });
     await webhook.hang();
     const hanging = await postLatencies(url, 'hanging', 200, () => webhook.unanswered > 0);
@@ -101,6 +112,15 @@ describe.each(hooks.filter(({ version }) => version === '1.13.0'))('the $hook ho
     const after = webhook.announcements.slice(toldOnce).filter(({ kind }) => kind === 'deletion');
     expect(after).toEqual([]);
   });
+});
+
+it('announces nothing from a server that a dead webhook would stop for a minute, and says what to configure', async () => {
+  await using webhook = await startWebhook(webhookOptions);
+  await using hooked = await startHookedOrthanc({ hook: 'lua', version: '1.10.1', webhookUrl: webhook.url });
+  await postTo(hooked.server.url, nthInstance('inactive', 0));
+  await hooked.server.pause();
+  expect(webhook.announcements).toEqual([]);
+  expect(await hooked.log()).toContain('set "HttpTimeout" to at most 10');
 });
 
 function describeLatencies(measured: Readonly<Record<string, { medianMs: number; p99Ms: number; longestMs: number }>>) {

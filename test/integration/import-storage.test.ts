@@ -129,15 +129,20 @@ describe.each(orthancVersions().map(({ version }) => version))('a storage of Ort
 
     test('gives labels, metadata, attachments and protection', async () => {
       const index = await StorageIndex.open(join(storage, 'index'));
-      const documents = [...index.documents()];
+      const found = index.studies(async () => undefined);
+      const studies = await Array.fromAsync(found.studies());
+      const patients = await Array.fromAsync(found.patients());
       await index.close();
-      const study = documents.find(({ id }) => id === attachmentOwner);
-      expect(study?.metadata).toEqual(new Map([[1030, 'checked']]));
-      expect(study?.attachments).toMatchObject([
-        { contentType: 1031, sizeBytes: 8, md5: md5Of(Buffer.from('a report')) },
-      ]);
+      const study = studies.find(({ id }) => id === attachmentOwner);
+      expect(study?.metadata).toEqual({ 1030: 'checked' });
+      expect(study?.attachments).toEqual({ 1031: { md5: md5Of(Buffer.from('a report')), sizeBytes: 8 } });
       expect(study?.labels).toEqual(supportsLabels(version) ? ['urgent'] : []);
-      expect(documents.filter(({ isProtected }) => isProtected === true)).toHaveLength(1);
+      expect(patients.filter((patient) => patient.protected)).toHaveLength(1);
+      const held = studies.flatMap(({ series }) => series.flatMap((each) => each.instances));
+      expect(held.map(({ id, md5 }) => `${id} ${md5}`).sort()).toEqual(
+        instances.map(({ id, md5 }) => `${id} ${md5}`).sort(),
+      );
+      expect(held.every(({ systemMetadata }) => systemMetadata.ReceptionDate !== undefined)).toBe(true);
     });
 
     test.each([true, false])('names every file that is cut, zeroed or missing (index: %s)', (withIndex) =>

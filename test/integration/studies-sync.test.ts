@@ -156,7 +156,7 @@ describe.each([
     expect(archived?.document.tags).toMatchObject({ AccessionNumber: 'GENERATED', StudyDate: '20240229' });
     expect(archived?.document.series[0]?.tags).toMatchObject({ Modality: 'OT' });
     const patient = await readArchivedPatient(archive.archive.objects, study.patients);
-    expect(patient?.document.tags['PatientID']).toMatch(/^GENERATED-/);
+    expect(patient?.document.tags.PatientID).toMatch(/^GENERATED-/);
     expect(await keysBelow(`studies/${study.studies}/`)).toHaveLength(1);
     expect(await keysBelow(`patients/${study.patients}/`)).toHaveLength(1);
 

@@ -1,6 +1,7 @@
 /** A proxy in front of a real server that breaks what passes, as networks and servers do. Streams; keeps no body. */
 import { once } from 'node:events';
 import { type ClientRequest, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer, type ServerOptions } from 'node:https';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -65,8 +66,8 @@ export interface FaultProxy {
   close(): Promise<void>;
 }
 
-/** Starts a proxy in front of `targetUrl` on a free loopback port. */
-export async function startFaultProxy(targetUrl: string): Promise<FaultProxy> {
+/** Starts a proxy in front of `targetUrl` on a free loopback port, with TLS if there are options for it. */
+export async function startFaultProxy(targetUrl: string, tls?: ServerOptions): Promise<FaultProxy> {
   const seen: SeenRequest[] = [];
   let faults: { readonly fault: Fault; left: number }[] = [];
   const takeEffect = (one: SeenRequest): Effect | undefined => {
@@ -74,7 +75,7 @@ export async function startFaultProxy(targetUrl: string): Promise<FaultProxy> {
     if (met !== undefined) met.left -= 1;
     return met?.fault.effect;
   };
-  const server = createServer((incoming, answer) => {
+  const handle = (incoming: IncomingMessage, answer: ServerResponse) => {
     const one = {
       method: incoming.method ?? '',
       path: incoming.url ?? '',
@@ -86,13 +87,14 @@ export async function startFaultProxy(targetUrl: string): Promise<FaultProxy> {
     seen.push(one);
     // A client or server that goes away while something passes is what this proxy is for.
     new Exchange(targetUrl, incoming, answer, one, takeEffect(one)).run().catch(() => reset(incoming));
-  });
+  };
+  const server = tls === undefined ? createServer(handle) : createTlsServer(tls, handle);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('the proxy has no port');
   return {
-    url: `http://127.0.0.1:${address.port}`,
+    url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${address.port}`,
     seen,
     break: (...broken) => {
       faults = broken.map((fault) => ({ fault, left: fault.times ?? Number.POSITIVE_INFINITY }));

@@ -40,7 +40,12 @@ test('a dry run says that it would', () => {
 test('the JSON summary has the same counts', () => {
   expect(summarize(clean, facts)).toMatchObject({
     type: 'summary',
-    ...{ copied: 1234, alreadyEqual: 0, vanished: 0, conflicting: 0, rejected: 0, failed: 0 },
+    copied: 1234,
+    alreadyEqual: 0,
+    vanished: 0,
+    conflicting: 0,
+    rejected: 0,
+    failed: 0,
     destinations: [
       { name: 'target.example', role: 'target', copied: 1234 },
       { name: '/backup', role: 'archive', alreadyEqual: 1234 },

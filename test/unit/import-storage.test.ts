@@ -173,8 +173,9 @@ describe.each([3, 4, 5, 6])('a storage with an index of schema %i', (schema) => 
       resources: [
         { level: 1, id: patient, isProtected: true },
         { level: 2, id: study, metadata: { 7: 'system', 1024: 'user' }, labels: ['urgent'] },
-        { level: 4, id: first.id },
-        { level: 4, id: second.id },
+        { level: 3, id: orthancIdOf('p', 's', 'e') },
+        { level: 4, id: first.id, parent: 3 },
+        { level: 4, id: second.id, parent: 3 },
       ],
       files: [
         { id: first.id, uuid: uuid0, type: 1, sizeBytes: first.sizeBytes, md5: first.md5 },
@@ -206,18 +207,31 @@ describe.each([3, 4, 5, 6])('a storage with an index of schema %i', (schema) => 
 
   test('gives the documents of its resources', async () => {
     const index = await storage();
-    const documents = [...index.documents()];
+    const found = index.studies(async ({ uuid }) => (uuid === uuid3 ? third.md5 : undefined));
+    const [patients, studies] = [await Array.fromAsync(found.patients()), await Array.fromAsync(found.studies())];
     await index.close();
     expect(index.schemaVersion).toBe(schema);
-    expect(documents).toEqual([
-      { level: 'patients', id: patient, metadata: new Map(), labels: [], attachments: [], isProtected: true },
+    expect(patients).toMatchObject([{ id: patient, protected: true }]);
+    expect(studies).toMatchObject([
       {
-        level: 'studies',
         id: study,
-        metadata: new Map([[1024, 'user']]),
+        patientId: patient,
         labels: schema === 6 ? ['urgent'] : [],
-        attachments: [expect.objectContaining({ uuid: uuid3, contentType: 1030, sizeBytes: third.sizeBytes })],
-        isProtected: undefined,
+        metadata: { 1024: 'user' },
+        systemMetadata: { LastUpdate: 'system' },
+        attachments: { 1030: { md5: third.md5, sizeBytes: third.sizeBytes } },
+        series: [
+          {
+            instances: expect.arrayContaining([
+              expect.objectContaining({
+                id: first.id,
+                md5: schema === 3 ? null : first.md5,
+                sizeBytes: first.sizeBytes,
+              }),
+              expect.objectContaining({ id: second.id }),
+            ]),
+          },
+        ],
       },
     ]);
   });

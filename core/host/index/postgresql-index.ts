@@ -57,7 +57,8 @@ function reader(
     describe: () => guard(describe(client)),
     files: () => files(name, client, columns),
     among: (uuids) => guard(among(client, columns, uuids)),
-    pendingDeletions: () => guard(pendingDeletions(client)),
+    // Table DeletedFiles is no queue here: the plugin fills it while it deletes, and empties it when it next deletes.
+    pendingDeletions: async () => new Set(),
     close: () => client.end(),
   };
 }
@@ -93,17 +94,6 @@ async function among(
 ): Promise<ReadonlyMap<string, IndexedFile>> {
   const { rows } = await client.query(`${filesQuery(columns)} WHERE file.uuid = ANY($1)`, [[...uuids]]);
   return new Map(rows.map((row) => indexedFile(row, 0)).map((file) => [file.uuid, file]));
-}
-
-async function pendingDeletions(client: pg.Client): Promise<ReadonlySet<string>> {
-  if ((await columnsOf(client, 'deletedfiles')).size === 0) return new Set();
-  const { rows } = await client.query('SELECT uuid FROM DeletedFiles');
-  return new Set(
-    z
-      .array(z.object({ uuid: z.string() }))
-      .parse(rows)
-      .map(({ uuid }) => uuid),
-  );
 }
 
 const totals = z.object({ instances: z.coerce.number(), bytes: z.coerce.number() });

@@ -14,14 +14,20 @@ export function openUnused(path: string): DatabaseSync {
   return guarded(path, () => new DatabaseSync(url, { readOnly: true }));
 }
 
-/**
- * Takes the log of a copied database into its main file, checks the whole, and leaves one file.
- * Throws `answer-malformed` if the copy is damaged.
- */
+/** Takes the log of a copied database into its main file. Throws `answer-malformed` if the copy is damaged. */
 export function foldLog(path: string): void {
   const database = guarded(path, () => new DatabaseSync(path));
   try {
     guarded(path, () => database.exec('PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE;'));
+  } finally {
+    database.close();
+  }
+}
+
+/** Reads a whole database that nobody has open. Throws `answer-malformed` if it is damaged. */
+export function checkIntegrity(path: string): void {
+  const database = openUnused(path);
+  try {
     const problems = guarded(path, () => database.prepare('PRAGMA integrity_check').all());
     const [first] = problems;
     if (problems.length !== 1 || first?.integrity_check !== 'ok') throw damaged(path);

@@ -38,10 +38,11 @@ export async function openFolderStorage(folder: string): Promise<StorageArea> {
 
 async function* list(folder: string, options: CallOptions = {}): AsyncGenerator<StoredFile> {
   for (const first of await subfolders(folder)) {
-    for (const second of await subfolders(join(folder, first))) {
+    // Orthanc removes a folder when it deletes the last file in it.
+    for (const second of await subfolders(join(folder, first), true)) {
       options.signal?.throwIfAborted();
       const parent = join(folder, first, second);
-      const inPlace = (await names(parent)).filter(({ name }) => name.startsWith(first + second) && isUuid(name));
+      const inPlace = (await names(parent, true)).filter(({ name }) => name.startsWith(first + second) && isUuid(name));
       const files = await Promise.all(inPlace.map(({ name }) => stored(name, join(parent, name))));
       yield* files.filter((file) => file !== undefined);
     }
@@ -49,16 +50,17 @@ async function* list(folder: string, options: CallOptions = {}): AsyncGenerator<
 }
 
 /** The folders of two hexadecimal digits, in ascending order. */
-async function subfolders(folder: string): Promise<string[]> {
-  const entries = await names(folder);
+async function subfolders(folder: string, mayVanish = false): Promise<string[]> {
+  const entries = await names(folder, mayVanish);
   return entries.filter((entry) => !entry.isFile() && /^[0-9a-f]{2}$/.test(entry.name)).map(({ name }) => name);
 }
 
-async function names(folder: string): Promise<Dirent[]> {
+async function names(folder: string, mayVanish = false): Promise<Dirent[]> {
   try {
     const entries = await readdir(folder, { withFileTypes: true });
     return entries.sort((left, right) => (left.name < right.name ? -1 : 1));
   } catch (error) {
+    if (mayVanish && systemCode(error) === 'ENOENT') return [];
     throw fileError(error, folder, 'configuration');
   }
 }

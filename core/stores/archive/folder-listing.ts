@@ -1,7 +1,7 @@
 /** Listing a folder tree as keys in byte order, holding no more than the names of the folders on the current path. */
 import { opendir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { throwIfAborted } from './aborted.ts';
+import { throwIfAborted } from '../aborted.ts';
 import { unlessAbsent } from './folder-errors.ts';
 import { inOrder } from './in-order.ts';
 import { compareKeys } from './key-order.ts';

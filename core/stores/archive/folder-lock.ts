@@ -3,7 +3,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { MirrorError } from '../../errors.ts';
-import { throwIfAborted } from './aborted.ts';
+import { throwIfAborted } from '../aborted.ts';
 
 /** SQLITE_BUSY: another connection holds the lock. */
 const sqliteBusy = z.object({ errcode: z.literal(5) });

@@ -1,14 +1,15 @@
 /** Objects as files in a folder. Once `putOnce` or `replaceIf` returned, a power cut loses nothing of it. */
-import { type FileHandle, link, open, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, link, open, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { throwIfAborted, untilAborted } from '../aborted.ts';
 import type { CallOptions, InstanceBytes } from '../store.ts';
-import { throwIfAborted, untilAborted } from './aborted.ts';
 import { DurableFolders } from './durable-folders.ts';
 import { fileBody } from './file-body.ts';
 import { folderError, hasErrorCode, onFolder, unlessAbsent } from './folder-errors.ts';
 import { entryOf, etagOf, listFolderNames, listFolderTree, temporaryFolder } from './folder-listing.ts';
 import { FolderLock } from './folder-lock.ts';
 import { checkKey } from './key-check.ts';
+import { keyTime } from './keys.ts';
 import type { GetOptions, ListOptions, ObjectEntry, ObjectStorage, OpenObject, PutOptions } from './object-storage.ts';
 import { makeNewer, removeLeftovers, temporaryName, writeSynced } from './temporary-files.ts';
 import { verifiedBody } from './verified-body.ts';
@@ -106,6 +107,14 @@ export class FolderObjects implements ObjectStorage {
     });
   }
 
+  supersede(key: string, bytes: InstanceBytes, options: PutOptions): Promise<void> {
+    return this.#withTemporary(async (temporary) => {
+      await writeSynced(this.name, temporary, verifiedBody(bytes, options));
+      throwIfAborted(options.signal);
+      await onFolder(this.name, () => this.#putInPlaceOf(key, temporary));
+    });
+  }
+
   async delete(key: string, options: CallOptions = {}): Promise<void> {
     if ((await this.head(key, options)) === undefined) {
       return;
@@ -157,6 +166,23 @@ export class FolderObjects implements ObjectStorage {
     await rename(temporary, path);
     await this.#folders.sync(dirname(path));
     return { etag };
+  }
+
+  /** Links the damaged file aside first, then gives its name to the right one in one step: the name is never absent. */
+  async #putInPlaceOf(key: string, temporary: string): Promise<void> {
+    const path = this.#pathOf(key);
+    const damaged = await unlessAbsent(stat(path));
+    if (damaged !== undefined) {
+      const aside = this.#pathOf(`superseded/${key}.${keyTime(new Date())}`);
+      await this.#folders.create(dirname(aside));
+      await link(path, aside);
+      await this.#folders.sync(dirname(aside));
+      // The time tells when the archive received these bytes; that does not change by mending them.
+      await utimes(temporary, damaged.atime, damaged.mtime);
+    }
+    await this.#folders.create(dirname(path));
+    await rename(temporary, path);
+    await this.#folders.sync(dirname(path));
   }
 
   async #withTemporary<T>(work: (path: string) => Promise<T>): Promise<T> {

@@ -121,6 +121,13 @@ export interface ObjectStorage {
   ): Promise<{ readonly etag: string } | 'changed'>;
 
   /**
+   * Puts right bytes in the place of an object that was found damaged; the only way to replace one that is written
+   * once. What was there is kept: in a bucket as the version before (the bucket must be versioned), in a folder as
+   * `superseded/<key>.<time>`. All or nothing like {@link putOnce}, and never without the MD5 of the right bytes.
+   */
+  supersede(key: string, bytes: InstanceBytes, options: PutOptions & { readonly md5: Md5 }): Promise<void>;
+
+  /**
    * Deletes what is under the key, if anything. Idempotent. Only for documents of state, leases and inboxes: nothing in
    * the code calls it for `instances/` or any other record of the archive, and the roles in the cloud do not permit it.
    */

@@ -1,7 +1,7 @@
 /** The body of an answer of S3. */
 import type { Readable } from 'node:stream';
 import { MirrorError } from '../../errors.ts';
-import { untilAborted } from './aborted.ts';
+import { untilAborted } from '../aborted.ts';
 import type { OpenObject } from './object-storage.ts';
 import { s3Error } from './s3-errors.ts';
 

@@ -3,7 +3,7 @@
  * and those that other servers (MinIO, Ceph) add.
  */
 import { type ErrorCode, isMirrorError, MirrorError } from '../../errors.ts';
-import { abortedError } from './aborted.ts';
+import { abortedError } from '../aborted.ts';
 
 type Meaning = readonly [ErrorCode, string];
 

@@ -25,6 +25,8 @@ export interface MultipartOptions {
   /** Bytes of each part; more if the object would have too many parts. Three of them are held in memory. */
   readonly partBytes: number;
   readonly contentType: string | undefined;
+  /** Completes even if there is an object under the key, which becomes an older version. */
+  readonly supersedes?: boolean;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -57,7 +59,7 @@ export async function uploadInParts(
     const command = new CompleteMultipartUploadCommand({
       ...upload,
       MultipartUpload: { Parts: parts },
-      IfNoneMatch: '*',
+      ...(options.supersedes !== true && { IfNoneMatch: '*' }),
     });
     // 404: an earlier try completed the upload, and its answer was lost.
     const answer = await requests.sendOr([404, 409, 412], signal, (call) => requests.client.send(command, call));

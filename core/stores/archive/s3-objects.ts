@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import {
   DeleteObjectCommand,
+  GetBucketVersioningCommand,
   GetObjectCommand,
   HeadBucketCommand,
   HeadObjectCommand,
@@ -14,8 +15,8 @@ import {
 } from '@aws-sdk/client-s3';
 import { MirrorError } from '../../errors.ts';
 import { type Md5, md5Of } from '../../identifiers.ts';
+import { throwIfAborted } from '../aborted.ts';
 import type { CallOptions, InstanceBytes } from '../store.ts';
-import { throwIfAborted } from './aborted.ts';
 import { checkKey } from './key-check.ts';
 import type { GetOptions, ListOptions, ObjectEntry, ObjectStorage, OpenObject, PutOptions } from './object-storage.ts';
 import { s3Body } from './s3-body.ts';
@@ -159,6 +160,25 @@ export class S3Objects implements ObjectStorage {
     throw new MirrorError('busy', `${this.name}: another process is writing the same document`);
   }
 
+  async supersede(key: string, bytes: InstanceBytes, options: PutOptions & { readonly md5: Md5 }): Promise<void> {
+    checkKey(key);
+    await this.#requireVersions(options);
+    if (options.sizeBytes <= this.#partBytes) {
+      const command = new PutObjectCommand({
+        ...this.#at(key),
+        ...checkedBody(await collectVerified(bytes, options), options.md5),
+        ContentType: options.contentType,
+      });
+      await this.#requests.send(options.signal, (call) => this.#requests.client.send(command, call));
+      return;
+    }
+    const target = { requests: this.#requests, bucket: this.#bucket, key: this.#prefix + key };
+    const { sizeBytes, contentType, signal } = options;
+    const upload = { sizeBytes, contentType, signal, partBytes: this.#partBytes, supersedes: true };
+    await uploadInParts(target, verifiedBody(bytes, options), upload);
+    await this.#checkSize(key, options);
+  }
+
   async delete(key: string, options: CallOptions = {}): Promise<void> {
     const command = new DeleteObjectCommand(this.#at(key));
     await this.#requests.send(options.signal, (call) => this.#requests.client.send(command, call));
@@ -166,6 +186,17 @@ export class S3Objects implements ObjectStorage {
 
   async close(): Promise<void> {
     this.#requests.client.destroy();
+  }
+
+  async #requireVersions(options: CallOptions): Promise<void> {
+    const command = new GetBucketVersioningCommand({ Bucket: this.#bucket });
+    const { Status } = await this.#requests.send(options.signal, (call) => this.#requests.client.send(command, call));
+    if (Status === 'Enabled') return;
+    throw new MirrorError(
+      'configuration',
+      `${this.name} keeps no versions, so a damaged object cannot be put right without losing it; ` +
+        'enable versioning of the bucket and repeat',
+    );
   }
 
   async #putInOne(key: string, bytes: Uint8Array, options: PutOptions): Promise<'created' | 'exists' | 'conflict'> {

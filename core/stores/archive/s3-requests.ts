@@ -1,6 +1,6 @@
 /** Sending requests to S3 with their errors translated. */
 import { S3Client } from '@aws-sdk/client-s3';
-import { throwIfAborted } from './aborted.ts';
+import { throwIfAborted } from '../aborted.ts';
 import { s3Error, s3Failure } from './s3-errors.ts';
 
 /** How an S3 server is reached. */

@@ -1,8 +1,8 @@
 /** Reading bytes that must turn out to be the promised ones. */
 import { createHash } from 'node:crypto';
 import { MirrorError } from '../../errors.ts';
+import { untilAborted } from '../aborted.ts';
 import type { InstanceBytes } from '../store.ts';
-import { untilAborted } from './aborted.ts';
 import type { PutOptions } from './object-storage.ts';
 
 /**

@@ -1,7 +1,7 @@
 /** Reading the body of an answer, completely or not at all. */
 import type { Readable } from 'node:stream';
 import { isMirrorError, type MirrorError } from '../../errors.ts';
-import { abortedError } from '../archive/aborted.ts';
+import { abortedError } from '../aborted.ts';
 import { codeOf, errorOfTransport, malformedAnswer, shortBody } from './failures.ts';
 
 /** Reads a body into memory; @returns `undefined`, and drops the rest, if it is longer than `mostBytes`. */

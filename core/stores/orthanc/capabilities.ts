@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { isMirrorError, MirrorError } from '../../errors.ts';
 import type { CallOptions } from '../store.ts';
+import type { StatusCodes } from './failures.ts';
 import type { OrthancClient } from './http-client.ts';
 
 /** `undefined` where a server is too old to tell. */
@@ -70,10 +71,13 @@ type SystemAnswer = z.output<typeof systemSchema>;
 
 const apiOfAttachmentInfo = 16;
 
+/** 400 is what nginx says to a client without the certificate that it wants. */
+const systemCodes: StatusCodes = { 400: 'forbidden', 404: 'not-orthanc' };
+
 /** Asks a server what it is. Throws `not-orthanc` if it is something else. */
 export async function readCapabilities(client: OrthancClient, options: CallOptions): Promise<OrthancCapabilities> {
   try {
-    const system = await client.getJson('/system', systemSchema, { ...options, statusCodes: { 404: 'not-orthanc' } });
+    const system = await client.getJson('/system', systemSchema, { ...options, statusCodes: systemCodes });
     return capabilitiesOf(system);
   } catch (error) {
     if (!isMirrorError(error, 'answer-malformed')) throw error;

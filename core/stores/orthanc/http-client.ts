@@ -4,7 +4,7 @@ import { getCACertificates } from 'node:tls';
 import { type Dispatcher, Pool } from 'undici';
 import { z } from 'zod';
 import { MirrorError } from '../../errors.ts';
-import { abortedError, throwIfAborted } from '../archive/aborted.ts';
+import { abortedError, throwIfAborted } from '../aborted.ts';
 import type { CallOptions, InstanceBytes } from '../store.ts';
 import { collect, collectText } from './answer-body.ts';
 import { Authorizer } from './authorizer.ts';
@@ -122,6 +122,12 @@ export class OrthancClient {
   async delete(path: string, options: ChangeOptions = {}): Promise<void> {
     const answer = await this.request({ method: 'DELETE', path, ...options });
     await answer.discard();
+  }
+
+  /** How many connections stand, and how many calls are on them or wait for one. */
+  get connections(): { readonly connected: number; readonly running: number; readonly waiting: number } {
+    const { connected, running, queued } = this.#pool.stats;
+    return { connected, running, waiting: queued };
   }
 
   /** Drops all connections. Idempotent. */

@@ -12,17 +12,18 @@ import type { OrthancClient } from './http-client.ts';
 /** Reads `limit` rows of a list in ascending order of id, from an offset. */
 export type ReadPage = (offset: number, limit: number) => Promise<readonly InventoryEntry[]>;
 
-export const pageLimit = 1000;
+const pageLimit = 1000;
 
 const pageSchema = z.array(z.object({ ID: instanceIdSchema, Attachments: z.array(attachmentSchema) }));
 
-/** One request per 1,000 instances, and one or two more. */
+/** One request per 1,000 instances (`limit`), and one or two more. */
 export async function* pagedInventory(
   client: OrthancClient,
   options: InventoryOptions,
+  limit = pageLimit,
 ): AsyncGenerator<InventoryEntry> {
-  const readPage: ReadPage = async (offset, limit) => {
-    const path = `/instances?since=${offset}&limit=${limit}&response-content=Attachments`;
+  const readPage: ReadPage = async (offset, rowLimit) => {
+    const path = `/instances?since=${offset}&limit=${rowLimit}&response-content=Attachments`;
     const { signal } = options;
     const rows = await client.getJson(path, pageSchema, { signal, long: true, statusCodes: { 404: 'not-orthanc' } });
     const entries = rows.map(({ ID, Attachments }) => entryOf(ID, Attachments));
@@ -31,7 +32,7 @@ export async function* pagedInventory(
   };
   const { after } = options;
   const offset = after === undefined ? 0 : await offsetBehind(readPage, after);
-  yield* joinPages(readPage, pageLimit, Math.max(0, offset - 1), after);
+  yield* joinPages(readPage, limit, Math.max(0, offset - 1), after);
 }
 
 /**

@@ -10,7 +10,7 @@ import type { OrthancAnswer, OrthancClient } from './http-client.ts';
  * costs old servers 23 ms of processor time per 512 KiB instead of 1.
  *
  * Throws `vanished` if the server does not hold the instance, and `source-corrupt` if it knows it but has lost its
- * file (404 or 500, depending on version and storage).
+ * file (400, 404 or 500, depending on version and storage).
  */
 export async function openInstance(client: OrthancClient, id: InstanceId, options: CallOptions): Promise<OpenInstance> {
   const { signal } = options;
@@ -45,8 +45,8 @@ async function readableAnswer(client: OrthancClient, id: InstanceId, options: Ca
   try {
     return await client.request({ method: 'GET', path, long: true, ...options });
   } catch (error) {
-    // The client has repeated a 500 before; what is left is a file that cannot be read, or the server's own trouble.
-    if (!isMirrorError(error, 'vanished', 'server-error')) throw error;
+    // A lost or cut file is a 404, 500 or 400, by version. The client has repeated a 500 before.
+    if (!isMirrorError(error, 'vanished', 'server-error', 'refused')) throw error;
     if (await knowsInstance(client, id, options, error)) throw lostFile(client.name, id, error);
     throw new MirrorError('vanished', `${client.name} does not hold the instance ${id} any more`, { cause: error });
   }

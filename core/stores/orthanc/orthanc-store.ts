@@ -1,4 +1,6 @@
 /** An Orthanc server as a store: what the rest of the program uses of this folder. */
+
+import { isMirrorError } from '../../errors.ts';
 import type { ChangeFeed, ChangePage } from '../../follow/change-feed.ts';
 import type { InstanceId } from '../../identifiers.ts';
 import type {
@@ -10,6 +12,7 @@ import type {
   InventoryOptions,
   OpenInstance,
   OpenOptions,
+  Store,
   StoreOutcome,
 } from '../store.ts';
 import { type OrthancCapabilities, readCapabilities } from './capabilities.ts';
@@ -29,11 +32,21 @@ export interface OrthancStore extends DestinationStore, ChangeFeed {
   readonly client: OrthancClient;
   /** What the server is, read once. Throws `not-orthanc` if it is something else. */
   capabilities(options?: CallOptions): Promise<OrthancCapabilities>;
+  /**
+   * Deletes an instance, and its series, study and patient with all that they carry if it was their last. Nothing
+   * happens if it is not there. An unanswered call throws `unreachable` and may have deleted: to repeat it is safe.
+   */
+  delete(id: InstanceId, options?: CallOptions): Promise<void>;
 }
 
 /** Makes a store without connecting. Close it to let go of its connections. */
 export function openOrthancStore(connection: OrthancConnection, retryPolicy?: RetryPolicy): OrthancStore {
   return new ServerStore(new OrthancClient(connection, retryPolicy));
+}
+
+/** @returns whether a store is an Orthanc server, which can be asked more than the contract of stores says. */
+export function isOrthancStore(store: Store): store is OrthancStore {
+  return store instanceof ServerStore;
 }
 
 class ServerStore implements OrthancStore {
@@ -69,6 +82,14 @@ class ServerStore implements OrthancStore {
 
   async store(instance: InstanceIdentity, body: InstanceBytes, options: CallOptions = {}): Promise<StoreOutcome> {
     return storeInstance(this.client, await this.capabilities(options), instance, body, options);
+  }
+
+  async delete(id: InstanceId, options: CallOptions = {}): Promise<void> {
+    try {
+      await this.client.delete(`/instances/${id}`, options);
+    } catch (error) {
+      if (!isMirrorError(error, 'vanished')) throw error;
+    }
   }
 
   readChanges(query: ReadChangesQuery): Promise<ChangePage> {

@@ -46,7 +46,7 @@ export async function storeInstance(
   const md5 = held.md5 ?? (await md5ReadBack(client, instance.id, options));
   if (md5 === instance.md5) return { kind: claim === 'stored' ? 'stored' : 'already-equal' };
   if (claim === 'held-before') return { kind: 'conflict', md5 };
-  throw await otherBytes(client, instance, held);
+  throw await otherBytes(client, capabilities, instance, held);
 }
 
 async function post(
@@ -119,20 +119,22 @@ async function md5ReadBack(client: OrthancClient, id: InstanceId, options: CallO
 }
 
 /**
- * The server stored other bytes than were sent. Bytes of the same size were damaged on the way and may be sent again;
- * a server that transcodes or modifies changes the size, and will again.
+ * The server stored other bytes than were sent. A server that transcodes or modifies will do so again; bytes of the
+ * same size were rather damaged on the way, unless the server tells (1.11.0) that it transcodes.
  */
 async function otherBytes(
   client: OrthancClient,
+  { ingestTranscoding }: OrthancCapabilities,
   { id, md5, sizeBytes }: InstanceIdentity,
   held: InventoryEntry,
 ): Promise<MirrorError> {
-  const damaged = held.sizeBytes === sizeBytes;
-  const why = damaged
-    ? 'they were damaged on the way'
-    : 'switch off IngestTranscoding and scripts that modify what is received';
-  const what = `${client.name} stored other bytes of the instance ${id} than those with the MD5 ${md5}: ${why}`;
-  return new MirrorError(damaged ? 'hash-mismatch' : 'hash-wrong', `${what}; ${await discard(client, id)}`);
+  const damaged = held.sizeBytes === sizeBytes && ingestTranscoding === undefined;
+  const why = 'switch off IngestTranscoding and scripts there that modify what is received';
+  const what = `${client.name} stored other bytes of the instance ${id} than those with the MD5 ${md5}`;
+  const removal = await discard(client, id);
+  return damaged
+    ? new MirrorError('hash-mismatch', `${what}: they were damaged on the way, or else ${why}; ${removal}`)
+    : new MirrorError('hash-wrong', `${what}: ${why}; ${removal}`);
 }
 
 /**

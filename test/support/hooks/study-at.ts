@@ -1,4 +1,5 @@
 /** Generated instances at a source: what the tests of the hooks do to a server, and what they measure. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { type OrthancId, orthancIdOf, type ResourceLevel } from '../../../core/identifiers.ts';
 import { type GeneratedInstance, generateInstance } from '../../../local/dicom/generate.ts';
 import { identifiersOf, type Place, placeOfNth } from '../../../local/dicom/identifiers.ts';
@@ -41,6 +42,16 @@ export async function postLatencies(
   latenciesMs.sort((a, b) => a - b);
   const at = (share: number) => latenciesMs[Math.floor(share * (latenciesMs.length - 1))] ?? Number.NaN;
   return { medianMs: at(0.5), p99Ms: at(0.99), longestMs: at(1) };
+}
+
+/** Posts an instance every `intervalMs` until `done`; the numbers of the instances begin at 0. */
+export async function postUntil(serverUrl: string, seed: string, intervalMs: number, done: Promise<unknown>) {
+  const ended = new AbortController();
+  const ending = done.finally(() => ended.abort());
+  for (let n = 0; !ended.signal.aborted; n += 1) {
+    await postTo(serverUrl, nthInstance(seed, n));
+    await Promise.race([ending, delay(intervalMs)]);
+  }
 }
 
 export async function deleteAt(serverUrl: string, level: ResourceLevel, id: OrthancId): Promise<void> {

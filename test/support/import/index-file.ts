@@ -11,6 +11,8 @@ export interface IndexContent {
     /** Written in schema 6 only. */
     readonly labels?: readonly string[];
     readonly isProtected?: boolean;
+    /** Position of the parent, from 1; the resource before by default. */
+    readonly parent?: number;
   }[];
   readonly files: readonly {
     readonly id: OrthancId;
@@ -35,9 +37,11 @@ export function makeIndex(path: string, schema: number, { resources, files }: In
       compressionType INTEGER${md5Columns}, PRIMARY KEY(id, fileType));
     CREATE TABLE PatientRecyclingOrder(seq INTEGER PRIMARY KEY AUTOINCREMENT, patientId INTEGER);
     ${schema >= 6 ? 'CREATE TABLE Labels(id INTEGER, label TEXT, PRIMARY KEY(id, label));' : ''}`);
-  resources.forEach(({ level, id, metadata = {}, labels = [], isProtected }, position) => {
+  resources.forEach(({ level, id, metadata = {}, labels = [], isProtected, parent }, position) => {
     const internalId = position + 1;
-    database.prepare('INSERT INTO Resources VALUES (?, ?, ?, NULL)').run(internalId, level, id);
+    database
+      .prepare('INSERT INTO Resources VALUES (?, ?, ?, ?)')
+      .run(internalId, level, id, level === 1 ? null : (parent ?? position));
     for (const [type, value] of Object.entries(metadata)) {
       database.prepare('INSERT INTO Metadata VALUES (?, ?, ?)').run(internalId, Number(type), value);
     }

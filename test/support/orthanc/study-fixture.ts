@@ -1,4 +1,5 @@
 /** Real servers that hold the same study, and what tests of study documents need around them. */
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +10,7 @@ import { type OrthancStore, openOrthancStore } from '../../../core/stores/orthan
 import { type StudyServer, studyServerOf } from '../../../core/studies/study-server.ts';
 import { type GeneratedInstance, generateInstance } from '../../../local/dicom/generate.ts';
 import { identifiersOf } from '../../../local/dicom/identifiers.ts';
+import { endWithProcess } from '../../../local/end-with-process.ts';
 import { type OrthancServer, startOrthanc } from '../../../local/orthanc-server.ts';
 
 /** A running server with the product's connection to it. */
@@ -17,21 +19,49 @@ export interface ServerUnderTest {
   readonly running: OrthancServer;
   readonly store: OrthancStore;
   readonly server: StudyServer;
+  /** Starts it again with other settings and the same storage; this object cannot be used afterwards. */
+  reconfigure(config: Readonly<Record<string, unknown>>): Promise<ServerUnderTest>;
   stop(): Promise<void>;
 }
 
+/** Starts a server in a temporary folder. */
 export async function startServer(
   version: string,
   config: Readonly<Record<string, unknown>> = {},
   plugins: readonly string[] = [],
 ): Promise<ServerUnderTest> {
-  const running = await startOrthanc({ version, config, plugins });
+  const folder = await mkdtemp(join(tmpdir(), 'studies-orthanc-'));
+  return startIn(folder, version, config, plugins);
+}
+
+async function startIn(
+  folder: string,
+  version: string,
+  config: Readonly<Record<string, unknown>>,
+  plugins: readonly string[],
+): Promise<ServerUnderTest> {
+  const running = await startOrthanc({ version, config, plugins, folder });
+  const takeBack = endWithProcess(() => rmSync(folder, { recursive: true, force: true }));
   const store = openOrthancStore({ url: running.url });
-  const stop = async () => {
+  const end = async () => {
     await store.close();
     await running.stop();
+    takeBack();
   };
-  return { url: running.url, running, store, server: await studyServerOf(store), stop };
+  return {
+    url: running.url,
+    running,
+    store,
+    server: await studyServerOf(store),
+    reconfigure: async (changed) => {
+      await end();
+      return startIn(folder, version, changed, plugins);
+    },
+    stop: async () => {
+      await end();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
 }
 
 /** An empty archive in a temporary folder. */

@@ -1,5 +1,5 @@
 /** Turning an AbortSignal into the error of the call that it ended. */
-import { isMirrorError, MirrorError } from '../../errors.ts';
+import { isMirrorError, MirrorError } from '../errors.ts';
 
 /** @returns the error of a call whose signal was aborted: the signal's own reason where that is a MirrorError. */
 export function abortedError(signal: AbortSignal): MirrorError {

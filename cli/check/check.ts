@@ -1,0 +1,93 @@
+/** The work of `check`: opens the stores, compares, tells the differences. */
+import type { z } from 'zod';
+import { type ComparedInstance, compareStores } from '../../core/compare/check.ts';
+import { loadConfiguration } from '../../core/config/load.ts';
+import { removedInventory } from '../../core/deletions/removals.ts';
+import { Archive } from '../../core/stores/archive/archive.ts';
+import { parseArchive } from '../archive-argument.ts';
+import type { CommandContext } from '../command-context.ts';
+import type { checkOptionValues } from '../commands/check.ts';
+import { type ExitCode, exitCodeOf } from '../exit-codes.ts';
+import { resolveMirror } from '../named-mirror.ts';
+import { type OpenMirror, openMirror } from '../open-mirror.ts';
+import type { Terminal } from '../terminal.ts';
+import { CheckReport, differenceLine } from './check-report.ts';
+import { Grouping } from './grouping.ts';
+
+export interface CheckArguments {
+  readonly source: string;
+  readonly target: string | undefined;
+  readonly options: z.output<typeof checkOptionValues>;
+  /** All option values, those of the servers included. */
+  readonly values: unknown;
+}
+
+/** Compares and prints. Throws a MirrorError if a store cannot be listed: a part of a comparison is no answer. */
+export async function check(given: CheckArguments, { terminal, interruption }: CommandContext): Promise<ExitCode> {
+  const { source, target, options, values } = given;
+  const named = resolveMirror({
+    source,
+    target,
+    archive: parseArchive(options.archive, options.endpoint),
+    configuration: options.config === undefined ? undefined : await loadConfiguration(options.config),
+    values,
+  });
+  await using mirror = await openMirror(named, {
+    createArchive: false,
+    signal: interruption,
+    warn: (line) => terminal.warn(line),
+  });
+  const report = new CheckReport(mirror.destinations.map(({ store }) => store.name));
+  const grouping = options.level === 'instance' ? undefined : new Grouping(options.level, mirror);
+  for await (const compared of compareStores(
+    mirror.source,
+    mirror.destinations,
+    comparisonOptions(mirror, interruption),
+  )) {
+    report.count(compared);
+    if (grouping === undefined) printInstance(compared, terminal, options);
+    else await grouping.add(compared, interruption);
+  }
+  if (grouping !== undefined) printGroups(grouping, terminal, options);
+  const summary = report.summary(mirror.source.name);
+  if (options.json) terminal.printJson({ ...summary, exitCode: exitCodeOf(summary.outcome) });
+  else for (const line of report.lines()) terminal.print(line);
+  return exitCodeOf(summary.outcome);
+}
+
+function comparisonOptions({ destinations }: OpenMirror, signal: AbortSignal) {
+  const archive = destinations.find(({ store }) => store instanceof Archive)?.store;
+  const objects = archive instanceof Archive ? archive.objects : undefined;
+  return {
+    signal,
+    // What the archive remembers as removed is no difference: the mirror knows of it.
+    ...(objects !== undefined && { removed: (options: object) => removedInventory(objects, options) }),
+  };
+}
+
+function printInstance(
+  compared: ComparedInstance,
+  terminal: Terminal,
+  { all = false, json = false }: CheckArguments['options'],
+): void {
+  for (const comparison of compared.comparisons) {
+    if (comparison.kind === 'removed' || (comparison.kind === 'equal' && !all)) continue;
+    const { kind, error, destination } = comparison;
+    const difference = { id: compared.id, store: destination.store.name, kind };
+    if (json) {
+      const facts = { type: 'difference', level: 'instance', ...difference };
+      terminal.printJson({ ...facts, code: error?.code, reason: error?.message });
+    } else {
+      terminal.print(differenceLine({ ...difference, ...(error && { error }) }));
+    }
+  }
+}
+
+function printGroups(grouping: Grouping, terminal: Terminal, { level, json = false }: CheckArguments['options']): void {
+  for (const { id, store, counts } of grouping.groups()) {
+    for (const [kind, count] of counts) {
+      if (json) terminal.printJson({ type: 'difference', level, id, store, kind, instances: count });
+      else terminal.print(`${differenceLine({ id, store, kind })}  ${count} instances`);
+    }
+  }
+}

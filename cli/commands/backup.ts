@@ -1,0 +1,113 @@
+/** `backup`: host backups: taking, listing, checking, restoring, removing. */
+import { type Command, Option } from 'commander';
+import { z } from 'zod';
+import type { CommandContext } from '../command-context.ts';
+import { durationOption } from '../host/duration.ts';
+import { jsonOption, switchOption, valueOption, wholeNumber } from '../options.ts';
+
+/** The options of `backup` and its subcommands as commander gives them. */
+export const backupOptionValues = z.object({
+  archive: z.string().optional(),
+  endpoint: z.string().optional(),
+  host: z.string().optional(),
+  json: z.boolean().optional(),
+  config: z.string().optional(),
+  stop: z.string().optional(),
+  start: z.string().optional(),
+  commandTimeout: z.number().optional(),
+  hot: z.boolean().optional(),
+  tries: z.number().optional(),
+  allowMissing: z.boolean().optional(),
+  passphraseFile: z.string().optional(),
+  omitConfiguration: z.boolean().optional(),
+  work: z.string().optional(),
+  schedule: z.string().optional(),
+  keepDaily: z.number().optional(),
+  keepWeekly: z.number().optional(),
+  keepMonthly: z.number().optional(),
+  backup: z.string().optional(),
+  readData: z.boolean().optional(),
+  to: z.string().optional(),
+  originalPaths: z.boolean().optional(),
+  database: z.string().optional(),
+});
+export type BackupCommandOptions = z.infer<typeof backupOptionValues>;
+
+type Work = (options: BackupCommandOptions, context: CommandContext) => Promise<void>;
+
+export function registerBackup(program: Command, context: CommandContext): void {
+  const act = (load: () => Promise<Work>) => async (values: unknown) =>
+    (await load())(backupOptionValues.parse(values), context);
+  // Options behind the name of a subcommand are the subcommand's.
+  const backup = program.command('backup').enablePositionalOptions();
+  backup
+    .summary('back up the Orthanc of this host: configuration, index and storage')
+    .description(
+      'Saves configuration, index and storage of the Orthanc of this host to an archive, as of one moment. Storage ' +
+        'files are copied while the server is in use, and only those that the archive lacks. Without --stop and ' +
+        '--start a running SQLite server is copied as with --hot; PostgreSQL is dumped by pg_dump.',
+    )
+    .addOption(valueOption('--config <path>', "Orthanc's configuration, a file or a folder"))
+    .addOption(valueOption('--stop <command>', 'command that stops the server, for the time of copying its index'))
+    .addOption(valueOption('--start <command>', 'command that starts it again; run in every case'))
+    .addOption(durationOption('--command-timeout <time>', 'how long each of them may take (default: 2m)'))
+    .addOption(switchOption('--hot', 'copy the index of a running SQLite server (default)').conflicts('stop'))
+    .addOption(valueOption('--tries <n>', 'how often a hot copy is tried (default: 10)').argParser(wholeNumber(1)))
+    .addOption(switchOption('--allow-missing', 'back up a running server although files are missing'))
+    .addOption(passphraseOption('encrypts'))
+    .addOption(switchOption('--omit-configuration', 'leave the configuration out').conflicts('passphraseFile'))
+    .addOption(valueOption('--work <folder>', 'where a copy of the index goes meanwhile (default: system)'))
+    .addOption(new Option('--schedule [calendar]', 'only print a systemd timer for this backup').preset('02:00'));
+  for (const option of [...placeOptions(), ...retentionOptions(), jsonOption()]) backup.addOption(option);
+  backup.action(act(async () => (await import('../host/backup.ts')).runBackup));
+
+  subcommand(backup, 'list', 'list the backups of an archive').action(
+    act(async () => (await import('../host/backup-list.ts')).runBackupList),
+  );
+  subcommand(backup, 'check', 'check that a backup is complete')
+    .addOption(backupOption())
+    .addOption(switchOption('--read-data', 'read and hash everything'))
+    .action(act(async () => (await import('../host/backup-list.ts')).runBackupCheck));
+  subcommand(backup, 'restore', 'restore a backup to an empty folder or host')
+    .addOption(backupOption())
+    .addOption(valueOption('--to <folder>', 'new folder for storage, index and configuration'))
+    .addOption(switchOption('--original-paths', 'restore everything to where it was').conflicts('to'))
+    .addOption(valueOption('--database <url>', 'empty PostgreSQL database to restore a dump into: postgres://…'))
+    .addOption(passphraseOption('opens'))
+    .action(act(async () => (await import('../host/backup-restore.ts')).runBackupRestore));
+  const prune = subcommand(backup, 'prune', 'remove old backups; never instances of the archive');
+  for (const option of retentionOptions()) prune.addOption(option);
+  prune.action(act(async () => (await import('../host/backup-list.ts')).runBackupPrune));
+}
+
+function subcommand(backup: Command, name: string, description: string): Command {
+  const command = backup.command(name).description(description);
+  for (const option of [...placeOptions(), jsonOption()]) command.addOption(option);
+  return command;
+}
+
+function placeOptions(): readonly Option[] {
+  return [
+    valueOption('--archive <place>', 'archive: a folder, or s3://bucket/prefix'),
+    valueOption('--endpoint <url>', 'address of the S3-compatible store; absent: AWS'),
+    valueOption('--host <name>', 'name of the host in the archive (default: from machine and configuration)'),
+  ];
+}
+
+function retentionOptions(): readonly Option[] {
+  return [keepOption('daily', 'days'), keepOption('weekly', 'weeks'), keepOption('monthly', 'months')];
+}
+
+function keepOption(name: string, periods: string): Option {
+  return valueOption(`--keep-${name} <n>`, `remove old backups, but keep the last of each of n ${periods}`).argParser(
+    wholeNumber(0),
+  );
+}
+
+function backupOption(): Option {
+  return valueOption('--backup <id>', 'name of the backup as listed (default: the newest)');
+}
+
+function passphraseOption(does: string): Option {
+  return valueOption('--passphrase-file <file>', `file with the passphrase that ${does} the configuration`);
+}

@@ -1,0 +1,48 @@
+/** `check`: says whether target and archive are equal to the source, and names every difference. */
+import { type Command, Option } from 'commander';
+import { z } from 'zod';
+import type { CommandContext } from '../command-context.ts';
+import { jsonOption, switchOption, valueOption } from '../options.ts';
+import { serverOptions } from '../server-options.ts';
+
+/** The levels at which differences are told. */
+export const checkLevels = ['instance', 'series', 'study'] as const;
+
+/** The options of `check` as commander gives them; those of the servers are read where they are used. */
+export const checkOptionValues = z.object({
+  archive: z.string().optional(),
+  endpoint: z.string().optional(),
+  config: z.string().optional(),
+  level: z.enum(checkLevels).default('instance'),
+  all: z.boolean().optional(),
+  json: z.boolean().optional(),
+});
+
+export function registerCheck(program: Command, context: CommandContext): void {
+  const command = program
+    .command('check')
+    .summary('compare a server with another, an archive, or both')
+    .description(
+      'Compares the inventories of SOURCE, TARGET and archive by their hashes; downloads nothing, changes nothing. ' +
+        'Each difference is a line: + missing there, - not at the source, * other bytes, ! not to be told. ' +
+        'Exit code 0: equal; 4: differences.',
+    )
+    .argument('<source>', 'URL of the source server, or the name of a mirror in the configuration file')
+    .argument('[target]', 'URL of the target server; may be absent if there is an archive')
+    .addOption(valueOption('--archive <place>', 'archive: a folder, or s3://bucket/prefix'))
+    .addOption(valueOption('--endpoint <url>', 'address of the S3-compatible store; absent: AWS'))
+    .addOption(valueOption('--config <file>', 'configuration file'))
+    .addOption(
+      new Option('--level <level>', 'tell differences by instance, series or study')
+        .env('ORTHANC_MIRROR_LEVEL')
+        .choices(checkLevels)
+        .default('instance'),
+    )
+    .addOption(switchOption('--all', 'list equal instances too, with ='))
+    .addOption(jsonOption());
+  for (const option of [...serverOptions('source'), ...serverOptions('target')]) command.addOption(option);
+  command.action(async (source: string, target: string | undefined, values: unknown) => {
+    const { check } = await import('../check/check.ts');
+    context.finish(await check({ source, target, values, options: checkOptionValues.parse(values) }, context));
+  });
+}

@@ -1,0 +1,61 @@
+/** `restore`: brings an archive, or a part of it, as it was at a moment, to a server or a folder. */
+import type { Command } from 'commander';
+import { z } from 'zod';
+import type { CommandContext } from '../command-context.ts';
+import { jsonOption, switchOption, valueOption, wholeNumber } from '../options.ts';
+import { serverOptions } from '../server-options.ts';
+
+/** The options of `restore` as commander gives them; those of the server are read where they are used. */
+export const restoreOptionValues = z.object({
+  archive: z.string(),
+  endpoint: z.string().optional(),
+  to: z.string(),
+  at: z.string().optional(),
+  patient: z.array(z.string()).optional(),
+  study: z.array(z.string()).optional(),
+  series: z.array(z.string()).optional(),
+  since: z.string().optional(),
+  until: z.string().optional(),
+  includeRemoved: z.boolean().optional(),
+  repair: z.boolean().optional(),
+  missingSince: z.string().optional(),
+  verify: z.boolean().optional(),
+  concurrency: z.number().optional(),
+  dryRun: z.boolean().optional(),
+  json: z.boolean().optional(),
+});
+export type RestoreOptionValues = z.output<typeof restoreOptionValues>;
+
+export function registerRestore(program: Command, context: CommandContext): void {
+  const command = program
+    .command('restore')
+    .summary('restore an archive to a server or a folder')
+    .description(
+      'Copies what the archive holds, or held at a moment, and what the target lacks: instances first, then labels, ' +
+        'metadata and attachments; every copy is verified by its hash. Needs nothing but the archive. Running again ' +
+        'goes on where it stopped.',
+    )
+    .addOption(valueOption('--archive <place>', 'archive: a folder, or s3://bucket/prefix').makeOptionMandatory())
+    .addOption(valueOption('--endpoint <url>', 'address of the S3-compatible store; absent: AWS'))
+    .addOption(valueOption('--to <place>', 'URL of a server, or a folder').makeOptionMandatory())
+    .addOption(valueOption('--at <time>', 'restore what was there at this time: 2026-11-21, or 2026-11-21T10:30 (UTC)'))
+    .addOption(valueOption('--patient <id...>', 'only patients of this PatientID or Orthanc id'))
+    .addOption(valueOption('--study <uid...>', 'only studies of this StudyInstanceUID or Orthanc id'))
+    .addOption(valueOption('--series <uid...>', 'only series of this SeriesInstanceUID or Orthanc id'))
+    .addOption(valueOption('--since <date>', 'only studies of this study date or later'))
+    .addOption(valueOption('--until <date>', 'only studies of this study date or earlier'))
+    .addOption(switchOption('--include-removed', 'also what was removed from the source by then'))
+    .addOption(switchOption('--repair', 'mend a server: read back all it holds, replace what is damaged or missing'))
+    .addOption(valueOption('--missing-since <time>', 'with --repair: of what is missing, only what was archived since'))
+    .addOption(switchOption('--verify', 'then read back everything that was selected, and hash it'))
+    .addOption(switchOption('--dry-run', 'compare only, and tell what would be copied'))
+    .addOption(
+      valueOption('--concurrency <n>', 'most instances copied at once (default: 16)').argParser(wholeNumber(1)),
+    )
+    .addOption(jsonOption());
+  for (const option of serverOptions('target')) command.addOption(option);
+  command.action(async (values: unknown) => {
+    const { restore } = await import('../restore/restore.ts');
+    context.finish(await restore({ values, options: restoreOptionValues.parse(values) }, context));
+  });
+}

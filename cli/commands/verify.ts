@@ -1,0 +1,41 @@
+/** `verify`: reads instances back and hashes them, and puts damaged ones right. */
+import type { Command } from 'commander';
+import { z } from 'zod';
+import type { CommandContext } from '../command-context.ts';
+import { jsonOption, switchOption, valueOption, wholeNumber } from '../options.ts';
+import { serverOptions } from '../server-options.ts';
+
+/** The options of `verify` as commander gives them; those of the servers are read where they are used. */
+export const verifyOptionValues = z.object({
+  archive: z.string().optional(),
+  endpoint: z.string().optional(),
+  target: z.string().optional(),
+  source: z.string().optional(),
+  subset: z.string().optional(),
+  repair: z.boolean().optional(),
+  concurrency: z.number().default(4),
+  json: z.boolean().optional(),
+});
+
+export function registerVerify(program: Command, context: CommandContext): void {
+  const command = program
+    .command('verify')
+    .summary('read instances back and hash them')
+    .description(
+      'Reads every instance of an archive, a server, or both, and compares its bytes with the hash that is promised ' +
+        'for them. Each damaged instance is a line. Exit code 0: all sound, or all mended; 4: damaged ones are left.',
+    )
+    .addOption(valueOption('--archive <place>', 'archive to verify: a folder, or s3://bucket/prefix'))
+    .addOption(valueOption('--endpoint <url>', 'address of the S3-compatible store; absent: AWS'))
+    .addOption(valueOption('--target <url>', 'URL of a server to verify'))
+    .addOption(valueOption('--subset <part>', 'verify a part only: n/t (3/30: the third of thirty parts) or 10%'))
+    .addOption(switchOption('--repair', 'put damaged instances right with the bytes of another place'))
+    .addOption(valueOption('--source <url>', 'URL of a server to take good bytes from; it is not verified'))
+    .addOption(valueOption('--concurrency <n>', 'most instances read at once').argParser(wholeNumber(1)).default(4))
+    .addOption(jsonOption());
+  for (const option of [...serverOptions('target'), ...serverOptions('source')]) command.addOption(option);
+  command.action(async (values: unknown) => {
+    const { verify } = await import('../verify/verify.ts');
+    context.finish(await verify({ values, options: verifyOptionValues.parse(values) }, context));
+  });
+}

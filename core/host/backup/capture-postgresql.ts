@@ -1,0 +1,50 @@
+/** Taking a PostgreSQL index: a snapshot that pg_dump and our own reading share. */
+import { MirrorError } from '../../errors.ts';
+import { type PostgresqlConnection, programConnection } from '../index/postgresql-connection.ts';
+import { openPostgresqlIndex } from '../index/postgresql-index.ts';
+import type { CaptureIndex } from './capture.ts';
+import { programOutput } from './program-output.ts';
+
+/** Opens a snapshot; the dump is made of it when the content is read. The server goes on meanwhile. */
+export function capturePostgresql(connection: PostgresqlConnection): CaptureIndex {
+  return async (atThatMoment, options) => {
+    const reader = await openPostgresqlIndex(connection);
+    try {
+      const seen = await atThatMoment(reader);
+      return {
+        captured: {
+          method: 'dump',
+          kind: 'postgresql',
+          path: undefined,
+          reader,
+          stoppedMs: undefined,
+          startError: undefined,
+          content: () => dump(connection, reader.snapshot, options.signal),
+          release: () => reader.close(),
+        },
+        seen,
+      };
+    } catch (error) {
+      await reader.close();
+      throw error;
+    }
+  };
+}
+
+/**
+ * The dump in PostgreSQL's custom format, uncompressed: equal parts of two dumps are then kept once, and the archive's
+ * disk or bucket may compress. Owners and grants are those of whoever restores it.
+ */
+function dump(connection: PostgresqlConnection, snapshot: string, signal?: AbortSignal): AsyncIterable<Uint8Array> {
+  const { database, environment } = programConnection(connection);
+  const schema = connection.schema === undefined ? [] : [`--schema=${connection.schema}`];
+  const options = ['--format=custom', '--compress=0', '--no-owner', '--no-privileges', `--snapshot=${snapshot}`];
+  return programOutput({
+    program: 'pg_dump',
+    args: [...options, ...schema, `--dbname=${database}`],
+    environment,
+    signal,
+    failed: (message) => new MirrorError('server-error', `pg_dump failed: ${message}`, { disposition: 'halt' }),
+    missing: 'install the PostgreSQL client of at least the version of the server (package postgresql-client)',
+  });
+}

@@ -1,0 +1,76 @@
+/** Running another program and reading what it prints, or feeding it. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { environmentFor } from '../../config/environment.ts';
+import { MirrorError } from '../../errors.ts';
+import { systemCode } from '../file-error.ts';
+
+export interface ProgramCall {
+  readonly program: string;
+  /** Never hold a secret: every user of the machine sees them. */
+  readonly args: readonly string[];
+  /** Added to our own variables; may hold secrets. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal | undefined;
+  /** Makes the error for the last line that the program printed on stderr. */
+  readonly failed: (message: string) => MirrorError;
+  /** What to do if the program is not installed. */
+  readonly missing: string;
+}
+
+/**
+ * Yields what a program prints on stdout. Ends normally only if the program succeeded; otherwise throws `failed`, or
+ * `configuration` if there is no such program. The program is ended if the reader leaves.
+ */
+export async function* programOutput(call: ProgramCall): AsyncGenerator<Uint8Array> {
+  const child = start(call);
+  const ended = endOf(child, call);
+  ended.catch(() => undefined);
+  try {
+    for await (const chunk of child.stdout) yield chunk;
+    await ended;
+  } finally {
+    child.kill();
+  }
+}
+
+/** Feeds a stream to a program's stdin. Throws like {@link programOutput}, and what the stream throws. */
+export async function feedProgram(call: ProgramCall, source: AsyncIterable<Uint8Array>): Promise<void> {
+  const child = start(call);
+  const ended = endOf(child, call);
+  ended.catch(() => undefined);
+  child.stdout.resume();
+  try {
+    await pipeline(Readable.from(source), child.stdin).catch((error: unknown) => {
+      // The program ended first: its own words are better.
+      if (systemCode(error) !== 'EPIPE' && systemCode(error) !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
+    });
+    await ended;
+  } finally {
+    child.kill();
+  }
+}
+
+function start({ program, args, environment, signal }: ProgramCall) {
+  return spawn(program, args, {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env: environmentFor(environment),
+    ...(signal === undefined ? {} : { signal }),
+  });
+}
+
+async function endOf(child: ReturnType<typeof start>, call: ProgramCall): Promise<void> {
+  let errors = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    errors = `${errors}${text}`.slice(-4000);
+  });
+  try {
+    await once(child, 'close');
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw error;
+    throw new MirrorError('configuration', `${call.program} is not installed: ${call.missing}`, { cause: error });
+  }
+  if (child.exitCode !== 0) throw call.failed(errors.trim().split('\n').at(-1) ?? 'no reason given');
+}

@@ -1,0 +1,56 @@
+/** Restoring a dump into a PostgreSQL database, all or nothing. */
+import pg from 'pg';
+import { MirrorError } from '../../errors.ts';
+import {
+  clientConfig,
+  connectionName,
+  type PostgresqlConnection,
+  programConnection,
+} from '../index/postgresql-connection.ts';
+import { postgresqlError } from '../index/postgresql-index.ts';
+import { feedProgram } from './program-output.ts';
+
+/** Throws `configuration` if the database holds tables, or somebody else is connected to it. */
+export async function refuseUsedDatabase(connection: PostgresqlConnection): Promise<void> {
+  const name = connectionName(connection);
+  const client = new pg.Client(clientConfig(connection));
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    if (await holds(client, "SELECT FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')")) {
+      throw new MirrorError('configuration', `${name} is not empty; restore to an empty database`);
+    }
+    const others = 'SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()';
+    if (await holds(client, others)) {
+      throw new MirrorError('configuration', `${name} is in use; stop what is connected to it`);
+    }
+  } catch (error) {
+    throw postgresqlError(error, name);
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+async function holds(client: pg.Client, query: string): Promise<boolean> {
+  return (await client.query(`${query} LIMIT 1`)).rows.length > 0;
+}
+
+/** In one transaction: a restore that is interrupted leaves the database empty. */
+export async function restoreDump(
+  connection: PostgresqlConnection,
+  dump: AsyncIterable<Uint8Array>,
+  signal?: AbortSignal,
+): Promise<void> {
+  const { database, environment } = programConnection(connection);
+  await feedProgram(
+    {
+      program: 'pg_restore',
+      args: ['--no-owner', '--no-privileges', '--exit-on-error', '--single-transaction', `--dbname=${database}`],
+      environment,
+      signal,
+      failed: (message) => new MirrorError('server-error', `pg_restore failed: ${message}`, { disposition: 'halt' }),
+      missing: 'install the PostgreSQL client (package postgresql-client)',
+    },
+    dump,
+  );
+}

@@ -1,0 +1,204 @@
+/** Brings labels, user metadata, attachments and protections from the index of a storage to server and archive. */
+import { createHash } from 'node:crypto';
+import { isMirrorError, MirrorError } from '../errors.ts';
+import { isMd5, type Md5, type OrthancId } from '../identifiers.ts';
+import type { ObjectStorage } from '../stores/archive/object-storage.ts';
+import { applyPatientDocument, applyStudyDocument } from '../studies/apply-document.ts';
+import { archiveDocument, readArchivedPatient, readArchivedStudy } from '../studies/archive-document.ts';
+import type { OpenAttachment } from '../studies/attachment-source.ts';
+import type { Limitations } from '../studies/limitations.ts';
+import { readPatientDocument, readStudyDocument } from '../studies/read-study-document.ts';
+import type { PatientDocument, StudyDocument } from '../studies/study-document.ts';
+import type { StudyServer } from '../studies/study-server.ts';
+import { addToPatient, addToStudy, saysAnything } from './add-to-document.ts';
+import { decrypted, inflatedStorageFile } from './decoded-bytes.ts';
+import { defaultExpansionLimits, ExpansionBudget } from './expansion-limits.ts';
+import type { ImportSource, RereadableBytes } from './found.ts';
+import type { MasterKeys } from './object-encryption.ts';
+import type { IndexedFile, StorageIndex } from './storage-index.ts';
+
+export interface ImportDocumentsOptions {
+  readonly source: ImportSource;
+  readonly index: StorageIndex;
+  readonly masterKeys: MasterKeys;
+  readonly target?: StudyServer | undefined;
+  readonly archive?: ObjectStorage | undefined;
+  readonly limitations: Limitations;
+  readonly onProblem: (problem: DocumentProblem) => void;
+  /** After this no new document is begun. */
+  readonly draining?: AbortSignal | undefined;
+}
+
+/** A document that did not arrive. */
+export interface DocumentProblem {
+  readonly level: 'patients' | 'studies';
+  readonly id: OrthancId;
+  readonly error: MirrorError;
+}
+
+/** How many documents were brought, as studies and patients. */
+export interface DocumentCounts {
+  /** Something was written for these. */
+  readonly written: number;
+  /** Everything was there. */
+  readonly unchanged: number;
+  /** They can be tried again. */
+  readonly failed: number;
+  readonly refused: number;
+}
+
+type AnyDocument = StudyDocument | PatientDocument;
+
+/** Brings every document that says something; run when the instances are there. Errors end up in the counts. */
+export async function importDocuments(options: ImportDocumentsOptions): Promise<DocumentCounts> {
+  const counts = { written: 0, unchanged: 0, failed: 0, refused: 0 };
+  const attachments = attachmentsOfStorage(options);
+  for await (const document of documentsOf(options)) {
+    if (options.draining?.aborted === true) {
+      break;
+    }
+    try {
+      counts[(await bring(document, attachments, options)) ? 'written' : 'unchanged'] += 1;
+    } catch (error) {
+      if (!isMirrorError(error)) {
+        throw error;
+      }
+      // A study that the destination does not hold: its instances were refused.
+      counts[error.disposition === 'reject' || error.disposition === 'skip' ? 'refused' : 'failed'] += 1;
+      const level = document.format === 'orthanc-mirror-study' ? 'studies' : 'patients';
+      options.onProblem({ level, id: document.id, error });
+    }
+  }
+  return counts;
+}
+
+/** For a server only what it can be told; an archive keeps them all, because they also tell where a study came from. */
+async function* documentsOf({
+  index,
+  source,
+  masterKeys,
+  archive,
+}: ImportDocumentsOptions): AsyncGenerator<AnyDocument> {
+  const studies = index.studies(async ({ uuid }) => {
+    const file = index.fileOf(uuid);
+    return file && hashOf(await openStorageFile(file, source, masterKeys));
+  });
+  for await (const document of studies.patients()) {
+    if (archive !== undefined || saysAnything(document)) {
+      yield document;
+    }
+  }
+  for await (const document of studies.studies()) {
+    if (archive !== undefined || saysAnything(document)) {
+      yield document;
+    }
+  }
+}
+
+/** @returns whether anything was written. */
+async function bring(
+  document: AnyDocument,
+  attachments: OpenAttachment,
+  { target, archive, limitations }: ImportDocumentsOptions,
+): Promise<boolean> {
+  let written = false;
+  if (target !== undefined && saysAnything(document)) {
+    written = await applyTo(target, document, attachments, limitations);
+  }
+  if (archive !== undefined) {
+    const merged = await mergedWithArchive(archive, document);
+    written = (await archiveDocument(archive, merged, { attachments })).written || written;
+  }
+  return written;
+}
+
+async function applyTo(
+  target: StudyServer,
+  document: AnyDocument,
+  attachments: OpenAttachment,
+  limitations: Limitations,
+): Promise<boolean> {
+  const options = { attachments, limitations };
+  if (document.format === 'orthanc-mirror-patient') {
+    if (!target.capabilities.hasPatientLevel) {
+      return (await applyPatientDocument(document, target, options)).changes > 0;
+    }
+    const held = await readPatientDocument(target, document.id);
+    return (await applyPatientDocument(addToPatient(held, document), target, options)).changes > 0;
+  }
+  const held = await readStudyDocument(target, document.id, { instanceHashes: false });
+  return (await applyStudyDocument(addToStudy(held, document), target, options)).changes > 0;
+}
+
+async function mergedWithArchive(archive: ObjectStorage, document: AnyDocument): Promise<AnyDocument> {
+  if (document.format === 'orthanc-mirror-patient') {
+    const held = await readArchivedPatient(archive, document.id);
+    return held === undefined ? document : addToPatient(held.document, document);
+  }
+  const held = await readArchivedStudy(archive, document.id);
+  return held === undefined ? document : addToStudy(held.document, document);
+}
+
+/** Attachments as the files of a storage hold them. */
+function attachmentsOfStorage({ index, source, masterKeys }: ImportDocumentsOptions): OpenAttachment {
+  return async ({ id, number, md5, sizeBytes }) => {
+    const file = index.attachmentOf(id, number);
+    const bytes = file === undefined ? undefined : await openStorageFile(file, source, masterKeys);
+    if (bytes === undefined) {
+      throw missing(number, id);
+    }
+    return { sizeBytes, body: verified(bytes, md5, `attachment ${number} of ${id}`), cancel: () => bytes.release() };
+  };
+}
+
+/** The content of a file of the storage; `undefined` if it is not there. */
+async function openStorageFile(
+  { uuid, isCompressed, sizeBytes }: IndexedFile,
+  source: ImportSource,
+  masterKeys: MasterKeys,
+): Promise<RereadableBytes | undefined> {
+  const found = await source.storageFile(uuid);
+  if (found === undefined) {
+    return undefined;
+  }
+  const plain = found.storage?.isEncrypted === true ? decrypted(found.bytes, masterKeys) : found.bytes;
+  const budget = new ExpansionBudget(defaultExpansionLimits, found.bytes.sizeBytes ?? 0);
+  return isCompressed ? inflatedStorageFile(plain, sizeBytes, budget) : plain;
+}
+
+async function hashOf(bytes: RereadableBytes | undefined): Promise<Md5 | undefined> {
+  if (bytes === undefined) {
+    return undefined;
+  }
+  const hash = createHash('md5');
+  for await (const chunk of bytes.read()) {
+    hash.update(chunk);
+  }
+  const md5 = hash.digest('hex');
+  return isMd5(md5) ? md5 : undefined;
+}
+
+/** Holds the last chunk back until the hash is verified. */
+async function* verified(bytes: RereadableBytes, md5: Md5, what: string): AsyncGenerator<Uint8Array> {
+  const hash = createHash('md5');
+  let last: Uint8Array | undefined;
+  for await (const chunk of bytes.read()) {
+    hash.update(chunk);
+    if (last !== undefined) {
+      yield last;
+    }
+    last = chunk;
+  }
+  if (hash.digest('hex') !== md5) {
+    throw new MirrorError('source-corrupt', `${what} is damaged: it does not have the MD5 ${md5}`, {
+      disposition: 'reject',
+    });
+  }
+  if (last !== undefined) {
+    yield last;
+  }
+}
+
+function missing(number: number, id: OrthancId): MirrorError {
+  return new MirrorError('source-corrupt', `the file of attachment ${number} of ${id} is missing in the storage`);
+}

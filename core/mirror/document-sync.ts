@@ -1,0 +1,195 @@
+/** Keeps the study documents of archive and targets equal to the source: what is not in the DICOM bytes. */
+import { z } from 'zod';
+import { type Destination, worstKind } from '../copy/outcome.ts';
+import type { Change } from '../follow/change-feed.ts';
+import { type InstanceId, isOrthancId, type OrthancId } from '../identifiers.ts';
+import type { ObjectStorage } from '../stores/archive/object-storage.ts';
+import type { OrthancStore } from '../stores/orthanc/orthanc-store.ts';
+import type { CallOptions } from '../stores/store.ts';
+import { differingStudies } from '../studies/differing-studies.ts';
+import { commonScope, type FingerprintScope, type StudyFingerprint } from '../studies/fingerprint.ts';
+import { inParallel } from '../studies/in-parallel.ts';
+import type { Limitations } from '../studies/limitations.ts';
+import { listArchivedFingerprints, listStudyFingerprints } from '../studies/list-fingerprints.ts';
+import { listStudyIds } from '../studies/list-study-ids.ts';
+import { announcesStudy, studyOfChange } from '../studies/study-of-change.ts';
+import { type StudyServer, studyServerOf } from '../studies/study-server.ts';
+import { type StudySyncResult, type StudyTarget, syncStudy } from '../studies/sync-study.ts';
+import { noOutcomes, type OutcomeCounts } from './summary.ts';
+
+export interface DocumentSyncOptions {
+  readonly source: OrthancStore;
+  readonly targets: readonly { readonly destination: Destination; readonly store: OrthancStore }[];
+  readonly archive: { readonly destination: Destination; readonly objects: ObjectStorage } | undefined;
+  readonly limitations: Limitations;
+  readonly onResult?: ((result: StudySyncResult) => void) | undefined;
+}
+
+/** Copied instances that are remembered one by one; beyond, every study is synchronized. */
+const mostTouched = 20_000;
+/** Studies synchronized at once: each one is several requests to every server. */
+const studiesAtOnce = 4;
+
+export class DocumentSync {
+  readonly #options: DocumentSyncOptions;
+  /** Studies by the worst that happened to their document. */
+  readonly counts: OutcomeCounts = noOutcomes();
+  /** Instances that came since the last reconcile: the documents of their studies list them. */
+  readonly #touched = new Set<InstanceId>();
+  #servers: { readonly source: StudyServer; readonly targets: readonly StudyTarget[] } | undefined;
+
+  constructor(options: DocumentSyncOptions) {
+    this.#options = options;
+  }
+
+  /** An instance was copied: its study's document has another content. */
+  noteCopied(id: InstanceId): void {
+    if (this.#touched.size <= mostTouched) this.#touched.add(id);
+  }
+
+  /** Compares what is attached to all studies, and synchronizes those that differ somewhere. */
+  async reconcile(withdrawn: ReadonlyMap<Destination, unknown>, { signal }: CallOptions): Promise<void> {
+    const { source, targets } = await this.#connect(signal);
+    const served = targets.filter(({ destination }) => !withdrawn.has(destination));
+    const archive = this.#archiveUnless(withdrawn);
+    const different = new Set(await this.#touchedStudies(source, signal));
+    const atSource = new SourceFingerprints(source, signal);
+    for (const { server } of served) {
+      const scope = await scopeFor([source, server], signal);
+      const there = listStudyFingerprints(server, { scope, signal });
+      for await (const id of differingStudies(atSource.list(scope), there)) different.add(id);
+    }
+    if (archive !== undefined) {
+      const scope = await scopeFor([source], signal);
+      const there = listArchivedFingerprints(archive.objects, { scope, signal });
+      for await (const id of differingStudies(atSource.list(scope), there)) different.add(id);
+    }
+    await this.#sync([...different], served, archive, signal);
+  }
+
+  /** Synchronizes the studies that changes of the feed announce. */
+  async follow(
+    changes: readonly Change[],
+    withdrawn: ReadonlyMap<Destination, unknown>,
+    { signal }: CallOptions,
+  ): Promise<void> {
+    const announcing = changes.filter(announcesStudy);
+    if (announcing.length === 0) return;
+    const { source, targets } = await this.#connect(signal);
+    const studies = new Set<OrthancId>();
+    for (const change of announcing) {
+      const study = await studyOfChange(source, change, { signal });
+      if (study !== undefined) studies.add(study);
+    }
+    const served = targets.filter(({ destination }) => !withdrawn.has(destination));
+    await this.#sync([...studies], served, this.#archiveUnless(withdrawn), signal);
+  }
+
+  /** Synchronizes one study, for a queue message. */
+  async syncOne(studyId: OrthancId, { signal }: CallOptions): Promise<StudySyncResult> {
+    const { source, targets } = await this.#connect(signal);
+    const { archive, limitations } = this.#options;
+    return syncStudy(studyId, { source, targets, archive, limitations, signal });
+  }
+
+  async #touchedStudies(source: StudyServer, signal: AbortSignal | undefined): Promise<readonly OrthancId[]> {
+    const left = new Set<OrthancId>(this.#touched);
+    this.#touched.clear();
+    if (left.size > mostTouched) return listStudyIds(source, { signal });
+    const studies: OrthancId[] = [];
+    for (const id of left) {
+      const study = await studyWithInstances(source, id, signal);
+      if (study === undefined) continue;
+      studies.push(study.id);
+      for (const instance of study.instances) left.delete(instance);
+    }
+    return studies;
+  }
+
+  async #sync(
+    ids: readonly OrthancId[],
+    targets: readonly StudyTarget[],
+    archive: DocumentSyncOptions['archive'],
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { source } = await this.#connect(signal);
+    const { limitations, onResult } = this.#options;
+    await inParallel(ids, studiesAtOnce, async (id) => {
+      const result = await syncStudy(id, { source, targets, archive, limitations, signal });
+      this.counts[worstKind(result.outcomes)] += 1;
+      onResult?.(result);
+    });
+  }
+
+  #archiveUnless(withdrawn: ReadonlyMap<Destination, unknown>): DocumentSyncOptions['archive'] {
+    const { archive } = this.#options;
+    return archive !== undefined && withdrawn.has(archive.destination) ? undefined : archive;
+  }
+
+  async #connect(signal: AbortSignal | undefined) {
+    const { source, targets } = this.#options;
+    this.#servers ??= {
+      source: await studyServerOf(source, { signal }),
+      targets: await Promise.all(
+        targets.map(async ({ destination, store }) => ({
+          destination,
+          server: await studyServerOf(store, { signal }),
+        })),
+      ),
+    };
+    return this.#servers;
+  }
+}
+
+/** The source's fingerprints, listed once for each scope: about 100 bytes of memory per study. */
+class SourceFingerprints {
+  readonly #source: StudyServer;
+  readonly #signal: AbortSignal | undefined;
+  readonly #listed = new Map<string, Promise<readonly StudyFingerprint[]>>();
+
+  constructor(source: StudyServer, signal: AbortSignal | undefined) {
+    this.#source = source;
+    this.#signal = signal;
+  }
+
+  async *list(scope: FingerprintScope): AsyncGenerator<StudyFingerprint> {
+    const key = JSON.stringify(scope);
+    const listed =
+      this.#listed.get(key) ?? Array.fromAsync(listStudyFingerprints(this.#source, { scope, signal: this.#signal }));
+    this.#listed.set(key, listed);
+    yield* await listed;
+  }
+}
+
+const resourceSchema = z.looseObject({ ID: z.custom<OrthancId>(isOrthancId) });
+
+/** The study of an instance with all its instances, so that the others need not be asked for; two requests. */
+async function studyWithInstances(
+  { client }: StudyServer,
+  id: OrthancId,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly id: OrthancId; readonly instances: readonly OrthancId[] } | undefined> {
+  const study = await client.findJson(`/instances/${id}/study`, resourceSchema, { signal });
+  if (study === undefined) return undefined;
+  const instances = await client.findJson(`/studies/${study.ID}/instances`, z.array(resourceSchema), { signal });
+  return { id: study.ID, instances: (instances ?? []).map(({ ID }) => ID) };
+}
+
+/**
+ * Metadata and attachments of series and instances are listed only if a server ever logged a change of one: listing
+ * them costs as much as the inventory of the instances.
+ */
+async function scopeFor(servers: readonly StudyServer[], signal: AbortSignal | undefined): Promise<FingerprintScope> {
+  const logged = await Promise.all(servers.map((server) => everAttached(server, signal)));
+  return commonScope(servers, logged.some(Boolean) ? 'everything' : 'labels');
+}
+
+const attachmentChanges = ['UpdatedMetadata', 'UpdatedAttachment'];
+
+/** Whether a server may hold metadata or attachments that a user wrote; asked only where the feed can be filtered. */
+async function everAttached({ client, capabilities }: StudyServer, signal: AbortSignal | undefined): Promise<boolean> {
+  if (!capabilities.hasExtendedFind) return true;
+  const path = `/changes?type=${attachmentChanges.join(';')}&since=0&limit=1`;
+  const page = await client.getJson(path, z.looseObject({ Changes: z.array(z.unknown()) }), { signal });
+  return page.Changes.length > 0;
+}

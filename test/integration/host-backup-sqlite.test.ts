@@ -1,0 +1,115 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { type OrthancServer, startOrthanc } from '../../local/orthanc-server.ts';
+import { type CommandResult, runCommand } from '../support/command.ts';
+import { fill, type Load, startLoad } from '../support/orthanc-load.ts';
+import { proveReadable } from '../support/server-proof.ts';
+
+const backupRecord = z.object({ backup: z.string(), instances: z.number(), files: z.number(), copied: z.number() });
+
+let root: string;
+let server: OrthancServer;
+let load: Load | undefined;
+const archive = () => join(root, 'archive');
+
+beforeEach(async () => {
+  root = mkdtempSync(join(tmpdir(), 'host-backup-'));
+  writeFileSync(join(root, 'passphrase'), 'correct horse battery staple\n');
+  server = await startOrthanc();
+});
+afterEach(async () => {
+  await load?.stop();
+  await server.stop();
+  rmSync(root, { recursive: true });
+});
+
+function backUp(...options: readonly string[]): Promise<CommandResult> {
+  const passphrase = join(root, 'passphrase');
+  const places = ['--config', server.configPath, '--archive', archive(), '--passphrase-file', passphrase];
+  return runCommand('backup', ...places, '--json', ...options);
+}
+
+/** Restores a backup to a new folder, starts a real Orthanc on it and reads everything. @returns the ids. */
+async function restoreAndProve(backup: string): Promise<string[]> {
+  const folder = join(root, `restored-${backup}`);
+  const result = await runCommand('backup', 'restore', '--archive', archive(), '--backup', backup, '--to', folder);
+  expect(result).toMatchObject({ exitCode: 0 });
+  const restored = await startOrthanc({ folder });
+  try {
+    return await proveReadable(restored.url);
+  } finally {
+    await restored.kill();
+    await restored.stop();
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function recordOf(result: CommandResult): z.infer<typeof backupRecord> {
+  return backupRecord.parse(JSON.parse(result.stdout));
+}
+
+describe('a backup with --stop and --start of a server under load', () => {
+  it('restores every instance that was confirmed before it, and the count of the manifest', async () => {
+    const before = await fill(server.url, 'before', 30);
+    load = startLoad(server.url, { seed: 'load', keep: 20 });
+    const pid = server.pid;
+    const start = `setsid --fork /usr/sbin/Orthanc ${server.configPath} >/dev/null 2>&1 && echo started >>${root}/starts`;
+    const result = await backUp(
+      '--stop',
+      `kill ${pid}; while kill -0 ${pid} 2>/dev/null; do sleep 0.05; done`,
+      '--start',
+      start,
+    );
+    expect(result).toMatchObject({ exitCode: 0 });
+    expect(result.stderr).toMatch(/the server was stopped for/);
+    await load.stop();
+    const backup = recordOf(result);
+    const ids = await restoreAndProve(backup.backup);
+    expect(ids).toHaveLength(backup.instances);
+    expect(ids).toEqual(expect.arrayContaining(before));
+    // The server that the start command started answers, and is ended here.
+    expect(await proveReadable(server.url)).toEqual(expect.arrayContaining([...load.stored]));
+    endServerOf(server.configPath);
+  });
+});
+
+/** Ends a server that is no child of this process: the one whose command line is exactly this. */
+function endServerOf(configPath: string): void {
+  const pids = execFileSync('pgrep', ['-f', `^/usr/sbin/Orthanc ${configPath}$`], { encoding: 'utf8' });
+  for (const pid of pids.trim().split('\n')) process.kill(Number(pid), 'SIGKILL');
+}
+
+describe('a hot backup of a server under load', () => {
+  it('is refused or restores perfectly, each of 20 times', async () => {
+    await fill(server.url, 'before', 20);
+    load = startLoad(server.url, { seed: 'load', keep: 10, sizeBytes: 4000 });
+    const outcomes: string[] = [];
+    for (let run = 0; run < 20; run += 1) {
+      const result = await backUp('--hot');
+      if (result.exitCode !== 0) {
+        expect(result.exitCode).toBe(5);
+        expect(result.stderr).toMatch(/changed during each|are missing in each/);
+        outcomes.push('refused');
+        continue;
+      }
+      const backup = recordOf(result);
+      expect(await restoreAndProve(backup.backup)).toHaveLength(backup.instances);
+      outcomes.push('restored');
+    }
+    expect(outcomes).toHaveLength(20);
+    expect(outcomes).toContain('restored');
+  }, 400_000);
+
+  it('copies only what the archive lacks', async () => {
+    await fill(server.url, 'first', 5);
+    expect(recordOf(await backUp())).toMatchObject({ copied: 5 });
+    await fill(server.url, 'second', 3);
+    const second = recordOf(await backUp());
+    expect(second).toMatchObject({ copied: 3, files: 8, instances: 8 });
+    expect(await restoreAndProve(second.backup)).toHaveLength(8);
+  });
+});

@@ -1,0 +1,123 @@
+/** Listings of real servers that change while they are listed, and of the files that real devices write. */
+import { existsSync } from 'node:fs';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { type InstanceId, md5Of } from '../../core/identifiers.ts';
+import { pagedInventory } from '../../core/stores/orthanc/inventory-paged.ts';
+import { type OrthancStore, openOrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
+import { generateInstances } from '../../local/dicom/generate.ts';
+import { type OrthancServer, startOrthanc } from '../../local/orthanc-server.ts';
+import { newOrthanc, oldOrthanc } from '../../local/orthanc-versions.ts';
+import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
+import { remove, upload } from '../support/orthanc/upload.ts';
+
+const storedSchema = z.object({ ID: z.string(), Status: z.literal('Success') });
+/** Files of real devices, beside the checkout on some machines. */
+const sharedFiles = process.env.TEST_DICOM_FOLDER ?? join(import.meta.dirname, '../../../../shared/dicom');
+
+describe.each([oldOrthanc(), newOrthanc()])('the inventory of Orthanc $version', ({ version }) => {
+  let server: OrthancServer;
+  let proxy: FaultProxy;
+  let store: OrthancStore;
+  beforeAll(async () => {
+    // Limits of /tools/find must not cap a listing.
+    server = await startOrthanc({ version, config: { LimitFindInstances: 7, LimitFindResults: 7 } });
+    proxy = await startFaultProxy(server.url);
+  });
+  afterAll(async () => {
+    await proxy?.close();
+    await server?.stop();
+  });
+  beforeEach(() => {
+    proxy.mend();
+    store = openOrthancStore({ url: proxy.url });
+  });
+  afterEach(() => store.close());
+
+  it('is that of every file which the server takes, with its hash, as real devices write them', async () => {
+    const expected = new Map<string, string>();
+    for (const bytes of await realFiles()) {
+      const answer = await fetch(`${server.url}/instances`, { method: 'POST', body: bytes });
+      const stored = storedSchema.safeParse(await answer.json());
+      if (stored.success) expected.set(stored.data.ID, md5Of(bytes));
+    }
+    const ids = (await Array.fromAsync(store.inventory())).map(({ id }) => id);
+    expect(ids).toEqual([...expected.keys()].sort());
+    for (const id of ids) {
+      expect(await store.lookup(id)).toMatchObject([{ id, md5: expected.get(id) }]);
+      const opened = await store.open(id);
+      expect(opened.md5).toBe(expected.get(id));
+      expect(md5Of(Buffer.concat(await Array.fromAsync(opened.body)))).toBe(opened.md5);
+    }
+    await remove(server.url, ids);
+  });
+
+  it.each([1, 2, 3, 4, 5, 6])('is whole though instances come and go meanwhile (seed %i)', async (seed) => {
+    const random = randomFrom(seed);
+    const all = [...generateInstances(`churn ${version} ${seed}`, 90, 2048)];
+    const [lasting, passing, coming] = [all.slice(0, 40), all.slice(40, 70), all.slice(70)];
+    await upload(server.url, [...lasting, ...passing]);
+    const unchanging = await inventoryMeanwhile(proxy, store, async () => {
+      const going = passing.splice(0, Math.floor(random() * 8));
+      await remove(
+        server.url,
+        going.map(({ id }) => id),
+      );
+      await upload(server.url, coming.splice(0, Math.floor(random() * 5)));
+    });
+    expect(unchanging).toEqual([...new Set(unchanging)].sort());
+    expect(unchanging).toEqual(expect.arrayContaining(lasting.map(({ id }) => id)));
+    const left = (await Array.fromAsync(store.inventory())).map(({ id }) => id);
+    await remove(server.url, left);
+  });
+
+  it('fails, instead of ending, when the server or the connection breaks off', async () => {
+    const instances = [...generateInstances(`broken ${version}`, 20, 2048)];
+    await upload(server.url, instances);
+    await store.capabilities();
+    proxy.break({ effect: { kind: 'cut', body: 'answer', atByte: 300, how: 'close' } });
+    await expect(Array.fromAsync(store.inventory())).rejects.toMatchObject({ code: 'body-short' });
+    proxy.break({ effect: { kind: 'cut', body: 'answer', atByte: 300, how: 'chunked' } });
+    await expect(Array.fromAsync(store.inventory())).rejects.toMatchObject({ code: 'answer-malformed' });
+    proxy.break({ effect: { kind: 'status', status: 404 } });
+    await expect(Array.fromAsync(store.inventory())).rejects.toMatchObject({ code: 'not-orthanc' });
+    await remove(
+      server.url,
+      instances.map(({ id }) => id),
+    );
+  });
+});
+
+/** Lists, and lets `change` happen before each page (of 10 on servers that page), or before the one listing. */
+async function inventoryMeanwhile(
+  proxy: FaultProxy,
+  store: OrthancStore,
+  change: () => Promise<void>,
+): Promise<InstanceId[]> {
+  const { hasExtendedFind } = await store.capabilities();
+  proxy.break({ matches: ({ path }) => path.startsWith('/instances'), effect: { kind: 'call', call: change } });
+  const listing = hasExtendedFind ? pagedInventory(store.client, {}, 10) : store.inventory();
+  const ids = (await Array.fromAsync(listing)).map(({ id }) => id);
+  proxy.mend();
+  return ids;
+}
+
+/** Those files, or generated ones. */
+async function realFiles(): Promise<Uint8Array<ArrayBuffer>[]> {
+  if (!existsSync(sharedFiles)) return [...generateInstances('no real files', 20, 4096)].map(({ bytes }) => bytes);
+  const paths = (await readdir(sharedFiles, { recursive: true })).sort().map((name) => join(sharedFiles, name));
+  const files: Uint8Array<ArrayBuffer>[] = [];
+  for (const path of paths) if ((await stat(path)).isFile()) files.push(Uint8Array.from(await readFile(path)));
+  return files;
+}
+
+/** Park and Miller's generator: the same numbers in [0, 1) for the same seed. */
+function randomFrom(seed: number): () => number {
+  let state = seed * 7919 + 1;
+  return () => {
+    state = (state * 48_271) % 2_147_483_647;
+    return state / 2_147_483_647;
+  };
+}

@@ -1,0 +1,227 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type ApplyOptions, applyStudyDocument } from '../../core/studies/apply-document.ts';
+import { archiveDocument, readArchivedStudy } from '../../core/studies/archive-document.ts';
+import {
+  attachmentsOfArchive,
+  attachmentsOfServer,
+  type OpenAttachment,
+} from '../../core/studies/attachment-source.ts';
+import { Limitations } from '../../core/studies/limitations.ts';
+import { readStudyDocument } from '../../core/studies/read-study-document.ts';
+import { studyOfChange } from '../../core/studies/study-of-change.ts';
+import { syncStudy } from '../../core/studies/sync-study.ts';
+import { newOrthanc, oldOrthanc, orthancVersions } from '../../local/orthanc-versions.ts';
+import { countRequests } from '../support/orthanc/count-requests.ts';
+import { json, put, remove, text } from '../support/orthanc/rest.ts';
+import {
+  generateStudy,
+  type ServerUnderTest,
+  startServer,
+  temporaryArchive,
+} from '../support/orthanc/study-fixture.ts';
+import { upload } from '../support/orthanc/upload.ts';
+
+const versions = orthancVersions().map(({ version }) => version);
+
+describe.each(versions)('a target that others write to, Orthanc %s with CheckRevisions', (version) => {
+  let target: ServerUnderTest;
+  beforeAll(async () => {
+    target = await startServer(version, { CheckRevisions: true });
+  });
+  afterAll(() => target?.stop());
+
+  /** A study on the target, and the document of a source that has attachment 1040 with the bytes `wanted`. */
+  async function prepared(seed: string, wanted: string) {
+    const study = generateStudy(seed, 1);
+    await upload(target.url, study.files);
+    const path = `/studies/${study.studies}/attachments/1040`;
+    await put(target.url, path, wanted);
+    const document = await readStudyDocument(target.server, study.studies);
+    const etag = (await fetch(`${target.url}${path}/md5`)).headers.get('etag') ?? '';
+    await fetch(target.url + path, { method: 'DELETE', headers: { 'if-match': etag } });
+    return { document, path };
+  }
+
+  const bytes = (value: string) => ({
+    sizeBytes: Buffer.byteLength(value),
+    body: (async function* () {
+      yield Buffer.from(value.slice(0, 2));
+      yield Buffer.from(value.slice(2));
+    })(),
+    cancel: () => undefined,
+  });
+
+  function options(attachments: OpenAttachment): ApplyOptions {
+    return { attachments, limitations: new Limitations() };
+  }
+
+  it('is read again when somebody writes the same attachment in between, and then holds what the document says', async () => {
+    const { document, path } = await prepared('between', 'wanted');
+    await put(target.url, path, 'before');
+    let opened = 0;
+    const applied = await applyStudyDocument(
+      document,
+      target.server,
+      options(async () => {
+        opened += 1;
+        // The revision to be replaced is known by now; this makes it stale.
+        if (opened === 1) {
+          const etag = (await fetch(`${target.url}${path}/md5`)).headers.get('etag') ?? '';
+          await fetch(target.url + path, { method: 'PUT', body: 'theirs', headers: { 'if-match': etag } });
+        }
+        return bytes('wanted');
+      }),
+    );
+    expect(opened).toBe(2);
+    expect(applied.changes).toBe(1);
+    expect(await text(target.url, `${path}/data`)).toBe('wanted');
+  });
+
+  it('does not take an attachment whose bytes are not those of the document', async () => {
+    const { document, path } = await prepared('wrong', 'wanted');
+    const attachments = attachmentsOfArchive({
+      ...unused,
+      get: () => Promise.resolve({ ...bytes('wronge'), bodyBytes: 6, key: '', etag: '', lastModified: new Date(0) }),
+    });
+    const attempt = applyStudyDocument(document, target.server, options(attachments));
+    await expect(attempt).rejects.toMatchObject({ code: 'hash-mismatch', disposition: 'retry' });
+    expect(await text(target.url, `${path}/md5`)).toBeUndefined();
+  });
+});
+
+/** A storage of which nothing but `get` is used. */
+const unused = {
+  name: 'storage',
+  prepare: notUsed,
+  supersede: notUsed,
+  putOnce: notUsed,
+  head: notUsed,
+  list: notUsed,
+  listFolders: notUsed,
+  replaceIf: notUsed,
+  delete: notUsed,
+  close: notUsed,
+};
+function notUsed(): never {
+  throw new Error('not used in this test');
+}
+
+describe.each(versions)('a study on Orthanc %s', (version) => {
+  let server: ServerUnderTest;
+  beforeAll(async () => {
+    server = await startServer(version, { LimitFindResults: 2, LimitFindInstances: 3, StableAge: 1 });
+  });
+  afterAll(() => server?.stop());
+
+  it('is read completely although the server lowers limits silently', async () => {
+    const study = generateStudy('limits', 10);
+    await upload(server.url, study.files);
+    const document = await readStudyDocument(server.server, study.studies);
+    const read = document.series.flatMap(({ instances }) => instances.map(({ id, md5 }) => ({ id, md5 })));
+    expect(read).toEqual(study.files.map(({ id, md5 }) => ({ id, md5 })).toSorted((a, b) => (a.id < b.id ? -1 : 1)));
+  });
+
+  it('is told by the change feed whatever level was written to, and not once it is gone', async () => {
+    const study = generateStudy('changes', 1);
+    await upload(server.url, study.files);
+    const since = await server.store.lastChange();
+    await put(server.url, `/instances/${study.instances}/metadata/1030`, 'a');
+    await put(server.url, `/series/${study.series}/attachments/1040`, 'a');
+    await put(server.url, `/studies/${study.studies}/metadata/1030`, 'a');
+    await put(server.url, `/patients/${study.patients}/attachments/1040`, 'a');
+    const { changes } = await server.store.readChanges({ since, limit: 100 });
+    const written = changes.filter(({ type }) => type.startsWith('Updated'));
+    expect(written.map(({ level }) => level)).toEqual(['instances', 'series', 'studies', 'patients']);
+    for (const change of written) expect(await studyOfChange(server.server, change)).toBe(study.studies);
+    const ofInstance = { type: 'NewInstance', level: 'instances', id: study.instances } as const;
+    expect(await studyOfChange(server.server, ofInstance)).toBeUndefined();
+
+    await remove(server.url, `/studies/${study.studies}`);
+    for (const change of written.filter(({ level }) => level !== 'studies')) {
+      expect(await studyOfChange(server.server, change)).toBeUndefined();
+    }
+  });
+
+  it('that is gone is reported as vanished, one whose server is down as failed', async () => {
+    const archive = await temporaryArchive();
+    const options = {
+      source: server.server,
+      targets: [],
+      archive: { destination: { role: 'archive', store: archive.archive }, objects: archive.archive.objects },
+      limitations: new Limitations(),
+    } as const;
+    try {
+      const gone = await syncStudy(generateStudy('nowhere', 1).studies, options);
+      expect(gone.outcomes).toMatchObject([{ kind: 'vanished', at: 'source' }]);
+      await server.running.pause();
+      const down = await syncStudy(generateStudy('nowhere', 1).studies, options);
+      expect(down.outcomes).toMatchObject([{ kind: 'failed', at: 'source', error: { code: 'unreachable' } }]);
+    } finally {
+      await archive.remove();
+      await server.running.restart();
+    }
+  });
+});
+
+describe('reading a study', () => {
+  it('costs three requests on a new server, however many instances it has', async () => {
+    await using(newOrthanc().version, async (server) => {
+      const study = generateStudy('cost', 20);
+      await upload(server.url, study.files);
+      const { requests } = await countRequests(server.url, () => readStudyDocument(server.server, study.studies));
+      expect(requests).toEqual(['POST /tools/find', 'POST /tools/find', 'POST /tools/find']);
+    });
+  });
+
+  it('costs one request per instance and six more on an old server, and six when an earlier document is known', async () => {
+    await using(oldOrthanc().version, async (server) => {
+      const study = generateStudy('cost', 20);
+      await upload(server.url, study.files);
+      const first = await countRequests(server.url, () => readStudyDocument(server.server, study.studies));
+      expect(first.requests).toHaveLength(26);
+      const again = await countRequests(server.url, () =>
+        readStudyDocument(server.server, study.studies, { earlier: first.result }),
+      );
+      expect(again.requests).toHaveLength(6);
+      expect(again.result).toEqual(first.result);
+    });
+  });
+});
+
+it('restores what was attached from the archive alone', async () => {
+  const archive = await temporaryArchive();
+  const { objects } = archive.archive;
+  const study = generateStudy('restored', 2);
+  try {
+    await using(newOrthanc().version, async (source) => {
+      await upload(source.url, study.files);
+      await put(source.url, `/instances/${study.instances}/attachments/1040`, new Uint8Array(300_000).fill(3));
+      await put(source.url, `/series/${study.series}/labels/one`);
+      const document = await readStudyDocument(source.server, study.studies);
+      await archiveDocument(objects, document, { attachments: attachmentsOfServer(source.store.client) });
+    });
+    await using(newOrthanc().version, async (target) => {
+      await upload(target.url, study.files);
+      const archived = await readArchivedStudy(objects, study.studies);
+      if (archived === undefined) throw new Error('nothing was archived');
+      const options = { attachments: attachmentsOfArchive(objects), limitations: new Limitations() };
+      expect(await applyStudyDocument(archived.document, target.server, options)).toEqual({
+        changes: 2,
+        pendingInstances: 0,
+      });
+      expect(await text(target.url, `/instances/${study.instances}/attachments/1040/size`)).toBe('300000');
+      expect(await json(target.url, `/series/${study.series}/labels`)).toEqual(['one']);
+    });
+  } finally {
+    await archive.remove();
+  }
+});
+
+async function using(version: string, work: (server: ServerUnderTest) => Promise<void>): Promise<void> {
+  const server = await startServer(version);
+  try {
+    await work(server);
+  } finally {
+    await server.stop();
+  }
+}

@@ -1,0 +1,85 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type InstanceId, orthancIdOf } from '../../core/identifiers.ts';
+import { joinPages, offsetBehind, type ReadPage } from '../../core/stores/orthanc/inventory-paged.ts';
+
+/** An id for each number, in the order of numbers. */
+function idAt(number: number): InstanceId {
+  const tail = orthancIdOf('x').slice(8);
+  return `${number.toString(16).padStart(8, '0')}${tail}` as InstanceId;
+}
+
+/** A list that changes before each page is read, as `changes` says; a server may also cap its pages. */
+function shiftingList(initial: readonly number[], changes: readonly Change[], cap: number) {
+  let rows = [...new Set(initial)].sort((a, b) => a - b);
+  const everDeleted = new Set<number>();
+  const requests: [number, number][] = [];
+  const readPage: ReadPage = (offset, limit) => {
+    const change = changes[requests.length] ?? { insert: [], remove: [] };
+    requests.push([offset, limit]);
+    const removed = rows.filter((_, index) => change.remove.includes(index));
+    for (const row of removed) everDeleted.add(row);
+    rows = [...new Set([...rows.filter((row) => !removed.includes(row)), ...change.insert])].sort((a, b) => a - b);
+    const page = rows.slice(offset, offset + Math.min(limit, cap));
+    return Promise.resolve(page.map((row) => ({ id: idAt(row), md5: undefined, sizeBytes: 1 })));
+  };
+  return { readPage, requests, everDeleted };
+}
+
+interface Change {
+  readonly insert: readonly number[];
+  /** Positions in the list at that time. */
+  readonly remove: readonly number[];
+}
+
+const numbers = fc.array(fc.nat(300), { maxLength: 80 });
+const change = fc.record({
+  insert: fc.array(fc.nat(300), { maxLength: 8 }),
+  remove: fc.array(fc.nat(80), { maxLength: 12 }),
+});
+
+describe('joining pages that shift', () => {
+  it('lists once and in order everything that was there all the time, whatever comes and goes', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        numbers,
+        fc.array(change, { maxLength: 40 }),
+        fc.integer({ min: 2, max: 12 }),
+        fc.integer({ min: 2, max: 12 }),
+        fc.option(fc.nat(300), { nil: undefined }),
+        async (initial, changes, limit, cap, afterNumber) => {
+          const list = shiftingList(initial, changes, cap);
+          const after = afterNumber === undefined ? undefined : idAt(afterNumber);
+          const first = after === undefined ? 0 : Math.max(0, (await offsetBehind(list.readPage, after)) - 1);
+          const listed = (await Array.fromAsync(joinPages(list.readPage, limit, first, after))).map(({ id }) => id);
+          expect(listed).toEqual([...new Set(listed)].sort());
+          const lasting = initial.filter((row) => !list.everDeleted.has(row)).map(idAt);
+          for (const id of lasting) if (after === undefined || id > after) expect(listed).toContain(id);
+          for (const id of listed) if (after !== undefined) expect(id > after).toBe(true);
+        },
+      ),
+      { numRuns: 2000 },
+    );
+  });
+
+  it.each([
+    [0, 1],
+    [1, 1],
+    [1000, 2],
+    [2500, 4],
+  ])('asks for a still list of %i in %i pages of 1000', async (count, requests) => {
+    const list = shiftingList([...Array(count).keys()], [], 5000);
+    expect(await Array.fromAsync(joinPages(list.readPage, 1000, 0, undefined))).toHaveLength(count);
+    expect(list.requests).toHaveLength(requests);
+  });
+
+  it('finds where to resume among a million in about 40 requests', async () => {
+    let requests = 0;
+    const readPage: ReadPage = (offset) => {
+      requests += 1;
+      return Promise.resolve(offset < 1_000_000 ? [{ id: idAt(offset), md5: undefined, sizeBytes: 1 }] : []);
+    };
+    expect(await offsetBehind(readPage, idAt(777_777))).toBe(777_778);
+    expect(requests).toBeLessThanOrEqual(41);
+  });
+});
