@@ -12,9 +12,10 @@ import {
 } from 'aws-cdk-lib/aws-cloudwatch';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
+import { destinationNames } from '../core/config/destination-names.ts';
 import type { Configuration, MirrorConfiguration } from '../core/config/schema.ts';
 import type { MetricName } from '../core/metrics/metrics.ts';
-import { destinationNames, metricOf, type Window } from './stack-metrics.ts';
+import { metricOf, type Window } from './stack-metrics.ts';
 
 export interface MirrorDashboardProps {
   readonly configuration: Configuration;

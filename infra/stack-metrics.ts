@@ -1,6 +1,7 @@
 /** The metrics of the functions, as CloudWatch knows them. */
 import { Duration } from 'aws-cdk-lib';
 import { type IMetric, MathExpression, Metric } from 'aws-cdk-lib/aws-cloudwatch';
+import { destinationNames } from '../core/config/destination-names.ts';
 import type { MirrorConfiguration } from '../core/config/schema.ts';
 import { type MetricName, metricDefinitions, metricsNamespace } from '../core/metrics/metrics.ts';
 import type { MirrorCondition } from './alarm-definitions.ts';
@@ -25,11 +26,6 @@ export function metricOf(
     period,
     label,
   });
-}
-
-/** Names of the destinations of a mirror in metrics, in the order of the configuration. */
-export function destinationNames({ targets, archive }: MirrorConfiguration): string[] {
-  return [...Object.keys(targets), ...(archive === undefined ? [] : ['archive'])];
 }
 
 /** What a condition looks at; the highest of all destinations where there is one value for each. */

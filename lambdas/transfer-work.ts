@@ -1,11 +1,12 @@
 /** What the transfer function does for one message. */
 import { copyInstance, defaultBudget } from '../core/copy/copy-instance.ts';
-import type { CopyResult } from '../core/copy/outcome.ts';
-import { MirrorError } from '../core/errors.ts';
-import type { InstanceMessage, QueueMessage } from '../core/queue/message.ts';
+import type { DestinationOutcome } from '../core/copy/outcome.ts';
+import type { MirrorError } from '../core/errors.ts';
+import type { InstanceMessage, QueueMessage, ResourceMessage, StudyMessage } from '../core/queue/message.ts';
 import { decidingError } from '../core/queue/verdict.ts';
 import type { CloudMirror, Deployment } from './deployment.ts';
-import { count, errorFields, log } from './telemetry.ts';
+import { count } from './metrics-emitter.ts';
+import { errorFields, log } from './telemetry.ts';
 
 const budget = defaultBudget();
 
@@ -16,17 +17,11 @@ const budget = defaultBudget();
 export function transferWork(deployment: Deployment, signal: AbortSignal): (message: QueueMessage) => Promise<void> {
   const pauseChecked = new Map<string, Promise<void>>();
   return async (message) => {
-    if (message.kind === 'study') {
-      throw new MirrorError(
-        'malformed-message',
-        'This version does not copy the documents of studies; deploy a newer one.',
-      );
-    }
     const mirror = await deployment.mirror(message.mirror);
     const checked = pauseChecked.get(message.mirror) ?? mirror.pause.throwIfInForce(message.mirror);
     pauseChecked.set(message.mirror, checked);
     await checked;
-    const error = await transferInstance(message, mirror, signal);
+    const error = await transferMessage(message, mirror, signal);
     if (error?.disposition === 'halt') {
       await beginPause(message.mirror, mirror, error, deployment.configuration.cloud.transfer.pauseSeconds * 1000);
     }
@@ -37,15 +32,46 @@ export function transferWork(deployment: Deployment, signal: AbortSignal): (mess
 }
 
 /** @returns the error that decides, if any */
+async function transferMessage(
+  message: QueueMessage,
+  mirror: CloudMirror,
+  signal: AbortSignal,
+): Promise<MirrorError | undefined> {
+  const outcomes =
+    message.kind === 'instance'
+      ? await transferInstance(message, mirror, signal)
+      : await transferDocument(message, mirror, signal);
+  return decidingError(outcomes.flatMap(({ error }) => error ?? []));
+}
+
 async function transferInstance(
   { mirror, id, md5, sizeBytes }: InstanceMessage,
   { source, destinations }: CloudMirror,
   signal: AbortSignal,
-): Promise<MirrorError | undefined> {
+): Promise<readonly DestinationOutcome[]> {
   const request = { id, md5, sizeBytes, lacking: [], undecided: destinations };
   const result = await copyInstance(request, { source, budget, signal });
-  report(mirror, result);
-  return decidingError(result.outcomes.flatMap(({ error }) => error ?? []));
+  for (const outcome of result.outcomes) {
+    countInstance(mirror, outcome, result.sizeBytes ?? 0);
+    logOutcome('instance handled', mirror, id, outcome);
+  }
+  return result.outcomes;
+}
+
+async function transferDocument(
+  message: StudyMessage | ResourceMessage,
+  { documents }: CloudMirror,
+  signal: AbortSignal,
+): Promise<readonly DestinationOutcome[]> {
+  const result =
+    message.kind === 'study'
+      ? await documents.syncOne(message.id, { signal })
+      : await documents.syncStudyOf(message, { signal });
+  for (const outcome of result?.outcomes ?? []) {
+    count('StudiesWritten', outcome.kind === 'copied' ? 1 : 0, { mirror: message.mirror });
+    logOutcome('study document handled', message.mirror, result?.studyId ?? message.id, outcome);
+  }
+  return result?.outcomes ?? [];
 }
 
 /** A pause that cannot be written is no reason to lose the error that asked for it. */
@@ -55,16 +81,16 @@ async function beginPause(name: string, { pause }: CloudMirror, error: MirrorErr
   });
 }
 
-function report(mirror: string, { id, sizeBytes = 0, outcomes }: CopyResult): void {
-  for (const { destination, kind, error } of outcomes) {
-    count('Copied', kind === 'copied' ? 1 : 0);
-    count('CopiedBytes', kind === 'copied' ? sizeBytes : 0);
-    log('info', 'instance handled', {
-      mirror,
-      id,
-      destination: destination.store.name,
-      outcome: kind,
-      code: error?.code,
-    });
-  }
+function countInstance(mirror: string, { kind }: DestinationOutcome, sizeBytes: number): void {
+  const subject = { mirror };
+  count('Copied', kind === 'copied' ? 1 : 0, subject);
+  count('CopiedBytes', kind === 'copied' ? sizeBytes : 0, subject);
+  count('AlreadyEqual', kind === 'already-equal' ? 1 : 0, subject);
+  count('Conflicts', kind === 'conflict' ? 1 : 0, subject);
+  count('Rejected', kind === 'rejected' ? 1 : 0, subject);
+  count('Vanished', kind === 'vanished' ? 1 : 0, subject);
+}
+
+function logOutcome(what: string, mirror: string, id: string, { destination, kind, error }: DestinationOutcome): void {
+  log('info', what, { mirror, id, destination: destination.store.name, outcome: kind, code: error?.code });
 }

@@ -16,6 +16,8 @@ export interface MetricDefinition {
   readonly unit: MetricUnitName;
   /** `mirror`: one value per mirror; `destination`: one per mirror and destination; `stack`: one for all. */
   readonly per: 'mirror' | 'destination' | 'stack';
+  /** A counter that nothing was added to is emitted as zero; a gauge that was not measured is not emitted. */
+  readonly kind: 'counter' | 'gauge';
   readonly meaning: string;
 }
 
@@ -47,8 +49,12 @@ export const metricDefinitions = {
   StatusWritten: count('status', '1 when the mirror was measured.'),
   Paused: count('status', '1 while the mirror pauses, because a server refused everybody.'),
   ComparedAgeSeconds: seconds('status', 'mirror', 'Time since the last complete comparison ended.'),
-  SourceInstances: count('status', 'Instances that the source says it holds.'),
-  DestinationInstances: { ...count('status', 'Instances that the destination holds.'), per: 'destination' },
+  SourceInstances: { ...count('status', 'Instances that the source says it holds.'), kind: 'gauge' },
+  DestinationInstances: {
+    ...count('status', 'Instances that the destination holds.'),
+    per: 'destination',
+    kind: 'gauge',
+  },
   NewestPendingSeconds: seconds('status', 'destination', 'Age of the newest instance of the source if it is missing.'),
   OldestPendingSeconds: seconds('status', 'destination', 'Age of the oldest known instance that is missing.'),
 
@@ -60,10 +66,14 @@ export const metricDefinitions = {
 
 export type MetricName = keyof typeof metricDefinitions;
 
-/** Metrics of the functions that are emitted per mirror. */
-export function metricsOf(emittedBy: FunctionName, per: MetricDefinition['per']): MetricName[] {
-  const names = Object.keys(metricDefinitions).filter(isMetricName);
-  return names.filter((name) => metricDefinitions[name].emittedBy === emittedBy && metricDefinitions[name].per === per);
+/** The counters that a function emits for everything of a kind that it worked for. */
+export function countersOf(emittedBy: FunctionName, per: MetricDefinition['per']): MetricName[] {
+  return Object.keys(metricDefinitions)
+    .filter(isMetricName)
+    .filter((name) => {
+      const metric = metricDefinitions[name];
+      return metric.kind === 'counter' && metric.emittedBy === emittedBy && metric.per === per;
+    });
 }
 
 function isMetricName(text: string): text is MetricName {
@@ -71,7 +81,7 @@ function isMetricName(text: string): text is MetricName {
 }
 
 function count<By extends FunctionName>(emittedBy: By, meaning: string) {
-  return { emittedBy, unit: 'Count', per: 'mirror', meaning } as const;
+  return { emittedBy, unit: 'Count', per: 'mirror', kind: 'counter', meaning } as const;
 }
 
 function seconds<By extends FunctionName, Per extends MetricDefinition['per']>(
@@ -79,5 +89,5 @@ function seconds<By extends FunctionName, Per extends MetricDefinition['per']>(
   per: Per,
   meaning: string,
 ) {
-  return { emittedBy, unit: 'Seconds', per, meaning } as const;
+  return { emittedBy, unit: 'Seconds', per, kind: 'gauge', meaning } as const;
 }
