@@ -20,7 +20,7 @@ export const handler = middy<unknown, TickReport, Error, Context>()
     using deadline = deadlineSignal(context);
     try {
       const report = await tick(await tickOptions(mirror, deployment, context.awsRequestId, deadline.signal));
-      log('info', 'source followed', { mirror, ...report });
+      log('info', 'source followed', { mirror, ...report, held: report.held.join(', ') });
       countTick(report);
       return report;
     } catch (error) {
@@ -32,7 +32,7 @@ export const handler = middy<unknown, TickReport, Error, Context>()
 
 /** Counts a tick that succeeded, or one that did not; zeros included, so that no alarm lacks data. */
 function countTick(report: TickReport | undefined): void {
-  count('SourceFollowed', report === undefined ? 0 : 1);
+  count('SourceFollowed', report?.followed === true ? 1 : 0);
   count('Announced', report?.announced ?? 0);
   count('Compared', report?.compared ?? 0);
 }

@@ -27,6 +27,9 @@ const allowedFields = [
   'comparing',
   'compareReason',
   'leaseHeld',
+  // Names of stores.
+  'held',
+  'followed',
 ] as const;
 type LogFields = { readonly [Field in (typeof allowedFields)[number]]?: string | number | boolean | undefined };
 

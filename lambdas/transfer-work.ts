@@ -1,11 +1,13 @@
 /** What the transfer function does for one message. */
-import { copyInstance, defaultBudget } from '../core/copy/copy-instance.ts';
+import { defaultBudget } from '../core/copy/copy-instance.ts';
 import type { CopyResult } from '../core/copy/outcome.ts';
-import { MirrorError } from '../core/errors.ts';
-import type { InstanceMessage, QueueMessage } from '../core/queue/message.ts';
-import { decidingError } from '../core/queue/verdict.ts';
+import { isMirrorError, MirrorError } from '../core/errors.ts';
+import { copyAnnounced } from '../core/pause/copy-announced.ts';
+import { MessageGate } from '../core/pause/message-gate.ts';
+import { asHalt } from '../core/pause/store-away.ts';
+import type { QueueMessage } from '../core/queue/message.ts';
 import type { CloudMirror, Deployment } from './deployment.ts';
-import { count, errorFields, log } from './telemetry.ts';
+import { count, log } from './telemetry.ts';
 
 const budget = defaultBudget();
 
@@ -14,7 +16,7 @@ const budget = defaultBudget();
  * @returns the work on one message; it throws the MirrorError that decides what becomes of the message
  */
 export function transferWork(deployment: Deployment, signal: AbortSignal): (message: QueueMessage) => Promise<void> {
-  const pauseChecked = new Map<string, Promise<void>>();
+  const gates = new Map<CloudMirror, MessageGate>();
   return async (message) => {
     if (message.kind === 'study') {
       throw new MirrorError(
@@ -22,13 +24,12 @@ export function transferWork(deployment: Deployment, signal: AbortSignal): (mess
         'This version does not copy the documents of studies; deploy a newer one.',
       );
     }
-    const mirror = await deployment.mirror(message.mirror);
-    const checked = pauseChecked.get(message.mirror) ?? mirror.pause.throwIfInForce(message.mirror);
-    pauseChecked.set(message.mirror, checked);
-    await checked;
-    const error = await transferInstance(message, mirror, signal);
-    if (error?.disposition === 'halt') {
-      await beginPause(message.mirror, mirror, error, deployment.configuration.cloud.transfer.pauseSeconds * 1000);
+    const mirror = await openMirror(message.mirror, deployment);
+    const gate = gates.get(mirror) ?? gateOf(message.mirror, mirror, deployment, signal);
+    gates.set(mirror, gate);
+    const { result, error } = await copyAnnounced(message, gate, { source: mirror.source, budget, signal });
+    if (result !== undefined) {
+      report(message.mirror, result);
     }
     if (error !== undefined) {
       throw error;
@@ -36,23 +37,25 @@ export function transferWork(deployment: Deployment, signal: AbortSignal): (mess
   };
 }
 
-/** @returns the error that decides, if any */
-async function transferInstance(
-  { mirror, id, md5, sizeBytes }: InstanceMessage,
-  { source, destinations }: CloudMirror,
-  signal: AbortSignal,
-): Promise<MirrorError | undefined> {
-  const request = { id, md5, sizeBytes, lacking: [], undecided: destinations };
-  const result = await copyInstance(request, { source, budget, signal });
-  report(mirror, result);
-  return decidingError(result.outcomes.flatMap(({ error }) => error ?? []));
+/** A mirror that cannot be opened now costs no message a try. Throws `unknown-mirror` as it is. */
+async function openMirror(name: string, deployment: Deployment): Promise<CloudMirror> {
+  try {
+    return await deployment.mirror(name);
+  } catch (error) {
+    const passes = isMirrorError(error) && error.disposition !== 'reject';
+    throw passes ? asHalt(error, deployment.configuration.cloud.transfer.pauseSeconds * 1000) : error;
+  }
 }
 
-/** A pause that cannot be written is no reason to lose the error that asked for it. */
-async function beginPause(name: string, { pause }: CloudMirror, error: MirrorError, lengthMs: number): Promise<void> {
-  await pause.begin(error, lengthMs).catch((failure: unknown) => {
-    log('error', 'pause not written', { mirror: name, ...errorFields(failure) });
-  });
+function gateOf(
+  mirror: string,
+  { source, destinations, pause }: CloudMirror,
+  deployment: Deployment,
+  signal: AbortSignal,
+): MessageGate {
+  const { pauseSeconds, maxReceiveCount } = deployment.configuration.cloud.transfer;
+  const limits = { probeAfterMs: pauseSeconds * 1000, mostSuspicions: maxReceiveCount };
+  return new MessageGate({ mirror, source, destinations, pause, signal, ...limits });
 }
 
 function report(mirror: string, { id, sizeBytes = 0, outcomes }: CopyResult): void {
