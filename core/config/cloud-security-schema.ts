@@ -4,7 +4,9 @@ import { inSecretsManagerSchema } from './server-schema.ts';
 
 const kmsKeyArnSchema = z
   .string()
-  .regex(/^arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:key\/[\w-]+$/, { error: 'is not the ARN of a KMS key' });
+  .regex(/^arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:key\/(?:mrk-[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/, {
+    error: 'is not the ARN of a KMS key',
+  });
 
 export const webhookSchema = z
   .strictObject({

@@ -27,6 +27,8 @@ export interface LocalStackOptions {
   readonly secrets?: Readonly<Record<string, string>>;
   /** How long a minute of a schedule lasts; `off`: no schedule runs. Default: a minute. */
   readonly scheduleMinuteMs?: number | 'off';
+  /** Port of the function URL, of which the template has one at most; default: a free one. */
+  readonly functionUrlPort?: number;
   /** Told about everything that goes wrong outside the functions, such as a failed invocation. */
   readonly onFailure?: (error: Error) => void;
 }
@@ -53,7 +55,7 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
     const secrets = await LocalSecrets.start(options.secrets ?? {});
     parts.defer(() => secrets.stop());
     const stack = new LocalStack(template, options, { queues, buckets, secrets }, parts);
-    await stack.serveFunctionUrls(template.functionUrls);
+    await stack.serveFunctionUrls(template.functionUrls, options.functionUrlPort ?? 0);
     return stack;
   } catch (error) {
     await parts.disposeAsync();
@@ -112,10 +114,10 @@ export class LocalStack {
   }
 
   /** Opens the function URLs; called once, when the stack starts. */
-  async serveFunctionUrls(resources: readonly FunctionUrlResource[]): Promise<void> {
+  async serveFunctionUrls(resources: readonly FunctionUrlResource[], port: number): Promise<void> {
     for (const resource of resources) {
       const served = this.#function(resource.function);
-      const url = await LocalFunctionUrl.start(served);
+      const url = await LocalFunctionUrl.start(served, port);
       this.#parts.defer(() => url.stop());
       this.#urls.set(served.name, url);
     }
