@@ -17,10 +17,10 @@ import {
   backUp,
   idsOf,
   removeAtSource,
-  sampleFiles,
   serverUnderTest,
   uploadAccepted,
 } from '../support/restore-scene.ts';
+import { sampleFiles } from '../support/sample-files.ts';
 
 const [oldest, newest] = [oldOrthanc().version, newOrthanc().version];
 
