@@ -11,6 +11,8 @@ import { S3Objects } from '../core/stores/archive/s3-objects.ts';
 import { openOrthancStore } from '../core/stores/orthanc/orthanc-store.ts';
 
 const missingEvery = 1000;
+/** As `bin/orthanc-mirror` runs it. */
+const memoryFlags = ['--max-semi-space-size=4', '--max-old-space-size=512'];
 
 interface Measured {
   readonly instances: number;
@@ -42,7 +44,7 @@ async function measure(count: number): Promise<Measured> {
   const lines = createInterface({ input: stores.stdout })[Symbol.asyncIterator]();
   try {
     const ports = await nextJson(lines);
-    const args = [pathOf('compare.ts'), '--compare', String(ports.orthanc), String(ports.s3)];
+    const args = [...memoryFlags, pathOf('compare.ts'), '--compare', String(ports.orthanc), String(ports.s3)];
     const comparison = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     const result = await nextJson(createInterface({ input: comparison.stdout })[Symbol.asyncIterator]());
     await once(comparison, 'exit');

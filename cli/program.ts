@@ -24,14 +24,14 @@ const registrations: readonly ((program: Command, context: CommandContext) => vo
   registerCheck,
   registerVerify,
   registerRestore,
-  registerSnapshots,
-  registerLs,
-  registerFind,
-  registerDiff,
   registerImport,
   registerBackup,
   registerAudit,
   registerAdvise,
+  registerSnapshots,
+  registerLs,
+  registerFind,
+  registerDiff,
 ];
 
 /** Makes the program. Throws commander's `CommanderError` instead of ending the process. */
