@@ -5,7 +5,6 @@ import { secretResolver } from '../../core/secrets/resolve-secret.ts';
 import { secretsManagerFetcher } from '../../core/secrets/secrets-manager.ts';
 import { type Archive, openArchive } from '../../core/stores/archive/archive.ts';
 import type { Store } from '../../core/stores/store.ts';
-import { Limitations } from '../../core/studies/limitations.ts';
 import { parseSubset } from '../../core/verify/subset.ts';
 import { verifyStore } from '../../core/verify/verify.ts';
 import { parseArchive } from '../archive-argument.ts';
@@ -33,11 +32,8 @@ export async function verify(given: VerifyArguments, context: CommandContext): P
   const warn = (line: string) => context.terminal.warn(line);
   const report = new VerifyReport(context.terminal, options.json === true);
   const show = startProgress(context.terminal);
-  const archive = verified.find((store) => store instanceof Archive);
-  const limitations = new Limitations(({ message }) => context.terminal.warn(message));
   for (const store of verified) {
     const others = goodCopies.filter((other) => other !== store);
-    const putRight = options.repair === true ? await putRightIn(store, archive, limitations) : undefined;
     const mend =
       options.repair === true
         ? await menderOf(store, { goodCopies: others, archive, warn, signal: context.interruption })
