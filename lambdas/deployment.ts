@@ -12,9 +12,10 @@ import type { DeliveryQueue } from '../core/queue/deliveries.ts';
 import type { InstanceQueue } from '../core/queue/message.ts';
 import { createSqsClient } from '../core/queue/sqs-client.ts';
 import { sqsDeliveries } from '../core/queue/sqs-deliveries.ts';
+import { type QueueDepths, sqsDepths } from '../core/queue/sqs-depths.ts';
 import { sqsQueue } from '../core/queue/sqs-queue.ts';
 import type { DeliveryLimits } from '../core/queue/verdict.ts';
-import { secretResolver } from '../core/secrets/resolve-secret.ts';
+import { type SecretResolver, secretResolver } from '../core/secrets/resolve-secret.ts';
 import { secretsManagerFetcher } from '../core/secrets/secrets-manager.ts';
 import type { Archive } from '../core/stores/archive/archive.ts';
 import { Limitations } from '../core/studies/limitations.ts';
@@ -22,6 +23,9 @@ import { log } from './telemetry.ts';
 
 export interface Deployment {
   readonly configuration: Configuration;
+  readonly secrets: SecretResolver;
+  /** How full the queues are. Throws `unreachable`. */
+  queueDepths(): Promise<QueueDepths>;
   /** The queue as the scheduler sees it. */
   queue(signal: AbortSignal): InstanceQueue;
   /** The queue as the transfer function sees it. */
@@ -47,30 +51,31 @@ export async function openDeployment(): Promise<Deployment> {
   const configuration = await loadConfiguration(join(environment.codeFolder, bundledConfigurationFile));
   const queueUrl = environment.ORTHANC_MIRROR_QUEUE_URL;
   const client = createSqsClient();
+  const secrets = secretResolver({ fetchSecret: secretsManagerFetcher() });
   const { transfer } = configuration.cloud;
+  const deadLetterQueueUrl = environment.ORTHANC_MIRROR_DEAD_LETTER_QUEUE_URL;
   return {
     configuration,
+    secrets,
+    queueDepths: () => sqsDepths({ client, queueUrl, deadLetterQueueUrl }),
     queue: (signal) => sqsQueue({ client, queueUrl, signal }),
-    deliveries: sqsDeliveries({
-      client,
-      queueUrl,
-      deadLetterQueueUrl: environment.ORTHANC_MIRROR_DEAD_LETTER_QUEUE_URL,
-    }),
+    deliveries: sqsDeliveries({ client, queueUrl, deadLetterQueueUrl }),
     deliveryLimits: {
       maxReceiveCount: transfer.maxReceiveCount,
       backOff: { firstMs: transfer.firstRetrySeconds * 1000, lastMs: transfer.lastRetrySeconds * 1000 },
     },
-    mirror: openMirrors(configuration, environment.ORTHANC_MIRROR_BUCKET),
+    mirror: openMirrors(configuration, secrets, environment.ORTHANC_MIRROR_BUCKET),
   };
 }
 
 /** Opens each mirror once; one that could not be opened is tried again the next time. */
-function openMirrors(configuration: Configuration, bucket: string): Deployment['mirror'] {
-  const secrets = secretResolver({ fetchSecret: secretsManagerFetcher() });
+function openMirrors(configuration: Configuration, secrets: SecretResolver, bucket: string): Deployment['mirror'] {
   const processes = configuration.cloud.transfer.maxConcurrency;
+  const egress = { allowPrivateNetworks: configuration.cloud.allowPrivateNetworks };
   const open = new Map<string, Promise<CloudMirror>>();
   return async (name) => {
-    const opening = open.get(name) ?? openMirror(name, configuration.mirrors[name], { secrets, bucket, processes });
+    const opening =
+      open.get(name) ?? openMirror(name, configuration.mirrors[name], { secrets, bucket, processes, egress });
     open.set(name, opening);
     opening.catch(() => open.delete(name));
     return opening;

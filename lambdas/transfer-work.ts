@@ -1,14 +1,14 @@
 /** What the transfer function does for one message. */
-
 import { replaceConflicts } from '../core/conflicts/settle.ts';
 import { copyInstance, defaultBudget } from '../core/copy/copy-instance.ts';
-import type { CopyResult } from '../core/copy/outcome.ts';
+import type { DestinationOutcome } from '../core/copy/outcome.ts';
 import { MirrorError } from '../core/errors.ts';
 import type { OrthancId } from '../core/identifiers.ts';
-import type { InstanceMessage, QueueMessage, StudyMessage } from '../core/queue/message.ts';
+import type { InstanceMessage, QueueMessage, ResourceMessage, StudyMessage } from '../core/queue/message.ts';
 import { decidingError } from '../core/queue/verdict.ts';
 import type { CloudMirror, Deployment } from './deployment.ts';
-import { count, errorFields, log } from './telemetry.ts';
+import { count } from './metrics-emitter.ts';
+import { errorFields, log } from './telemetry.ts';
 
 const budget = defaultBudget();
 
@@ -23,10 +23,7 @@ export function transferWork(deployment: Deployment, signal: AbortSignal): (mess
     const checked = pauseChecked.get(message.mirror) ?? mirror.pause.throwIfInForce(message.mirror);
     pauseChecked.set(message.mirror, checked);
     await checked;
-    const error =
-      message.kind === 'study'
-        ? await transferStudy(message, mirror, signal)
-        : await transferInstance(message, mirror, signal);
+    const error = await transferMessage(message, mirror, signal);
     if (error?.disposition === 'halt') {
       await beginPause(message.mirror, mirror, error, deployment.configuration.cloud.transfer.pauseSeconds * 1000);
     }
@@ -37,6 +34,16 @@ export function transferWork(deployment: Deployment, signal: AbortSignal): (mess
 }
 
 /** @returns the error that decides, if any */
+async function transferMessage(
+  message: QueueMessage,
+  mirror: CloudMirror,
+  signal: AbortSignal,
+): Promise<MirrorError | undefined> {
+  return message.kind === 'instance'
+    ? transferInstance(message, mirror, signal)
+    : transferDocument(message, mirror, signal);
+}
+
 async function transferInstance(
   { mirror, id, md5, sizeBytes }: InstanceMessage,
   { source, destinations, archive, limitations, configuration }: CloudMirror,
@@ -47,23 +54,31 @@ async function transferInstance(
   const conflicting = copied.outcomes.some(({ kind }) => kind === 'conflict');
   const settle = conflicting && configuration.conflicts === 'replace';
   const result = settle ? await replaceConflicts({ source, archive, limitations, signal })(copied) : copied;
-  report(mirror, result);
+  for (const outcome of result.outcomes) {
+    countInstance(mirror, outcome, result.sizeBytes ?? 0);
+    logOutcome('instance handled', mirror, id, outcome);
+  }
   if (conflicting && configuration.conflicts === 'keep-target') return undefined;
   return decidingError(result.outcomes.flatMap(({ error }) => error ?? []));
 }
 
-/** @returns the error that decides, if any; a study whose instances are still on their way is synchronized later. */
-async function transferStudy(
-  { mirror, id }: StudyMessage,
+/** A study whose instances are still on their way is synchronized again later. */
+async function transferDocument(
+  message: StudyMessage | ResourceMessage,
   { documents }: CloudMirror,
   signal: AbortSignal,
 ): Promise<MirrorError | undefined> {
-  const { outcomes } = await documents.syncOne(id, { signal });
-  for (const { destination, kind, error } of outcomes) {
-    log('info', 'study handled', { mirror, id, destination: destination.store.name, outcome: kind, code: error?.code });
+  const result =
+    message.kind === 'study'
+      ? await documents.syncOne(message.id, { signal })
+      : await documents.syncStudyOf(message, { signal });
+  if (result === undefined) return undefined;
+  for (const outcome of result.outcomes) {
+    count('StudiesWritten', outcome.kind === 'copied' ? 1 : 0, { mirror: message.mirror });
+    logOutcome('study document handled', message.mirror, result.studyId, outcome);
   }
-  const errors = outcomes.flatMap(
-    ({ error, pendingInstances }) => error ?? (pendingInstances > 0 ? [pending(id)] : []),
+  const errors = result.outcomes.flatMap(
+    ({ error, pendingInstances }) => error ?? (pendingInstances > 0 ? [pending(result.studyId)] : []),
   );
   return decidingError(errors);
 }
@@ -79,16 +94,16 @@ async function beginPause(name: string, { pause }: CloudMirror, error: MirrorErr
   });
 }
 
-function report(mirror: string, { id, sizeBytes = 0, outcomes }: CopyResult): void {
-  for (const { destination, kind, error } of outcomes) {
-    count('Copied', kind === 'copied' ? 1 : 0);
-    count('CopiedBytes', kind === 'copied' ? sizeBytes : 0);
-    log('info', 'instance handled', {
-      mirror,
-      id,
-      destination: destination.store.name,
-      outcome: kind,
-      code: error?.code,
-    });
-  }
+function countInstance(mirror: string, { kind }: DestinationOutcome, sizeBytes: number): void {
+  const subject = { mirror };
+  count('Copied', kind === 'copied' ? 1 : 0, subject);
+  count('CopiedBytes', kind === 'copied' ? sizeBytes : 0, subject);
+  count('AlreadyEqual', kind === 'already-equal' ? 1 : 0, subject);
+  count('Conflicts', kind === 'conflict' ? 1 : 0, subject);
+  count('Rejected', kind === 'rejected' ? 1 : 0, subject);
+  count('Vanished', kind === 'vanished' ? 1 : 0, subject);
+}
+
+function logOutcome(what: string, mirror: string, id: string, { destination, kind, error }: DestinationOutcome): void {
+  log('info', what, { mirror, id, destination: destination.store.name, outcome: kind, code: error?.code });
 }

@@ -104,6 +104,16 @@ export class DocumentSync {
     return syncStudy(studyId, { source, targets, archive, limitations, signal });
   }
 
+  /** Synchronizes the study that a changed resource of another level belongs to; `undefined` if there is none any more. */
+  async syncStudyOf(
+    resource: Pick<Change, 'level' | 'id'>,
+    { signal }: CallOptions,
+  ): Promise<StudySyncResult | undefined> {
+    const { source } = await this.#connect(signal);
+    const study = await studyOfChange(source, { type: 'UpdatedMetadata', ...resource }, { signal });
+    return study && this.syncOne(study, { signal });
+  }
+
   async #touchedStudies(source: StudyServer, signal: AbortSignal | undefined): Promise<readonly OrthancId[]> {
     const left = new Set<OrthancId>(this.#touched);
     this.#touched.clear();

@@ -3,19 +3,20 @@
  * source mappings of the template, which invoke the bundled functions in processes of their own with the environment
  * of the template. What runs here is what would be deployed.
  *
- * Differences from AWS: permissions are not enforced, functions run on this machine's processor and memory, a schedule
+ * Function URLs are served on loopback. Differences from AWS: permissions are not enforced, functions run on this machine's processor and memory, a schedule
  * waits for its invocation to end, and a batch has at most ten messages.
  */
 import { join } from 'node:path';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { startEventSource } from './event-source.ts';
+import { LocalFunctionUrl } from './function-urls.ts';
 import { type LocalValues, resolveText } from './intrinsics.ts';
 import { LocalBuckets } from './local-buckets.ts';
 import { LocalFunction } from './local-function.ts';
 import { type DeadLetter, LocalQueues, type QueueDepth } from './local-queues.ts';
 import { LocalSecrets } from './local-secrets.ts';
 import { startSchedule } from './schedule.ts';
-import { type FunctionResource, readStackTemplate, type StackTemplate } from './template.ts';
+import { type FunctionResource, type FunctionUrlResource, readStackTemplate, type StackTemplate } from './template.ts';
 
 export interface LocalStackOptions {
   /** Folder that `cdk synth` wrote. */
@@ -24,8 +25,8 @@ export interface LocalStackOptions {
   readonly stateFolder: string;
   /** Texts of the secrets that the configuration names. */
   readonly secrets?: Readonly<Record<string, string>>;
-  /** Runs every schedule this often instead of as the template says; `off`: never. */
-  readonly scheduleEveryMs?: number | 'off';
+  /** How long a minute of a schedule lasts; `off`: no schedule runs. Default: a minute. */
+  readonly scheduleMinuteMs?: number | 'off';
   /** Told about everything that goes wrong outside the functions, such as a failed invocation. */
   readonly onFailure?: (error: Error) => void;
 }
@@ -36,6 +37,7 @@ export interface LogLine {
   readonly text: string;
 }
 
+const msPerMinute = 60_000;
 const region = 'us-east-1';
 const account = '000000000000';
 
@@ -50,7 +52,9 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
     parts.defer(() => buckets.stop());
     const secrets = await LocalSecrets.start(options.secrets ?? {});
     parts.defer(() => secrets.stop());
-    return new LocalStack(template, options, { queues, buckets, secrets }, parts.move());
+    const stack = new LocalStack(template, options, { queues, buckets, secrets }, parts);
+    await stack.serveFunctionUrls(template.functionUrls);
+    return stack;
   } catch (error) {
     await parts.disposeAsync();
     throw error;
@@ -72,6 +76,7 @@ export class LocalStack {
   readonly #queues: LocalQueues;
   readonly #functions: ReadonlyMap<string, LocalFunction>;
   readonly #parts: AsyncDisposableStack;
+  readonly #urls = new Map<string, LocalFunctionUrl>();
 
   constructor(template: StackTemplate, options: LocalStackOptions, services: Services, parts: AsyncDisposableStack) {
     const logs: LogLine[] = [];
@@ -104,6 +109,25 @@ export class LocalStack {
       throw new Error(`the template has no function ${functionName}`);
     }
     return found.invoke(event);
+  }
+
+  /** Opens the function URLs; called once, when the stack starts. */
+  async serveFunctionUrls(resources: readonly FunctionUrlResource[]): Promise<void> {
+    for (const resource of resources) {
+      const served = this.#function(resource.function);
+      const url = await LocalFunctionUrl.start(served);
+      this.#parts.defer(() => url.stop());
+      this.#urls.set(served.name, url);
+    }
+  }
+
+  /** Address of a function by the name it calls itself, such as `webhook`. Throws if it has none. */
+  functionUrl(functionName: string): string {
+    const found = this.#urls.get(functionName);
+    if (found === undefined) {
+      throw new Error(`the function ${functionName} has no URL`);
+    }
+    return found.url;
   }
 
   /** Puts a text into the queue that has a dead-letter queue, as anybody with the right to do so could. */
@@ -159,14 +183,17 @@ export class LocalStack {
     }
   }
 
-  #startSchedules(template: StackTemplate, { scheduleEveryMs, onFailure = () => undefined }: LocalStackOptions): void {
-    if (scheduleEveryMs === 'off') {
+  #startSchedules(
+    template: StackTemplate,
+    { scheduleMinuteMs = msPerMinute, onFailure = () => undefined }: LocalStackOptions,
+  ): void {
+    if (scheduleMinuteMs === 'off') {
       return;
     }
     for (const schedule of template.schedules) {
       const target = this.#function(schedule.function);
       const stop = startSchedule(
-        scheduleEveryMs ?? schedule.intervalMs,
+        (schedule.intervalMs / msPerMinute) * scheduleMinuteMs,
         () => target.invoke(schedule.input),
         onFailure,
       );

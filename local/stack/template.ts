@@ -26,6 +26,8 @@ export interface FunctionResource {
   readonly handler: string;
   readonly timeoutSeconds: number;
   readonly memoryMiB: number;
+  /** Most invocations at once. */
+  readonly reservedConcurrency: number;
   /** Values may be intrinsic functions. */
   readonly environment: Readonly<Record<string, unknown>>;
 }
@@ -44,6 +46,10 @@ export interface ScheduleResource {
   readonly input: unknown;
 }
 
+export interface FunctionUrlResource {
+  readonly function: string;
+}
+
 /** Everything of a synthesized stack that the local stack runs. */
 export interface StackTemplate {
   readonly queues: readonly QueueResource[];
@@ -51,6 +57,7 @@ export interface StackTemplate {
   readonly functions: readonly FunctionResource[];
   readonly eventSources: readonly EventSourceResource[];
   readonly schedules: readonly ScheduleResource[];
+  readonly functionUrls: readonly FunctionUrlResource[];
 }
 
 const manifestSchema = z.object({
@@ -72,13 +79,19 @@ const queueSchema = z.object({
   RedrivePolicy: z.object({ deadLetterTargetArn: z.unknown(), maxReceiveCount: z.number() }).optional(),
 });
 
-const bucketSchema = z.object({ VersioningConfiguration: z.object({ Status: z.string() }).optional() });
+const bucketSchema = z.object({
+  VersioningConfiguration: z.object({ Status: z.string() }).optional(),
+  LoggingConfiguration: z.object({ DestinationBucketName: z.unknown() }).optional(),
+});
+
+const functionUrlSchema = z.object({ TargetFunctionArn: z.unknown() });
 
 const functionSchema = z.object({
   Code: z.object({ S3Key: z.string() }),
   Handler: z.string(),
   Timeout: z.number().default(3),
   MemorySize: z.number().default(128),
+  ReservedConcurrentExecutions: z.number().default(1000),
   Environment: z.object({ Variables: z.record(z.string(), z.unknown()) }),
 });
 
@@ -119,12 +132,15 @@ export async function readStackTemplate(folder: string): Promise<StackTemplate> 
     );
   return {
     queues: ofType('AWS::SQS::Queue', readQueue),
-    buckets: ofType('AWS::S3::Bucket', readBucket),
+    buckets: withoutAccessLogs(ofType('AWS::S3::Bucket', readBucket)),
     functions: ofType('AWS::Lambda::Function', (id, properties) =>
       readFunction(id, properties, (hash) => join(folder, assets.files[hash]?.source.path ?? `asset.${hash}`)),
     ),
     eventSources: ofType('AWS::Lambda::EventSourceMapping', readEventSource),
     schedules: ofType('AWS::Scheduler::Schedule', readSchedule).flat(),
+    functionUrls: ofType('AWS::Lambda::Url', (_id, properties) => ({
+      function: referredResource(functionUrlSchema.parse(properties).TargetFunctionArn),
+    })),
   };
 }
 
@@ -146,12 +162,31 @@ function readQueue(logicalId: string, properties: unknown): QueueResource {
       };
 }
 
-function readBucket(logicalId: string, properties: unknown): BucketResource {
-  return { logicalId, versioned: bucketSchema.parse(properties).VersioningConfiguration?.Status === 'Enabled' };
+interface ReadBucket extends BucketResource {
+  /** The bucket that gets the access logs of this one. */
+  readonly accessLogs: string | undefined;
+}
+
+function readBucket(logicalId: string, properties: unknown): ReadBucket {
+  const { VersioningConfiguration, LoggingConfiguration } = bucketSchema.parse(properties);
+  return {
+    logicalId,
+    versioned: VersioningConfiguration?.Status === 'Enabled',
+    accessLogs: LoggingConfiguration && referredResource(LoggingConfiguration.DestinationBucketName),
+  };
+}
+
+/** Nobody writes access logs here. */
+function withoutAccessLogs(buckets: readonly ReadBucket[]): BucketResource[] {
+  const forLogs = new Set(buckets.map(({ accessLogs }) => accessLogs));
+  return buckets
+    .filter(({ logicalId }) => !forLogs.has(logicalId))
+    .map(({ logicalId, versioned }) => ({ logicalId, versioned }));
 }
 
 function readFunction(logicalId: string, properties: unknown, assetFolder: (hash: string) => string): FunctionResource {
-  const { Code, Handler, Timeout, MemorySize, Environment } = functionSchema.parse(properties);
+  const { Code, Handler, Timeout, MemorySize, Environment, ReservedConcurrentExecutions } =
+    functionSchema.parse(properties);
   return {
     logicalId,
     name: z.string().catch(logicalId).parse(Environment.Variables.POWERTOOLS_SERVICE_NAME),
@@ -159,6 +194,7 @@ function readFunction(logicalId: string, properties: unknown, assetFolder: (hash
     handler: Handler,
     timeoutSeconds: Timeout,
     memoryMiB: MemorySize,
+    reservedConcurrency: ReservedConcurrentExecutions,
     environment: Environment.Variables,
   };
 }

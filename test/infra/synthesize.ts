@@ -19,6 +19,34 @@ const target = { url: 'https://target.example.org/', auth: { bearer: { secretsMa
 /** The smallest configuration with all parts of a mirror. */
 export const plainConfiguration = { mirrors: { main: { source, targets: { standby: target }, archive: {} } } };
 
+/** With everything that can be switched on. */
+export const fullConfiguration = {
+  mirrors: {
+    city: {
+      source: { url: 'https://source.city.example.org/', auth: { bearer: { secretsManager: 'source-token' } } },
+      targets: { one: target, two: { url: 'https://10.1.2.5:8443/' }, three: { url: 'https://10.1.3.5:8444/' } },
+      archive: {},
+    },
+    harbour: { source, archive: { prefix: 'deep/harbour/' } },
+  },
+  cloud: {
+    allowPrivateNetworks: true,
+    webhook: { secret: { secretsManager: 'webhook' }, previousSecret: { secretsManager: 'webhook-before' } },
+    alarms: { emails: ['pacs@example.org'] },
+    objectLock: { mode: 'compliance', days: 3650 },
+    storageClasses: { infrequentAccessAfterDays: 30, instantRetrievalAfterDays: 60, deepArchiveAfterDays: 365 },
+    vpc: {
+      vpcId: 'vpc-0a1b2c3d',
+      subnets: [
+        { subnetId: 'subnet-0a1b2c3d', availabilityZone: 'eu-central-1a', routeTableId: 'rtb-0a1b2c3d' },
+        { subnetId: 'subnet-0a1b2c3e', availabilityZone: 'eu-central-1b', routeTableId: 'rtb-0a1b2c3e' },
+      ],
+      serverNetworks: ['10.1.2.0/23'],
+      s3PrefixList: 'pl-0a1b2c3d',
+    },
+  },
+};
+
 const resourcesSchema = z.record(
   z.string(),
   z.object({ Type: z.string(), Properties: z.record(z.string(), z.unknown()).default({}) }),
@@ -31,9 +59,13 @@ const statementSchema = z.object({
   Condition: z.unknown(),
 });
 const policySchema = z.object({
-  PolicyDocument: z.object({ Statement: z.array(statementSchema.partial({ Condition: true, Resource: true })) }),
-  Roles: z.array(z.object({ Ref: z.string() })),
+  PolicyDocument: z.object({
+    Statement: z.array(statementSchema.extend({ Sid: z.string() }).partial({ Condition: true, Resource: true })),
+  }),
 });
+
+/** Parts of the stack whose role has a policy. */
+export type RoleName = 'Scheduler' | 'Transfer' | 'Verifier' | 'Status' | 'Webhook' | 'Schedules';
 
 /** A statement of a policy that is attached to a role. */
 export type Statement = z.output<typeof policySchema>['PolicyDocument']['Statement'][number];
@@ -62,17 +94,17 @@ export class SynthesizedStack {
     return Object.entries(found).flatMap(([id, { Properties }]) => (id.startsWith(prefix) ? [Properties] : []));
   }
 
-  /** What the role of a function may do; `name` is how its logical id begins. */
-  statementsOf(name: 'Scheduler' | 'Transfer'): Statement[] {
-    return this.resources('AWS::IAM::Policy')
+  /** What a role may do. */
+  statementsOf(name: RoleName): Statement[] {
+    return this.resources('AWS::IAM::ManagedPolicy', `${name}Identity`)
       .map((properties) => policySchema.parse(properties))
-      .filter(({ Roles }) => Roles.some((role) => role.Ref.startsWith(`${name}Function`)))
       .flatMap(({ PolicyDocument }) => PolicyDocument.Statement);
   }
 
-  /** Every action that a function's role allows. */
-  actionsOf(name: 'Scheduler' | 'Transfer'): string[] {
+  /** Every action that a role allows. */
+  actionsOf(name: RoleName): string[] {
     return this.statementsOf(name)
+      .filter(({ Effect }) => Effect === 'Allow')
       .flatMap(({ Action }) => Action)
       .toSorted();
   }

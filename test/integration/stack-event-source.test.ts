@@ -47,6 +47,7 @@ async function functionOf(source: string, timeoutSeconds = 20): Promise<LocalFun
     handler: 'index.handler',
     timeoutSeconds,
     memoryMiB: 128,
+    reservedConcurrency: 10,
     environment: {},
   };
   const local = new LocalFunction(resource, { GREETING: 'hello' }, (line) => lines.push(line));
