@@ -8,7 +8,8 @@ import type { InstanceMessage, QueueMessage, ResourceMessage, StudyMessage } fro
 import { decidingError } from '../core/queue/verdict.ts';
 import type { CloudMirror, Deployment } from './deployment.ts';
 import { count } from './metrics-emitter.ts';
-import { errorFields, log } from './telemetry.ts';
+import { pauseIfHalted } from './pause-if-halted.ts';
+import { log } from './telemetry.ts';
 
 const budget = defaultBudget();
 
@@ -24,10 +25,8 @@ export function transferWork(deployment: Deployment, signal: AbortSignal): (mess
     pauseChecked.set(message.mirror, checked);
     await checked;
     const error = await transferMessage(message, mirror, signal);
-    if (error?.disposition === 'halt') {
-      await beginPause(message.mirror, mirror, error, deployment.configuration.cloud.transfer.pauseSeconds * 1000);
-    }
     if (error !== undefined) {
+      await pauseIfHalted(message.mirror, error, deployment);
       throw error;
     }
   };
@@ -85,13 +84,6 @@ async function transferDocument(
 
 function pending(id: OrthancId): MirrorError {
   return new MirrorError('busy', `instances of study ${id} are not at the target yet; its document follows them`);
-}
-
-/** A pause that cannot be written is no reason to lose the error that asked for it. */
-async function beginPause(name: string, { pause }: CloudMirror, error: MirrorError, lengthMs: number): Promise<void> {
-  await pause.begin(error, lengthMs).catch((failure: unknown) => {
-    log('error', 'pause not written', { mirror: name, ...errorFields(failure) });
-  });
 }
 
 function countInstance(mirror: string, { kind }: DestinationOutcome, sizeBytes: number): void {

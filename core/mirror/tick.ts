@@ -60,6 +60,8 @@ export interface TickOptions {
   readonly gone?: GoneKeeper | undefined;
   /** Ids that the archive remembers as removed, see {@link PlanOptions.removed}. */
   readonly removed?: PlanOptions['removed'];
+  /** Ids that did not come from the source, see {@link PlanOptions.imported}. */
+  readonly imported?: PlanOptions['imported'];
   /** Tells which study documents differ somewhere; absent where only instances are mirrored. */
   readonly documents?: Pick<DocumentSync, 'announced' | 'differing'> | undefined;
   /** Records that the source has an instance again that was removed before. */
@@ -192,12 +194,12 @@ class Tick {
 
   /** Continues the comparison until its end or the deadline. */
   async #compare(start: Schedule): Promise<Schedule> {
-    const { source, destinations, deadline, now, gone, removed } = this.#options;
+    const { source, destinations, deadline, now, gone, removed, imported } = this.#options;
     let schedule = start;
     let part = emptyPart();
     const after = start.inventory?.after ?? undefined;
     await gone?.begin({ resume: after !== undefined });
-    for await (const planned of planCopies(source, destinations, { after, removed, signal: deadline })) {
+    for await (const planned of planCopies(source, destinations, { after, removed, imported, signal: deadline })) {
       this.#compared += 1;
       if (planned.settled.some(({ kind }) => kind === 'conflict')) this.#conflicts += 1;
       if (planned.atSource && planned.markedRemoved) await this.#options.onReturned?.(planned.id);
