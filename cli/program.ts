@@ -7,9 +7,13 @@ import { registerAdvise } from './commands/advise.ts';
 import { registerAudit } from './commands/audit.ts';
 import { registerBackup } from './commands/backup.ts';
 import { registerCheck } from './commands/check.ts';
+import { registerDiff } from './commands/diff.ts';
+import { registerFind } from './commands/find.ts';
 import { registerImport } from './commands/import.ts';
+import { registerLs } from './commands/ls.ts';
 import { registerRestore } from './commands/restore.ts';
 import { registerRun } from './commands/run.ts';
+import { registerSnapshots } from './commands/snapshots.ts';
 import { registerVerify } from './commands/verify.ts';
 
 const packageFile = z.object({ version: z.string(), description: z.string() });
@@ -24,6 +28,10 @@ const registrations: readonly ((program: Command, context: CommandContext) => vo
   registerBackup,
   registerAudit,
   registerAdvise,
+  registerSnapshots,
+  registerLs,
+  registerFind,
+  registerDiff,
 ];
 
 /** Makes the program. Throws commander's `CommanderError` instead of ending the process. */

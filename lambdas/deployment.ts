@@ -5,7 +5,8 @@ import { bundledConfigurationFile, readFunctionEnvironment } from '../core/confi
 import { loadConfiguration } from '../core/config/load.ts';
 import type { Configuration, MirrorConfiguration } from '../core/config/schema.ts';
 import { MirrorError } from '../core/errors.ts';
-import { DocumentSync } from '../core/mirror/document-sync.ts';
+import type { DocumentSync } from '../core/mirror/document-sync.ts';
+import { documentSyncOf } from '../core/mirror/parts.ts';
 import { Pause } from '../core/pause/pause.ts';
 import type { DeliveryQueue } from '../core/queue/deliveries.ts';
 import type { InstanceQueue } from '../core/queue/message.ts';
@@ -39,6 +40,8 @@ export interface CloudMirror extends ConnectedMirror {
   readonly configuration: MirrorConfiguration;
   readonly archive: Archive;
   readonly pause: Pause;
+  readonly limitations: Limitations;
+  /** Keeps study documents equal. */
   readonly documents: DocumentSync;
 }
 
@@ -96,21 +99,7 @@ async function openMirror(
       `The mirror ${name} has no archive, which holds its state; add "archive": {}.`,
     );
   }
-  return {
-    ...connected,
-    configuration,
-    archive,
-    pause: new Pause(archive.objects),
-    documents: documentsOf(connected, archive),
-  };
-}
-
-function documentsOf({ source, targets, destinations }: ConnectedMirror, archive: Archive): DocumentSync {
-  const destination = destinations.find(({ store }) => store === archive);
-  return new DocumentSync({
-    source,
-    targets,
-    archive: destination && { destination, objects: archive.objects },
-    limitations: new Limitations(({ message }) => log('warn', 'a server cannot hold everything', { reason: message })),
-  });
+  const limitations = new Limitations(({ server, code }) => log('warn', 'limitation', { destination: server, code }));
+  const documents = documentSyncOf(connected, limitations);
+  return { ...connected, configuration, archive, pause: new Pause(archive.objects), limitations, documents };
 }

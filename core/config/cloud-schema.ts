@@ -46,7 +46,15 @@ const transferFunctionSchema = z
       .max(3600)
       .default(60)
       .describe(
-        'How long a mirror leaves its servers alone after an error that somebody has to mend, before it tries again.',
+        'How long a mirror leaves a server alone that is away or refuses everybody, before it asks again. The other servers and the archive are served meanwhile.',
+      ),
+    graceMinutes: z
+      .int()
+      .min(1)
+      .max(1440)
+      .default(30)
+      .describe(
+        'Messages wait so long for a server that is away; after that a complete comparison finds what it missed, when it is back.',
       ),
   })
   .describe('The function that copies instances.');

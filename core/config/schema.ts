@@ -3,6 +3,8 @@
  * The descriptions in here become `docs/configuration.md`.
  */
 import { z } from 'zod';
+import { conflictPolicies, defaultConflictPolicy } from '../conflicts/policy.ts';
+import { defaultDeletionLimits } from '../deletions/missing.ts';
 import { cloudSchema } from './cloud-schema.ts';
 import { serverSchema } from './server-schema.ts';
 
@@ -59,6 +61,31 @@ const followSchema = z
   })
   .describe('How the change feed of the source is followed.');
 
+const deletionsSchema = z
+  .strictObject({
+    mode: z
+      .enum(['off', 'propagate'])
+      .default('off')
+      .describe('Whether targets follow deletions; the archive never does.'),
+    maxCount: z
+      .int()
+      .min(0)
+      .default(defaultDeletionLimits.maxCount)
+      .describe('More instances than this at once are an accident: nothing is deleted.'),
+    maxPercent: z
+      .number()
+      .min(0)
+      .max(100)
+      .default(defaultDeletionLimits.maxPercent)
+      .describe('The same as a share of what the source holds.'),
+    graceHours: z
+      .number()
+      .min(0)
+      .default(defaultDeletionLimits.graceMs / 3_600_000)
+      .describe('An instance must be missing for so long, and in two complete comparisons in a row.'),
+  })
+  .describe('What is done about instances that the source deleted.');
+
 const verifySchema = z
   .strictObject({
     archive: z.boolean().default(true).describe('Read the archive back.'),
@@ -81,6 +108,11 @@ const mirrorSchema = z
       .default(16)
       .describe('Most instances that one process copies at once; in the cloud, `cloud.transfer.batchSize` says it.'),
     follow: followSchema.prefault({}),
+    conflicts: z
+      .enum(conflictPolicies)
+      .default(defaultConflictPolicy)
+      .describe('What to do where a target holds other bytes under the same id; the archive keeps both versions.'),
+    deletions: deletionsSchema.prefault({}),
     verify: verifySchema.prefault({}),
   })
   .superRefine((mirror, context) => {
