@@ -1,6 +1,6 @@
 /**
- * How fast `run` and `import` copy, beside what else copies and what the target can take at all, in one run on one machine, so
- * that the ratios can be trusted where the absolute figures cannot.
+ * How fast `run`, `import` and `restore` copy, beside what else copies and what the target can take at all, in one run
+ * on one machine, so that the ratios can be trusted where the absolute figures cannot.
  *
  *     node bench/run.ts [--scale 0.1] [--json]
  */
@@ -96,7 +96,10 @@ async function measureAll(workload: Workload): Promise<readonly Measurement[]> {
     const imported = await measure('import of a folder', workload, (target) =>
       measureCommand(['import', join(archive, 'files'), '--to', target.url]),
     );
-    return [best, sequential, peer, run, imported];
+    const restored = await measure('restore of the archive', workload, (target) =>
+      measureCommand(['restore', '--archive', join(archive, 'archive'), '--to', target.url]),
+    );
+    return [best, sequential, peer, run, imported, restored];
   } finally {
     await rm(archive, { recursive: true, force: true });
   }

@@ -1,17 +1,18 @@
 /** What the inbox function does for one notification. */
 import { recordImport } from '../core/deletions/imports.ts';
-import { isMirrorError, type MirrorError } from '../core/errors.ts';
+import { isMirrorError, MirrorError } from '../core/errors.ts';
 import type { InstanceId } from '../core/identifiers.ts';
 import { parseArrivingKey } from '../core/inbox/inbox-keys.ts';
 import { parseNotification } from '../core/inbox/notification.ts';
 import { type Arrival, type Reception, receiveObject, refuseObject } from '../core/inbox/receive-object.ts';
+import { holdOn } from '../core/pause/pause-state.ts';
+import { asHalt, looksAway, whyAway } from '../core/pause/store-away.ts';
 import type { Delivery } from '../core/queue/deliveries.ts';
 import { verdictOn } from '../core/queue/verdict.ts';
 import type { S3Versions } from '../core/stores/archive/s3-versions.ts';
 import { inParallel } from '../core/studies/in-parallel.ts';
 import type { CloudMirror, Deployment } from './deployment.ts';
 import { count } from './metrics-emitter.ts';
-import { pauseIfHalted } from './pause-if-halted.ts';
 import { log } from './telemetry.ts';
 
 /** Records written at once. */
@@ -47,19 +48,50 @@ async function takeIn(
     log('warn', 'object refused', { code: 'unknown-mirror' });
     return;
   }
+  const waitMs = deployment.configuration.cloud.transfer.pauseSeconds * 1000;
   try {
     const open = await deployment.mirror(mirror);
-    await open.pause.throwIfInForce(mirror);
+    await throwIfHeld(mirror, open, waitMs);
     const { destinations } = open;
-    const onArrived = (ids: readonly InstanceId[]): Promise<void> => recordImports(ids, open);
-    tell(mirror, await receiveObject(arrival, { inbox, destinations, onArrived, deadline }));
+    const onSent = (ids: readonly InstanceId[]): Promise<void> => recordImports(ids, open);
+    const reception = await receiveObject(arrival, { inbox, destinations, onSent, deadline }).catch(
+      async (error: unknown) => {
+        throw isMirrorError(error) && (await isAnyAway(error, open)) ? asHalt(error, waitMs) : error;
+      },
+    );
+    tell(mirror, reception);
   } catch (error) {
     if (!isMirrorError(error)) {
       throw error;
     }
-    await pauseIfHalted(mirror, error, deployment);
     await refuseOrThrow(error, arrival, delivery, { deployment, inbox });
   }
+}
+
+/** An object waits without paying for it while any store of its mirror is left alone. */
+async function throwIfHeld(
+  mirror: string,
+  { source, destinations, pause }: CloudMirror,
+  waitMs: number,
+): Promise<void> {
+  const state = await pause.read();
+  const stores = [source, ...destinations.map(({ store }) => store)];
+  const hold = stores.map(({ name }) => holdOn(state, name)).find((found) => found !== undefined);
+  if (hold !== undefined) {
+    throw new MirrorError('paused', `The mirror ${mirror} waits (${hold.code}): ${hold.reason}`, {
+      retryAfterMs: waitMs,
+    });
+  }
+}
+
+/** Whether an error is due to a store that does not answer at all, so that the object is not to blame. */
+async function isAnyAway(error: MirrorError, { source, destinations }: CloudMirror): Promise<boolean> {
+  if (!looksAway(error)) {
+    return false;
+  }
+  const stores = [source, ...destinations.map(({ store }) => store)];
+  const away = await Promise.all(stores.map((store) => whyAway(store, {})));
+  return away.some((reason) => reason !== undefined);
 }
 
 /** What cannot succeed by repeating, or was repeated often enough, is refused; anything else is thrown on. */
@@ -80,10 +112,11 @@ async function refuseOrThrow(
   tell(mirror, { kind: 'refused', counts: {} }, error);
 }
 
-/** Remembers what did not come from the source; what the source holds too belongs to the mirror. */
+/** Remembers what the archive holds and the source does not: it did not come from there. */
 async function recordImports(ids: readonly InstanceId[], { source, archive }: CloudMirror): Promise<void> {
   await inParallel([...new Set(ids)], recordsAtOnce, async (id) => {
-    if ((await source.lookup(id)).length === 0) {
+    const isArchived = (await archive.lookup(id)).length > 0;
+    if (isArchived && (await source.lookup(id)).length === 0) {
       await recordImport(archive.objects, { id, at: new Date() });
     }
   });

@@ -20,7 +20,7 @@ export const handler = middy<unknown, TickReport, Error, Context>()
     using deadline = deadlineSignal(context);
     try {
       const report = await tick(await tickOptions(mirror, deployment, context.awsRequestId, deadline.signal));
-      log('info', 'source followed', { mirror, ...report });
+      log('info', 'source followed', { mirror, ...report, held: report.held.join(', ') });
       countTick(mirror, report);
       return report;
     } catch (error) {
@@ -32,9 +32,9 @@ export const handler = middy<unknown, TickReport, Error, Context>()
     }
   });
 
-/** Counts a tick that succeeded, or one that did not. */
+/** Counts a tick that succeeded, or one that did not; zeros included, so that no alarm lacks data. */
 function countTick(mirror: string, report: TickReport | undefined): void {
-  count('SourceFollowed', report === undefined ? 0 : 1, { mirror });
+  count('SourceFollowed', report?.followed === true ? 1 : 0, { mirror });
   count('Announced', report?.announced ?? 0, { mirror });
   count('Compared', report?.compared ?? 0, { mirror });
   count('ConflictsFound', report?.conflicts ?? 0, { mirror });

@@ -42,6 +42,9 @@ const allowedFields = [
   // Of what was measured.
   'missing',
   'oldestPendingSeconds',
+  // Names of stores.
+  'held',
+  'followed',
 ] as const;
 type LogFields = { readonly [Field in (typeof allowedFields)[number]]?: string | number | boolean | undefined };
 

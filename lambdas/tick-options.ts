@@ -24,8 +24,8 @@ export async function tickOptions(
   deadline: AbortSignal,
 ): Promise<TickOptions> {
   const { source, destinations, archive, pause, documents, configuration } = await deployment.mirror(mirror);
-  await pause.throwIfInForce(mirror);
   const queue = deployment.queue(deadline);
+  const { pauseSeconds, graceMinutes } = deployment.configuration.cloud.transfer;
   const leaseMs = deployment.configuration.cloud.scheduler.timeoutSeconds * 1000 + leaseMarginMs;
   return {
     source,
@@ -40,6 +40,12 @@ export async function tickOptions(
     now: () => new Date(),
     compareEveryMs: configuration.follow.compareEveryHours * msPerHour,
     deadline,
+    pauses: {
+      pause,
+      probeAfterMs: pauseSeconds * 1000,
+      graceMs: graceMinutes * 60_000,
+      sendTrial: (id) => queue.send([{ v: 1, mirror, kind: 'instance', id }]),
+    },
   };
 }
 

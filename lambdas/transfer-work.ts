@@ -1,14 +1,16 @@
 /** What the transfer function does for one message. */
 import { replaceConflicts } from '../core/conflicts/settle.ts';
-import { copyInstance, defaultBudget } from '../core/copy/copy-instance.ts';
-import type { DestinationOutcome } from '../core/copy/outcome.ts';
-import { MirrorError } from '../core/errors.ts';
+import { defaultBudget } from '../core/copy/copy-instance.ts';
+import type { CopyResult, DestinationOutcome } from '../core/copy/outcome.ts';
+import { isMirrorError, MirrorError } from '../core/errors.ts';
 import type { OrthancId } from '../core/identifiers.ts';
+import { copyAnnounced } from '../core/pause/copy-announced.ts';
+import { MessageGate } from '../core/pause/message-gate.ts';
+import { asHalt } from '../core/pause/store-away.ts';
 import type { InstanceMessage, QueueMessage, ResourceMessage, StudyMessage } from '../core/queue/message.ts';
 import { decidingError } from '../core/queue/verdict.ts';
 import type { CloudMirror, Deployment } from './deployment.ts';
 import { count } from './metrics-emitter.ts';
-import { pauseIfHalted } from './pause-if-halted.ts';
 import { log } from './telemetry.ts';
 
 const budget = defaultBudget();
@@ -18,50 +20,52 @@ const budget = defaultBudget();
  * @returns the work on one message; it throws the MirrorError that decides what becomes of the message
  */
 export function transferWork(deployment: Deployment, signal: AbortSignal): (message: QueueMessage) => Promise<void> {
-  const pauseChecked = new Map<string, Promise<void>>();
+  const gates = new Map<CloudMirror, MessageGate>();
   return async (message) => {
-    const mirror = await deployment.mirror(message.mirror);
-    const checked = pauseChecked.get(message.mirror) ?? mirror.pause.throwIfInForce(message.mirror);
-    pauseChecked.set(message.mirror, checked);
-    await checked;
-    const error = await transferMessage(message, mirror, signal);
+    const mirror = await openMirror(message.mirror, deployment);
+    const gate = gates.get(mirror) ?? gateOf(message.mirror, mirror, deployment, signal);
+    gates.set(mirror, gate);
+    const error =
+      message.kind === 'instance'
+        ? await transferInstance(message, mirror, gate, signal)
+        : await transferDocument(message, mirror, signal);
     if (error !== undefined) {
-      await pauseIfHalted(message.mirror, error, deployment);
       throw error;
     }
   };
 }
 
 /** @returns the error that decides, if any */
-async function transferMessage(
-  message: QueueMessage,
-  mirror: CloudMirror,
-  signal: AbortSignal,
-): Promise<MirrorError | undefined> {
-  return message.kind === 'instance'
-    ? transferInstance(message, mirror, signal)
-    : transferDocument(message, mirror, signal);
-}
-
 async function transferInstance(
-  { mirror, id, md5, sizeBytes }: InstanceMessage,
-  { source, destinations, archive, limitations, configuration }: CloudMirror,
+  message: InstanceMessage,
+  mirror: CloudMirror,
+  gate: MessageGate,
   signal: AbortSignal,
 ): Promise<MirrorError | undefined> {
-  const request = { id, md5, sizeBytes, lacking: [], undecided: destinations };
-  const copied = await copyInstance(request, { source, budget, signal });
-  const conflicting = copied.outcomes.some(({ kind }) => kind === 'conflict');
-  const settle = conflicting && configuration.conflicts === 'replace';
-  const result = settle ? await replaceConflicts({ source, archive, limitations, signal })(copied) : copied;
-  for (const outcome of result.outcomes) {
-    countInstance(mirror, outcome, result.sizeBytes ?? 0);
-    logOutcome('instance handled', mirror, id, outcome);
+  const settle = (copied: CopyResult) => settleConflicts(copied, mirror, signal);
+  const { result, error } = await copyAnnounced(message, gate, { source: mirror.source, budget, signal, settle });
+  for (const outcome of result?.outcomes ?? []) {
+    countInstance(message.mirror, outcome, result?.sizeBytes ?? 0);
+    logOutcome('instance handled', message.mirror, message.id, outcome);
   }
-  if (conflicting && configuration.conflicts === 'keep-target') return undefined;
-  return decidingError(result.outcomes.flatMap(({ error }) => error ?? []));
+  return error;
 }
 
-/** A study whose instances are still on their way is synchronized again later. */
+/** Does with conflicts what the mirror is configured to do. */
+async function settleConflicts(
+  copied: CopyResult,
+  { source, archive, limitations, configuration: { conflicts } }: CloudMirror,
+  signal: AbortSignal,
+): Promise<CopyResult> {
+  if (conflicts === 'report' || !copied.outcomes.some(({ kind }) => kind === 'conflict')) return copied;
+  if (conflicts === 'replace') return replaceConflicts({ source, archive, limitations, signal })(copied);
+  const kept = copied.outcomes.map(({ error, ...outcome }) =>
+    outcome.kind === 'conflict' || error === undefined ? outcome : { ...outcome, error },
+  );
+  return { ...copied, outcomes: kept };
+}
+
+/** @returns the error that decides, if any */
 async function transferDocument(
   message: StudyMessage | ResourceMessage,
   { documents }: CloudMirror,
@@ -72,18 +76,40 @@ async function transferDocument(
       ? await documents.syncOne(message.id, { signal })
       : await documents.syncStudyOf(message, { signal });
   if (result === undefined) return undefined;
-  for (const outcome of result.outcomes) {
+  const { studyId, outcomes } = result;
+  for (const outcome of outcomes) {
     count('StudiesWritten', outcome.kind === 'copied' ? 1 : 0, { mirror: message.mirror });
-    logOutcome('study document handled', message.mirror, result.studyId, outcome);
+    logOutcome('study document handled', message.mirror, studyId, outcome);
   }
-  const errors = result.outcomes.flatMap(
-    ({ error, pendingInstances }) => error ?? (pendingInstances > 0 ? [pending(result.studyId)] : []),
+  return decidingError(
+    outcomes.flatMap(({ error, pendingInstances }) => error ?? (pendingInstances > 0 ? [pending(studyId)] : [])),
   );
-  return decidingError(errors);
 }
 
+/** A study whose instances are still on their way is synchronized when they are there. */
 function pending(id: OrthancId): MirrorError {
   return new MirrorError('busy', `instances of study ${id} are not at the target yet; its document follows them`);
+}
+
+/** A mirror that cannot be opened now costs no message a try. Throws `unknown-mirror` as it is. */
+async function openMirror(name: string, deployment: Deployment): Promise<CloudMirror> {
+  try {
+    return await deployment.mirror(name);
+  } catch (error) {
+    const passes = isMirrorError(error) && error.disposition !== 'reject';
+    throw passes ? asHalt(error, deployment.configuration.cloud.transfer.pauseSeconds * 1000) : error;
+  }
+}
+
+function gateOf(
+  mirror: string,
+  { source, destinations, pause }: CloudMirror,
+  deployment: Deployment,
+  signal: AbortSignal,
+): MessageGate {
+  const { pauseSeconds, maxReceiveCount } = deployment.configuration.cloud.transfer;
+  const limits = { probeAfterMs: pauseSeconds * 1000, mostSuspicions: maxReceiveCount };
+  return new MessageGate({ mirror, source, destinations, pause, signal, ...limits });
 }
 
 function countInstance(mirror: string, { kind }: DestinationOutcome, sizeBytes: number): void {

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import {
   alarmsSchema,
   encryptionSchema,
+  inboxSchema,
   objectLockSchema,
   storageClassesSchema,
   vpcSchema,
@@ -46,7 +47,15 @@ const transferFunctionSchema = z
       .max(3600)
       .default(60)
       .describe(
-        'How long a mirror leaves its servers alone after an error that somebody has to mend, before it tries again.',
+        'How long a mirror leaves a server alone that is away or refuses everybody, before it asks again. The other servers and the archive are served meanwhile.',
+      ),
+    graceMinutes: z
+      .int()
+      .min(1)
+      .max(1440)
+      .default(30)
+      .describe(
+        'Messages wait so long for a server that is away; after that a complete comparison finds what it missed, when it is back.',
       ),
   })
   .describe('The function that copies instances.');
@@ -110,6 +119,7 @@ export const cloudSchema = z
     verifier: verifierFunctionSchema.prefault({}),
     status: statusFunctionSchema.prefault({}),
     webhook: webhookSchema.optional(),
+    inbox: inboxSchema.optional(),
     alarms: alarmsSchema.prefault({}),
     encryption: encryptionSchema.prefault({}),
     objectLock: objectLockSchema.optional(),

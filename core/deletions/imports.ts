@@ -40,6 +40,7 @@ export async function* importedInventory(
   const afterKey = after === undefined ? undefined : importKey(after);
   for await (const { key } of objects.list(folders.imports, { after: afterKey, signal })) {
     const parsed = parseKey(key);
-    if (parsed?.kind === 'import' && isInstanceId(parsed.id)) yield { id: parsed.id, md5: undefined, sizeBytes: undefined };
+    if (parsed?.kind === 'import' && isInstanceId(parsed.id))
+      yield { id: parsed.id, md5: undefined, sizeBytes: undefined };
   }
 }

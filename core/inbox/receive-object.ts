@@ -25,8 +25,8 @@ export interface Arrival {
 export interface ReceiveOptions {
   readonly inbox: S3Versions;
   readonly destinations: readonly Destination[];
-  /** Told about the instances that are at every destination, before the object moves. */
-  readonly onArrived: (ids: readonly InstanceId[]) => Promise<void>;
+  /** Told about the instances that may be at some destination now, before the object moves or is given back. */
+  readonly onSent: (ids: readonly InstanceId[]) => Promise<void>;
   /** Nothing new is begun after this. */
   readonly deadline: AbortSignal;
 }
@@ -45,8 +45,7 @@ export async function receiveObject({ version, place }: Arrival, options: Receiv
   if (sizeBytes === undefined) {
     return { kind: 'vanished', counts: {} };
   }
-  const { counts, reasons, arrived } = await importObject(version, place, sizeBytes, options);
-  await options.onArrived(arrived);
+  const { counts, reasons } = await importObject(version, place, sizeBytes, options);
   const stored = (counts.stored ?? 0) + (counts['already-there'] ?? 0);
   if ((counts.refused ?? 0) === 0 && stored > 0) {
     await options.inbox.copy(version, doneKey(place), sizeBytes);
@@ -72,17 +71,16 @@ interface Imported {
   readonly counts: Readonly<Record<FileOutcome, number>>;
   /** Files that did not arrive. */
   readonly reasons: readonly ReportLine[];
-  readonly arrived: readonly InstanceId[];
 }
 
 async function importObject(
   version: ObjectVersion,
   { name }: InboxPlace,
   sizeBytes: number,
-  { inbox, destinations, deadline }: ReceiveOptions,
+  { inbox, destinations, onSent, deadline }: ReceiveOptions,
 ): Promise<Imported> {
   const reasons: ReportLine[] = [];
-  const arrived: InstanceId[] = [];
+  const sent: InstanceId[] = [];
   let failed: ReportLine | undefined;
   const { counts, stoppedBy, interrupted } = await importFiles({
     source: sourceOf(inbox, version, name, sizeBytes),
@@ -91,14 +89,16 @@ async function importObject(
     draining: deadline,
     onLine: (line) => {
       const isThere = line.outcome === 'stored' || line.outcome === 'already-there';
-      if (isThere && line.id !== undefined) {
-        arrived.push(line.id);
-      } else if (!isThere && reasons.length < mostReasons) {
+      if (line.id !== undefined) {
+        sent.push(line.id);
+      }
+      if (!isThere && reasons.length < mostReasons) {
         reasons.push(line);
       }
       failed = line.outcome === 'failed' ? line : failed;
     },
   });
+  await onSent(sent);
   if (stoppedBy !== undefined) {
     throw stoppedBy;
   }
@@ -111,7 +111,7 @@ async function importObject(
       disposition: 'retry',
     });
   }
-  return { counts, reasons, arrived };
+  return { counts, reasons };
 }
 
 /** One object as what an import walks through. */
@@ -147,4 +147,3 @@ function bytesOf(inbox: S3Versions, version: ObjectVersion, sizeBytes: number): 
     release() {},
   };
 }
-

@@ -12,6 +12,7 @@ import type { Change, ChangeFeed } from '../follow/change-feed.ts';
 import type { Cursor } from '../follow/cursor.ts';
 import { cursorAtEnd, followChanges } from '../follow/follow.ts';
 import { type InstanceId, isInstanceId } from '../identifiers.ts';
+import { nobody, whyAway } from '../pause/store-away.ts';
 import type { Store } from '../stores/store.ts';
 import type { DocumentSync } from './document-sync.ts';
 import { readAhead } from './read-ahead.ts';
@@ -19,10 +20,8 @@ import { type Summary, SummaryCounter } from './summary.ts';
 
 /** Requests that a plan may be ahead of the copies: about 10 MB, and the whole plan of most runs. */
 const planAhead = 20_000;
-/** Pause of a watch before it compares again after an outage. */
+/** Pause of a watch before it asks again for a server that is away. */
 const mendMs = 30_000;
-/** An id that no resource has; asking for it tells whether a store answers. */
-const nobody = '00000000-00000000-00000000-00000000-00000000' as InstanceId;
 
 export interface MirrorRun {
   readonly source: Store;
@@ -53,6 +52,8 @@ export interface MirrorRun {
   /** Everything is torn off. */
   readonly signal?: AbortSignal | undefined;
   readonly patienceMs?: number;
+  /** Pause of a watch before it asks again for a server that is away; default half a minute. */
+  readonly mendMs?: number;
   readonly observer?: MirrorObserver;
 }
 
@@ -90,6 +91,7 @@ class Run {
   readonly #withdrawn = new Map<Destination, MirrorError>();
   readonly #budget = defaultBudget();
   #stoppedBy: MirrorError | undefined;
+  #mendAtMs = 0;
   #deletions: DeletionVerdict | undefined;
 
   constructor(run: MirrorRun) {
@@ -101,7 +103,7 @@ class Run {
     for (;;) {
       await this.#round();
       if (this.#run.watch === undefined || this.#over() || !this.#mayMend()) break;
-      await this.#pause(mendMs);
+      await this.#pause(this.#run.mendMs ?? mendMs);
     }
     return {
       summary: this.#counter.summary(),
@@ -170,10 +172,24 @@ class Run {
         cursor = step.cursor;
       }
       if (watch === undefined) return false;
-      if (performance.now() >= compareAtMs) return true;
+      if (performance.now() >= compareAtMs || (await this.#returned())) return true;
       await this.#pause(watch.pollMs);
       if (this.#done()) return false;
     }
+  }
+
+  /** Serves destinations again that were away and answer now. @returns whether there are any: they missed something. */
+  async #returned(): Promise<boolean> {
+    if (performance.now() < this.#mendAtMs) return false;
+    this.#mendAtMs = performance.now() + (this.#run.mendMs ?? mendMs);
+    const { signal } = this.#run;
+    let returned = false;
+    for (const [destination, { disposition }] of this.#withdrawn) {
+      if (disposition !== 'retry' || (await whyAway(destination.store, { signal })) !== undefined) continue;
+      this.#withdrawn.delete(destination);
+      returned = true;
+    }
+    return returned;
   }
 
   async #pause(ms: number): Promise<void> {

@@ -12,6 +12,7 @@ import type { Change, ChangeFeed } from '../follow/change-feed.ts';
 import { cursorSchema } from '../follow/cursor.ts';
 import { cursorAtEnd, followChanges } from '../follow/follow.ts';
 import { type InstanceId, isInstanceId, type Md5, type OrthancId } from '../identifiers.ts';
+import { answering, letIn, type PauseReview, type ReviewOptions, reviewPauses } from '../pause/review-pauses.ts';
 import type { StateDocument } from '../stores/archive/state.ts';
 import type { Store } from '../stores/store.ts';
 import type { DocumentSync } from './document-sync.ts';
@@ -75,6 +76,8 @@ export interface TickOptions {
   readonly compareEveryMs: number;
   /** Aborts at the deadline; what was acknowledged by then is kept. */
   readonly deadline: AbortSignal;
+  /** Stores that are left alone for a while; absent: a store that is away fails the tick. */
+  readonly pauses?: Pick<ReviewOptions, 'pause' | 'probeAfterMs' | 'graceMs' | 'sendTrial'> | undefined;
 }
 
 export interface TickReport {
@@ -90,6 +93,10 @@ export interface TickReport {
   readonly compareReason: string | undefined;
   /** Another tick was at work; nothing was done. */
   readonly leaseHeld: boolean;
+  /** Names of the stores that are left alone for now; `*` for a mirror that pauses as a whole. */
+  readonly held: readonly string[];
+  /** Whether the source was looked at, or was not because somebody paused the mirror; else it is held for an error. */
+  readonly followed: boolean;
 }
 
 /** Announcements per send and save of the state while comparing. */
@@ -110,15 +117,20 @@ class Tick {
   #conflicts = 0;
   #compareReason: string | undefined;
   #deletions: DeletionVerdict | undefined;
+  #pauses: PauseReview;
 
   constructor(options: TickOptions) {
     this.#options = options;
+    const served = options.destinations;
+    this.#pauses = { standstill: undefined, served, held: [], back: [], mustCompare: false };
   }
 
   async run(): Promise<TickReport> {
-    const { document, underLease } = this.#options;
+    const { document, underLease, pauses } = this.#options;
+    if (pauses !== undefined) this.#pauses = await reviewPauses(this.#reviewOptions(pauses));
     const found = await document.read();
     this.#version = found?.version ?? null;
+    if (this.#pauses.standstill !== undefined) return this.#report(found?.value, false);
     // A tick that finds nothing new writes nothing and needs no lease.
     if (found !== undefined && (await this.#nothingToDo(found.value))) return this.#report(found.value, false);
     const done = await underLease(() => this.#work(found?.value));
@@ -134,11 +146,19 @@ class Tick {
       comparing: schedule !== undefined && schedule.inventory !== null,
       compareReason: this.#compareReason,
       leaseHeld,
+      held: this.#pauses.held,
+      followed: this.#pauses.standstill === undefined || this.#pauses.standstill.code === 'paused',
     };
   }
 
+  #reviewOptions(pauses: NonNullable<TickOptions['pauses']>): ReviewOptions {
+    const { source, destinations, deadline } = this.#options;
+    return { ...pauses, source, destinations, signal: deadline };
+  }
+
   async #nothingToDo(schedule: Schedule): Promise<boolean> {
-    if (schedule.inventory !== null || (await this.#dueReason(schedule)) !== undefined) return false;
+    if (this.#pauses.back.length > 0 || schedule.inventory !== null || (await this.#dueReason(schedule)) !== undefined)
+      return false;
     const first = await followChanges(this.#options.feed, schedule.cursor, { signal: this.#options.deadline }).next();
     return first.done === true;
   }
@@ -157,6 +177,7 @@ class Tick {
     try {
       const due = schedule.inventory === null ? await this.#dueReason(schedule) : undefined;
       if (due !== undefined) schedule = await this.#begin(due, schedule);
+      schedule = await this.#letIn(schedule);
       schedule = await this.#follow(schedule);
       if (schedule.inventory !== null) schedule = await this.#compare(schedule);
     } catch (error) {
@@ -180,6 +201,16 @@ class Tick {
     });
   }
 
+  /** Stores that are back are used again; if they missed messages, the comparison that finds those is begun before. */
+  async #letIn(schedule: Schedule): Promise<Schedule> {
+    const { back, mustCompare } = this.#pauses;
+    const { pauses } = this.#options;
+    if (pauses === undefined || back.length === 0) return schedule;
+    const next = mustCompare ? await this.#begin(`${back.join(', ')} can be used again`, schedule) : schedule;
+    await letIn(pauses.pause, back);
+    return next;
+  }
+
   async #follow(start: Schedule): Promise<Schedule> {
     let schedule = start;
     for await (const step of followChanges(this.#options.feed, start.cursor, { signal: this.#options.deadline })) {
@@ -194,7 +225,11 @@ class Tick {
 
   /** Continues the comparison until its end or the deadline. */
   async #compare(start: Schedule): Promise<Schedule> {
-    const { source, destinations, deadline, now, gone, removed, imported } = this.#options;
+    const { source, deadline, now, removed, imported } = this.#options;
+    const destinations = await this.#comparable();
+    if (destinations.length === 0) return start;
+    // With a destination left out, what only that one holds is not seen: nothing can be said about deletions.
+    const gone = destinations.length === this.#options.destinations.length ? this.#options.gone : undefined;
     let schedule = start;
     let part = emptyPart();
     const after = start.inventory?.after ?? undefined;
@@ -206,7 +241,7 @@ class Tick {
       gone?.note(planned);
       addTo(part, planned);
       if (part.announcements.length < batchSize && part.ids < saveEvery) continue;
-      schedule = await this.#settle(schedule, part, planned.id);
+      schedule = await this.#settle(schedule, part, planned.id, gone);
       part = emptyPart();
       if (deadline.aborted) return schedule;
     }
@@ -218,10 +253,22 @@ class Tick {
     return this.#save({ ...schedule, inventory: null, comparedAt: now().toISOString() });
   }
 
+  /** The destinations that take part in the comparison. */
+  async #comparable(): Promise<readonly Destination[]> {
+    const { served } = this.#pauses;
+    const { pauses } = this.#options;
+    return pauses === undefined ? served : answering(served, this.#reviewOptions(pauses));
+  }
+
   /** Puts a compared part on the queue and remembers that it was. */
-  async #settle(schedule: Schedule, part: ComparedPart, after: InstanceId): Promise<Schedule> {
+  async #settle(
+    schedule: Schedule,
+    part: ComparedPart,
+    after: InstanceId,
+    gone: GoneKeeper | undefined,
+  ): Promise<Schedule> {
     await this.#announce(part.announcements);
-    await this.#options.gone?.save();
+    await gone?.save();
     if (schedule.inventory === null) return schedule;
     return this.#save({ ...schedule, inventory: { ...schedule.inventory, after } });
   }

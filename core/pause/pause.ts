@@ -1,63 +1,52 @@
 /**
- * The flag in a mirror's state that says: leave the servers alone for a while, somebody has to act. Whoever met an
- * error that halts the mirror sets it; when its time is over the next message tries again, and sets it again if
- * nothing has changed. So the mirror resumes by itself soon after the cause is gone.
+ * The flags in a mirror's state that say: leave this store alone for a while. They hold for every process that works
+ * for the mirror, and each store has its own: while a target is away, the others and the archive are served.
  */
-import { z } from 'zod';
-import { isMirrorError, MirrorError } from '../errors.ts';
+import { isMirrorError } from '../errors.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
 import { StateDocument } from '../stores/archive/state.ts';
+import { type Hold, nothingHeld, type PauseState, pauseStateSchema } from './pause-state.ts';
 
-const pauseSchema = z.strictObject({
-  version: z.literal(1),
-  /** Code of the error that halted the mirror. */
-  code: z.string(),
-  /** What happened and what to do; holds neither patient data nor a secret. */
-  reason: z.string(),
-  begunAt: z.iso.datetime(),
-  until: z.iso.datetime(),
-});
-export type PauseState = z.output<typeof pauseSchema>;
+/** Writes that fail because another process wrote are decided anew at most so often. */
+const mostTries = 8;
 
-/** The flag of one mirror. */
+/** The flags of one mirror. */
 export class Pause {
   readonly #document: StateDocument<PauseState>;
-  readonly #now: () => Date;
+  readonly now: () => Date;
 
   /** @param objects where the state of the mirror lies */
   constructor(objects: ObjectStorage, now: () => Date = () => new Date()) {
-    this.#document = new StateDocument(objects, 'pause', pauseSchema);
-    this.#now = now;
+    this.#document = new StateDocument(objects, 'pause', pauseStateSchema);
+    this.now = now;
   }
 
-  /** @returns the pause that holds now, or `undefined` */
-  async inForce(): Promise<PauseState | undefined> {
-    const found = await this.#document.read();
-    return found !== undefined && Date.parse(found.value.until) > this.#now().getTime() ? found.value : undefined;
+  async read(): Promise<PauseState> {
+    return (await this.#document.read())?.value ?? nothingHeld;
   }
 
-  /** Sets the flag for `lengthMs` from now, unless somebody else sets it at the same time. */
-  async begin({ code, message }: MirrorError, lengthMs: number): Promise<void> {
-    const now = this.#now();
-    const until = new Date(now.getTime() + lengthMs).toISOString();
-    const state: PauseState = { version: 1, code, reason: message, begunAt: now.toISOString(), until };
-    try {
+  /** @returns the first hold there is, on whatever store, or `undefined` */
+  async inForce(): Promise<(Hold & { readonly store: string }) | undefined> {
+    const [first] = Object.entries((await this.read()).holds);
+    return first === undefined ? undefined : { store: first[0], ...first[1] };
+  }
+
+  /**
+   * Changes the flags; `decide` is asked again when another process changed them meanwhile.
+   * @returns the flags as they are then. Throws `changed-meanwhile` if others never let it through.
+   */
+  async change(decide: (state: PauseState) => PauseState): Promise<PauseState> {
+    for (let tries = 1; ; tries += 1) {
       const found = await this.#document.read();
-      await this.#document.write(state, found?.version ?? null);
-    } catch (error) {
-      if (!isMirrorError(error, 'changed-meanwhile')) {
-        throw error;
+      const before = found?.value ?? nothingHeld;
+      const after = decide(before);
+      if (after === before) return before;
+      try {
+        await this.#document.write(after, found?.version ?? null);
+        return after;
+      } catch (error) {
+        if (!isMirrorError(error, 'changed-meanwhile') || tries === mostTries) throw error;
       }
-    }
-  }
-
-  /** Throws an error that halts, and that tells how long to wait, while a pause holds. */
-  async throwIfInForce(mirror: string): Promise<void> {
-    const pause = await this.inForce();
-    if (pause !== undefined) {
-      throw new MirrorError('paused', `The mirror ${mirror} pauses until ${pause.until}: ${pause.reason}`, {
-        retryAfterMs: Date.parse(pause.until) - this.#now().getTime(),
-      });
     }
   }
 }

@@ -77,11 +77,9 @@ export async function settleAttempt(
 
 /** A defect of ours: its own message stays in `cause`, because nobody vouches for what it says. */
 function unexpected(cause: unknown): MirrorError {
-  return new MirrorError(
-    'server-error',
-    'An unexpected error stopped the work; see the log of the function.',
-    { cause },
-  );
+  return new MirrorError('server-error', 'An unexpected error stopped the work; see the log of the function.', {
+    cause,
+  });
 }
 
 async function carryOut(verdict: Verdict, delivery: Delivery, queue: DeliveryQueue): Promise<void> {

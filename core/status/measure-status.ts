@@ -90,7 +90,7 @@ export async function measureStatus(options: MeasureOptions): Promise<MirrorStat
     ),
     comparedAt: schedule?.value.comparedAt ?? null,
     comparing: schedule !== undefined && schedule.value.inventory !== null,
-    paused: paused === undefined ? null : { code: paused.code, reason: paused.reason, until: paused.until },
+    paused: paused === undefined ? null : { code: paused.code, reason: paused.reason, until: paused.probeAt },
     queue,
   };
 }

@@ -13,7 +13,7 @@ const responseSchema = z.object({
   body: z.string().default(''),
 });
 
-/** One function URL, listening on a free port. */
+/** One function URL. */
 export class LocalFunctionUrl {
   readonly url: string;
   readonly #server: Server;
@@ -23,12 +23,13 @@ export class LocalFunctionUrl {
     this.url = `http://127.0.0.1:${port}/`;
   }
 
-  static async start(served: LocalFunction): Promise<LocalFunctionUrl> {
+  /** @param port 0: a free one */
+  static async start(served: LocalFunction, port: number): Promise<LocalFunctionUrl> {
     const server = createServer((request, response) => void answer(request, response, served));
-    server.listen(0, '127.0.0.1');
+    server.listen(port, '127.0.0.1');
     await once(server, 'listening');
-    const { port } = z.object({ port: z.number() }).parse(server.address());
-    return new LocalFunctionUrl(server, port);
+    const address = z.object({ port: z.number() }).parse(server.address());
+    return new LocalFunctionUrl(server, address.port);
   }
 
   async stop(): Promise<void> {

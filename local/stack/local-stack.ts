@@ -27,6 +27,8 @@ export interface LocalStackOptions {
   readonly secrets?: Readonly<Record<string, string>>;
   /** How long a minute of a schedule lasts; `off`: no schedule runs. Default: a minute. */
   readonly scheduleMinuteMs?: number | 'off';
+  /** Port of the function URL, of which the template has one at most; default: a free one. */
+  readonly functionUrlPort?: number;
   /** Told about everything that goes wrong outside the functions, such as a failed invocation. */
   readonly onFailure?: (error: Error) => void;
 }
@@ -48,12 +50,14 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
   try {
     const queues = await LocalQueues.start(template.queues, join(options.stateFolder, 'queues'));
     parts.defer(() => queues.stop());
-    const buckets = await LocalBuckets.start(template.buckets, join(options.stateFolder, 's3'));
+    const buckets = await LocalBuckets.start(template.buckets, join(options.stateFolder, 's3'), (queue, body) =>
+      queues.sendTo(queue, body),
+    );
     parts.defer(() => buckets.stop());
     const secrets = await LocalSecrets.start(options.secrets ?? {});
     parts.defer(() => secrets.stop());
     const stack = new LocalStack(template, options, { queues, buckets, secrets }, parts);
-    await stack.serveFunctionUrls(template.functionUrls);
+    await stack.serveFunctionUrls(template.functionUrls, options.functionUrlPort ?? 0);
     return stack;
   } catch (error) {
     await parts.disposeAsync();
@@ -75,6 +79,7 @@ export class LocalStack {
   readonly logs: readonly LogLine[];
   readonly #queues: LocalQueues;
   readonly #functions: ReadonlyMap<string, LocalFunction>;
+  readonly #eventSources: StackTemplate['eventSources'];
   readonly #parts: AsyncDisposableStack;
   readonly #urls = new Map<string, LocalFunctionUrl>();
 
@@ -85,6 +90,7 @@ export class LocalStack {
     this.s3Endpoint = services.buckets.endpoint;
     this.bucketNames = template.buckets.map(({ logicalId }) => LocalBuckets.nameOf(logicalId));
     this.#queues = services.queues;
+    this.#eventSources = template.eventSources;
     this.#parts = parts;
     const values = localValues(template, services.queues);
     this.#functions = new Map(
@@ -112,10 +118,10 @@ export class LocalStack {
   }
 
   /** Opens the function URLs; called once, when the stack starts. */
-  async serveFunctionUrls(resources: readonly FunctionUrlResource[]): Promise<void> {
+  async serveFunctionUrls(resources: readonly FunctionUrlResource[], port: number): Promise<void> {
     for (const resource of resources) {
       const served = this.#function(resource.function);
-      const url = await LocalFunctionUrl.start(served);
+      const url = await LocalFunctionUrl.start(served, port);
       this.#parts.defer(() => url.stop());
       this.#urls.set(served.name, url);
     }
@@ -133,6 +139,15 @@ export class LocalStack {
   /** Puts a text into the queue that has a dead-letter queue, as anybody with the right to do so could. */
   send(body: string): void {
     this.#queues.send(body);
+  }
+
+  /** Puts a text into the queue that a function receives from, by the name the function calls itself. */
+  sendTo(functionName: string, body: string): void {
+    const mapping = this.#eventSources.find((found) => this.#function(found.function).name === functionName);
+    if (mapping === undefined) {
+      throw new Error(`the function ${functionName} receives from no queue`);
+    }
+    this.#queues.sendTo(mapping.queue, body);
   }
 
   /** How full each queue is, by its logical id in the template. */

@@ -182,3 +182,20 @@ test('what users attached survives a repair that could delete and then not store
   expect((await runCommand(['restore', '--archive', path, '--to', server.url, '--repair'])).exitCode).toBe(0);
   expect(await adornments(server, true)).toEqual(was);
 });
+
+test('verify --repair mends a server as well, with the archive at hand', async () => {
+  const { server, path } = await scene(newOrthanc().version, false);
+  const was = await adornments(server, true);
+  await server.running.pause();
+  const count = await hurt(server);
+  await server.running.restart();
+  const args = ['verify', '--target', server.url, '--archive', path, '--repair'];
+  expect(await runCommand(args)).toMatchObject({ exitCode: 0, stdout: expect.stringContaining(`mended ${count}`) });
+  expect((await runCommand(['verify', '--target', server.url])).exitCode).toBe(0);
+  expect(await adornments(server, true)).toEqual(was);
+  await server.running.pause();
+  await hurt(server);
+  await server.running.restart();
+  const without = await runCommand(['verify', '--target', server.url, '--repair']);
+  expect(without).toMatchObject({ exitCode: 4, stdout: expect.stringContaining('name the --archive') });
+});

@@ -41,7 +41,7 @@ test('the key of the archive is rotated and outlives the stack', () => {
 });
 
 test('a key of your own is used instead, and none is made', () => {
-  const kmsKey = 'arn:aws:kms:eu-west-1:123456789012:key/0a1b';
+  const kmsKey = 'arn:aws:kms:eu-west-1:123456789012:key/0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f';
   const own = new SynthesizedStack({ ...plainConfiguration, cloud: { encryption: { kmsKey } } });
   own.template.resourceCountIs('AWS::KMS::Key', 0);
   own.template.hasResourceProperties('AWS::S3::Bucket', {

@@ -1,13 +1,13 @@
 /** The real `cdk synth`, as somebody runs it who has neither network nor AWS credentials. */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readStackTemplate } from '../../local/stack/template.ts';
-import { fullConfiguration } from './synthesize.ts';
+import { fullConfigurationFile } from './synthesize.ts';
 
 let folder: string;
 let talk: string;
@@ -65,12 +65,10 @@ async function deployedFiles(name: string): Promise<string[]> {
     .toSorted();
 }
 
-test('takes a configuration with a VPC, object lock, a webhook, two mirrors and three targets, with nothing to warn of', async () => {
-  const file = join(folder, 'full.config.json');
-  await writeFile(file, JSON.stringify(fullConfiguration));
-  expect(warningsIn(await synthesize('full', file))).toEqual([]);
+test('takes a configuration with a VPC, object lock, a webhook, an inbox, two mirrors and three targets, with nothing to warn of', async () => {
+  expect(warningsIn(await synthesize('full', fullConfigurationFile))).toEqual([]);
   const { functions, schedules } = await readStackTemplate(join(folder, 'full'));
-  expect([functions.length, schedules.length]).toEqual([5, 6]);
+  expect([functions.length, schedules.length]).toEqual([6, 6]);
 });
 
 test('says nothing that warns', () => {

@@ -1,17 +1,10 @@
-/** Synthesizes the stack for the template tests, without bundling any code. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { App } from 'aws-cdk-lib';
-import { Template } from 'aws-cdk-lib/assertions';
+/** A synthesized stack, as the template tests look at it. */
+import { readFileSync } from 'node:fs';
+import type { Template } from 'aws-cdk-lib/assertions';
+import { parse } from 'jsonc-parser';
 import { z } from 'zod';
 import { validateConfiguration } from '../../core/config/load.ts';
-import { MirrorStack } from '../../infra/mirror-stack.ts';
-
-/** The feature flags with which the stack is deployed. */
-const deployedContext = z
-  .object({ context: z.record(z.string(), z.unknown()) })
-  .parse(JSON.parse(readFileSync('cdk.json', 'utf8'))).context;
+import { synthesizeTemplate } from '../../infra/synthesize-template.ts';
 
 const source = { url: 'https://source.example.org/', auth: { bearer: { secretsManager: 'source-token' } } };
 const target = { url: 'https://target.example.org/', auth: { bearer: { secretsManager: 'target-token' } } };
@@ -20,32 +13,8 @@ const target = { url: 'https://target.example.org/', auth: { bearer: { secretsMa
 export const plainConfiguration = { mirrors: { main: { source, targets: { standby: target }, archive: {} } } };
 
 /** With everything that can be switched on. */
-export const fullConfiguration = {
-  mirrors: {
-    city: {
-      source: { url: 'https://source.city.example.org/', auth: { bearer: { secretsManager: 'source-token' } } },
-      targets: { one: target, two: { url: 'https://10.1.2.5:8443/' }, three: { url: 'https://10.1.3.5:8444/' } },
-      archive: {},
-    },
-    harbour: { source, archive: { prefix: 'deep/harbour/' } },
-  },
-  cloud: {
-    allowPrivateNetworks: true,
-    webhook: { secret: { secretsManager: 'webhook' }, previousSecret: { secretsManager: 'webhook-before' } },
-    alarms: { emails: ['pacs@example.org'] },
-    objectLock: { mode: 'compliance', days: 3650 },
-    storageClasses: { infrequentAccessAfterDays: 30, instantRetrievalAfterDays: 60, deepArchiveAfterDays: 365 },
-    vpc: {
-      vpcId: 'vpc-0a1b2c3d',
-      subnets: [
-        { subnetId: 'subnet-0a1b2c3d', availabilityZone: 'eu-central-1a', routeTableId: 'rtb-0a1b2c3d' },
-        { subnetId: 'subnet-0a1b2c3e', availabilityZone: 'eu-central-1b', routeTableId: 'rtb-0a1b2c3e' },
-      ],
-      serverNetworks: ['10.1.2.0/23'],
-      s3PrefixList: 'pl-0a1b2c3d',
-    },
-  },
-};
+export const fullConfigurationFile = 'infra/full.config.jsonc';
+export const fullConfiguration: unknown = parse(readFileSync(fullConfigurationFile, 'utf8'));
 
 const resourcesSchema = z.record(
   z.string(),
@@ -75,17 +44,7 @@ export class SynthesizedStack {
   readonly template: Template;
 
   constructor(configuration: unknown = plainConfiguration) {
-    const outdir = mkdtempSync(join(tmpdir(), 'orthanc-mirror-template-'));
-    const app = new App({ outdir, context: { ...deployedContext, 'aws:cdk:bundling-stacks': [] } });
-    try {
-      const stack = new MirrorStack(app, 'Stack', {
-        configuration: validateConfiguration(configuration, 'the test'),
-        configurationFile: 'only read when code is bundled',
-      });
-      this.template = Template.fromStack(stack);
-    } finally {
-      rmSync(outdir, { recursive: true });
-    }
+    this.template = synthesizeTemplate(validateConfiguration(configuration, 'the test'));
   }
 
   /** Properties of the resources of a type whose logical id begins with `prefix`. */

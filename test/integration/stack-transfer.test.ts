@@ -194,7 +194,7 @@ test('a tick with nothing new announces nothing; what is added later arrives thr
   expect(await idsInArchive()).toContain(later.id);
 });
 
-test('a target that refuses everybody pauses the mirror and costs no message, however often it was tried', async () => {
+test('a target that refuses everybody is left alone and costs no message, while the archive is served', async () => {
   const putAside = stack.deadLetters().length;
   refusing = true;
   onTestFinished(() => {
@@ -202,12 +202,18 @@ test('a target that refuses everybody pauses the mirror and costs no message, ho
   });
   await post(whileRefused);
   await stack.invoke('scheduler', { mirror: 'main' });
+  await vi.waitFor(async () => expect(await idsInArchive()).toContain(whileRefused.id), eventually);
   await vi.waitFor(
-    () => expect(stack.invoke('scheduler', { mirror: 'main' })).rejects.toThrow('pauses until'),
+    async () =>
+      expect(await stack.invoke('scheduler', { mirror: 'main' })).toMatchObject({ held: ['main target standby'] }),
     eventually,
   );
   await vi.waitUntil(() => stack.logs.some(({ text }) => text.includes('"verdict":"renew"')), eventually);
   refusing = false;
+  await vi.waitFor(
+    async () => expect(await stack.invoke('scheduler', { mirror: 'main' })).toMatchObject({ held: [] }),
+    eventually,
+  );
   await waitUntilDone();
   expect(await idsInTarget()).toContain(whileRefused.id);
   expect(stack.deadLetters()).toHaveLength(putAside);

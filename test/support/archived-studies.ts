@@ -50,7 +50,7 @@ export function studyDocument(n: number, instances: readonly InstanceId[], more:
     id: studyId(n),
     patientId: orthancIdOf(`P${n}`),
     patientTags: { PatientID: `P${n}` },
-    tags: { StudyInstanceUID: `1.2.${n}`, StudyDate: `2026010${n}`, AccessionNumber: `A${n}` },
+    tags: { StudyInstanceUID: `1.2.${n}`, StudyDate: `2026010${n + 1}`, AccessionNumber: `A${n}` },
     series: [
       {
         id: orthancIdOf(`P${n}`, `1.2.${n}`, 'series'),

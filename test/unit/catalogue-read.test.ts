@@ -23,7 +23,7 @@ test('lists every study in order of id with what it is found by', async () => {
     patientId: 'P3',
     studyInstanceUid: '1.2.3',
     accessionNumber: 'A3',
-    studyDate: '20260103',
+    studyDate: '20260104',
     modalities: ['MR'],
     series: 1,
     instances: 1,

@@ -2,13 +2,21 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import type { Destination } from '../../core/copy/outcome.ts';
 import { MirrorError } from '../../core/errors.ts';
+import type { InstanceId } from '../../core/identifiers.ts';
+import { askToPause, askToResume } from '../../core/pause/ask.ts';
 import { Pause } from '../../core/pause/pause.ts';
+import { withHold, withSuspect } from '../../core/pause/pause-state.ts';
+import { letIn, reviewPauses } from '../../core/pause/review-pauses.ts';
 import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
+import { MemoryStore, sampleId } from '../support/memory-store.ts';
 
-const refused = new MirrorError('unauthorized', 'the target refuses our password');
+const minuteMs = 60_000;
+const away = new MirrorError('unreachable', 'the target is away');
+const full = new MirrorError('full', 'the target is full');
 
-/** The flag of a mirror whose state lies in a folder, seen by two processes with one clock. */
+/** The flags of a mirror whose state lies in a folder, seen by two processes with one clock. */
 async function pausesOfOneMirror() {
   const folder = await mkdtemp(join(tmpdir(), 'orthanc-mirror-pause-'));
   onTestFinished(() => rm(folder, { recursive: true }));
@@ -16,37 +24,86 @@ async function pausesOfOneMirror() {
   const now = () => new Date(clock.nowMs);
   const objects = [new FolderObjects(folder), new FolderObjects(folder)] as const;
   onTestFinished(async () => void (await Promise.all(objects.map((one) => one.close()))));
-  return { clock, mine: new Pause(objects[0], now), other: new Pause(objects[1], now) };
+  const [mine, other] = [new Pause(objects[0], now), new Pause(objects[1], now)];
+  const source = new MemoryStore('source');
+  const target = new MemoryStore('target');
+  const destinations: Destination[] = [{ role: 'target', store: target }];
+  const trials: InstanceId[] = [];
+  const options = { source, destinations, pause: mine, probeAfterMs: minuteMs, graceMs: 30 * minuteMs };
+  const review = () => reviewPauses({ ...options, sendTrial: async (id) => void trials.push(id) });
+  const hold = (error: MirrorError, trial: InstanceId | null = null) =>
+    mine.change((state) => withHold(state, target.name, error, { trial, now: now(), probeAfterMs: minuteMs }));
+  return { clock, mine, other, target, trials, review, hold };
 }
 
-test('a mirror that was never paused works', async () => {
-  const { mine } = await pausesOfOneMirror();
-  await expect(mine.throwIfInForce('main')).resolves.toBeUndefined();
+test('a mirror that was never paused uses all its stores', async () => {
+  const { mine, review } = await pausesOfOneMirror();
+  expect(await mine.inForce()).toBeUndefined();
+  expect(await review()).toMatchObject({ standstill: undefined, held: [], served: [expect.anything()] });
 });
 
-test('a pause holds for every process, tells why, and how long to wait', async () => {
-  const { clock, mine, other } = await pausesOfOneMirror();
-  await mine.begin(refused, 60_000);
-  clock.nowMs += 20_000;
-  await expect(other.throwIfInForce('main')).rejects.toMatchObject({
-    code: 'paused',
-    disposition: 'halt',
-    retryAfterMs: 40_000,
-    message: expect.stringContaining('the target refuses our password'),
-  });
+test('a store that is held is so for every process, with the reason', async () => {
+  const { other, hold, review } = await pausesOfOneMirror();
+  await hold(away);
+  expect(await other.inForce()).toMatchObject({ store: 'target', code: 'unreachable', reason: 'the target is away' });
+  expect(await review()).toMatchObject({ standstill: undefined, served: [], held: ['target'] });
 });
 
-test('a pause ends by itself', async () => {
-  const { clock, mine, other } = await pausesOfOneMirror();
-  await mine.begin(refused, 60_000);
-  clock.nowMs += 60_000;
-  expect(await other.inForce()).toBeUndefined();
+test('processes that notice an outage together do not disturb each other, and each adds what it saw', async () => {
+  const { mine, other } = await pausesOfOneMirror();
+  const suspect = (pause: Pause, n: number) => pause.change((state) => withSuspect(state, 'target', sampleId(n)));
+  await Promise.all([suspect(mine, 1), suspect(other, 2), suspect(other, 1)]);
+  expect((await mine.read()).suspects).toEqual({ target: { [sampleId(1)]: 2, [sampleId(2)]: 1 } });
 });
 
-test('a cause that lasts prolongs the pause, and processes that notice it together do not disturb each other', async () => {
-  const { clock, mine, other } = await pausesOfOneMirror();
-  await mine.begin(refused, 60_000);
-  clock.nowMs += 60_000;
-  await Promise.all([mine.begin(refused, 60_000), other.begin(refused, 60_000)]);
-  expect(await mine.inForce()).toMatchObject({ code: 'unauthorized', until: '2026-11-21T00:02:00.000Z' });
+test('a store that was away is back when it answers, and not before it is asked', async () => {
+  const { clock, mine, target, hold, review } = await pausesOfOneMirror();
+  await hold(away);
+  expect(await review()).toMatchObject({ back: [] });
+  target.before = () => {
+    throw away;
+  };
+  clock.nowMs += minuteMs;
+  expect(await review()).toMatchObject({ back: [], held: ['target'] });
+  target.before = () => undefined;
+  clock.nowMs += minuteMs;
+  expect(await review()).toMatchObject({ back: ['target'], mustCompare: false });
+  await letIn(mine, ['target']);
+  expect(await mine.inForce()).toBeUndefined();
+});
+
+test('after the time of grace messages no longer wait, so that its return needs a comparison', async () => {
+  const { clock, hold, review } = await pausesOfOneMirror();
+  await hold(away);
+  clock.nowMs += 31 * minuteMs;
+  expect(await review()).toMatchObject({ back: ['target'], mustCompare: true });
+});
+
+test('a store that refuses instances but answers questions is tried with an instance, ever more rarely', async () => {
+  const { clock, trials, hold, review } = await pausesOfOneMirror();
+  await hold(full, sampleId(7));
+  const sentAt: number[] = [];
+  for (let minute = 1; minute <= 40; minute += 1) {
+    clock.nowMs += minuteMs;
+    expect(await review()).toMatchObject({ back: [] });
+    if (trials.length > sentAt.length) sentAt.push(minute);
+  }
+  expect(new Set(trials)).toEqual(new Set([sampleId(7)]));
+  expect(sentAt).toEqual([1, 2, 4, 8, 16, 32]);
+});
+
+test('a mirror that somebody paused stands still until somebody resumes it, whatever its servers answer', async () => {
+  const { clock, mine, review } = await pausesOfOneMirror();
+  await askToPause(mine, 'maintenance');
+  clock.nowMs += 10 * minuteMs;
+  expect(await review()).toMatchObject({ standstill: { code: 'paused', reason: 'maintenance' } });
+  await askToResume(mine);
+  expect(await review()).toMatchObject({ standstill: undefined, back: ['*'], mustCompare: false });
+});
+
+test('a store that is no longer configured holds nothing up', async () => {
+  const { clock, mine, review } = await pausesOfOneMirror();
+  await mine.change((state) => withHold(state, 'gone', away, { now: mine.now(), probeAfterMs: minuteMs }));
+  clock.nowMs += minuteMs;
+  expect(await review()).toMatchObject({ back: ['gone'] });
 });

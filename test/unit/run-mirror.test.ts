@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { Destination } from '../../core/copy/outcome.ts';
 import { MirrorError } from '../../core/errors.ts';
 import { readAhead } from '../../core/mirror/read-ahead.ts';
@@ -141,5 +141,28 @@ describe('reading ahead', () => {
       if (n === 300) break;
     }
     expect(produced).toBeLessThan(1000);
+  });
+
+  test('a watch serves a target that was away as soon as it answers again, and what it missed arrives', async () => {
+    const { source, target, archive, feed, run } = setUp(3);
+    const stop = new AbortController();
+    let isAway = true;
+    target.before = () => {
+      if (isAway) throw new MirrorError('unreachable', 'the target is away');
+    };
+    const watching = run({
+      watch: { pollMs: 5, reconcileMs: 3_600_000 },
+      mendMs: 5,
+      patienceMs: 0,
+      draining: stop.signal,
+    });
+    source.instances.set(sampleId(3), sampleBytes(3));
+    feed.add(change(1, 3));
+    await vi.waitUntil(() => archive.instances.size === 4);
+    expect(target.instances.size).toBe(0);
+    isAway = false;
+    await vi.waitUntil(() => target.instances.size === 4);
+    stop.abort();
+    expect((await watching).withdrawn.size).toBe(0);
   });
 });

@@ -1,4 +1,6 @@
 /** Single versions of objects in a versioned bucket of S3: read, copied and removed without touching any other. */
+
+import { Readable } from 'node:stream';
 import {
   CopyObjectCommand,
   DeleteObjectCommand,
@@ -6,7 +8,6 @@ import {
   HeadObjectCommand,
   PutObjectCommand,
 } from '@aws-sdk/client-s3';
-import { Readable } from 'node:stream';
 import { MirrorError } from '../../errors.ts';
 import { md5Of } from '../../identifiers.ts';
 import type { CallOptions } from '../store.ts';

@@ -1,0 +1,53 @@
+import { type CopyContext, copyInstance } from '../copy/copy-instance.ts';
+import type { CopyResult } from '../copy/outcome.ts';
+import { isMirrorError, type MirrorError } from '../errors.ts';
+import type { InstanceMessage } from '../queue/message.ts';
+import type { MessageGate } from './message-gate.ts';
+import { asHalt } from './store-away.ts';
+
+/** When the state of the mirror cannot be read, its messages come back after this. */
+const stateAwayMs = 60_000;
+
+type AnnouncedInstance = Pick<InstanceMessage, 'id' | 'md5' | 'sizeBytes'>;
+
+export interface CopiedAnnouncement {
+  /** `undefined` if no destination could be served now. */
+  readonly result: CopyResult | undefined;
+  /** What decides about the message; `undefined` if it is done. */
+  readonly error: MirrorError | undefined;
+}
+
+export interface CopyAnnouncedContext extends CopyContext {
+  /** May change what became of the instance before it is judged, such as settling a conflict. */
+  readonly settle?: (result: CopyResult) => Promise<CopyResult>;
+}
+
+/** Copies the instance that a message names to the destinations that can be used now. */
+export async function copyAnnounced(
+  message: AnnouncedInstance,
+  gate: MessageGate,
+  context: CopyAnnouncedContext,
+): Promise<CopiedAnnouncement> {
+  try {
+    return await gate.inTurn(message.id, () => copyNow(message, gate, context));
+  } catch (error) {
+    if (!isMirrorError(error)) throw error;
+    // The gate threw, which reads and writes the state of the mirror, not the copy: the message is not to blame.
+    return { result: undefined, error: asHalt(error, stateAwayMs) };
+  }
+}
+
+async function copyNow(
+  { id, md5, sizeBytes }: AnnouncedInstance,
+  gate: MessageGate,
+  context: CopyAnnouncedContext,
+): Promise<CopiedAnnouncement> {
+  const admission = await gate.admit(id);
+  const request = { id, md5, sizeBytes, lacking: [], undecided: admission.serve };
+  const result = admission.serve.length > 0 ? await settled(await copyInstance(request, context), context) : undefined;
+  return { result, error: await gate.conclude(id, admission, result) };
+}
+
+async function settled(result: CopyResult, { settle }: CopyAnnouncedContext): Promise<CopyResult> {
+  return settle === undefined ? result : settle(result);
+}
