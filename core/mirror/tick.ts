@@ -61,6 +61,8 @@ export interface TickOptions {
   readonly gone?: GoneKeeper | undefined;
   /** Ids that the archive remembers as removed, see {@link PlanOptions.removed}. */
   readonly removed?: PlanOptions['removed'];
+  /** Ids that did not come from the source, see {@link PlanOptions.imported}. */
+  readonly imported?: PlanOptions['imported'];
   /** Tells which study documents differ somewhere; absent where only instances are mirrored. */
   readonly documents?: Pick<DocumentSync, 'announced' | 'differing'> | undefined;
   /** Records that the source has an instance again that was removed before. */
@@ -223,7 +225,7 @@ class Tick {
 
   /** Continues the comparison until its end or the deadline. */
   async #compare(start: Schedule): Promise<Schedule> {
-    const { source, deadline, now, removed } = this.#options;
+    const { source, deadline, now, removed, imported } = this.#options;
     const destinations = await this.#comparable();
     if (destinations.length === 0) return start;
     // With a destination left out, what only that one holds is not seen: nothing can be said about deletions.
@@ -232,7 +234,7 @@ class Tick {
     let part = emptyPart();
     const after = start.inventory?.after ?? undefined;
     await gone?.begin({ resume: after !== undefined });
-    for await (const planned of planCopies(source, destinations, { after, removed, signal: deadline })) {
+    for await (const planned of planCopies(source, destinations, { after, removed, imported, signal: deadline })) {
       this.#compared += 1;
       if (planned.settled.some(({ kind }) => kind === 'conflict')) this.#conflicts += 1;
       if (planned.atSource && planned.markedRemoved) await this.#options.onReturned?.(planned.id);
