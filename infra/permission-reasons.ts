@@ -11,7 +11,8 @@ export const permissionReasons = {
   DecryptArchive: 'Reads what the key of the stack encrypts.',
   EncryptArchive: 'Writes what the key of the stack encrypts; S3 also decrypts the parts of a large upload with it.',
   WriteArchive: 'Adds instances, documents, attachments and the pause flag. Every version of an object is kept.',
-  WriteState: 'Keeps the cursor, the lease and the progress of a mirror, and begins its archive.',
+  WriteState:
+    'Keeps the cursor, the lease and the progress of a mirror, begins its archive, and records what the source lost.',
   WriteReports: 'Keeps its progress and writes its reports.',
   SendMessages: 'Puts ids on the queue.',
   ConsumeMessages: 'Receives ids from the queue, postpones and acknowledges them.',
