@@ -7,9 +7,15 @@ import { registerAdvise } from './commands/advise.ts';
 import { registerAudit } from './commands/audit.ts';
 import { registerBackup } from './commands/backup.ts';
 import { registerCheck } from './commands/check.ts';
+import { registerConfig } from './commands/config.ts';
+import { registerFailures } from './commands/failures.ts';
 import { registerImport } from './commands/import.ts';
+import { registerPause } from './commands/pause.ts';
+import { registerRedrive } from './commands/redrive.ts';
 import { registerRestore } from './commands/restore.ts';
+import { registerResume } from './commands/resume.ts';
 import { registerRun } from './commands/run.ts';
+import { registerStatus } from './commands/status.ts';
 import { registerVerify } from './commands/verify.ts';
 
 const packageFile = z.object({ version: z.string(), description: z.string() });
@@ -24,6 +30,12 @@ const registrations: readonly ((program: Command, context: CommandContext) => vo
   registerBackup,
   registerAudit,
   registerAdvise,
+  registerStatus,
+  registerFailures,
+  registerRedrive,
+  registerPause,
+  registerResume,
+  registerConfig,
 ];
 
 /** Makes the program. Throws commander's `CommanderError` instead of ending the process. */

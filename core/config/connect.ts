@@ -11,6 +11,7 @@ import { archivePrefixOf } from './archive-location.ts';
 import type { ArchiveConfiguration, MirrorConfiguration } from './schema.ts';
 import { connectionsPerProcess, credentialsOf, tlsMaterialOf } from './server-access.ts';
 import type { ServerConfiguration } from './server-schema.ts';
+import { sourceName, targetStoreName } from './store-names.ts';
 
 export interface ConnectOptions {
   readonly secrets: SecretResolver;
@@ -41,11 +42,11 @@ export async function connectMirror(
 ): Promise<ConnectedMirror> {
   const open = new AsyncDisposableStack();
   try {
-    const source = await connectServer(`${name} source`, mirror.source, options);
+    const source = await connectServer(sourceName(name), mirror.source, options);
     open.defer(() => source.close());
     const destinations: Destination[] = [];
     for (const [targetName, server] of Object.entries(mirror.targets)) {
-      const store = await connectServer(`${name} target ${targetName}`, server, options);
+      const store = await connectServer(targetStoreName(name, targetName), server, options);
       open.defer(() => store.close());
       destinations.push({ role: 'target', store });
     }
