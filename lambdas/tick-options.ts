@@ -1,6 +1,7 @@
 /** Puts together what one tick of a mirror needs in the cloud. */
 import { type ScheduleDocument, scheduleSchema, type TickOptions } from '../core/mirror/tick.ts';
 import type { QueueMessage } from '../core/queue/message.ts';
+import { opennessAt } from '../core/schedule/blackouts.ts';
 import { Lease } from '../core/stores/archive/lease.ts';
 import type { ObjectStorage } from '../core/stores/archive/object-storage.ts';
 import { StateDocument } from '../core/stores/archive/state.ts';
@@ -21,12 +22,12 @@ export async function tickOptions(
   owner: string,
   deadline: AbortSignal,
 ): Promise<TickOptions> {
-  const { source, destinations, archive, pause, configuration } = await deployment.mirror(mirror);
+  const { source, reader, destinations, archive, pause, configuration } = await deployment.mirror(mirror);
   const queue = deployment.queue(deadline);
   const { pauseSeconds, graceMinutes } = deployment.configuration.cloud.transfer;
   const leaseMs = deployment.configuration.cloud.scheduler.timeoutSeconds * 1000 + leaseMarginMs;
   return {
-    source,
+    source: reader,
     feed: source,
     sourceIdentity: async () => (await readCapabilities(source.client, { signal: deadline })).serverIdentifier ?? null,
     destinations,
@@ -37,6 +38,7 @@ export async function tickOptions(
     now: () => new Date(),
     compareEveryMs: configuration.follow.compareEveryHours * msPerHour,
     deadline,
+    openness: opennessAt(configuration.schedule, new Date()),
     pauses: {
       pause,
       probeAfterMs: pauseSeconds * 1000,

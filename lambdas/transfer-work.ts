@@ -6,6 +6,7 @@ import { copyAnnounced } from '../core/pause/copy-announced.ts';
 import { MessageGate } from '../core/pause/message-gate.ts';
 import { asHalt } from '../core/pause/store-away.ts';
 import type { QueueMessage } from '../core/queue/message.ts';
+import { opennessAt } from '../core/schedule/blackouts.ts';
 import type { CloudMirror, Deployment } from './deployment.ts';
 import { count, log } from './telemetry.ts';
 
@@ -27,7 +28,8 @@ export function transferWork(deployment: Deployment, signal: AbortSignal): (mess
     const mirror = await openMirror(message.mirror, deployment);
     const gate = gates.get(mirror) ?? gateOf(message.mirror, mirror, deployment, signal);
     gates.set(mirror, gate);
-    const { result, error } = await copyAnnounced(message, gate, { source: mirror.source, budget, signal });
+    const { reader, selects } = mirror;
+    const { result, error } = await copyAnnounced(message, gate, { source: reader, selects, budget, signal });
     if (result !== undefined) {
       report(message.mirror, result);
     }
@@ -49,13 +51,14 @@ async function openMirror(name: string, deployment: Deployment): Promise<CloudMi
 
 function gateOf(
   mirror: string,
-  { source, destinations, pause }: CloudMirror,
+  { source, destinations, pause, configuration }: CloudMirror,
   deployment: Deployment,
   signal: AbortSignal,
 ): MessageGate {
   const { pauseSeconds, maxReceiveCount } = deployment.configuration.cloud.transfer;
   const limits = { probeAfterMs: pauseSeconds * 1000, mostSuspicions: maxReceiveCount };
-  return new MessageGate({ mirror, source, destinations, pause, signal, ...limits });
+  const { closedUntil } = opennessAt(configuration.schedule, new Date());
+  return new MessageGate({ mirror, source, destinations, pause, closedUntil, signal, ...limits });
 }
 
 function report(mirror: string, { id, sizeBytes = 0, outcomes }: CopyResult): void {

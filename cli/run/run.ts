@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import { loadConfiguration } from '../../core/config/load.ts';
 import type { CopyResult } from '../../core/copy/outcome.ts';
 import { runMirror } from '../../core/mirror/run-mirror.ts';
+import { opennessAt } from '../../core/schedule/blackouts.ts';
 import { parseArchive } from '../archive-argument.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { runOptionValues } from '../commands/run.ts';
@@ -45,7 +46,9 @@ export async function run(given: RunArguments, { terminal, interruption }: Comma
   const startedAtMs = performance.now();
   const progress = progressObserver(startProgress(terminal));
   const end = await runMirror({
-    source: mirror.source,
+    source: mirror.reader,
+    selects: mirror.selects,
+    closedUntil: () => opennessAt(named.limits.schedule, new Date()).closedUntil,
     feed: mirror.source,
     destinations: mirror.destinations,
     concurrency: options.concurrency ?? named.concurrency ?? defaultConcurrency,

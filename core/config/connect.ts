@@ -8,6 +8,7 @@ import type { ObjectStorage } from '../stores/archive/object-storage.ts';
 import { S3Objects } from '../stores/archive/s3-objects.ts';
 import { type OrthancStore, openOrthancStore } from '../stores/orthanc/orthanc-store.ts';
 import { archivePrefixOf } from './archive-location.ts';
+import { type SourceReader, sourceReader } from './reader.ts';
 import type { ArchiveConfiguration, MirrorConfiguration } from './schema.ts';
 import { connectionsPerProcess, credentialsOf, tlsMaterialOf } from './server-access.ts';
 import type { ServerConfiguration } from './server-schema.ts';
@@ -22,7 +23,7 @@ export interface ConnectOptions {
 }
 
 /** A mirror whose stores are open. */
-export interface ConnectedMirror {
+export interface ConnectedMirror extends SourceReader {
   readonly source: OrthancStore;
   /** The targets in the order of the configuration, then the archive. */
   readonly destinations: readonly Destination[];
@@ -56,7 +57,13 @@ export async function connectMirror(
       destinations.push({ role: 'archive', store: archive });
     }
     const opened = open.move();
-    return { source, destinations, archive, close: () => opened.disposeAsync() };
+    return {
+      source,
+      ...sourceReader(source, mirror, options.processes),
+      destinations,
+      archive,
+      close: () => opened.disposeAsync(),
+    };
   } catch (error) {
     await open.disposeAsync();
     throw error;

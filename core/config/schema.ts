@@ -3,6 +3,8 @@
  * The descriptions in here become `docs/configuration.md`.
  */
 import { z } from 'zod';
+import { filterSchema } from '../filters/filter-schema.ts';
+import { scheduleSchema } from '../schedule/schedule-schema.ts';
 import { serverSchema } from './server-schema.ts';
 
 /** How a mirror or a target may be called; such names appear in logs, metrics, messages and keys. */
@@ -73,6 +75,15 @@ const mirrorSchema = z
       .default(16)
       .describe('Most instances that one process copies at once; in the cloud, `cloud.transfer.batchSize` says it.'),
     follow: followSchema.prefault({}),
+    schedule: scheduleSchema.optional(),
+    filter: filterSchema.optional(),
+    megabitsPerSecond: z
+      .number()
+      .positive()
+      .optional()
+      .describe(
+        'Most that is read from the source, in millions of bits per second; in the cloud the functions share it evenly. Absent: no limit.',
+      ),
   })
   .superRefine((mirror, context) => {
     if (mirror.archive === undefined && Object.keys(mirror.targets).length === 0) {

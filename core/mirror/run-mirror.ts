@@ -1,6 +1,7 @@
 /** One machine's mirror run: compare everything, copy what is missing, then follow the change feed. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { type PlannedInstance, type PlanOptions, planCopies } from '../compare/plan.ts';
+import type { SourceReader } from '../config/reader.ts';
 import { defaultBudget } from '../copy/copy-instance.ts';
 import { type CopyManyEnd, type CopyManyOptions, copyMany } from '../copy/copy-many.ts';
 import { type CopyRequest, decide } from '../copy/decide.ts';
@@ -23,10 +24,17 @@ const planAhead = 20_000;
 /** Pause of a watch before it asks again for a server that is away. */
 const mendMs = 30_000;
 
+/** Node fires timers of more than 2^31 ms at once. */
+const longestTimerMs = 3_600_000;
+
 export interface MirrorRun {
   readonly source: Store;
   /** The source's change feed; without one only the comparison is done. */
   readonly feed?: ChangeFeed | undefined;
+  /** Whether an announced instance is to be mirrored; absent: all are. What the source lists is selected already. */
+  readonly selects?: SourceReader['selects'];
+  /** End of a blackout that holds now, in which a watch leaves the servers alone; `undefined` while there is none. */
+  readonly closedUntil?: () => Date | undefined;
   /** At least one. Their stores have different names. */
   readonly destinations: readonly Destination[];
   /** Most copies at once. */
@@ -99,6 +107,7 @@ class Run {
 
   async toEnd(): Promise<MirrorRunEnd> {
     for (;;) {
+      if (this.#run.watch !== undefined) await this.#untilOpen();
       await this.#round();
       if (this.#run.watch === undefined || this.#over() || !this.#mayMend()) break;
       await this.#pause(this.#run.mendMs ?? mendMs);
@@ -172,6 +181,7 @@ class Run {
       if (watch === undefined) return false;
       if (performance.now() >= compareAtMs || (await this.#returned())) return true;
       await this.#pause(watch.pollMs);
+      await this.#untilOpen();
       if (this.#done()) return false;
     }
   }
@@ -188,6 +198,16 @@ class Run {
       returned = true;
     }
     return returned;
+  }
+
+  async #untilOpen(): Promise<void> {
+    for (
+      let until = this.#run.closedUntil?.();
+      until !== undefined && !this.#over();
+      until = this.#run.closedUntil?.()
+    ) {
+      await this.#pause(Math.min(longestTimerMs, until.getTime() - Date.now()));
+    }
   }
 
   async #pause(ms: number): Promise<void> {
@@ -230,7 +250,7 @@ class Run {
   async *#announced(changes: readonly Change[]): AsyncGenerator<CopyRequest> {
     const ids = new Set(changes.filter(({ type }) => type === 'NewInstance').map(({ id }) => id));
     for (const id of ids) {
-      if (!isInstanceId(id)) continue;
+      if (!isInstanceId(id) || (await this.#run.selects?.(id, { signal: this.#run.signal })) === false) continue;
       const request = { id, lacking: [], undecided: this.#served() };
       this.#run.observer?.onPlanned?.(request);
       yield request;

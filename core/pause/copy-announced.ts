@@ -1,5 +1,6 @@
+import type { SourceReader } from '../config/reader.ts';
 import { type CopyContext, copyInstance } from '../copy/copy-instance.ts';
-import type { CopyResult } from '../copy/outcome.ts';
+import { type CopyResult, outcomeOfError } from '../copy/outcome.ts';
 import { isMirrorError, type MirrorError } from '../errors.ts';
 import type { InstanceMessage } from '../queue/message.ts';
 import type { MessageGate } from './message-gate.ts';
@@ -9,6 +10,11 @@ import { asHalt } from './store-away.ts';
 const stateAwayMs = 60_000;
 
 type AnnouncedInstance = Pick<InstanceMessage, 'id' | 'md5' | 'sizeBytes'>;
+
+export interface AnnouncedContext extends CopyContext {
+  /** See {@link SourceReader.selects}. */
+  readonly selects?: SourceReader['selects'];
+}
 
 export interface CopiedAnnouncement {
   /** `undefined` if no destination could be served now. */
@@ -21,7 +27,7 @@ export interface CopiedAnnouncement {
 export async function copyAnnounced(
   message: AnnouncedInstance,
   gate: MessageGate,
-  context: CopyContext,
+  context: AnnouncedContext,
 ): Promise<CopiedAnnouncement> {
   try {
     return await gate.inTurn(message.id, () => copyNow(message, gate, context));
@@ -35,10 +41,18 @@ export async function copyAnnounced(
 async function copyNow(
   { id, md5, sizeBytes }: AnnouncedInstance,
   gate: MessageGate,
-  context: CopyContext,
+  context: AnnouncedContext,
 ): Promise<CopiedAnnouncement> {
   const admission = await gate.admit(id);
   const request = { id, md5, sizeBytes, lacking: [], undecided: admission.serve };
-  const result = admission.serve.length > 0 ? await copyInstance(request, context) : undefined;
+  if (admission.serve.length === 0) return { result: undefined, error: admission.waitsFor };
+  try {
+    if ((await context.selects?.(id, { signal: context.signal })) === false)
+      return { result: undefined, error: undefined };
+  } catch (error) {
+    const outcomes = admission.serve.map((destination) => outcomeOfError(destination, error, 'source'));
+    return { result: undefined, error: await gate.conclude(id, admission, { id, md5, sizeBytes, outcomes }) };
+  }
+  const result = await copyInstance(request, context);
   return { result, error: await gate.conclude(id, admission, result) };
 }
