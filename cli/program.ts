@@ -15,6 +15,7 @@ import { registerRedrive } from './commands/redrive.ts';
 import { registerRestore } from './commands/restore.ts';
 import { registerResume } from './commands/resume.ts';
 import { registerRun } from './commands/run.ts';
+import { registerServe } from './commands/serve.ts';
 import { registerStatus } from './commands/status.ts';
 import { registerVerify } from './commands/verify.ts';
 
@@ -23,6 +24,7 @@ const packageFile = z.object({ version: z.string(), description: z.string() });
 /** Every command, in the order of the help. */
 const registrations: readonly ((program: Command, context: CommandContext) => void)[] = [
   registerRun,
+  registerServe,
   registerCheck,
   registerVerify,
   registerRestore,

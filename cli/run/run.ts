@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import { loadConfiguration } from '../../core/config/load.ts';
 import type { CopyResult } from '../../core/copy/outcome.ts';
 import { runMirror } from '../../core/mirror/run-mirror.ts';
+import type { WakeUp } from '../../core/mirror/wake-up.ts';
 import { opennessAt } from '../../core/schedule/blackouts.ts';
 import { parseArchive } from '../archive-argument.ts';
 import type { CommandContext } from '../command-context.ts';
@@ -27,8 +28,15 @@ const defaultConcurrency = 16;
 const pollMs = 5_000;
 const reconcileMs = 24 * 3_600_000;
 
-/** Runs the mirror to its end, prints the summary. Throws a MirrorError if the mirror cannot be begun. */
-export async function run(given: RunArguments, { terminal, interruption }: CommandContext): Promise<ExitCode> {
+/**
+ * Runs the mirror to its end, prints the summary. Throws a MirrorError if the mirror cannot be begun.
+ * @param wakeUp makes a watch look at the source at once
+ */
+export async function run(
+  given: RunArguments,
+  { terminal, interruption }: CommandContext,
+  wakeUp?: WakeUp,
+): Promise<ExitCode> {
   const { source, target, options, values } = given;
   const { dryRun = false, json = false, watch = false } = options;
   const named = resolveMirror({
@@ -54,6 +62,7 @@ export async function run(given: RunArguments, { terminal, interruption }: Comma
     concurrency: options.concurrency ?? named.concurrency ?? defaultConcurrency,
     dryRun,
     watch: watch ? { pollMs: named.pollMs ?? pollMs, reconcileMs } : undefined,
+    wakeUp,
     draining: interruption,
     observer: {
       ...progress,

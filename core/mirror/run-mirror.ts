@@ -18,6 +18,7 @@ import type { Store } from '../stores/store.ts';
 import type { DocumentSync } from './document-sync.ts';
 import { readAhead } from './read-ahead.ts';
 import { type Summary, SummaryCounter } from './summary.ts';
+import type { WakeUp } from './wake-up.ts';
 
 /** Requests that a plan may be ahead of the copies: about 10 MB, and the whole plan of most runs. */
 const planAhead = 20_000;
@@ -53,6 +54,8 @@ export interface MirrorRun {
   readonly dryRun?: boolean;
   /** After the first comparison follow the feed until `draining` or `signal`. */
   readonly watch?: { readonly pollMs: number; readonly reconcileMs: number } | undefined;
+  /** Rung when something new was announced, so that a watch need not wait for its next poll. */
+  readonly wakeUp?: WakeUp | undefined;
   /** No new copy starts after this; what runs is finished. */
   readonly draining?: AbortSignal | undefined;
   /** Everything is torn off. */
@@ -180,7 +183,7 @@ class Run {
       }
       if (watch === undefined) return false;
       if (performance.now() >= compareAtMs || (await this.#returned())) return true;
-      await this.#pause(watch.pollMs);
+      await this.#untilPoll(watch.pollMs);
       await this.#untilOpen();
       if (this.#done()) return false;
     }
@@ -210,10 +213,17 @@ class Run {
     }
   }
 
+  async #untilPoll(pollMs: number): Promise<void> {
+    await (this.#run.wakeUp?.wait(pollMs, this.#stop()) ?? this.#pause(pollMs));
+  }
+
   async #pause(ms: number): Promise<void> {
+    await delay(ms, undefined, { signal: this.#stop() }).catch(() => undefined);
+  }
+
+  #stop(): AbortSignal {
     const { draining, signal } = this.#run;
-    const stop = AbortSignal.any([draining, signal].filter((one) => one !== undefined));
-    await delay(ms, undefined, { signal: stop }).catch(() => undefined);
+    return AbortSignal.any([draining, signal].filter((one) => one !== undefined));
   }
 
   async *#plan(): AsyncGenerator<CopyRequest> {
