@@ -1,8 +1,9 @@
 import { fileURLToPath } from 'node:url';
-import { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { Duration, RemovalPolicy, Size } from 'aws-cdk-lib';
 import { Architecture, type Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { type ICommandHooks, NodejsFunction, OutputFormat } from 'aws-cdk-lib/aws-lambda-nodejs';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
+import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { bundledConfigurationFile, type FunctionEnvironment } from '../core/config/environment.ts';
@@ -24,6 +25,8 @@ export interface MirrorFunctionProps {
   readonly failedInvocations: Queue;
   /** Absent: the functions run outside of any VPC. */
   readonly network: Network | undefined;
+  /** The bucket in which files arrive, for the function that takes them in. */
+  readonly inbox?: Bucket;
 }
 
 interface CodeProps {
@@ -33,6 +36,8 @@ interface CodeProps {
   readonly timeoutSeconds: number;
   /** Most invocations at once; so many are also set apart for the function. */
   readonly reservedConcurrency: number;
+  /** Temporary space. Absent: the 512 MiB that every function has. */
+  readonly scratchMiB?: number;
 }
 
 const projectFolder = fileURLToPath(new URL('..', import.meta.url));
@@ -71,6 +76,7 @@ export class MirrorFunction extends Construct {
       memorySize: code.memoryMiB,
       timeout: Duration.seconds(code.timeoutSeconds),
       reservedConcurrentExecutions: code.reservedConcurrency,
+      ...(code.scratchMiB === undefined ? {} : { ephemeralStorageSize: Size.mebibytes(code.scratchMiB) }),
       environment: environmentOf(props, code.file),
       role: this.role.role,
       deadLetterQueue: props.failedInvocations,
@@ -101,13 +107,14 @@ export class MirrorFunction extends Construct {
 }
 
 function environmentOf(
-  { archive, queue, deadLetterQueue }: MirrorFunctionProps,
+  { archive, queue, deadLetterQueue, inbox }: MirrorFunctionProps,
   file: FunctionName,
 ): FunctionEnvironment & Record<string, string> {
   return {
     ORTHANC_MIRROR_BUCKET: archive.bucket.bucketName,
     ORTHANC_MIRROR_QUEUE_URL: queue.queueUrl,
     ORTHANC_MIRROR_DEAD_LETTER_QUEUE_URL: deadLetterQueue.queueUrl,
+    ...(inbox === undefined ? {} : { ORTHANC_MIRROR_INBOX_BUCKET: inbox.bucketName }),
     POWERTOOLS_SERVICE_NAME: file,
     POWERTOOLS_METRICS_NAMESPACE: metricsNamespace,
     NODE_OPTIONS: '--enable-source-maps',

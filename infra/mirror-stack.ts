@@ -5,6 +5,8 @@ import { requireFitForCloud } from '../core/config/cloud-rules.ts';
 import type { Configuration } from '../core/config/schema.ts';
 import { acknowledgeFindings } from './acknowledged-findings.ts';
 import { ArchiveBucket } from './archive-bucket.ts';
+import { Inbox } from './inbox.ts';
+import { InboxFunction } from './inbox-function.ts';
 import type { MirrorFunctionProps } from './mirror-function.ts';
 import { MirrorSchedules } from './mirror-schedules.ts';
 import { Monitoring } from './monitoring.ts';
@@ -34,7 +36,9 @@ export class MirrorStack extends Stack {
     const { key } = new StackKey(this, 'Key', cloud.encryption);
     const { bucket } = new ArchiveBucket(this, 'Archive', { configuration, key });
     const queues = new TransferQueue(this, 'TransferQueue', { transfer: cloud.transfer });
-    const network = cloud.vpc && new Network(this, 'Network', { configuration, vpc: cloud.vpc, bucket });
+    const inbox = cloud.inbox && new Inbox(this, 'Inbox', { inbox: cloud.inbox, transfer: cloud.transfer, key });
+    const network =
+      cloud.vpc && new Network(this, 'Network', { configuration, vpc: cloud.vpc, bucket, inbox: inbox?.bucket });
     const { queue, deadLetterQueue, failedInvocations } = queues;
     const archive = { bucket, key };
     const common = { configuration, configurationFile, archive, queue, deadLetterQueue, failedInvocations, network };
@@ -43,17 +47,21 @@ export class MirrorStack extends Stack {
     const verifier = new VerifierFunction(this, 'Verifier', common);
     const status = new StatusFunction(this, 'Status', common);
     const webhook = this.#webhook(common);
+    const taker = inbox && new InboxFunction(this, 'InboxTaker', common, inbox);
     new MirrorSchedules(this, 'Schedules', {
       configuration,
       scheduler: scheduler.function,
       verifier: verifier.function,
       status: status.function,
     });
-    const functions = [scheduler, transfer, verifier, status, ...(webhook === undefined ? [] : [webhook])];
+    const functions = [scheduler, transfer, verifier, status, webhook, taker].filter((made) => made !== undefined);
     new Monitoring(this, 'Monitoring', { configuration, functions, queue, deadLetterQueue, failedInvocations, key });
     acknowledgeFindings(this, configuration);
 
     new CfnOutput(this, 'ArchiveBucketName', { value: bucket.bucketName });
+    if (inbox !== undefined) {
+      new CfnOutput(this, 'InboxBucketName', { value: inbox.bucket.bucketName });
+    }
     new CfnOutput(this, 'TransferQueueUrl', { value: queue.queueUrl });
     new CfnOutput(this, 'DeadLetterQueueUrl', { value: deadLetterQueue.queueUrl });
   }

@@ -27,6 +27,7 @@ export interface NetworkProps {
   readonly configuration: Configuration;
   readonly vpc: VpcConfiguration;
   readonly bucket: Bucket;
+  readonly inbox: Bucket | undefined;
 }
 
 const https = Port.tcp(443);
@@ -55,7 +56,7 @@ export class Network extends Construct {
   readonly subnets: readonly ISubnet[];
   readonly securityGroup: ISecurityGroup;
 
-  constructor(scope: Construct, id: string, { configuration, vpc, bucket }: NetworkProps) {
+  constructor(scope: Construct, id: string, { configuration, vpc, bucket, inbox }: NetworkProps) {
     super(scope, id);
     this.vpc = Vpc.fromVpcAttributes(this, 'Vpc', {
       vpcId: vpc.vpcId,
@@ -64,7 +65,7 @@ export class Network extends Construct {
     this.subnets = vpc.subnets.map((subnet) => Subnet.fromSubnetAttributes(this, subnet.subnetId, subnet));
     this.securityGroup = this.#functionsGroup(configuration, vpc);
     this.#makeInterfaceEndpoints();
-    this.#makeStorageEndpoint(bucket, vpc.s3PrefixList);
+    this.#makeStorageEndpoint(bucket, inbox, vpc.s3PrefixList);
   }
 
   #functionsGroup(configuration: Configuration, { serverNetworks }: VpcConfiguration): SecurityGroup {
@@ -105,7 +106,7 @@ export class Network extends Construct {
     return [...new Map(this.subnets.toReversed().map((subnet) => [subnet.availabilityZone, subnet])).values()];
   }
 
-  #makeStorageEndpoint(bucket: Bucket, prefixList: string): void {
+  #makeStorageEndpoint(bucket: Bucket, inbox: Bucket | undefined, prefixList: string): void {
     const endpoint = new GatewayVpcEndpoint(this, 'S3', {
       vpc: this.vpc,
       service: GatewayVpcEndpointAwsService.S3,
@@ -118,6 +119,15 @@ export class Network extends Construct {
         resources: [bucket.bucketArn, bucket.arnForObjects('*')],
       }),
     );
+    if (inbox !== undefined) {
+      endpoint.addToPolicy(
+        new PolicyStatement({
+          principals: [new AnyPrincipal()],
+          actions: ['s3:ListBucket', 's3:GetObjectVersion', 's3:PutObject', 's3:DeleteObjectVersion'],
+          resources: [inbox.bucketArn, inbox.arnForObjects('*')],
+        }),
+      );
+    }
     this.securityGroup.addEgressRule(Peer.prefixList(prefixList), https, 'S3');
   }
 

@@ -31,6 +31,8 @@ export interface Deployment {
   /** The queue as the transfer function sees it. */
   readonly deliveries: DeliveryQueue;
   readonly deliveryLimits: DeliveryLimits;
+  /** Name of the bucket of the inbox, in the function that takes its objects in. */
+  readonly inboxBucket: string | undefined;
   /** Opens a configured mirror, or gives the open one. Throws `unknown-mirror` and what opening throws. */
   mirror(name: string): Promise<CloudMirror>;
 }
@@ -64,6 +66,7 @@ export async function openDeployment(): Promise<Deployment> {
       maxReceiveCount: transfer.maxReceiveCount,
       backOff: { firstMs: transfer.firstRetrySeconds * 1000, lastMs: transfer.lastRetrySeconds * 1000 },
     },
+    inboxBucket: environment.ORTHANC_MIRROR_INBOX_BUCKET,
     mirror: openMirrors(configuration, secrets, environment.ORTHANC_MIRROR_BUCKET),
   };
 }

@@ -34,6 +34,11 @@ const allowedFields = [
   'damaged',
   'unread',
   'complete',
+  // Of an object of the inbox, whose key is never logged.
+  'stored',
+  'alreadyThere',
+  'notDicom',
+  'refused',
   // Of what was measured.
   'missing',
   'oldestPendingSeconds',

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import {
   alarmsSchema,
   encryptionSchema,
+  inboxSchema,
   objectLockSchema,
   storageClassesSchema,
   vpcSchema,
@@ -118,6 +119,7 @@ export const cloudSchema = z
     verifier: verifierFunctionSchema.prefault({}),
     status: statusFunctionSchema.prefault({}),
     webhook: webhookSchema.optional(),
+    inbox: inboxSchema.optional(),
     alarms: alarmsSchema.prefault({}),
     encryption: encryptionSchema.prefault({}),
     objectLock: objectLockSchema.optional(),

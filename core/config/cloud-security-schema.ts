@@ -25,6 +25,31 @@ export const webhookSchema = z
     'The function URL to which the hooks announce. Absent: there is none, and the schedule alone finds what is new.',
   );
 
+export const inboxSchema = z
+  .strictObject({
+    memoryMiB: z.int().min(256).max(10_240).default(1024).describe('Memory of the function that takes files in.'),
+    timeoutSeconds: z
+      .int()
+      .min(60)
+      .max(900)
+      .default(900)
+      .describe('The function is ended after this time; an object that needs longer goes on where it was.'),
+    maxConcurrency: z.int().min(2).max(1000).default(5).describe('Most objects that are taken in at once.'),
+    scratchMiB: z
+      .int()
+      .min(512)
+      .max(10_240)
+      .default(4096)
+      .describe('Temporary space of the function; a zip or tar.gz larger than this is refused.'),
+    keepDays: z
+      .int()
+      .min(1)
+      .max(36_500)
+      .default(30)
+      .describe('Days after which an object is deleted that was taken in (`done/`) or refused (`refused/`).'),
+  })
+  .describe('The bucket in which DICOM files arrive that go to the targets and the archive. Absent: there is none.');
+
 export const alarmsSchema = z
   .strictObject({
     topic: z

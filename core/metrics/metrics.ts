@@ -6,7 +6,7 @@
 export const metricsNamespace = 'OrthancMirror';
 
 /** The functions, as they call themselves in logs and in the dimension `service`. */
-export const functionNames = ['scheduler', 'transfer', 'verifier', 'status', 'webhook'] as const;
+export const functionNames = ['scheduler', 'transfer', 'verifier', 'status', 'webhook', 'inbox'] as const;
 export type FunctionName = (typeof functionNames)[number];
 
 export type MetricUnitName = 'Count' | 'Bytes' | 'Seconds';
@@ -62,6 +62,12 @@ export const metricDefinitions = {
   DeletionsAnnounced: count('webhook', 'Deletions that hooks told: a hint only, nothing is deleted because of it.'),
   RequestsRefused: { ...count('webhook', 'Requests that were refused.'), per: 'stack' },
   RequestsUnauthorized: { ...count('webhook', 'Requests without a right secret.'), per: 'stack' },
+
+  InboxTaken: count('inbox', 'Objects of the inbox of which everything arrived.'),
+  InboxRefused: count('inbox', 'Objects of the inbox that were moved to refused/, with the reason.'),
+  InboxStored: count('inbox', 'Instances of the inbox written to a destination that lacked them.'),
+  InboxAlreadyThere: count('inbox', 'Instances of the inbox that every destination held already.'),
+  InboxDelayed: count('inbox', 'Objects of the inbox that are tried again later.'),
 } as const satisfies Record<string, MetricDefinition>;
 
 export type MetricName = keyof typeof metricDefinitions;

@@ -3,6 +3,7 @@ import type { PlanOptions } from '../compare/plan.ts';
 import type { Destination } from '../copy/outcome.ts';
 import { bury } from '../deletions/bury.ts';
 import { GoneKeeper } from '../deletions/gone-keeper.ts';
+import { importedInventory } from '../deletions/imports.ts';
 import { type DeletionLimits, missingSchema } from '../deletions/missing.ts';
 import { recordRemoval, removedInventory } from '../deletions/removals.ts';
 import type { InstanceId } from '../identifiers.ts';
@@ -59,6 +60,7 @@ export interface DeletionPolicy {
 export interface RemovalParts {
   readonly gone?: GoneKeeper;
   readonly removed?: PlanOptions['removed'];
+  readonly imported?: PlanOptions['imported'];
   readonly onReturned?: (id: InstanceId) => Promise<void>;
 }
 
@@ -78,6 +80,7 @@ export function removalPartsOf({ source, destinations }: MirrorStores, policy: D
   return {
     gone,
     removed: (options) => removedInventory(objects, options),
+    imported: (options) => importedInventory(objects, options),
     onReturned: (id) => recordRemoval(objects, { id, at: now(), kind: 'returned' }),
   };
 }

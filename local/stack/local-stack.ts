@@ -50,7 +50,9 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
   try {
     const queues = await LocalQueues.start(template.queues, join(options.stateFolder, 'queues'));
     parts.defer(() => queues.stop());
-    const buckets = await LocalBuckets.start(template.buckets, join(options.stateFolder, 's3'));
+    const buckets = await LocalBuckets.start(template.buckets, join(options.stateFolder, 's3'), (queue, body) =>
+      queues.sendTo(queue, body),
+    );
     parts.defer(() => buckets.stop());
     const secrets = await LocalSecrets.start(options.secrets ?? {});
     parts.defer(() => secrets.stop());
@@ -77,6 +79,7 @@ export class LocalStack {
   readonly logs: readonly LogLine[];
   readonly #queues: LocalQueues;
   readonly #functions: ReadonlyMap<string, LocalFunction>;
+  readonly #eventSources: StackTemplate['eventSources'];
   readonly #parts: AsyncDisposableStack;
   readonly #urls = new Map<string, LocalFunctionUrl>();
 
@@ -87,6 +90,7 @@ export class LocalStack {
     this.s3Endpoint = services.buckets.endpoint;
     this.bucketNames = template.buckets.map(({ logicalId }) => LocalBuckets.nameOf(logicalId));
     this.#queues = services.queues;
+    this.#eventSources = template.eventSources;
     this.#parts = parts;
     const values = localValues(template, services.queues);
     this.#functions = new Map(
@@ -135,6 +139,15 @@ export class LocalStack {
   /** Puts a text into the queue that has a dead-letter queue, as anybody with the right to do so could. */
   send(body: string): void {
     this.#queues.send(body);
+  }
+
+  /** Puts a text into the queue that a function receives from, by the name the function calls itself. */
+  sendTo(functionName: string, body: string): void {
+    const mapping = this.#eventSources.find((found) => this.#function(found.function).name === functionName);
+    if (mapping === undefined) {
+      throw new Error(`the function ${functionName} receives from no queue`);
+    }
+    this.#queues.sendTo(mapping.queue, body);
   }
 
   /** How full each queue is, by its logical id in the template. */

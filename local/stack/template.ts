@@ -14,6 +14,8 @@ export interface QueueResource {
 export interface BucketResource {
   readonly logicalId: string;
   readonly versioned: boolean;
+  /** Who is told of new objects: queues, by what the keys begin with. */
+  readonly notifications: readonly { readonly queue: string; readonly prefix: string }[];
 }
 
 export interface FunctionResource {
@@ -82,6 +84,19 @@ const queueSchema = z.object({
 const bucketSchema = z.object({
   VersioningConfiguration: z.object({ Status: z.string() }).optional(),
   LoggingConfiguration: z.object({ DestinationBucketName: z.unknown() }).optional(),
+  NotificationConfiguration: z
+    .object({
+      QueueConfigurations: z.array(
+        z.object({
+          Event: z.literal('s3:ObjectCreated:*'),
+          Queue: z.unknown(),
+          Filter: z.object({
+            S3Key: z.object({ Rules: z.tuple([z.object({ Name: z.literal('prefix'), Value: z.string() })]) }),
+          }),
+        }),
+      ),
+    })
+    .default({ QueueConfigurations: [] }),
 });
 
 const functionUrlSchema = z.object({ TargetFunctionArn: z.unknown() });
@@ -168,10 +183,14 @@ interface ReadBucket extends BucketResource {
 }
 
 function readBucket(logicalId: string, properties: unknown): ReadBucket {
-  const { VersioningConfiguration, LoggingConfiguration } = bucketSchema.parse(properties);
+  const { VersioningConfiguration, LoggingConfiguration, NotificationConfiguration } = bucketSchema.parse(properties);
   return {
     logicalId,
     versioned: VersioningConfiguration?.Status === 'Enabled',
+    notifications: NotificationConfiguration.QueueConfigurations.map(({ Queue, Filter }) => ({
+      queue: referredResource(Queue),
+      prefix: Filter.S3Key.Rules[0].Value,
+    })),
     accessLogs: LoggingConfiguration && referredResource(LoggingConfiguration.DestinationBucketName),
   };
 }
@@ -179,9 +198,7 @@ function readBucket(logicalId: string, properties: unknown): ReadBucket {
 /** Nobody writes access logs here. */
 function withoutAccessLogs(buckets: readonly ReadBucket[]): BucketResource[] {
   const forLogs = new Set(buckets.map(({ accessLogs }) => accessLogs));
-  return buckets
-    .filter(({ logicalId }) => !forLogs.has(logicalId))
-    .map(({ logicalId, versioned }) => ({ logicalId, versioned }));
+  return buckets.filter(({ logicalId }) => !forLogs.has(logicalId)).map(({ accessLogs: _, ...bucket }) => bucket);
 }
 
 function readFunction(logicalId: string, properties: unknown, assetFolder: (hash: string) => string): FunctionResource {
