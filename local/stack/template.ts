@@ -206,7 +206,7 @@ function readBucket(logicalId: string, properties: unknown): ReadBucket {
 /** Nobody writes access logs here. */
 function withoutAccessLogs(buckets: readonly ReadBucket[]): BucketResource[] {
   const forLogs = new Set(buckets.map(({ accessLogs }) => accessLogs));
-  return buckets.filter(({ logicalId }) => !forLogs.has(logicalId)).map(({ accessLogs: _, ...bucket }) => bucket);
+  return buckets.filter(({ logicalId }) => !forLogs.has(logicalId));
 }
 
 function readFunction(logicalId: string, properties: unknown, assetFolder: (hash: string) => string): FunctionResource {
