@@ -4,6 +4,7 @@ import { MirrorError } from '../errors.ts';
 import type { SecretResolver } from '../secrets/resolve-secret.ts';
 import { type Archive, openArchive } from '../stores/archive/archive.ts';
 import { FolderObjects } from '../stores/archive/folder-objects.ts';
+import { readManifest } from '../stores/archive/manifest.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
 import { S3Objects } from '../stores/archive/s3-objects.ts';
 import type { EgressRules } from '../stores/orthanc/egress-guard.ts';
@@ -12,6 +13,7 @@ import { archivePrefixOf } from './archive-location.ts';
 import type { ArchiveConfiguration, MirrorConfiguration } from './schema.ts';
 import { connectionsPerProcess, credentialsOf, tlsMaterialOf } from './server-access.ts';
 import type { ServerConfiguration } from './server-schema.ts';
+import { targetStoreName } from './store-names.ts';
 
 export interface ConnectOptions {
   readonly secrets: SecretResolver;
@@ -50,7 +52,7 @@ export async function connectMirror(
     open.defer(() => source.close());
     const targets: ConnectedMirror['targets'][number][] = [];
     for (const [targetName, server] of Object.entries(mirror.targets)) {
-      const store = await connectServer(`${name} target ${targetName}`, server, options);
+      const store = await connectServer(targetStoreName(name, targetName), server, options);
       open.defer(() => store.close());
       targets.push({ destination: { role: 'target', store }, store });
     }
@@ -92,6 +94,10 @@ async function connectArchive(
 ): Promise<Archive> {
   const objects = archiveStorage(name, mirror, archive, bucket);
   try {
+    // A restore must work when the source is gone for good: only a new archive needs to know it.
+    if ((await readManifest(objects)) !== undefined) {
+      return await openArchive(objects);
+    }
     const { serverIdentifier } = await source.capabilities();
     return await openArchive(objects, {
       createFor: { name, ...(serverIdentifier === undefined ? {} : { serverIdentifier }) },
