@@ -11,7 +11,11 @@ export interface NamedMirror {
   /** Of the configuration file, if that names the mirror. */
   readonly concurrency: number | undefined;
   readonly pollMs: number | undefined;
+  /** What of the source is mirrored, how fast and when; nothing of it for a mirror that is given by URLs. */
+  readonly limits: MirrorLimits;
 }
+
+export type MirrorLimits = Pick<MirrorConfiguration, 'filter' | 'megabitsPerSecond' | 'schedule'>;
 
 export interface MirrorArguments {
   readonly source: string;
@@ -43,6 +47,7 @@ function mirrorOfUrl({ source, target, archive, configuration, values }: MirrorA
     archive,
     concurrency: undefined,
     pollMs: undefined,
+    limits: {},
   };
 }
 
@@ -62,6 +67,7 @@ function mirrorOfConfiguration({ source, target, archive, configuration, values 
     archive: archive ?? mirror.archive,
     concurrency: mirror.concurrency,
     pollMs: mirror.follow.everyMinutes * 60_000,
+    limits: mirror,
   };
 }
 

@@ -1,4 +1,6 @@
 /** Opens the stores that a mirror names. */
+
+import { type SourceReader, sourceReader } from '../core/config/reader.ts';
 import type { ArchiveConfiguration } from '../core/config/schema.ts';
 import { credentialsOf, tlsMaterialOf } from '../core/config/server-access.ts';
 import type { Destination } from '../core/copy/outcome.ts';
@@ -22,7 +24,7 @@ export interface OpenMirrorOptions extends CallOptions {
 }
 
 /** The open stores; disposing of it closes them. */
-export interface OpenMirror extends AsyncDisposable {
+export interface OpenMirror extends AsyncDisposable, SourceReader {
   readonly source: OrthancStore;
   readonly destinations: readonly Destination[];
 }
@@ -47,7 +49,8 @@ export async function openMirror(mirror: NamedMirror, options: OpenMirrorOptions
     destinations.push({ role: 'archive', store });
   }
   const stores = opening.move();
-  return { source, destinations, [Symbol.asyncDispose]: () => stores.disposeAsync() };
+  const reader = sourceReader(source, mirror.limits);
+  return { source, ...reader, destinations, [Symbol.asyncDispose]: () => stores.disposeAsync() };
 }
 
 /** Opens a server, without a request yet. */

@@ -7,13 +7,20 @@ import { registerAdvise } from './commands/advise.ts';
 import { registerAudit } from './commands/audit.ts';
 import { registerBackup } from './commands/backup.ts';
 import { registerCheck } from './commands/check.ts';
+import { registerConfig } from './commands/config.ts';
 import { registerDiff } from './commands/diff.ts';
+import { registerFailures } from './commands/failures.ts';
 import { registerFind } from './commands/find.ts';
 import { registerImport } from './commands/import.ts';
 import { registerLs } from './commands/ls.ts';
+import { registerPause } from './commands/pause.ts';
+import { registerRedrive } from './commands/redrive.ts';
 import { registerRestore } from './commands/restore.ts';
+import { registerResume } from './commands/resume.ts';
 import { registerRun } from './commands/run.ts';
+import { registerServe } from './commands/serve.ts';
 import { registerSnapshots } from './commands/snapshots.ts';
+import { registerStatus } from './commands/status.ts';
 import { registerVerify } from './commands/verify.ts';
 
 const packageFile = z.object({ version: z.string(), description: z.string() });
@@ -32,6 +39,13 @@ const registrations: readonly ((program: Command, context: CommandContext) => vo
   registerLs,
   registerFind,
   registerDiff,
+  registerStatus,
+  registerServe,
+  registerFailures,
+  registerRedrive,
+  registerPause,
+  registerResume,
+  registerConfig,
 ];
 
 /** Makes the program. Throws commander's `CommanderError` instead of ending the process. */

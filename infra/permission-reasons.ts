@@ -11,7 +11,8 @@ export const permissionReasons = {
   DecryptArchive: 'Reads what the key of the stack encrypts.',
   EncryptArchive: 'Writes what the key of the stack encrypts; S3 also decrypts the parts of a large upload with it.',
   WriteArchive: 'Adds instances, documents, attachments and the pause flag. Every version of an object is kept.',
-  WriteState: 'Keeps the cursor, the lease and the progress of a mirror, and begins its archive.',
+  WriteState:
+    'Keeps the cursor, the lease and the progress of a mirror, begins its archive, and records what the source lost.',
   WriteReports: 'Keeps its progress and writes its reports.',
   ListInbox: 'Asks whether an object is still in the inbox. Without it, S3 answers 403 for what is not there.',
   ReadInbox: 'Reads what arrived in the inbox.',

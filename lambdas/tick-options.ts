@@ -3,6 +3,7 @@ import type { MirrorConfiguration } from '../core/config/schema.ts';
 import { type DeletionPolicy, removalPartsOf } from '../core/mirror/parts.ts';
 import { type ScheduleDocument, scheduleSchema, type TickOptions } from '../core/mirror/tick.ts';
 import type { QueueMessage } from '../core/queue/message.ts';
+import { opennessAt } from '../core/schedule/blackouts.ts';
 import { Lease } from '../core/stores/archive/lease.ts';
 import type { ObjectStorage } from '../core/stores/archive/object-storage.ts';
 import { StateDocument } from '../core/stores/archive/state.ts';
@@ -23,12 +24,12 @@ export async function tickOptions(
   owner: string,
   deadline: AbortSignal,
 ): Promise<TickOptions> {
-  const { source, destinations, archive, pause, documents, configuration } = await deployment.mirror(mirror);
+  const { source, reader, destinations, archive, pause, documents, configuration } = await deployment.mirror(mirror);
   const queue = deployment.queue(deadline);
   const { pauseSeconds, graceMinutes } = deployment.configuration.cloud.transfer;
   const leaseMs = deployment.configuration.cloud.scheduler.timeoutSeconds * 1000 + leaseMarginMs;
   return {
-    source,
+    source: reader,
     feed: source,
     sourceIdentity: async () => (await readCapabilities(source.client, { signal: deadline })).serverIdentifier ?? null,
     destinations,
@@ -40,6 +41,7 @@ export async function tickOptions(
     now: () => new Date(),
     compareEveryMs: configuration.follow.compareEveryHours * msPerHour,
     deadline,
+    openness: opennessAt(configuration.schedule, new Date()),
     pauses: {
       pause,
       probeAfterMs: pauseSeconds * 1000,

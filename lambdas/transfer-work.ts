@@ -9,6 +9,7 @@ import { MessageGate } from '../core/pause/message-gate.ts';
 import { asHalt } from '../core/pause/store-away.ts';
 import type { InstanceMessage, QueueMessage, ResourceMessage, StudyMessage } from '../core/queue/message.ts';
 import { decidingError } from '../core/queue/verdict.ts';
+import { opennessAt } from '../core/schedule/blackouts.ts';
 import type { CloudMirror, Deployment } from './deployment.ts';
 import { count } from './metrics-emitter.ts';
 import { restoreWork } from './restore-work.ts';
@@ -47,7 +48,8 @@ async function transferInstance(
   signal: AbortSignal,
 ): Promise<MirrorError | undefined> {
   const settle = (copied: CopyResult) => settleConflicts(copied, mirror, signal);
-  const { result, error } = await copyAnnounced(message, gate, { source: mirror.source, budget, signal, settle });
+  const { reader: source, selects } = mirror;
+  const { result, error } = await copyAnnounced(message, gate, { source, selects, budget, signal, settle });
   for (const outcome of result?.outcomes ?? []) {
     countInstance(message.mirror, outcome, result?.sizeBytes ?? 0);
     logOutcome('instance handled', message.mirror, message.id, outcome);
@@ -112,13 +114,14 @@ function waitMsOf({ configuration }: Deployment): number {
 
 function gateOf(
   mirror: string,
-  { source, destinations, pause }: CloudMirror,
+  { source, destinations, pause, configuration }: CloudMirror,
   deployment: Deployment,
   signal: AbortSignal,
 ): MessageGate {
   const { pauseSeconds, maxReceiveCount } = deployment.configuration.cloud.transfer;
   const limits = { probeAfterMs: pauseSeconds * 1000, mostSuspicions: maxReceiveCount };
-  return new MessageGate({ mirror, source, destinations, pause, signal, ...limits });
+  const { closedUntil } = opennessAt(configuration.schedule, new Date());
+  return new MessageGate({ mirror, source, destinations, pause, closedUntil, signal, ...limits });
 }
 
 function countInstance(mirror: string, { kind }: DestinationOutcome, sizeBytes: number): void {

@@ -40,7 +40,7 @@ export async function check(given: CheckArguments, { terminal, interruption }: C
   const report = new CheckReport(mirror.destinations.map(({ store }) => store.name));
   const grouping = options.level === 'instance' ? undefined : new Grouping(options.level, mirror);
   for await (const compared of compareStores(
-    mirror.source,
+    mirror.reader,
     mirror.destinations,
     comparisonOptions(mirror, interruption),
   )) {

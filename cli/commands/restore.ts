@@ -20,6 +20,7 @@ export const restoreOptionValues = z.object({
   repair: z.boolean().optional(),
   missingSince: z.string().optional(),
   verify: z.boolean().optional(),
+  force: z.boolean().optional(),
   concurrency: z.number().optional(),
   queue: z.string().optional(),
   dryRun: z.boolean().optional(),
@@ -55,6 +56,7 @@ export function registerRestore(program: Command, context: CommandContext): void
         'let the stack restore: queue of the stack (TransferQueueUrl); --to names a target of it',
       ),
     )
+    .addOption(switchOption('--force', 'go on in spite of a risk that the look at the target found'))
     .addOption(switchOption('--dry-run', 'compare only, and tell what would be copied'))
     .addOption(
       valueOption('--concurrency <n>', 'most instances copied at once (default: 16)').argParser(wholeNumber(1)),

@@ -17,6 +17,7 @@ import type { ExitCode } from '../exit-codes.ts';
 import { startProgress } from '../progress.ts';
 import { progressObserver } from '../run/run-progress.ts';
 import { problemsOf } from '../run/run-report.ts';
+import { lookAtTarget } from './look-at-target.ts';
 import { momentOf, openArchiveToRead, openTarget, type RestoreTarget, selectionOf } from './open-restore.ts';
 import { ProblemPrinter } from './print-problems.ts';
 import { repair } from './repair.ts';
@@ -56,6 +57,11 @@ export async function restore({ options, values }: RestoreArguments, context: Co
   });
   opened.defer(() => target.store.close());
   const part = await partOf(archive, wanted, options, context);
+  if (target.server !== undefined) {
+    const say = (line: string) => terminal.say(line);
+    const look = { force: options.force === true, say, signal: interruption };
+    await lookAtTarget(new ArchiveView(archive, part), target.server, look);
+  }
   if (options.repair === true) return await repairTarget(archive, target, part, options, context);
   const report = await new Restore(archive, target, part, options, context).run();
   if (options.json === true) terminal.printJson(jsonSummary(report));

@@ -5,6 +5,8 @@ import { replaceConflicts } from '../../core/conflicts/settle.ts';
 import { archiveOf, documentSyncOf, removalPartsOf } from '../../core/mirror/parts.ts';
 import { runMirror } from '../../core/mirror/run-mirror.ts';
 import { noOutcomes } from '../../core/mirror/summary.ts';
+import type { WakeUp } from '../../core/mirror/wake-up.ts';
+import { opennessAt } from '../../core/schedule/blackouts.ts';
 import { Limitations } from '../../core/studies/limitations.ts';
 import type { StudySyncResult } from '../../core/studies/sync-study.ts';
 import { parseArchive } from '../archive-argument.ts';
@@ -32,8 +34,15 @@ const defaultConcurrency = 16;
 const pollMs = 5_000;
 const reconcileMs = 24 * 3_600_000;
 
-/** Runs the mirror to its end, prints the summary. Throws a MirrorError if the mirror cannot be begun. */
-export async function run(given: RunArguments, { terminal, interruption }: CommandContext): Promise<ExitCode> {
+/**
+ * Runs the mirror to its end, prints the summary. Throws a MirrorError if the mirror cannot be begun.
+ * @param wakeUp makes a watch look at the source at once
+ */
+export async function run(
+  given: RunArguments,
+  { terminal, interruption }: CommandContext,
+  wakeUp?: WakeUp,
+): Promise<ExitCode> {
   const { source, target, options, values } = given;
   const { dryRun = false, json = false, watch = false } = options;
   const named = resolveMirror({
@@ -58,7 +67,9 @@ export async function run(given: RunArguments, { terminal, interruption }: Comma
   const startedAtMs = performance.now();
   const progress = progressObserver(startProgress(terminal));
   const end = await runMirror({
-    source: mirror.source,
+    source: mirror.reader,
+    selects: mirror.selects,
+    closedUntil: () => opennessAt(named.limits.schedule, new Date()).closedUntil,
     feed: mirror.source,
     destinations: mirror.destinations,
     concurrency: options.concurrency ?? named.concurrency ?? defaultConcurrency,
@@ -67,6 +78,7 @@ export async function run(given: RunArguments, { terminal, interruption }: Comma
     settleConflicts: options.conflicts === 'replace' ? replaceConflicts(settle) : undefined,
     ...removalPartsOf(mirror, deletionPolicyOf(options, mirror, terminal)),
     watch: watch ? { pollMs: named.pollMs ?? pollMs, reconcileMs } : undefined,
+    wakeUp,
     draining: interruption,
     observer: {
       ...progress,

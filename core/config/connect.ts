@@ -10,10 +10,11 @@ import { S3Objects } from '../stores/archive/s3-objects.ts';
 import type { EgressRules } from '../stores/orthanc/egress-guard.ts';
 import { type OrthancStore, openOrthancStore } from '../stores/orthanc/orthanc-store.ts';
 import { archivePrefixOf } from './archive-location.ts';
+import { type SourceReader, sourceReader } from './reader.ts';
 import type { ArchiveConfiguration, MirrorConfiguration } from './schema.ts';
 import { connectionsPerProcess, credentialsOf, tlsMaterialOf } from './server-access.ts';
 import type { ServerConfiguration } from './server-schema.ts';
-import { targetStoreName } from './store-names.ts';
+import { sourceName, targetStoreName } from './store-names.ts';
 
 export interface ConnectOptions {
   readonly secrets: SecretResolver;
@@ -26,7 +27,7 @@ export interface ConnectOptions {
 }
 
 /** A mirror whose stores are open. */
-export interface ConnectedMirror {
+export interface ConnectedMirror extends SourceReader {
   readonly source: OrthancStore;
   /** The targets in the order of the configuration, then the archive. */
   readonly destinations: readonly Destination[];
@@ -48,7 +49,7 @@ export async function connectMirror(
 ): Promise<ConnectedMirror> {
   const open = new AsyncDisposableStack();
   try {
-    const source = await connectServer(`${name} source`, mirror.source, options);
+    const source = await connectServer(sourceName(name), mirror.source, options);
     open.defer(() => source.close());
     const targets: ConnectedMirror['targets'][number][] = [];
     for (const [targetName, server] of Object.entries(mirror.targets)) {
@@ -63,7 +64,14 @@ export async function connectMirror(
       destinations.push({ role: 'archive', store: archive });
     }
     const opened = open.move();
-    return { source, destinations, targets, archive, close: () => opened.disposeAsync() };
+    return {
+      source,
+      ...sourceReader(source, mirror, options.processes),
+      destinations,
+      targets,
+      archive,
+      close: () => opened.disposeAsync(),
+    };
   } catch (error) {
     await open.disposeAsync();
     throw error;

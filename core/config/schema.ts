@@ -5,6 +5,8 @@
 import { z } from 'zod';
 import { conflictPolicies, defaultConflictPolicy } from '../conflicts/policy.ts';
 import { defaultDeletionLimits } from '../deletions/missing.ts';
+import { filterSchema } from '../filters/filter-schema.ts';
+import { scheduleSchema } from '../schedule/schedule-schema.ts';
 import { cloudSchema } from './cloud-schema.ts';
 import { serverSchema } from './server-schema.ts';
 
@@ -114,6 +116,15 @@ const mirrorSchema = z
       .describe('What to do where a target holds other bytes under the same id; the archive keeps both versions.'),
     deletions: deletionsSchema.prefault({}),
     verify: verifySchema.prefault({}),
+    schedule: scheduleSchema.optional(),
+    filter: filterSchema.optional(),
+    megabitsPerSecond: z
+      .number()
+      .positive()
+      .optional()
+      .describe(
+        'Most that is read from the source, in millions of bits per second; in the cloud the functions share it evenly. Absent: no limit.',
+      ),
   })
   .superRefine((mirror, context) => {
     if (mirror.archive === undefined && Object.keys(mirror.targets).length === 0) {

@@ -1,6 +1,7 @@
 /** One machine's mirror run: compare everything, copy what is missing, then follow the change feed. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { type PlannedInstance, type PlanOptions, planCopies } from '../compare/plan.ts';
+import type { SourceReader } from '../config/reader.ts';
 import { defaultBudget } from '../copy/copy-instance.ts';
 import { type CopyManyEnd, type CopyManyOptions, copyMany } from '../copy/copy-many.ts';
 import { type CopyRequest, decide } from '../copy/decide.ts';
@@ -17,16 +18,24 @@ import type { Store } from '../stores/store.ts';
 import type { DocumentSync } from './document-sync.ts';
 import { readAhead } from './read-ahead.ts';
 import { type Summary, SummaryCounter } from './summary.ts';
+import type { WakeUp } from './wake-up.ts';
 
 /** Requests that a plan may be ahead of the copies: about 10 MB, and the whole plan of most runs. */
 const planAhead = 20_000;
 /** Pause of a watch before it asks again for a server that is away. */
 const mendMs = 30_000;
 
+/** Node fires timers of more than 2^31 ms at once. */
+const longestTimerMs = 3_600_000;
+
 export interface MirrorRun {
   readonly source: Store;
   /** The source's change feed; without one only the comparison is done. */
   readonly feed?: ChangeFeed | undefined;
+  /** Whether an announced instance is to be mirrored; absent: all are. What the source lists is selected already. */
+  readonly selects?: SourceReader['selects'];
+  /** End of a blackout that holds now, in which a watch leaves the servers alone; `undefined` while there is none. */
+  readonly closedUntil?: () => Date | undefined;
   /** At least one. Their stores have different names. */
   readonly destinations: readonly Destination[];
   /** Most copies at once. */
@@ -47,6 +56,8 @@ export interface MirrorRun {
   readonly dryRun?: boolean;
   /** After the first comparison follow the feed until `draining` or `signal`. */
   readonly watch?: { readonly pollMs: number; readonly reconcileMs: number } | undefined;
+  /** Rung when something new was announced, so that a watch need not wait for its next poll. */
+  readonly wakeUp?: WakeUp | undefined;
   /** No new copy starts after this; what runs is finished. */
   readonly draining?: AbortSignal | undefined;
   /** Everything is torn off. */
@@ -101,6 +112,7 @@ class Run {
 
   async toEnd(): Promise<MirrorRunEnd> {
     for (;;) {
+      if (this.#run.watch !== undefined) await this.#untilOpen();
       await this.#round();
       if (this.#run.watch === undefined || this.#over() || !this.#mayMend()) break;
       await this.#pause(this.#run.mendMs ?? mendMs);
@@ -173,7 +185,8 @@ class Run {
       }
       if (watch === undefined) return false;
       if (performance.now() >= compareAtMs || (await this.#returned())) return true;
-      await this.#pause(watch.pollMs);
+      await this.#untilPoll(watch.pollMs);
+      await this.#untilOpen();
       if (this.#done()) return false;
     }
   }
@@ -192,10 +205,27 @@ class Run {
     return returned;
   }
 
+  async #untilOpen(): Promise<void> {
+    for (
+      let until = this.#run.closedUntil?.();
+      until !== undefined && !this.#over();
+      until = this.#run.closedUntil?.()
+    ) {
+      await this.#pause(Math.min(longestTimerMs, until.getTime() - Date.now()));
+    }
+  }
+
+  async #untilPoll(pollMs: number): Promise<void> {
+    await (this.#run.wakeUp?.wait(pollMs, this.#stop()) ?? this.#pause(pollMs));
+  }
+
   async #pause(ms: number): Promise<void> {
+    await delay(ms, undefined, { signal: this.#stop() }).catch(() => undefined);
+  }
+
+  #stop(): AbortSignal {
     const { draining, signal } = this.#run;
-    const stop = AbortSignal.any([draining, signal].filter((one) => one !== undefined));
-    await delay(ms, undefined, { signal: stop }).catch(() => undefined);
+    return AbortSignal.any([draining, signal].filter((one) => one !== undefined));
   }
 
   async *#plan(): AsyncGenerator<CopyRequest> {
@@ -232,7 +262,7 @@ class Run {
   async *#announced(changes: readonly Change[]): AsyncGenerator<CopyRequest> {
     const ids = new Set(changes.filter(({ type }) => type === 'NewInstance').map(({ id }) => id));
     for (const id of ids) {
-      if (!isInstanceId(id)) continue;
+      if (!isInstanceId(id) || (await this.#run.selects?.(id, { signal: this.#run.signal })) === false) continue;
       const request = { id, lacking: [], undecided: this.#served() };
       this.#run.observer?.onPlanned?.(request);
       yield request;

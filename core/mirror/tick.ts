@@ -3,7 +3,7 @@
  * after the queue acknowledged; a tick that dies is repeated by the next one.
  */
 import { z } from 'zod';
-import { type PlannedInstance, type PlanOptions, planCopies } from '../compare/plan.ts';
+import { type PlanOptions, planCopies } from '../compare/plan.ts';
 import type { Destination } from '../copy/outcome.ts';
 import type { GoneKeeper } from '../deletions/gone-keeper.ts';
 import type { DeletionVerdict } from '../deletions/missing.ts';
@@ -13,8 +13,10 @@ import { cursorSchema } from '../follow/cursor.ts';
 import { cursorAtEnd, followChanges } from '../follow/follow.ts';
 import { type InstanceId, isInstanceId, type Md5, type OrthancId } from '../identifiers.ts';
 import { answering, letIn, type PauseReview, type ReviewOptions, reviewPauses } from '../pause/review-pauses.ts';
+import type { Openness } from '../schedule/blackouts.ts';
 import type { StateDocument } from '../stores/archive/state.ts';
 import type { Store } from '../stores/store.ts';
+import { addTo, type ComparedPart, emptyPart } from './compared-part.ts';
 import type { DocumentSync } from './document-sync.ts';
 
 /** What is remembered between ticks: `state/<mirror>/schedule.json`. */
@@ -76,6 +78,8 @@ export interface TickOptions {
   readonly compareEveryMs: number;
   /** Aborts at the deadline; what was acknowledged by then is kept. */
   readonly deadline: AbortSignal;
+  /** What the schedule allows; absent: everything. */
+  readonly openness?: Openness | undefined;
   /** Stores that are left alone for a while; absent: a store that is away fails the tick. */
   readonly pauses?: Pick<ReviewOptions, 'pause' | 'probeAfterMs' | 'graceMs' | 'sendTrial'> | undefined;
 }
@@ -126,7 +130,8 @@ class Tick {
   }
 
   async run(): Promise<TickReport> {
-    const { document, underLease, pauses } = this.#options;
+    const { document, underLease, pauses, openness } = this.#options;
+    if (openness?.closedUntil !== undefined) return this.#report((await document.read())?.value, false);
     if (pauses !== undefined) this.#pauses = await reviewPauses(this.#reviewOptions(pauses));
     const found = await document.read();
     this.#version = found?.version ?? null;
@@ -157,10 +162,14 @@ class Tick {
   }
 
   async #nothingToDo(schedule: Schedule): Promise<boolean> {
-    if (this.#pauses.back.length > 0 || schedule.inventory !== null || (await this.#dueReason(schedule)) !== undefined)
-      return false;
+    const mustCompare = schedule.inventory !== null && this.#mayCompare();
+    if (this.#pauses.back.length > 0 || mustCompare || (await this.#dueReason(schedule)) !== undefined) return false;
     const first = await followChanges(this.#options.feed, schedule.cursor, { signal: this.#options.deadline }).next();
     return first.done === true;
+  }
+
+  #mayCompare(): boolean {
+    return this.#options.openness?.mayCompare ?? true;
   }
 
   /** Why a comparison must begin now, as far as the feed itself is not needed to tell. */
@@ -169,6 +178,7 @@ class Tick {
     const identity = await this.#options.sourceIdentity();
     if (identity !== sourceIdentity) return 'the source is another database than before';
     if (comparedAt === null) return 'no comparison was completed yet';
+    if (!this.#mayCompare()) return undefined;
     return now().getTime() - Date.parse(comparedAt) >= compareEveryMs ? 'the last comparison is too old' : undefined;
   }
 
@@ -179,7 +189,7 @@ class Tick {
       if (due !== undefined) schedule = await this.#begin(due, schedule);
       schedule = await this.#letIn(schedule);
       schedule = await this.#follow(schedule);
-      if (schedule.inventory !== null) schedule = await this.#compare(schedule);
+      if (schedule.inventory !== null && this.#mayCompare()) schedule = await this.#compare(schedule);
     } catch (error) {
       if (!this.#options.deadline.aborted) throw error;
       if (isMirrorError(error, 'changed-meanwhile', 'lease-lost')) throw error;
@@ -283,23 +293,6 @@ class Tick {
     this.#version = await this.#options.document.write(schedule, this.#version);
     return schedule;
   }
-}
-
-/** What was compared since the state was saved. */
-interface ComparedPart {
-  ids: number;
-  readonly announcements: Announcement[];
-}
-
-function emptyPart(): ComparedPart {
-  return { ids: 0, announcements: [] };
-}
-
-function addTo(part: ComparedPart, { id, request }: PlannedInstance): void {
-  part.ids += 1;
-  if (request === undefined) return;
-  const { md5, sizeBytes } = request;
-  part.announcements.push({ kind: 'instance', id, md5, sizeBytes });
 }
 
 function newInstances(changes: readonly Change[]): readonly Announcement[] {

@@ -1,5 +1,6 @@
+import type { SourceReader } from '../config/reader.ts';
 import { type CopyContext, copyInstance } from '../copy/copy-instance.ts';
-import type { CopyResult } from '../copy/outcome.ts';
+import { type CopyResult, outcomeOfError } from '../copy/outcome.ts';
 import { isMirrorError, type MirrorError } from '../errors.ts';
 import type { InstanceMessage } from '../queue/message.ts';
 import type { MessageGate } from './message-gate.ts';
@@ -10,6 +11,13 @@ const stateAwayMs = 60_000;
 
 type AnnouncedInstance = Pick<InstanceMessage, 'id' | 'md5' | 'sizeBytes'>;
 
+export interface AnnouncedContext extends CopyContext {
+  /** See {@link SourceReader.selects}. */
+  readonly selects?: SourceReader['selects'];
+  /** May change what became of the instance before it is judged, such as settling a conflict. */
+  readonly settle?: (result: CopyResult) => Promise<CopyResult>;
+}
+
 export interface CopiedAnnouncement {
   /** `undefined` if no destination could be served now. */
   readonly result: CopyResult | undefined;
@@ -17,16 +25,11 @@ export interface CopiedAnnouncement {
   readonly error: MirrorError | undefined;
 }
 
-export interface CopyAnnouncedContext extends CopyContext {
-  /** May change what became of the instance before it is judged, such as settling a conflict. */
-  readonly settle?: (result: CopyResult) => Promise<CopyResult>;
-}
-
 /** Copies the instance that a message names to the destinations that can be used now. */
 export async function copyAnnounced(
   message: AnnouncedInstance,
   gate: MessageGate,
-  context: CopyAnnouncedContext,
+  context: AnnouncedContext,
 ): Promise<CopiedAnnouncement> {
   try {
     return await gate.inTurn(message.id, () => copyNow(message, gate, context));
@@ -40,14 +43,22 @@ export async function copyAnnounced(
 async function copyNow(
   { id, md5, sizeBytes }: AnnouncedInstance,
   gate: MessageGate,
-  context: CopyAnnouncedContext,
+  context: AnnouncedContext,
 ): Promise<CopiedAnnouncement> {
   const admission = await gate.admit(id);
   const request = { id, md5, sizeBytes, lacking: [], undecided: admission.serve };
-  const result = admission.serve.length > 0 ? await settled(await copyInstance(request, context), context) : undefined;
+  if (admission.serve.length === 0) return { result: undefined, error: admission.waitsFor };
+  try {
+    if ((await context.selects?.(id, { signal: context.signal })) === false)
+      return { result: undefined, error: undefined };
+  } catch (error) {
+    const outcomes = admission.serve.map((destination) => outcomeOfError(destination, error, 'source'));
+    return { result: undefined, error: await gate.conclude(id, admission, { id, md5, sizeBytes, outcomes }) };
+  }
+  const result = await settled(await copyInstance(request, context), context);
   return { result, error: await gate.conclude(id, admission, result) };
 }
 
-async function settled(result: CopyResult, { settle }: CopyAnnouncedContext): Promise<CopyResult> {
+async function settled(result: CopyResult, { settle }: AnnouncedContext): Promise<CopyResult> {
   return settle === undefined ? result : settle(result);
 }

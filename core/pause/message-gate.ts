@@ -23,6 +23,9 @@ import {
 } from './pause-state.ts';
 import { asHalt, looksAway, whyAway } from './store-away.ts';
 
+/** A message comes back at least so often: SQS keeps none hidden for longer than 12 hours. */
+const longestWaitMs = 3_600_000;
+
 export interface MessageGateOptions {
   /** As it is called in messages to people. */
   readonly mirror: string;
@@ -33,6 +36,8 @@ export interface MessageGateOptions {
   readonly probeAfterMs: number;
   /** An instance is put aside when a store stopped answering this often while it was on its way. */
   readonly mostSuspicions: number;
+  /** End of a blackout, in which no server is asked; `undefined` while there is none. */
+  readonly closedUntil?: Date | undefined;
   /** Aborts when the time of the batch is over; failures after that say nothing about a store. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -79,7 +84,8 @@ export class MessageGate {
   }
 
   async admit(id: InstanceId): Promise<Admission> {
-    const { source, destinations } = this.#options;
+    const { source, destinations, closedUntil } = this.#options;
+    if (closedUntil !== undefined) return { serve: [], waitsFor: this.#blackout(closedUntil) };
     const state = await this.#held();
     const closed = (store: Store) => openHold(state, store, id);
     const atSource = closed(source);
@@ -142,6 +148,14 @@ export class MessageGate {
     const hold = (await this.#held()).holds[store.name];
     if (hold === undefined || hold.trial !== id) return;
     await pause.change((state) => withHoldChanged(state, store.name, { passed: true }));
+  }
+
+  #blackout(until: Date): MirrorError {
+    const { mirror, pause } = this.#options;
+    const retryAfterMs = Math.min(longestWaitMs, until.getTime() - pause.now().getTime());
+    return new MirrorError('paused', `The mirror ${mirror} has a blackout until ${until.toISOString()}.`, {
+      retryAfterMs,
+    });
   }
 
   #waitFor({ code, reason, compareAfter }: Hold): MirrorError | undefined {

@@ -25,10 +25,10 @@ export class Pause {
     return (await this.#document.read())?.value ?? nothingHeld;
   }
 
-  /** @returns the first hold there is, on whatever store, or `undefined` */
-  async inForce(): Promise<(Hold & { readonly store: string }) | undefined> {
+  /** @returns the first hold there is, on whatever store, and when that is asked again; `undefined` if there is none */
+  async inForce(): Promise<(Hold & { readonly store: string; readonly until: string }) | undefined> {
     const [first] = Object.entries((await this.read()).holds);
-    return first === undefined ? undefined : { store: first[0], ...first[1] };
+    return first === undefined ? undefined : { store: first[0], until: first[1].probeAt, ...first[1] };
   }
 
   /**

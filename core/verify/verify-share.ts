@@ -18,7 +18,7 @@ import { type Verified, verifyStore } from './verify.ts';
 
 export interface VerifyShareOptions {
   readonly store: Store;
-  readonly document: StateDocument<Rotation>;
+  readonly document: Pick<StateDocument<Rotation>, 'read' | 'write'>;
   readonly now: () => Date;
   /** What was read until it aborts counts; the next run goes on behind it. */
   readonly deadline: AbortSignal;

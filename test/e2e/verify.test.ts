@@ -64,15 +64,23 @@ test('finds each of 1,000 damaged archive objects and no other, mends all, and i
   expect(clean).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('sound 1,200, damaged 0') });
 });
 
-test('finds every damaged file of a server, whatever its index says', async () => {
-  const server = await serverForTest({ bin: newOrthanc().bin, config: { MaximumStorageCacheSize: 0 } });
+test('finds every damaged file of a server, whatever its index says, and mends it from the archive', async () => {
+  const [server, folder] = await Promise.all([
+    serverForTest({ bin: newOrthanc().bin, config: { MaximumStorageCacheSize: 0 } }),
+    folderForTest(),
+  ]);
+  const archive = join(folder, 'archive');
   await storeAll(server, generateInstances('server', 60, 4096));
+  expect((await runCommand(['run', server.url, '--archive', archive])).exitCode).toBe(0);
   const files = shuffled(await filesBelow(server.storageFolder, (name) => /^[0-9a-f-]{36}$/.test(name)));
   await damage(files.slice(0, 30));
   await server.restart();
   const found = await runCommand(['verify', '--target', server.url]);
   expect(found.exitCode).toBe(4);
   expect(damagedIds(found.stdout)).toHaveLength(30);
+  const mended = await runCommand(['verify', '--target', server.url, '--archive', archive, '--repair']);
+  expect(mended).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('mended 30') });
+  expect(await runCommand(['verify', '--target', server.url])).toMatchObject({ exitCode: 0 });
 });
 
 test('all parts of a subset together are everything', async () => {

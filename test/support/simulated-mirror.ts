@@ -31,7 +31,7 @@ export interface SimulatedMirrorOptions {
   readonly targets: readonly string[];
   readonly maxReceiveCount?: number;
   /** What the source is read through. */
-  readonly reader?: (source: Store) => Store;
+  readonly reader?: (source: Store, mirror: SimulatedMirror) => Store;
 }
 
 export class SimulatedMirror {
@@ -58,7 +58,7 @@ export class SimulatedMirror {
       { role: 'archive', store: this.archive } as const,
     ];
     this.#maxReceiveCount = maxReceiveCount;
-    this.#reader = reader(this.source);
+    this.#reader = reader(this.source, this);
     this.pause = new Pause(objects, () => new Date(this.nowMs));
   }
 

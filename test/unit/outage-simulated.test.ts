@@ -3,19 +3,25 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { ByteRate } from '../../core/bandwidth/byte-rate.ts';
+import { limitReads } from '../../core/bandwidth/limit-reads.ts';
 import { type ErrorCode, MirrorError } from '../../core/errors.ts';
 import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
-import { sampleId } from '../support/memory-store.ts';
+import { sampleBytes, sampleId } from '../support/memory-store.ts';
 import { minuteMs, SimulatedMirror } from '../support/simulated-mirror.ts';
 
 async function mirrorTo(...targets: readonly string[]): Promise<SimulatedMirror> {
+  return new SimulatedMirror({ objects: await stateFolder(), targets });
+}
+
+async function stateFolder(): Promise<FolderObjects> {
   const folder = await mkdtemp(join(tmpdir(), 'orthanc-mirror-outage-'));
   const objects = new FolderObjects(folder);
   onTestFinished(async () => {
     await objects.close();
     await rm(folder, { recursive: true });
   });
-  return new SimulatedMirror({ objects, targets });
+  return objects;
 }
 
 function failWith(code: ErrorCode): () => never {
@@ -114,4 +120,36 @@ test('an instance that takes the target down each time is put aside in the end, 
   expect(mirror.archive.instances.size).toBe(40);
   expect(mirror.deadLetters.map(({ code, body }) => [code, body.includes(deadly)])).toEqual([['unreachable', true]]);
   expect(mirror.queue).toEqual([]);
+}, 60_000);
+
+test('after three days a target is filled at the configured rate', async () => {
+  const bytesPerSecond = 16;
+  const mirror = new SimulatedMirror({
+    objects: await stateFolder(),
+    targets: ['standby'],
+    reader: (source, simulated) =>
+      limitReads(
+        source,
+        new ByteRate({
+          bytesPerSecond,
+          now: () => simulated.nowMs,
+          sleepUntil: async (atMs) => {
+            simulated.nowMs = Math.max(simulated.nowMs, atMs);
+          },
+        }),
+      ),
+  });
+  const [standby] = mirror.targets;
+  if (standby === undefined) throw new Error('one target');
+  standby.before = failWith('unreachable');
+  for (let n = 1; n <= 300; n += 1) mirror.add(n);
+  await pass(mirror, 3 * 24 * 60, 15);
+  expect(mirror.archive.instances.size).toBe(300);
+  standby.before = () => undefined;
+  const startMs = mirror.nowMs;
+  await pass(mirror, 15, 15);
+  expect(standby.instances.size).toBe(300);
+  const drainMs = mirror.nowMs - startMs - 15 * minuteMs;
+  const bytes = 300 * sampleBytes(1).byteLength;
+  expect(drainMs / 1000).toBeCloseTo(bytes / bytesPerSecond, -1);
 }, 60_000);

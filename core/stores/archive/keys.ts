@@ -26,6 +26,8 @@ export const folders = {
   imports: 'imports/',
   state: 'state/',
   reports: 'reports/',
+  /** Of `core/host/backup`; no part of the archive's format, and never listed by it. */
+  hostBackups: 'host-backups/',
 } as const;
 
 /** What a key names. `hash8`: the first eight hexadecimal digits of a hash of the document's content. */

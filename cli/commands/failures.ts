@@ -1,0 +1,29 @@
+/** `failures`: what could not be copied, with the reasons. */
+import type { Command } from 'commander';
+import { z } from 'zod';
+import type { CommandContext } from '../command-context.ts';
+import { deadLetterQueueOption } from '../ops/queue-options.ts';
+import { jsonOption, valueOption } from '../options.ts';
+
+export const failuresOptionValues = z.object({
+  deadLetterQueue: z.url(),
+  mirror: z.string().optional(),
+  json: z.boolean().optional(),
+});
+
+export function registerFailures(program: Command, context: CommandContext): void {
+  program
+    .command('failures')
+    .summary('list what the cloud stack put aside, with the reasons')
+    .description(
+      'Reads the dead-letter queue of the stack and leaves everything there: one line per instance with its id, its ' +
+        'mirror and the reason. Exit code 0: there is nothing; 3: there is something.',
+    )
+    .addOption(deadLetterQueueOption())
+    .addOption(valueOption('--mirror <name>', 'of this mirror only'))
+    .addOption(jsonOption())
+    .action(async (values: unknown) => {
+      const { failures } = await import('../ops/dead-letters.ts');
+      context.finish(await failures(failuresOptionValues.parse(values), context));
+    });
+}

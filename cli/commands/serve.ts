@@ -1,0 +1,40 @@
+/** `serve`: a watch that hooks in the source wake. */
+import type { Command } from 'commander';
+import { z } from 'zod';
+import type { CommandContext } from '../command-context.ts';
+import { jsonOption, valueOption, wholeNumber } from '../options.ts';
+import { serverOptions } from '../server-options.ts';
+import { runOptionValues } from './run.ts';
+
+export const serveOptionValues = runOptionValues.extend({
+  listen: z.string().default('127.0.0.1:8060'),
+  secretFile: z.string(),
+  mirror: z.string().optional(),
+});
+
+export function registerServe(program: Command, context: CommandContext): void {
+  const command = program
+    .command('serve')
+    .summary('mirror for good, woken by the hooks of the source')
+    .description(
+      'Does what "run --watch" does, and listens for the hooks of the source (docs/hooks.md), which announce what is ' +
+        'new so that it is copied at once. Without them, the change feed tells it a little later.',
+    )
+    .argument('<source>', 'URL of the source server, or the name of a mirror in the configuration file')
+    .argument('[target]', 'URL of the target server; may be absent if there is an archive')
+    .addOption(valueOption('--archive <place>', 'archive: a folder, or s3://bucket/prefix'))
+    .addOption(valueOption('--endpoint <url>', 'address of the S3-compatible store; absent: AWS'))
+    .addOption(valueOption('--config <file>', 'configuration file'))
+    .addOption(valueOption('--listen <host:port>', 'where the hooks reach us (default: 127.0.0.1:8060)'))
+    .addOption(valueOption('--secret-file <file>', 'file with the secret that the hooks send').makeOptionMandatory())
+    .addOption(valueOption('--mirror <name>', 'name by which the hooks call the mirror (default: SOURCE, or main)'))
+    .addOption(
+      valueOption('--concurrency <n>', 'most instances copied at once (default: 16)').argParser(wholeNumber(1)),
+    )
+    .addOption(jsonOption());
+  for (const option of [...serverOptions('source'), ...serverOptions('target')]) command.addOption(option);
+  command.action(async (source: string, target: string | undefined, values: unknown) => {
+    const { serve } = await import('../ops/serve.ts');
+    context.finish(await serve({ source, target, values, options: serveOptionValues.parse(values) }, context));
+  });
+}

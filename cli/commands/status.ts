@@ -1,0 +1,22 @@
+/** `status`: what the stores of a mirror hold, and how far it is. */
+import type { Command } from 'commander';
+import { z } from 'zod';
+import type { CommandContext } from '../command-context.ts';
+import { mirrorStateOptionValues, withMirrorState } from '../ops/mirror-state.ts';
+import { switchOption } from '../options.ts';
+
+export const statusOptionValues = mirrorStateOptionValues.extend({ countArchive: z.boolean().optional() });
+
+export function registerStatus(program: Command, context: CommandContext): void {
+  withMirrorState(program.command('status'))
+    .summary('tell what the stores of a mirror hold, and what it waits for')
+    .description(
+      'Asks the servers how many instances they hold, and the state of the mirror how far it is and what is left ' +
+        'alone. Counts are no proof: "check" compares. Exit code 7 if a server does not answer.',
+    )
+    .addOption(switchOption('--count-archive', 'count the archive too, by listing it'))
+    .action(async (mirror: string | undefined, values: unknown) => {
+      const { status } = await import('../ops/status.ts');
+      context.finish(await status(mirror, statusOptionValues.parse(values), context));
+    });
+}

@@ -1,0 +1,36 @@
+import type { OpenInstance, Store } from '../stores/store.ts';
+import type { ByteRate } from './byte-rate.ts';
+
+/**
+ * The same store, whose instances are read no faster than `rate`; so nothing that is copied from it is written faster.
+ * Listings and questions are not slowed down.
+ */
+export function limitReads(store: Store, rate: ByteRate): Store {
+  return {
+    name: store.name,
+    inventory: (options) => store.inventory(options),
+    lookup: (id, options) => store.lookup(id, options),
+    async open(id, options): Promise<OpenInstance> {
+      const opened = await store.open(id, options);
+      return {
+        id: opened.id,
+        md5: opened.md5,
+        sizeBytes: opened.sizeBytes,
+        body: slowly(opened.body, rate, options?.signal),
+        cancel: () => opened.cancel(),
+      };
+    },
+    close: () => store.close(),
+  };
+}
+
+async function* slowly(
+  body: AsyncIterable<Uint8Array>,
+  rate: ByteRate,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of body) {
+    await rate.take(chunk.byteLength, signal);
+    yield chunk;
+  }
+}

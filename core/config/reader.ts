@@ -1,0 +1,40 @@
+/** How the source of a mirror is read: no more than the filter selects, no faster than the configuration allows. */
+import { ByteRate } from '../bandwidth/byte-rate.ts';
+import { limitReads } from '../bandwidth/limit-reads.ts';
+import { Selection } from '../filters/select-instances.ts';
+import type { InstanceId } from '../identifiers.ts';
+import type { OrthancStore } from '../stores/orthanc/orthanc-store.ts';
+import type { CallOptions, Store } from '../stores/store.ts';
+import type { MirrorConfiguration } from './schema.ts';
+
+export interface SourceReader {
+  /** Lists what the filter selects, and reads at the configured rate. */
+  readonly reader: Store;
+  /** Whether an instance that was announced is to be mirrored; absent without a filter: all are. */
+  readonly selects: ((id: InstanceId, options?: CallOptions) => Promise<boolean>) | undefined;
+}
+
+/** @param processes how many share the rate */
+export function sourceReader(
+  source: OrthancStore,
+  { filter, megabitsPerSecond }: Pick<MirrorConfiguration, 'filter' | 'megabitsPerSecond'>,
+  processes = 1,
+): SourceReader {
+  const selection = filter === undefined ? undefined : new Selection(source, filter);
+  const selected = selection === undefined ? source : withInventory(source, selection.inventory);
+  const reader =
+    megabitsPerSecond === undefined
+      ? selected
+      : limitReads(selected, new ByteRate({ bytesPerSecond: (megabitsPerSecond * 1_000_000) / 8 / processes }));
+  return { reader, selects: selection && ((id, options) => selection.selects(id, options)) };
+}
+
+function withInventory(store: Store, inventory: Store['inventory']): Store {
+  return {
+    name: store.name,
+    inventory,
+    lookup: (id, options) => store.lookup(id, options),
+    open: (id, options) => store.open(id, options),
+    close: () => store.close(),
+  };
+}

@@ -1,0 +1,102 @@
+/** Reads a dead-letter queue in Amazon SQS, and sends what lies there again. */
+import {
+  ChangeMessageVisibilityCommand,
+  DeleteMessageCommand,
+  type Message,
+  MessageNotInflight,
+  ReceiveMessageCommand,
+  SendMessageCommand,
+  type SQSClient,
+} from '@aws-sdk/client-sqs';
+import { MirrorError } from '../errors.ts';
+
+export interface DeadLetterQueueOptions {
+  readonly client: SQSClient;
+  readonly deadLetterQueueUrl: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A message that was put aside. */
+export interface DeadLetter {
+  readonly body: string;
+  /** Why, as far as whoever put it aside wrote it down. */
+  readonly code: string | undefined;
+  readonly reason: string | undefined;
+  readonly receiveCount: number | undefined;
+  readonly sentAt: Date | undefined;
+  /** Names this delivery towards the queue. */
+  readonly receiptHandle: string;
+}
+
+/** A letter stays hidden from others so long, or until it is settled. */
+const hiddenSeconds = 300;
+/** How often in a row an answer must be empty for the queue to count as read: SQS asks a part of its servers only. */
+const emptyAnswers = 2;
+
+/** Yields every letter once, and hides it meanwhile. Throws `unreachable`. */
+export async function* readDeadLetters(options: DeadLetterQueueOptions): AsyncGenerator<DeadLetter> {
+  const { client, deadLetterQueueUrl, signal } = options;
+  const command = new ReceiveMessageCommand({
+    QueueUrl: deadLetterQueueUrl,
+    MaxNumberOfMessages: 10,
+    VisibilityTimeout: hiddenSeconds,
+    WaitTimeSeconds: 1,
+    MessageAttributeNames: ['All'],
+    MessageSystemAttributeNames: ['SentTimestamp'],
+  });
+  const seen = new Set<string>();
+  for (let empty = 0; empty < emptyAnswers && signal?.aborted !== true; ) {
+    const { Messages: messages = [] } = await client.send(command).catch(throwUnreachable);
+    const fresh = messages.filter(({ MessageId: id = '' }) => !seen.has(id));
+    empty = fresh.length === 0 ? empty + 1 : 0;
+    for (const message of fresh) {
+      seen.add(message.MessageId ?? '');
+      yield letterOf(message);
+    }
+  }
+}
+
+function letterOf({ Body, ReceiptHandle, MessageAttributes = {}, Attributes }: Message): DeadLetter {
+  const { code, reason, receiveCount } = MessageAttributes;
+  const sentMs = Number(Attributes?.SentTimestamp);
+  return {
+    body: Body ?? '',
+    code: code?.StringValue,
+    reason: reason?.StringValue,
+    receiveCount: receiveCount?.StringValue === undefined ? undefined : Number(receiveCount.StringValue),
+    sentAt: Number.isFinite(sentMs) ? new Date(sentMs) : undefined,
+    receiptHandle: ReceiptHandle ?? '',
+  };
+}
+
+/** Lets others see a letter again, in a second; harmless for one that they see already. */
+export async function putBack(
+  letter: DeadLetter,
+  { client, deadLetterQueueUrl }: DeadLetterQueueOptions,
+): Promise<void> {
+  const { receiptHandle: ReceiptHandle } = letter;
+  const command = { QueueUrl: deadLetterQueueUrl, ReceiptHandle, VisibilityTimeout: 1 };
+  await client.send(new ChangeMessageVisibilityCommand(command)).catch((error: unknown) => {
+    if (!(error instanceof MessageNotInflight)) throwUnreachable(error);
+  });
+}
+
+/** Puts a letter on the queue as a new message, and only then takes it away from the others: it may be sent twice. */
+export async function sendAgain(
+  { body, receiptHandle }: DeadLetter,
+  { client, deadLetterQueueUrl, queueUrl }: DeadLetterQueueOptions & { readonly queueUrl: string },
+): Promise<void> {
+  await client.send(new SendMessageCommand({ QueueUrl: queueUrl, MessageBody: body })).catch(throwUnreachable);
+  const gone = new DeleteMessageCommand({ QueueUrl: deadLetterQueueUrl, ReceiptHandle: receiptHandle });
+  await client.send(gone).catch(throwUnreachable);
+}
+
+function throwUnreachable(cause: unknown): never {
+  throw new MirrorError(
+    'unreachable',
+    'SQS does not answer; check the URL of the queue, the region and the credentials.',
+    {
+      cause,
+    },
+  );
+}

@@ -1,0 +1,125 @@
+/** The commands of those who operate a mirror: what is put aside, what is left alone, what the configuration says. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { expect, onTestFinished, test } from 'vitest';
+import { generateInstances } from '../../local/dicom/generate.ts';
+import { LocalQueues } from '../../local/stack/local-queues.ts';
+import { sampleId } from '../support/memory-store.ts';
+import { runCommand } from './support/command-line.ts';
+import { folderForTest, serverForTest, storeAll } from './support/scene.ts';
+
+async function configurationFile(folder: string, mirror: unknown): Promise<string> {
+  const file = join(folder, 'mirror.config.json');
+  await writeFile(file, JSON.stringify({ mirrors: { main: mirror } }));
+  return file;
+}
+
+const secured = { AWS_REGION: 'us-east-1', AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' };
+
+/** A queue and its dead-letter queue, with a number of messages put aside for two reasons, and one of a stranger. */
+async function queuesWithDeadLetters(count: number) {
+  const common = { visibilityTimeoutSeconds: 60, retentionSeconds: 3600 };
+  const queues = await LocalQueues.start(
+    [
+      { logicalId: 'Dead', ...common },
+      { logicalId: 'Work', ...common, redrive: { deadLetterQueue: 'Dead', maxReceiveCount: 3 } },
+    ],
+    join(await folderForTest(), 'queues'),
+  );
+  onTestFinished(() => queues.stop());
+  const client = new SQSClient({
+    endpoint: queues.endpoint,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+  });
+  onTestFinished(() => client.destroy());
+  const putAside = async (body: string, code: string) => {
+    const attribute = (StringValue: string) => ({ DataType: 'String', StringValue });
+    const MessageAttributes = { code: attribute(code), reason: attribute(`because of ${code}`) };
+    await client.send(new SendMessageCommand({ QueueUrl: queues.url('Dead'), MessageBody: body, MessageAttributes }));
+  };
+  for (let n = 1; n <= count; n += 1) {
+    const body = JSON.stringify({ v: 1, mirror: 'main', kind: 'instance', id: sampleId(n) });
+    await putAside(body, n % 2 === 0 ? 'refused' : 'unreachable');
+  }
+  await putAside('CANARY of a stranger', 'malformed-message');
+  const run = (...args: string[]) =>
+    runCommand([...args, '--dead-letter-queue', queues.url('Dead')], {
+      ...secured,
+      AWS_ENDPOINT_URL_SQS: queues.endpoint,
+    });
+  return { queues, run };
+}
+
+test('failures lists what was put aside with the reasons, twice the same, and never the text of a stranger', async () => {
+  const { queues, run } = await queuesWithDeadLetters(25);
+  const first = await run('failures');
+  expect(first.exitCode).toBe(3);
+  expect(first.stdout).toContain(`${sampleId(7)}  main  because of unreachable`);
+  expect(first.stdout).toContain('26 put aside: ');
+  expect(first.stdout).not.toContain('CANARY');
+  const again = await run('failures', '--json');
+  const lines = again.stdout.trimEnd().split('\n');
+  expect(JSON.parse(lines.at(-1) ?? '')).toEqual({
+    type: 'summary',
+    failures: 26,
+    codes: { unreachable: 13, refused: 12, 'malformed-message': 1 },
+  });
+  const { waiting = 0, inFlight = 0 } = queues.depths().Dead ?? {};
+  expect(waiting + inFlight).toBe(26);
+});
+
+test('redrive sends again what was put aside for a reason, not faster than its rate', async () => {
+  const { queues, run } = await queuesWithDeadLetters(12);
+  const startedMs = performance.now();
+  const result = await run('redrive', '--queue', queues.url('Work'), '--code', 'refused', '--rate', '5');
+  expect(result.stdout.trim()).toBe('6 sent again, 7 left where they were');
+  expect(performance.now() - startedMs).toBeGreaterThan(1000);
+  expect(queues.depths().Work).toEqual({ waiting: 6, inFlight: 0 });
+  expect((await run('failures')).stdout).toContain('7 put aside: 6 unreachable, 1 malformed-message\n');
+});
+
+test('pause is seen by status until resume asks for the next tick', async () => {
+  const folder = await folderForTest();
+  const source = await serverForTest();
+  await storeAll(source, generateInstances('operate', 3, 2048));
+  const archive = join(folder, 'archive');
+  await mkdir(archive);
+  const targets = { standby: { url: 'http://127.0.0.1:9/' } };
+  const config = await configurationFile(folder, {
+    source: { url: source.url },
+    targets,
+    archive: { folder: archive },
+  });
+  const paused = await runCommand([
+    'pause',
+    'main',
+    '--config',
+    config,
+    '--target',
+    'standby',
+    '--reason',
+    'new disks',
+  ]);
+  expect(paused).toMatchObject({ exitCode: 0, stderr: '' });
+  const status = await runCommand(['status', '--config', config]);
+  expect(status.exitCode).toBe(7);
+  expect(status.stdout).toContain('source: 3 instances\n');
+  expect(status.stdout).toMatch(/main target standby: .* refuses connections/);
+  expect(status.stdout).toMatch(/left alone since .*: main target standby \(new disks\)/);
+  const resumed = await runCommand(['resume', 'main', '--config', config]);
+  expect(resumed.stdout).toContain('resumes at the next tick: main target standby');
+});
+
+test('config check tells every problem of a file, config explain what holds, config schema what may be written', async () => {
+  const folder = await folderForTest();
+  const good = await configurationFile(folder, { source: { url: 'http://source.example.org/' }, archive: {} });
+  expect((await runCommand(['config', 'check', good])).exitCode).toBe(0);
+  const forCloud = await runCommand(['config', 'check', '--cloud', good]);
+  expect(forCloud).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('is not encrypted') });
+  const explained = await runCommand(['config', 'explain', good]);
+  expect(explained.stdout).toContain('mirrors.main.follow.compareEveryHours = 24\n');
+  const schema = await runCommand(['config', 'schema']);
+  expect(JSON.parse(schema.stdout)).toMatchObject({ properties: { mirrors: expect.anything() } });
+});
