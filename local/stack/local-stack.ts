@@ -148,11 +148,20 @@ export class LocalStack {
 
   /** Puts a text into the queue that a function receives from, by the name the function calls itself. */
   sendTo(functionName: string, body: string): void {
+    this.#queues.sendTo(this.#queueOf(functionName), body);
+  }
+
+  /** Address of the queue that a function receives from, by the name the function calls itself. */
+  queueUrl(functionName: string): string {
+    return this.#queues.url(this.#queueOf(functionName));
+  }
+
+  #queueOf(functionName: string): string {
     const mapping = this.#eventSources.find((found) => this.#function(found.function).name === functionName);
     if (mapping === undefined) {
       throw new Error(`the function ${functionName} receives from no queue`);
     }
-    this.#queues.sendTo(mapping.queue, body);
+    return mapping.queue;
   }
 
   /** How full each queue is, by its logical id in the template. */
