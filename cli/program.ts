@@ -8,6 +8,7 @@ import { registerAudit } from './commands/audit.ts';
 import { registerBackup } from './commands/backup.ts';
 import { registerCheck } from './commands/check.ts';
 import { registerConfig } from './commands/config.ts';
+import { registerEstimate } from './commands/estimate.ts';
 import { registerFailures } from './commands/failures.ts';
 import { registerImport } from './commands/import.ts';
 import { registerPause } from './commands/pause.ts';
@@ -37,6 +38,7 @@ const registrations: readonly ((program: Command, context: CommandContext) => vo
   registerRedrive,
   registerPause,
   registerResume,
+  registerEstimate,
   registerConfig,
 ];
 
