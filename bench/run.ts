@@ -1,6 +1,6 @@
 /**
- * How fast `run` copies, beside what else copies and what the target can take at all, in one run on one machine, so
- * that the ratios can be trusted where the absolute figures cannot.
+ * How fast `run`, `import` and `restore` copy, beside what else copies and what the target can take at all, in one run
+ * on one machine, so that the ratios can be trusted where the absolute figures cannot.
  *
  *     node bench/run.ts [--scale 0.1] [--json]
  */
@@ -8,7 +8,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type GeneratedInstance, generateInstances } from '../local/dicom/generate.ts';
+import { type GeneratedInstance, generateInstances, writeFolder } from '../local/dicom/generate.ts';
 import { type OrthancServer, startOrthanc } from '../local/orthanc-server.ts';
 import { uploadAll } from '../local/upload.ts';
 import { measureCommand } from './measure-command.ts';
@@ -92,7 +92,14 @@ async function measureAll(workload: Workload): Promise<readonly Measurement[]> {
     const run = await measure('run with a folder archive', workload, (target) =>
       measureCommand(['run', source.url, target.url, '--archive', join(archive, 'archive')]),
     );
-    return [best, sequential, peer, run];
+    await writeFolder(join(archive, 'files'), instances);
+    const imported = await measure('import of a folder', workload, (target) =>
+      measureCommand(['import', join(archive, 'files'), '--to', target.url]),
+    );
+    const restored = await measure('restore of the archive', workload, (target) =>
+      measureCommand(['restore', '--archive', join(archive, 'archive'), '--to', target.url]),
+    );
+    return [best, sequential, peer, run, imported, restored];
   } finally {
     await rm(archive, { recursive: true, force: true });
   }

@@ -64,7 +64,12 @@ function listed(url: URL): unknown[] {
 
 function answerJson(response: ServerResponse, value: unknown, status = 200): void {
   const text = JSON.stringify(value);
-  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(text),
+    etag: '"simulated"',
+    'last-modified': 'Sat, 21 Nov 2026 00:00:00 GMT',
+  });
   response.end(text);
 }
 
@@ -115,7 +120,12 @@ function answerManifest(response: ServerResponse, path: string): void {
     response.writeHead(404).end();
     return;
   }
-  answerJson(response, { formatVersion: 1, createdAt: '2026-11-21T00:00:00.000Z', source: { name: 'simulated' } });
+  answerJson(response, {
+    format: 'orthanc-mirror-archive',
+    version: 1,
+    createdAt: '2026-11-21T00:00:00.000Z',
+    source: { name: 'simulated' },
+  });
 }
 
 async function listen(answer: (request: IncomingMessage, response: ServerResponse) => void): Promise<number> {

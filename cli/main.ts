@@ -58,6 +58,14 @@ function stackWithoutMessage(stack = ''): string {
     .join('\n');
 }
 
+/** Waits until everything was given to the reader: a pipe whose reader is slow takes 64 KiB and no more at once. */
+function written(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    stream.write('', () => resolve());
+  });
+}
+
 process.exitCode = await main();
-// Whatever a library still holds open must not keep the process: the work is done and stdout is written.
+await Promise.all([written(process.stdout), written(process.stderr)]);
+// Whatever a library still holds open must not keep the process: the work is done.
 process.exit();

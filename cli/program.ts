@@ -8,15 +8,19 @@ import { registerAudit } from './commands/audit.ts';
 import { registerBackup } from './commands/backup.ts';
 import { registerCheck } from './commands/check.ts';
 import { registerConfig } from './commands/config.ts';
+import { registerDiff } from './commands/diff.ts';
 import { registerEstimate } from './commands/estimate.ts';
 import { registerFailures } from './commands/failures.ts';
+import { registerFind } from './commands/find.ts';
 import { registerImport } from './commands/import.ts';
+import { registerLs } from './commands/ls.ts';
 import { registerPause } from './commands/pause.ts';
 import { registerRedrive } from './commands/redrive.ts';
 import { registerRestore } from './commands/restore.ts';
 import { registerResume } from './commands/resume.ts';
 import { registerRun } from './commands/run.ts';
 import { registerServe } from './commands/serve.ts';
+import { registerSnapshots } from './commands/snapshots.ts';
 import { registerStatus } from './commands/status.ts';
 import { registerVerify } from './commands/verify.ts';
 
@@ -25,7 +29,6 @@ const packageFile = z.object({ version: z.string(), description: z.string() });
 /** Every command, in the order of the help. */
 const registrations: readonly ((program: Command, context: CommandContext) => void)[] = [
   registerRun,
-  registerServe,
   registerCheck,
   registerVerify,
   registerRestore,
@@ -33,7 +36,12 @@ const registrations: readonly ((program: Command, context: CommandContext) => vo
   registerBackup,
   registerAudit,
   registerAdvise,
+  registerSnapshots,
+  registerLs,
+  registerFind,
+  registerDiff,
   registerStatus,
+  registerServe,
   registerFailures,
   registerRedrive,
   registerPause,

@@ -4,8 +4,10 @@ import { App } from 'aws-cdk-lib';
 import { z } from 'zod';
 import { loadConfiguration } from '../core/config/load.ts';
 import { MirrorStack } from './mirror-stack.ts';
+import { addNagChecks } from './nag-checks.ts';
 
 const app = new App();
+addNagChecks(app);
 const configurationFile = resolve(z.string().parse(app.node.getContext('config')));
 const configuration = await loadConfiguration(configurationFile);
 const { stackName, account, region } = configuration.cloud;

@@ -1,17 +1,33 @@
-import { type IGrantable, PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
+import type { PermissionName } from './permission-reasons.ts';
+import type { ServiceRole } from './service-role.ts';
 
-/** Lets a function list and read the archives. Without the right to list, S3 answers 403 for what is not there. */
-export function grantReadArchive(bucket: Bucket, grantee: IGrantable): void {
-  grant(grantee, ['s3:ListBucket'], bucket.bucketArn);
-  grant(grantee, ['s3:GetObject'], bucket.arnForObjects('*'));
+/** The bucket of the archives and the key that encrypts it. */
+export interface ArchivePlace {
+  readonly bucket: Bucket;
+  readonly key: IKey;
+}
+
+/** Lets a function list and read the archives. */
+export function allowReadArchive({ bucket, key }: ArchivePlace, role: ServiceRole): void {
+  role.allow('ListArchive', ['s3:ListBucket'], [bucket.bucketArn]);
+  role.allow('ReadArchive', ['s3:GetObject'], [bucket.arnForObjects('*')]);
+  role.allow('DecryptArchive', ['kms:Decrypt'], [key.keyArn]);
 }
 
 /** Lets a function write objects whose keys match; overwriting makes a new version, and nothing can be deleted. */
-export function grantWriteArchive(bucket: Bucket, grantee: IGrantable, keyPattern: string): void {
-  grant(grantee, ['s3:PutObject', 's3:AbortMultipartUpload'], bucket.arnForObjects(keyPattern));
-}
-
-function grant(grantee: IGrantable, actions: string[], resource: string): void {
-  grantee.grantPrincipal.addToPrincipalPolicy(new PolicyStatement({ actions, resources: [resource] }));
+export function allowWriteArchive(
+  { bucket, key }: ArchivePlace,
+  role: ServiceRole,
+  name: PermissionName,
+  keyPatterns: readonly string[],
+): void {
+  const actions = ['s3:PutObject', 's3:AbortMultipartUpload'];
+  role.allow(
+    name,
+    actions,
+    keyPatterns.map((pattern) => bucket.arnForObjects(pattern)),
+  );
+  role.allow('EncryptArchive', ['kms:GenerateDataKey'], [key.keyArn]);
 }

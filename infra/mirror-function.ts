@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { Duration, RemovalPolicy, Size } from 'aws-cdk-lib';
 import { Architecture, type Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { type ICommandHooks, NodejsFunction, OutputFormat } from 'aws-cdk-lib/aws-lambda-nodejs';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
@@ -8,22 +8,36 @@ import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { bundledConfigurationFile, type FunctionEnvironment } from '../core/config/environment.ts';
 import type { Configuration } from '../core/config/schema.ts';
+import { type FunctionName, metricsNamespace } from '../core/metrics/metrics.ts';
+import type { ArchivePlace } from './archive-access.ts';
+import { Network } from './network.ts';
+import { ServiceRole } from './service-role.ts';
 
 /** What every function gets. */
 export interface MirrorFunctionProps {
   readonly configuration: Configuration;
   /** Path of the configuration file, which is bundled with the function. It holds no secrets: the schema sees to it. */
   readonly configurationFile: string;
-  readonly bucket: Bucket;
+  readonly archive: ArchivePlace;
   readonly queue: Queue;
   readonly deadLetterQueue: Queue;
+  /** Where the events of invocations that failed are left. */
+  readonly failedInvocations: Queue;
+  /** Absent: the functions run outside of any VPC. */
+  readonly network: Network | undefined;
+  /** The bucket in which files arrive, for the function that takes them in. */
+  readonly inbox?: Bucket;
 }
 
 interface CodeProps {
   /** Name of the file in `lambdas/`, without extension. */
-  readonly file: string;
+  readonly file: FunctionName;
   readonly memoryMiB: number;
   readonly timeoutSeconds: number;
+  /** Most invocations at once; so many are also set apart for the function. */
+  readonly reservedConcurrency: number;
+  /** Temporary space. Absent: the 512 MiB that every function has. */
+  readonly scratchMiB?: number;
 }
 
 const projectFolder = fileURLToPath(new URL('..', import.meta.url));
@@ -32,20 +46,27 @@ const projectFolder = fileURLToPath(new URL('..', import.meta.url));
 const requireForCommonJs =
   "import { createRequire as createRequireForCommonJs } from 'node:module'; const require = createRequireForCommonJs(import.meta.url);";
 
-/** One function with a role and a log group of its own. Grants nothing: who builds on it grants what it needs. */
+/** One function with a role and a log group of its own. Who builds on it allows what the function needs. */
 export class MirrorFunction extends Construct {
   readonly function: LambdaFunction;
+  readonly role: ServiceRole;
+  readonly fileName: FunctionName;
 
   constructor(scope: Construct, id: string, props: MirrorFunctionProps, code: CodeProps) {
     super(scope, id);
-    const environment: FunctionEnvironment & Record<string, string> = {
-      ORTHANC_MIRROR_BUCKET: props.bucket.bucketName,
-      ORTHANC_MIRROR_QUEUE_URL: props.queue.queueUrl,
-      ORTHANC_MIRROR_DEAD_LETTER_QUEUE_URL: props.deadLetterQueue.queueUrl,
-      POWERTOOLS_SERVICE_NAME: code.file,
-      POWERTOOLS_METRICS_NAMESPACE: 'OrthancMirror',
-      NODE_OPTIONS: '--enable-source-maps',
-    };
+    this.fileName = code.file;
+    const { archive, network } = props;
+    const logGroup = new LogGroup(this, 'Logs', {
+      retention: props.configuration.cloud.logRetentionDays,
+      encryptionKey: archive.key,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    this.role = new ServiceRole(this, 'Identity', 'lambda.amazonaws.com');
+    this.role.allow('WriteLog', ['logs:CreateLogStream', 'logs:PutLogEvents'], [logGroup.logGroupArn]);
+    this.role.allow('ReportFailure', ['sqs:SendMessage'], [props.failedInvocations.queueArn]);
+    if (network !== undefined) {
+      Network.allowAttach(this.role);
+    }
     this.function = new NodejsFunction(this, 'Function', {
       entry: `${projectFolder}lambdas/${code.file}.ts`,
       projectRoot: projectFolder,
@@ -54,11 +75,21 @@ export class MirrorFunction extends Construct {
       architecture: Architecture.ARM_64,
       memorySize: code.memoryMiB,
       timeout: Duration.seconds(code.timeoutSeconds),
-      environment,
-      logGroup: new LogGroup(this, 'Logs', {
-        retention: props.configuration.cloud.logRetentionDays,
-        removalPolicy: RemovalPolicy.DESTROY,
-      }),
+      reservedConcurrentExecutions: code.reservedConcurrency,
+      ...(code.scratchMiB === undefined ? {} : { ephemeralStorageSize: Size.mebibytes(code.scratchMiB) }),
+      environment: environmentOf(props, code.file),
+      role: this.role.role,
+      deadLetterQueue: props.failedInvocations,
+      // What is invoked by a schedule is not worth repeating: the next one does the same work.
+      retryAttempts: 0,
+      logGroup,
+      ...(network === undefined
+        ? {}
+        : {
+            vpc: network.vpc,
+            vpcSubnets: { subnets: [...network.subnets] },
+            securityGroups: [network.securityGroup],
+          }),
       bundling: {
         format: OutputFormat.ESM,
         mainFields: ['module', 'main'],
@@ -73,6 +104,21 @@ export class MirrorFunction extends Construct {
       },
     });
   }
+}
+
+function environmentOf(
+  { archive, queue, deadLetterQueue, inbox }: MirrorFunctionProps,
+  file: FunctionName,
+): FunctionEnvironment & Record<string, string> {
+  return {
+    ORTHANC_MIRROR_BUCKET: archive.bucket.bucketName,
+    ORTHANC_MIRROR_QUEUE_URL: queue.queueUrl,
+    ORTHANC_MIRROR_DEAD_LETTER_QUEUE_URL: deadLetterQueue.queueUrl,
+    ...(inbox === undefined ? {} : { ORTHANC_MIRROR_INBOX_BUCKET: inbox.bucketName }),
+    POWERTOOLS_SERVICE_NAME: file,
+    POWERTOOLS_METRICS_NAMESPACE: metricsNamespace,
+    NODE_OPTIONS: '--enable-source-maps',
+  };
 }
 
 /** Puts the configuration file beside the bundled code. */

@@ -3,11 +3,21 @@ import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { requireFitForCloud } from '../core/config/cloud-rules.ts';
 import type { Configuration } from '../core/config/schema.ts';
+import { acknowledgeFindings } from './acknowledged-findings.ts';
 import { ArchiveBucket } from './archive-bucket.ts';
+import { Inbox } from './inbox.ts';
+import { InboxFunction } from './inbox-function.ts';
+import type { MirrorFunctionProps } from './mirror-function.ts';
 import { MirrorSchedules } from './mirror-schedules.ts';
+import { Monitoring } from './monitoring.ts';
+import { Network } from './network.ts';
 import { SchedulerFunction } from './scheduler-function.ts';
+import { StackKey } from './stack-key.ts';
+import { StatusFunction } from './status-function.ts';
 import { TransferFunction } from './transfer-function.ts';
 import { TransferQueue } from './transfer-queue.ts';
+import { VerifierFunction } from './verifier-function.ts';
+import { WebhookFunction } from './webhook-function.ts';
 
 export interface MirrorStackProps extends StackProps {
   readonly configuration: Configuration;
@@ -19,23 +29,50 @@ export interface MirrorStackProps extends StackProps {
 export class MirrorStack extends Stack {
   constructor(scope: Construct, id: string, props: MirrorStackProps) {
     super(scope, id, { description: 'Mirrors Orthanc servers and archives every byte of them.', ...props });
-    requireFitForCloud(props.configuration);
+    const { configuration, configurationFile } = props;
+    const { cloud } = configuration;
+    requireFitForCloud(configuration);
 
-    const archive = new ArchiveBucket(this, 'Archive');
-    const queue = new TransferQueue(this, 'TransferQueue', { transfer: props.configuration.cloud.transfer });
-    const common = {
-      configuration: props.configuration,
-      configurationFile: props.configurationFile,
-      bucket: archive.bucket,
-      queue: queue.queue,
-      deadLetterQueue: queue.deadLetterQueue,
-    };
+    const { key } = new StackKey(this, 'Key', cloud.encryption);
+    const { bucket } = new ArchiveBucket(this, 'Archive', { configuration, key });
+    const queues = new TransferQueue(this, 'TransferQueue', { transfer: cloud.transfer });
+    const inbox = cloud.inbox && new Inbox(this, 'Inbox', { inbox: cloud.inbox, transfer: cloud.transfer, key });
+    const network =
+      cloud.vpc && new Network(this, 'Network', { configuration, vpc: cloud.vpc, bucket, inbox: inbox?.bucket });
+    const { queue, deadLetterQueue, failedInvocations } = queues;
+    const archive = { bucket, key };
+    const common = { configuration, configurationFile, archive, queue, deadLetterQueue, failedInvocations, network };
     const scheduler = new SchedulerFunction(this, 'Scheduler', common);
-    new TransferFunction(this, 'Transfer', common);
-    new MirrorSchedules(this, 'Schedules', { mirrors: props.configuration.mirrors, scheduler: scheduler.function });
+    const transfer = new TransferFunction(this, 'Transfer', common);
+    const verifier = new VerifierFunction(this, 'Verifier', common);
+    const status = new StatusFunction(this, 'Status', common);
+    const webhook = this.#webhook(common);
+    const taker = inbox && new InboxFunction(this, 'InboxTaker', common, inbox);
+    new MirrorSchedules(this, 'Schedules', {
+      configuration,
+      scheduler: scheduler.function,
+      verifier: verifier.function,
+      status: status.function,
+    });
+    const functions = [scheduler, transfer, verifier, status, webhook, taker].filter((made) => made !== undefined);
+    new Monitoring(this, 'Monitoring', { configuration, functions, queue, deadLetterQueue, failedInvocations, key });
+    acknowledgeFindings(this, configuration);
 
-    new CfnOutput(this, 'ArchiveBucketName', { value: archive.bucket.bucketName });
-    new CfnOutput(this, 'TransferQueueUrl', { value: queue.queue.queueUrl });
-    new CfnOutput(this, 'DeadLetterQueueUrl', { value: queue.deadLetterQueue.queueUrl });
+    new CfnOutput(this, 'ArchiveBucketName', { value: bucket.bucketName });
+    if (inbox !== undefined) {
+      new CfnOutput(this, 'InboxBucketName', { value: inbox.bucket.bucketName });
+    }
+    new CfnOutput(this, 'TransferQueueUrl', { value: queue.queueUrl });
+    new CfnOutput(this, 'DeadLetterQueueUrl', { value: deadLetterQueue.queueUrl });
+  }
+
+  #webhook(props: MirrorFunctionProps): WebhookFunction | undefined {
+    const { webhook } = props.configuration.cloud;
+    if (webhook === undefined) {
+      return undefined;
+    }
+    const made = new WebhookFunction(this, 'Webhook', props, webhook);
+    new CfnOutput(this, 'WebhookUrl', { value: made.url.url });
+    return made;
   }
 }

@@ -1,25 +1,28 @@
 import type { Construct } from 'constructs';
 import { archivePrefixOf } from '../core/config/archive-location.ts';
-import { grantReadArchive, grantWriteArchive } from './archive-access.ts';
+import { allowReadArchive, allowWriteArchive } from './archive-access.ts';
+import { serversOf } from './configured-servers.ts';
 import { MirrorFunction, type MirrorFunctionProps } from './mirror-function.ts';
-import { grantReadSecrets } from './secret-access.ts';
+import { allowReadSecretsOf } from './secret-access.ts';
 
 /** The function that follows the sources: reads the servers, keeps the state, fills the queue, begins archives. */
 export class SchedulerFunction extends MirrorFunction {
   constructor(scope: Construct, id: string, props: MirrorFunctionProps) {
-    super(scope, id, props, { file: 'scheduler', ...props.configuration.cloud.scheduler });
-    const mirrors = Object.entries(props.configuration.mirrors);
-    grantReadSecrets(
-      this,
-      this.function,
-      mirrors.flatMap(([, mirror]) => [mirror.source, ...Object.values(mirror.targets)]),
-    );
-    grantReadArchive(props.bucket, this.function);
-    for (const [name, mirror] of mirrors) {
+    const { configuration, archive, queue } = props;
+    const mirrors = Object.entries(configuration.mirrors);
+    super(scope, id, props, {
+      file: 'scheduler',
+      ...configuration.cloud.scheduler,
+      // A comparison may take longer than the time between two ticks; the lease lets only one work.
+      reservedConcurrency: 2 * mirrors.length,
+    });
+    allowReadSecretsOf(this.role, serversOf(configuration));
+    allowReadArchive(archive, this.role);
+    const written = mirrors.flatMap(([name, mirror]) => {
       const prefix = archivePrefixOf(name, mirror);
-      grantWriteArchive(props.bucket, this.function, `${prefix}state/*`);
-      grantWriteArchive(props.bucket, this.function, `${prefix}archive.json`);
-    }
-    props.queue.grantSendMessages(this.function);
+      return [`${prefix}state/*`, `${prefix}removals/*`, `${prefix}archive.json`];
+    });
+    allowWriteArchive(archive, this.role, 'WriteState', written);
+    this.role.allow('SendMessages', ['sqs:SendMessage'], [queue.queueArn]);
   }
 }

@@ -1,26 +1,22 @@
 import { ArnFormat, Stack } from 'aws-cdk-lib';
-import { type IGrantable, PolicyStatement } from 'aws-cdk-lib/aws-iam';
-import type { Construct } from 'constructs';
 import { secretRefsOf } from '../core/config/secret-refs.ts';
 import type { SecretRef, ServerConfiguration } from '../core/config/server-schema.ts';
+import type { PermissionName } from './permission-reasons.ts';
+import type { ServiceRole } from './service-role.ts';
 
 /** Lets a function read the secrets that these servers refer to, and nothing else. */
-export function grantReadSecrets(scope: Construct, grantee: IGrantable, servers: readonly ServerConfiguration[]): void {
+export function allowReadSecretsOf(role: ServiceRole, servers: readonly ServerConfiguration[]): void {
   const refs = servers.flatMap((server) => secretRefsOf(server).map(({ ref }) => ref));
+  allowReadSecrets(role, 'ReadSecrets', refs);
+}
+
+/** Lets a function read these secrets, and use the keys that encrypt them. */
+export function allowReadSecrets(role: ServiceRole, name: PermissionName, refs: readonly SecretRef[]): void {
   const secrets = new Set(
-    refs.flatMap((ref) => ('secretsManager' in ref ? [arnOfSecret(scope, ref.secretsManager)] : [])),
+    refs.flatMap((ref) => ('secretsManager' in ref ? [arnOfSecret(role, ref.secretsManager)] : [])),
   );
-  const keys = new Set(refs.flatMap(kmsKeyOf));
-  if (secrets.size > 0) {
-    grantee.grantPrincipal.addToPrincipalPolicy(
-      new PolicyStatement({ actions: ['secretsmanager:GetSecretValue'], resources: [...secrets].sort() }),
-    );
-  }
-  if (keys.size > 0) {
-    grantee.grantPrincipal.addToPrincipalPolicy(
-      new PolicyStatement({ actions: ['kms:Decrypt'], resources: [...keys].sort() }),
-    );
-  }
+  role.allow(name, ['secretsmanager:GetSecretValue'], [...secrets].sort());
+  role.allow('DecryptSecrets', ['kms:Decrypt'], [...new Set(refs.flatMap(kmsKeyOf))].sort());
 }
 
 function kmsKeyOf(ref: SecretRef): string[] {
@@ -28,7 +24,7 @@ function kmsKeyOf(ref: SecretRef): string[] {
 }
 
 /** The ARN of a secret ends with a hyphen and six random characters, which the name does not tell. */
-function arnOfSecret(scope: Construct, nameOrArn: string): string {
+function arnOfSecret(scope: ServiceRole, nameOrArn: string): string {
   if (nameOrArn.startsWith('arn:')) {
     return nameOrArn;
   }

@@ -1,26 +1,33 @@
 import { Duration } from 'aws-cdk-lib';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import type { Construct } from 'constructs';
-import { grantReadArchive, grantWriteArchive } from './archive-access.ts';
+import { allowReadArchive, allowWriteArchive } from './archive-access.ts';
+import { serversOf } from './configured-servers.ts';
 import { MirrorFunction, type MirrorFunctionProps } from './mirror-function.ts';
-import { grantReadSecrets } from './secret-access.ts';
+import { allowReadSecretsOf } from './secret-access.ts';
+
+const consumeActions = [
+  'sqs:ChangeMessageVisibility',
+  'sqs:DeleteMessage',
+  'sqs:GetQueueAttributes',
+  'sqs:ReceiveMessage',
+];
 
 /** The function that copies instances. It may add to the archive and read it, but never delete from it. */
 export class TransferFunction extends MirrorFunction {
   constructor(scope: Construct, id: string, props: MirrorFunctionProps) {
-    const { transfer } = props.configuration.cloud;
-    super(scope, id, props, { file: 'transfer', ...transfer });
-    grantReadSecrets(
-      this,
-      this.function,
-      Object.values(props.configuration.mirrors).flatMap((mirror) => [mirror.source, ...Object.values(mirror.targets)]),
-    );
-    grantReadArchive(props.bucket, this.function);
-    grantWriteArchive(props.bucket, this.function, '*');
-    props.queue.grantSendMessages(this.function);
-    props.deadLetterQueue.grantSendMessages(this.function);
+    const { configuration, archive, queue, deadLetterQueue } = props;
+    const { transfer } = configuration.cloud;
+    // No fewer than the event source starts: a message that is refused for lack of them would count as a failed try.
+    super(scope, id, props, { file: 'transfer', ...transfer, reservedConcurrency: transfer.maxConcurrency });
+    allowReadSecretsOf(this.role, serversOf(configuration));
+    allowReadArchive(archive, this.role);
+    allowWriteArchive(archive, this.role, 'WriteArchive', ['*']);
+    this.role.allow('ConsumeMessages', consumeActions, [queue.queueArn]);
+    this.role.allow('SendMessages', ['sqs:SendMessage'], [queue.queueArn]);
+    this.role.allow('PutAside', ['sqs:SendMessage'], [deadLetterQueue.queueArn]);
     this.function.addEventSource(
-      new SqsEventSource(props.queue, {
+      new SqsEventSource(queue, {
         batchSize: transfer.batchSize,
         // A batch larger than ten needs a window in which it is gathered.
         ...(transfer.batchSize > 10 ? { maxBatchingWindow: Duration.seconds(1) } : {}),

@@ -5,24 +5,34 @@ import { bundledConfigurationFile, readFunctionEnvironment } from '../core/confi
 import { loadConfiguration } from '../core/config/load.ts';
 import type { Configuration, MirrorConfiguration } from '../core/config/schema.ts';
 import { MirrorError } from '../core/errors.ts';
+import type { DocumentSync } from '../core/mirror/document-sync.ts';
+import { documentSyncOf } from '../core/mirror/parts.ts';
 import { Pause } from '../core/pause/pause.ts';
 import type { DeliveryQueue } from '../core/queue/deliveries.ts';
 import type { InstanceQueue } from '../core/queue/message.ts';
 import { createSqsClient } from '../core/queue/sqs-client.ts';
 import { sqsDeliveries } from '../core/queue/sqs-deliveries.ts';
+import { type QueueDepths, sqsDepths } from '../core/queue/sqs-depths.ts';
 import { sqsQueue } from '../core/queue/sqs-queue.ts';
 import type { DeliveryLimits } from '../core/queue/verdict.ts';
-import { secretResolver } from '../core/secrets/resolve-secret.ts';
+import { type SecretResolver, secretResolver } from '../core/secrets/resolve-secret.ts';
 import { secretsManagerFetcher } from '../core/secrets/secrets-manager.ts';
 import type { Archive } from '../core/stores/archive/archive.ts';
+import { Limitations } from '../core/studies/limitations.ts';
+import { log } from './telemetry.ts';
 
 export interface Deployment {
   readonly configuration: Configuration;
+  readonly secrets: SecretResolver;
+  /** How full the queues are. Throws `unreachable`. */
+  queueDepths(): Promise<QueueDepths>;
   /** The queue as the scheduler sees it. */
   queue(signal: AbortSignal): InstanceQueue;
   /** The queue as the transfer function sees it. */
   readonly deliveries: DeliveryQueue;
   readonly deliveryLimits: DeliveryLimits;
+  /** Name of the bucket of the inbox, in the function that takes its objects in. */
+  readonly inboxBucket: string | undefined;
   /** Opens a configured mirror, or gives the open one. Throws `unknown-mirror` and what opening throws. */
   mirror(name: string): Promise<CloudMirror>;
 }
@@ -32,6 +42,9 @@ export interface CloudMirror extends ConnectedMirror {
   readonly configuration: MirrorConfiguration;
   readonly archive: Archive;
   readonly pause: Pause;
+  readonly limitations: Limitations;
+  /** Keeps study documents equal. */
+  readonly documents: DocumentSync;
 }
 
 /** Reads what the stack told and bundled. Throws `configuration`. Nothing is connected before it is needed. */
@@ -40,30 +53,32 @@ export async function openDeployment(): Promise<Deployment> {
   const configuration = await loadConfiguration(join(environment.codeFolder, bundledConfigurationFile));
   const queueUrl = environment.ORTHANC_MIRROR_QUEUE_URL;
   const client = createSqsClient();
+  const secrets = secretResolver({ fetchSecret: secretsManagerFetcher() });
   const { transfer } = configuration.cloud;
+  const deadLetterQueueUrl = environment.ORTHANC_MIRROR_DEAD_LETTER_QUEUE_URL;
   return {
     configuration,
+    secrets,
+    queueDepths: () => sqsDepths({ client, queueUrl, deadLetterQueueUrl }),
     queue: (signal) => sqsQueue({ client, queueUrl, signal }),
-    deliveries: sqsDeliveries({
-      client,
-      queueUrl,
-      deadLetterQueueUrl: environment.ORTHANC_MIRROR_DEAD_LETTER_QUEUE_URL,
-    }),
+    deliveries: sqsDeliveries({ client, queueUrl, deadLetterQueueUrl }),
     deliveryLimits: {
       maxReceiveCount: transfer.maxReceiveCount,
       backOff: { firstMs: transfer.firstRetrySeconds * 1000, lastMs: transfer.lastRetrySeconds * 1000 },
     },
-    mirror: openMirrors(configuration, environment.ORTHANC_MIRROR_BUCKET),
+    inboxBucket: environment.ORTHANC_MIRROR_INBOX_BUCKET,
+    mirror: openMirrors(configuration, secrets, environment.ORTHANC_MIRROR_BUCKET),
   };
 }
 
 /** Opens each mirror once; one that could not be opened is tried again the next time. */
-function openMirrors(configuration: Configuration, bucket: string): Deployment['mirror'] {
-  const secrets = secretResolver({ fetchSecret: secretsManagerFetcher() });
+function openMirrors(configuration: Configuration, secrets: SecretResolver, bucket: string): Deployment['mirror'] {
   const processes = configuration.cloud.transfer.maxConcurrency;
+  const egress = { allowPrivateNetworks: configuration.cloud.allowPrivateNetworks };
   const open = new Map<string, Promise<CloudMirror>>();
   return async (name) => {
-    const opening = open.get(name) ?? openMirror(name, configuration.mirrors[name], { secrets, bucket, processes });
+    const opening =
+      open.get(name) ?? openMirror(name, configuration.mirrors[name], { secrets, bucket, processes, egress });
     open.set(name, opening);
     opening.catch(() => open.delete(name));
     return opening;
@@ -87,5 +102,7 @@ async function openMirror(
       `The mirror ${name} has no archive, which holds its state; add "archive": {}.`,
     );
   }
-  return { ...connected, configuration, archive, pause: new Pause(archive.objects) };
+  const limitations = new Limitations(({ server, code }) => log('warn', 'limitation', { destination: server, code }));
+  const documents = documentSyncOf(connected, limitations);
+  return { ...connected, configuration, archive, pause: new Pause(archive.objects), limitations, documents };
 }

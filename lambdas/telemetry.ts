@@ -1,10 +1,8 @@
-/** Log and metrics of the functions. What may appear in a log line is listed here; nothing else is ever logged. */
+/** Log of the functions; for their metrics see `metrics-emitter.ts`. What may appear in a log line is listed here; nothing else is ever logged. */
 import { Logger } from '@aws-lambda-powertools/logger';
-import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import { isMirrorError, MirrorError } from '../core/errors.ts';
 
 export const logger = new Logger();
-export const metrics = new Metrics();
 
 /** All that a log line may hold beside its fixed message: ids, hashes, numbers, configured names and codes. */
 const allowedFields = [
@@ -27,6 +25,23 @@ const allowedFields = [
   'comparing',
   'compareReason',
   'leaseHeld',
+  // Of requests to the webhook.
+  'status',
+  'accepted',
+  'deletionsAnnounced',
+  // Of what was read back.
+  'sound',
+  'damaged',
+  'unread',
+  'complete',
+  // Of an object of the inbox, whose key is never logged.
+  'stored',
+  'alreadyThere',
+  'notDicom',
+  'refused',
+  // Of what was measured.
+  'missing',
+  'oldestPendingSeconds',
   // Names of stores.
   'held',
   'followed',
@@ -59,9 +74,4 @@ export function publicError(error: unknown): Error {
 
 function nameOf(error: unknown): string | undefined {
   return error instanceof Error ? error.name : undefined;
-}
-
-/** Counts into a metric of the function. */
-export function count(metric: string, value: number): void {
-  metrics.addMetric(metric, MetricUnit.Count, value);
 }

@@ -1,4 +1,6 @@
 /** Puts together what one tick of a mirror needs in the cloud. */
+import type { MirrorConfiguration } from '../core/config/schema.ts';
+import { type DeletionPolicy, removalPartsOf } from '../core/mirror/parts.ts';
 import { type ScheduleDocument, scheduleSchema, type TickOptions } from '../core/mirror/tick.ts';
 import type { QueueMessage } from '../core/queue/message.ts';
 import { opennessAt } from '../core/schedule/blackouts.ts';
@@ -22,7 +24,7 @@ export async function tickOptions(
   owner: string,
   deadline: AbortSignal,
 ): Promise<TickOptions> {
-  const { source, reader, destinations, archive, pause, configuration } = await deployment.mirror(mirror);
+  const { source, reader, destinations, archive, pause, documents, configuration } = await deployment.mirror(mirror);
   const queue = deployment.queue(deadline);
   const { pauseSeconds, graceMinutes } = deployment.configuration.cloud.transfer;
   const leaseMs = deployment.configuration.cloud.scheduler.timeoutSeconds * 1000 + leaseMarginMs;
@@ -32,8 +34,9 @@ export async function tickOptions(
     sourceIdentity: async () => (await readCapabilities(source.client, { signal: deadline })).serverIdentifier ?? null,
     destinations,
     document: scheduleDocument(archive.objects),
-    send: (announcements) =>
-      queue.send(announcements.map((instance): QueueMessage => ({ v: 1, mirror, kind: 'instance', ...instance }))),
+    documents,
+    ...removalPartsOf({ source, destinations }, deletionPolicyOf(configuration)),
+    send: (announcements) => queue.send(announcements.map((one): QueueMessage => ({ v: 1, mirror, ...one }))),
     underLease: (work) => underLease(new Lease(archive.objects, 'lease'), leaseMs, owner, work),
     now: () => new Date(),
     compareEveryMs: configuration.follow.compareEveryHours * msPerHour,
@@ -45,6 +48,15 @@ export async function tickOptions(
       graceMs: graceMinutes * 60_000,
       sendTrial: (id) => queue.send([{ v: 1, mirror, kind: 'instance', id }]),
     },
+  };
+}
+
+function deletionPolicyOf({ deletions }: MirrorConfiguration): DeletionPolicy {
+  const { mode, maxCount, maxPercent, graceHours } = deletions;
+  return {
+    propagate: mode === 'propagate',
+    limits: { maxCount, maxPercent, graceMs: graceHours * msPerHour },
+    now: () => new Date(),
   };
 }
 

@@ -1,9 +1,11 @@
 /** What the transfer function does with the deliveries of a batch. */
+import type { Configuration } from '../core/config/schema.ts';
 import { type Settled, settleDelivery } from '../core/queue/deliveries.ts';
 import { settleBatch } from '../core/queue/settle-batch.ts';
 import type { Deployment } from './deployment.ts';
+import { count } from './metrics-emitter.ts';
 import type { LambdaDelivery } from './sqs-event.ts';
-import { count, errorFields, log } from './telemetry.ts';
+import { errorFields, log } from './telemetry.ts';
 import { transferWork } from './transfer-work.ts';
 
 /**
@@ -23,26 +25,29 @@ export function transferBatch(
     limits.maxReceiveCount,
     async (delivery) => {
       const settled = await settleDelivery(delivery, work, deployment.deliveries, limits);
-      logSettled(delivery, settled);
+      logSettled(delivery, settled, deployment.configuration.mirrors);
       return settled;
     },
     ({ messageId }, error) => log('error', 'message could not be settled', { messageId, ...errorFields(error) }),
   );
 }
 
-/** Metric of each verdict; all are emitted for every message, zeros included, so that no alarm lacks data. */
 const metricOfVerdict = {
   done: 'Settled',
-  return: 'Returned',
+  return: 'Retried',
   renew: 'Renewed',
   'dead-letter': 'DeadLettered',
 } as const;
 
-/** One line and one count per settled message. */
-function logSettled({ messageId, receiveCount }: LambdaDelivery, { message, verdict, error }: Settled): void {
-  for (const [kind, metric] of Object.entries(metricOfVerdict)) {
-    count(metric, kind === verdict.kind ? 1 : 0);
-  }
+/** One line and one count per settled message. A message that names no configured mirror counts for none. */
+function logSettled(
+  { messageId, receiveCount }: LambdaDelivery,
+  { message, verdict, error }: Settled,
+  mirrors: Configuration['mirrors'],
+): void {
+  const subject = message !== undefined && message.mirror in mirrors ? { mirror: message.mirror } : {};
+  count(metricOfVerdict[verdict.kind], 1, subject);
+  count('TransferDeadlineHits', error?.code === 'deadline' ? 1 : 0, subject);
   log(error === undefined || error.disposition === 'skip' ? 'info' : 'warn', 'message settled', {
     mirror: message?.mirror,
     id: message?.id,

@@ -1,14 +1,18 @@
 /** What the transfer function does for one message. */
+import { replaceConflicts } from '../core/conflicts/settle.ts';
 import { defaultBudget } from '../core/copy/copy-instance.ts';
-import type { CopyResult } from '../core/copy/outcome.ts';
+import type { CopyResult, DestinationOutcome } from '../core/copy/outcome.ts';
 import { isMirrorError, MirrorError } from '../core/errors.ts';
+import type { OrthancId } from '../core/identifiers.ts';
 import { copyAnnounced } from '../core/pause/copy-announced.ts';
 import { MessageGate } from '../core/pause/message-gate.ts';
 import { asHalt } from '../core/pause/store-away.ts';
-import type { QueueMessage } from '../core/queue/message.ts';
+import type { InstanceMessage, QueueMessage, ResourceMessage, StudyMessage } from '../core/queue/message.ts';
+import { decidingError } from '../core/queue/verdict.ts';
 import { opennessAt } from '../core/schedule/blackouts.ts';
 import type { CloudMirror, Deployment } from './deployment.ts';
-import { count, log } from './telemetry.ts';
+import { count } from './metrics-emitter.ts';
+import { log } from './telemetry.ts';
 
 const budget = defaultBudget();
 
@@ -19,24 +23,74 @@ const budget = defaultBudget();
 export function transferWork(deployment: Deployment, signal: AbortSignal): (message: QueueMessage) => Promise<void> {
   const gates = new Map<CloudMirror, MessageGate>();
   return async (message) => {
-    if (message.kind === 'study') {
-      throw new MirrorError(
-        'malformed-message',
-        'This version does not copy the documents of studies; deploy a newer one.',
-      );
-    }
     const mirror = await openMirror(message.mirror, deployment);
     const gate = gates.get(mirror) ?? gateOf(message.mirror, mirror, deployment, signal);
     gates.set(mirror, gate);
-    const { reader, selects } = mirror;
-    const { result, error } = await copyAnnounced(message, gate, { source: reader, selects, budget, signal });
-    if (result !== undefined) {
-      report(message.mirror, result);
-    }
+    const error =
+      message.kind === 'instance'
+        ? await transferInstance(message, mirror, gate, signal)
+        : await transferDocument(message, mirror, signal);
     if (error !== undefined) {
       throw error;
     }
   };
+}
+
+/** @returns the error that decides, if any */
+async function transferInstance(
+  message: InstanceMessage,
+  mirror: CloudMirror,
+  gate: MessageGate,
+  signal: AbortSignal,
+): Promise<MirrorError | undefined> {
+  const settle = (copied: CopyResult) => settleConflicts(copied, mirror, signal);
+  const { reader: source, selects } = mirror;
+  const { result, error } = await copyAnnounced(message, gate, { source, selects, budget, signal, settle });
+  for (const outcome of result?.outcomes ?? []) {
+    countInstance(message.mirror, outcome, result?.sizeBytes ?? 0);
+    logOutcome('instance handled', message.mirror, message.id, outcome);
+  }
+  return error;
+}
+
+/** Does with conflicts what the mirror is configured to do. */
+async function settleConflicts(
+  copied: CopyResult,
+  { source, archive, limitations, configuration: { conflicts } }: CloudMirror,
+  signal: AbortSignal,
+): Promise<CopyResult> {
+  if (conflicts === 'report' || !copied.outcomes.some(({ kind }) => kind === 'conflict')) return copied;
+  if (conflicts === 'replace') return replaceConflicts({ source, archive, limitations, signal })(copied);
+  const kept = copied.outcomes.map(({ error, ...outcome }) =>
+    outcome.kind === 'conflict' || error === undefined ? outcome : { ...outcome, error },
+  );
+  return { ...copied, outcomes: kept };
+}
+
+/** @returns the error that decides, if any */
+async function transferDocument(
+  message: StudyMessage | ResourceMessage,
+  { documents }: CloudMirror,
+  signal: AbortSignal,
+): Promise<MirrorError | undefined> {
+  const result =
+    message.kind === 'study'
+      ? await documents.syncOne(message.id, { signal })
+      : await documents.syncStudyOf(message, { signal });
+  if (result === undefined) return undefined;
+  const { studyId, outcomes } = result;
+  for (const outcome of outcomes) {
+    count('StudiesWritten', outcome.kind === 'copied' ? 1 : 0, { mirror: message.mirror });
+    logOutcome('study document handled', message.mirror, studyId, outcome);
+  }
+  return decidingError(
+    outcomes.flatMap(({ error, pendingInstances }) => error ?? (pendingInstances > 0 ? [pending(studyId)] : [])),
+  );
+}
+
+/** A study whose instances are still on their way is synchronized when they are there. */
+function pending(id: OrthancId): MirrorError {
+  return new MirrorError('busy', `instances of study ${id} are not at the target yet; its document follows them`);
 }
 
 /** A mirror that cannot be opened now costs no message a try. Throws `unknown-mirror` as it is. */
@@ -61,16 +115,16 @@ function gateOf(
   return new MessageGate({ mirror, source, destinations, pause, closedUntil, signal, ...limits });
 }
 
-function report(mirror: string, { id, sizeBytes = 0, outcomes }: CopyResult): void {
-  for (const { destination, kind, error } of outcomes) {
-    count('Copied', kind === 'copied' ? 1 : 0);
-    count('CopiedBytes', kind === 'copied' ? sizeBytes : 0);
-    log('info', 'instance handled', {
-      mirror,
-      id,
-      destination: destination.store.name,
-      outcome: kind,
-      code: error?.code,
-    });
-  }
+function countInstance(mirror: string, { kind }: DestinationOutcome, sizeBytes: number): void {
+  const subject = { mirror };
+  count('Copied', kind === 'copied' ? 1 : 0, subject);
+  count('CopiedBytes', kind === 'copied' ? sizeBytes : 0, subject);
+  count('AlreadyEqual', kind === 'already-equal' ? 1 : 0, subject);
+  count('Conflicts', kind === 'conflict' ? 1 : 0, subject);
+  count('Rejected', kind === 'rejected' ? 1 : 0, subject);
+  count('Vanished', kind === 'vanished' ? 1 : 0, subject);
+}
+
+function logOutcome(what: string, mirror: string, id: string, { destination, kind, error }: DestinationOutcome): void {
+  log('info', what, { mirror, id, destination: destination.store.name, outcome: kind, code: error?.code });
 }

@@ -20,7 +20,7 @@ import { type LocalStack, startLocalStack } from './stack/local-stack.ts';
 import { post } from './upload.ts';
 
 /** The stack looks at the source every minute; the demo does not make anybody wait for that. */
-const scheduleEveryMs = 2000;
+const scheduleMinuteMs = 2000;
 /** Copying a large instance shows no progress meanwhile. */
 const patienceMs = 120_000;
 const mirrorName = 'demo';
@@ -54,7 +54,7 @@ async function demo(folder: string, dataFolder: string | undefined): Promise<Pro
   const onFailure = (error: Error) => {
     if (!stopping) say(`  the stack reports: ${error.message}`);
   };
-  const stack = await startLocalStack({ templateFolder, stateFolder: folder, scheduleEveryMs, onFailure });
+  const stack = await startLocalStack({ templateFolder, stateFolder: folder, scheduleMinuteMs, onFailure });
   parts.defer(() => {
     stopping = true;
     return stack.stop();
@@ -71,6 +71,7 @@ async function demo(folder: string, dataFolder: string | undefined): Promise<Pro
 function configurationOf(source: OrthancServer, target: OrthancServer): unknown {
   return {
     mirrors: { [mirrorName]: { source: { url: source.url }, targets: { target: { url: target.url } }, archive: {} } },
+    cloud: { allowPrivateNetworks: true },
   };
 }
 

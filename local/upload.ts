@@ -50,7 +50,9 @@ export async function post(serverUrl: string, upload: Upload, agent: Agent | fal
   const headers = { 'content-type': 'application/dicom', 'content-length': upload.sizeBytes };
   const { promise, resolve, reject } = Promise.withResolvers<UploadAnswer>();
   const sent = request(new URL('instances', serverUrl), { method: 'POST', agent, headers }, (response) => {
-    text(response).then((answer) => resolve(answerOf(response.statusCode ?? 0, answer)), reject);
+    text(response)
+      .then((answer) => resolve(answerOf(response.statusCode ?? 0, answer)))
+      .catch(reject);
   });
   sent.on('error', reject);
   const body = upload.body();

@@ -20,6 +20,7 @@ export const restoreOptionValues = z.object({
   repair: z.boolean().optional(),
   missingSince: z.string().optional(),
   verify: z.boolean().optional(),
+  force: z.boolean().optional(),
   concurrency: z.number().optional(),
   dryRun: z.boolean().optional(),
   json: z.boolean().optional(),
@@ -48,6 +49,7 @@ export function registerRestore(program: Command, context: CommandContext): void
     .addOption(switchOption('--repair', 'mend a server: read back all it holds, replace what is damaged or missing'))
     .addOption(valueOption('--missing-since <time>', 'with --repair: of what is missing, only what was archived since'))
     .addOption(switchOption('--verify', 'then read back everything that was selected, and hash it'))
+    .addOption(switchOption('--force', 'go on in spite of a risk that the look at the target found'))
     .addOption(switchOption('--dry-run', 'compare only, and tell what would be copied'))
     .addOption(
       valueOption('--concurrency <n>', 'most instances copied at once (default: 16)').argParser(wholeNumber(1)),

@@ -1,9 +1,13 @@
 /** `run`: makes target and archive equal to the source, once or for good. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { z } from 'zod';
+import { conflictPolicies, defaultConflictPolicy } from '../../core/conflicts/policy.ts';
+import { defaultDeletionLimits } from '../../core/deletions/missing.ts';
 import type { CommandContext } from '../command-context.ts';
 import { jsonOption, switchOption, valueOption, wholeNumber } from '../options.ts';
 import { serverOptions } from '../server-options.ts';
+
+const msPerHour = 3_600_000;
 
 /** The options of `run` as commander gives them; those of the servers are read where they are used. */
 export const runOptionValues = z.object({
@@ -14,6 +18,13 @@ export const runOptionValues = z.object({
   once: z.boolean().optional(),
   watch: z.boolean().optional(),
   dryRun: z.boolean().optional(),
+  conflicts: z.enum(conflictPolicies).default(defaultConflictPolicy),
+  deletions: z.enum(['off', 'propagate']).default('off'),
+  maxDeletions: z.number().default(defaultDeletionLimits.maxCount),
+  maxDeletionPercent: z.number().default(defaultDeletionLimits.maxPercent),
+  deletionGraceHours: z.number().default(defaultDeletionLimits.graceMs / msPerHour),
+  instancesOnly: z.boolean().optional(),
+  force: z.boolean().optional(),
   json: z.boolean().optional(),
 });
 
@@ -36,6 +47,35 @@ export function registerRun(program: Command, context: CommandContext): void {
     .addOption(
       valueOption('--concurrency <n>', 'most instances copied at once (default: 16)').argParser(wholeNumber(1)),
     )
+    .addOption(
+      new Option('--conflicts <policy>', 'what to do where the target holds other bytes under the same id')
+        .env('ORTHANC_MIRROR_CONFLICTS')
+        .choices(conflictPolicies)
+        .default(defaultConflictPolicy),
+    )
+    .addOption(
+      new Option('--deletions <policy>', 'what to do at the target with what is gone from the source')
+        .env('ORTHANC_MIRROR_DELETIONS')
+        .choices(['off', 'propagate'])
+        .default('off'),
+    )
+    .addOption(
+      valueOption('--max-deletions <n>', 'more instances than this are not deleted')
+        .argParser(wholeNumber(0))
+        .default(defaultDeletionLimits.maxCount),
+    )
+    .addOption(
+      valueOption('--max-deletion-percent <p>', 'nor a greater share of the source than this')
+        .argParser(Number)
+        .default(defaultDeletionLimits.maxPercent),
+    )
+    .addOption(
+      valueOption('--deletion-grace-hours <h>', 'an instance must be gone for so long, and in two runs in a row')
+        .argParser(Number)
+        .default(defaultDeletionLimits.graceMs / msPerHour),
+    )
+    .addOption(switchOption('--instances-only', 'leave labels, metadata, attachments and protection alone'))
+    .addOption(switchOption('--force', 'go on in spite of a risk that the look at the target found'))
     .addOption(jsonOption());
   for (const option of [...serverOptions('source'), ...serverOptions('target')]) command.addOption(option);
   command.action(async (source: string, target: string | undefined, values: unknown) => {

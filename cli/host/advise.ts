@@ -10,10 +10,13 @@ import { allEnvironmentVariables } from '../../core/config/environment.ts';
 import { MirrorError } from '../../core/errors.ts';
 import { indexLocation, openIndex } from '../../core/host/index/open-index.ts';
 import { type IndexLocation, readOrthancHost } from '../../core/host/orthanc-host.ts';
+import { secretResolver } from '../../core/secrets/resolve-secret.ts';
+import { secretsManagerFetcher } from '../../core/secrets/secrets-manager.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { AdviseOptions } from '../commands/advise.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
-import { openServerJson } from './server-json.ts';
+import { openServer } from '../open-mirror.ts';
+import { serverOfUrl } from '../server-options.ts';
 
 export interface AdviseRequest {
   readonly url: string | undefined;
@@ -22,10 +25,11 @@ export interface AdviseRequest {
   readonly options: AdviseOptions;
 }
 
-export async function runAdvise(request: AdviseRequest, { terminal }: CommandContext): Promise<ExitCode> {
+export async function runAdvise(request: AdviseRequest, context: CommandContext): Promise<ExitCode> {
+  const { terminal } = context;
   const { options } = request;
   const wanted = wantedServer(options);
-  const { found, source } = await findOut(request);
+  const { found, source } = await findOut(request, context);
   const advice = advise(found, wanted, source);
   if (options.json) terminal.printJson(adviceRecord(found, wanted, advice));
   else for (const line of adviceLines(found, wanted, advice)) terminal.print(line);
@@ -51,12 +55,12 @@ interface Findings {
   readonly source: ReplicationSource;
 }
 
-async function findOut({ url, values, options }: AdviseRequest): Promise<Findings> {
+async function findOut({ url, values, options }: AdviseRequest, context: CommandContext): Promise<Findings> {
   const given = [url, options.index, options.config].filter((value) => value !== undefined);
   if (given.length !== 1) {
     throw new MirrorError('configuration', 'give one of: the URL of a server, --index, --config');
   }
-  if (url !== undefined) return findOutFromServer(url, values);
+  if (url !== undefined) return findOutFromServer(url, values, context);
   if (options.index !== undefined) {
     const found = await findOutFromIndex(indexLocation(options.index));
     return { found, source: { url: undefined, storageFolder: undefined } };
@@ -67,10 +71,20 @@ async function findOut({ url, values, options }: AdviseRequest): Promise<Finding
   return { found, source: { url: `http://localhost:${host.httpPort}`, storageFolder } };
 }
 
-async function findOutFromServer(url: string, values: unknown): Promise<Findings> {
-  const server = await openServerJson(url, values);
-  const found = await describeServer((path) => server.readJson(path));
-  return { found, source: { url: server.name, storageFolder: undefined } };
+async function findOutFromServer(
+  url: string,
+  values: unknown,
+  { terminal, interruption }: CommandContext,
+): Promise<Findings> {
+  const secrets = secretResolver({ fetchSecret: secretsManagerFetcher() });
+  const server = { name: undefined, ...serverOfUrl('source', url, values) };
+  const store = await openServer(server, secrets, { warn: (line) => terminal.warn(line) });
+  try {
+    const found = await describeServer((path) => store.client.findJson(path, z.unknown(), { signal: interruption }));
+    return { found, source: { url: store.name, storageFolder: undefined } };
+  } finally {
+    await store.close();
+  }
 }
 
 async function findOutFromIndex(location: IndexLocation): Promise<FoundServer> {

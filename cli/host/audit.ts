@@ -104,7 +104,7 @@ function report(
   { terminal }: CommandContext,
 ): void {
   for (const finding of findings) {
-    if (options.json) terminal.printJson(findingRecord(finding));
+    if (options.json) terminal.printJson({ type: 'difference', ...findingRecord(finding) });
     else terminal.print(findingLine(finding));
   }
   const found = (kind: AuditFinding['kind']) => findings.filter((finding) => finding.kind === kind).length;
@@ -120,7 +120,7 @@ function report(
     young: counts.young,
     pendingDeletion: counts.pendingDeletion,
   };
-  if (options.json) terminal.printJson({ kind: 'summary', ...summary });
+  if (options.json) terminal.printJson({ type: 'summary', ...summary });
   else terminal.print(summaryLine(summary));
   if (counts.young > 0) {
     terminal.say(`${counts.young} files are too young to be judged; --margin 0 judges them too`);
@@ -158,7 +158,7 @@ async function tellMendable(
   } finally {
     await objects.close();
   }
-  if (json) terminal.printJson({ kind: 'mendable', instances: wanted.length, inArchive: held.size });
+  if (json) terminal.printJson({ type: 'mendable', instances: wanted.length, inArchive: held.size });
   else terminal.say(`the archive holds ${held.size} of the ${wanted.length} damaged or missing instances`);
 }
 

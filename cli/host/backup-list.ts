@@ -37,11 +37,11 @@ export async function runBackupCheck(options: BackupCommandOptions, context: Com
     let flaws = 0;
     for await (const flaw of checkBackup(backup, objects, keys, { readBytes, signal: context.interruption })) {
       flaws += 1;
-      if (options.json) terminal.printJson(flaw);
+      if (options.json) terminal.printJson({ type: 'difference', ...flaw });
       else terminal.print(`${flaw.reason} ${flaw.part} ${flaw.name}`);
     }
     const { files, bytes } = backup.manifest.storage;
-    if (options.json) terminal.printJson({ backup: backup.id, files, bytes, read: readBytes, flaws });
+    if (options.json) terminal.printJson({ type: 'summary', backup: backup.id, files, bytes, read: readBytes, flaws });
     else {
       terminal.print(
         `backup ${backup.id}: ${formatCount(files)} files, ${formatBytes(bytes)}, ` +
@@ -66,7 +66,7 @@ export async function runBackupPrune(options: BackupCommandOptions, context: Com
     const { removed, removedFiles, removedPieces } = await removeOldBackups(objects, keys, rule, {
       signal: context.interruption,
     });
-    if (options.json) terminal.printJson({ removed, removedFiles, removedPieces });
+    if (options.json) terminal.printJson({ type: 'summary', removed, removedFiles, removedPieces });
     else {
       for (const id of removed) terminal.print(`removed ${id}`);
       terminal.print(`${removed.length} backups, ${removedFiles} files, ${removedPieces} pieces removed`);
@@ -86,6 +86,7 @@ export function retentionRule(options: BackupCommandOptions): RetentionRule | un
 function backupRecord({ id, manifest }: NamedBackup): Readonly<Record<string, unknown>> {
   const { host, takenAt, method, index, storage, configuration } = manifest;
   return {
+    type: 'backup',
     backup: id,
     host,
     takenAt,

@@ -62,7 +62,15 @@ function report(
   const { files, writtenFiles, missing, configurationFiles } = result;
   const { instances } = backup.manifest.index;
   if (options.json) {
-    terminal.printJson({ backup: backup.id, instances, files, written: writtenFiles, missing, configurationFiles });
+    terminal.printJson({
+      type: 'summary',
+      backup: backup.id,
+      instances,
+      files,
+      written: writtenFiles,
+      missing,
+      configurationFiles,
+    });
   } else {
     terminal.print(
       `restored backup ${backup.id}: ${formatCount(instances ?? 0)} instances, ${formatCount(files)} files ` +

@@ -94,6 +94,7 @@ function report(result: BackupResult, { json }: BackupCommandOptions, context: C
   const { storage, index } = manifest;
   if (json) {
     terminal.printJson({
+      type: 'summary',
       backup: id,
       host: manifest.host,
       method: manifest.method,

@@ -1,7 +1,17 @@
+import type { InstanceId, OrthancId } from '../../core/identifiers.ts';
 import type { RestoredDocument } from '../../core/restore/restore-documents.ts';
+import type { Mended } from '../../core/verify/mend.ts';
 import type { Verified } from '../../core/verify/verify.ts';
 import { type Problem, problemLine } from '../run/run-report.ts';
 import type { Terminal } from '../terminal.ts';
+
+interface Finding {
+  readonly id: OrthancId;
+  readonly destination: string;
+  readonly outcome: string;
+  readonly code: string;
+  readonly reason: string;
+}
 
 /** Prints each thing that went wrong as one line, of text or of JSON. */
 export class ProblemPrinter {
@@ -19,25 +29,38 @@ export class ProblemPrinter {
   }
 
   /** Prints nothing unless the document failed. */
-  document({ studyId, kind, error }: RestoredDocument, destination: string): void {
-    if (kind !== 'failed') return;
-    const [code, reason] = [error?.code, error?.message];
-    if (this.#json) {
-      this.#terminal.printJson({ type: 'problem', id: studyId, destination, outcome: 'document-failed', code, reason });
-    } else {
-      this.#terminal.print(`document-failed  ${studyId}  ${destination}  ${reason} (${code})`);
-    }
+  document({ studyId: id, kind, error }: RestoredDocument, destination: string): void {
+    if (kind !== 'failed' || error === undefined) return;
+    this.#print({ id, destination, outcome: 'document-failed', code: error.code, reason: error.message });
   }
 
   /** Prints nothing if the instance is sound. */
   verified(verified: Verified, destination: string): void {
     const { id, kind } = verified;
     if (kind === 'sound') return;
-    const outcome = kind === 'vanished' ? 'missing' : kind;
-    const error = kind === 'vanished' ? undefined : verified.error;
-    const reason = error?.message ?? `${destination} does not hold it`;
-    const code = error?.code ?? 'vanished';
-    if (this.#json) this.#terminal.printJson({ type: 'problem', id, destination, outcome, code, reason });
+    if (kind === 'vanished') this.missing(id, destination);
+    else this.#print({ id, destination, outcome: kind, code: verified.error.code, reason: verified.error.message });
+  }
+
+  missing(id: InstanceId, destination: string): void {
+    this.#print({ id, destination, outcome: 'missing', code: 'vanished', reason: `${destination} does not hold it` });
+  }
+
+  /** Prints what became of a damaged instance. */
+  mended(id: InstanceId, destination: string, mended: Mended, otherVersion: boolean): void {
+    if (mended.kind === 'not-mended') {
+      this.#print({ id, destination, outcome: 'not-mended', code: mended.error.code, reason: mended.error.message });
+      return;
+    }
+    const reason = otherVersion
+      ? `mended with another version from ${mended.from}: the one that ${destination} had is nowhere`
+      : `mended from ${mended.from}`;
+    this.#print({ id, destination, outcome: 'mended', code: 'source-corrupt', reason });
+  }
+
+  #print(finding: Finding): void {
+    const { id, destination, outcome, code, reason } = finding;
+    if (this.#json) this.#terminal.printJson({ type: 'problem', ...finding });
     else this.#terminal.print(`${outcome}  ${id}  ${destination}  ${reason} (${code})`);
   }
 }

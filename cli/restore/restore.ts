@@ -1,5 +1,6 @@
 /** The work of `restore`: opens archive and target, copies, restores documents, verifies, reports. */
 
+import { MirrorError } from '../../core/errors.ts';
 import type { OrthancId } from '../../core/identifiers.ts';
 import { runMirror } from '../../core/mirror/run-mirror.ts';
 import { ArchiveView, type ViewOptions } from '../../core/restore/archive-view.ts';
@@ -8,6 +9,7 @@ import { restoreDocuments } from '../../core/restore/restore-documents.ts';
 import { selectInstances } from '../../core/restore/select-instances.ts';
 import { selectsAll } from '../../core/restore/selection.ts';
 import type { Archive } from '../../core/stores/archive/archive.ts';
+import type { Store } from '../../core/stores/store.ts';
 import { verifyStore } from '../../core/verify/verify.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { RestoreOptionValues } from '../commands/restore.ts';
@@ -15,8 +17,11 @@ import type { ExitCode } from '../exit-codes.ts';
 import { startProgress } from '../progress.ts';
 import { progressObserver } from '../run/run-progress.ts';
 import { problemsOf } from '../run/run-report.ts';
+import { lookAtTarget } from './look-at-target.ts';
 import { momentOf, openArchiveToRead, openTarget, type RestoreTarget, selectionOf } from './open-restore.ts';
 import { ProblemPrinter } from './print-problems.ts';
+import { repair } from './repair.ts';
+import { exitCodeOfRepair, jsonRepairSummary, repairSummaryLines } from './repair-report.ts';
 import {
   countDocument,
   countVerified,
@@ -52,10 +57,40 @@ export async function restore({ options, values }: RestoreArguments, context: Co
   });
   opened.defer(() => target.store.close());
   const part = await partOf(archive, wanted, options, context);
+  if (target.server !== undefined) {
+    const say = (line: string) => terminal.say(line);
+    const look = { force: options.force === true, say, signal: interruption };
+    await lookAtTarget(new ArchiveView(archive, part), target.server, look);
+  }
+  if (options.repair === true) return await repairTarget(archive, target, part, options, context);
   const report = await new Restore(archive, target, part, options, context).run();
   if (options.json === true) terminal.printJson(jsonSummary(report));
   else for (const line of summaryLines(report)) terminal.print(line);
   return exitCodeOfRestore(report);
+}
+
+async function repairTarget(
+  archive: Archive,
+  { server }: RestoreTarget,
+  part: Part,
+  options: RestoreOptionValues,
+  context: CommandContext,
+): Promise<ExitCode> {
+  const { terminal, interruption } = context;
+  const { dryRun = false, json = false } = options;
+  if (server === undefined) throw new MirrorError('configuration', '--repair needs a server: --to http://…');
+  const problems = new ProblemPrinter(terminal, json);
+  const concurrency = options.concurrency ?? defaultConcurrency;
+  const missingSince = momentOf(options.missingSince, 'start');
+  const done = await repair({ archive, server, part, missingSince, concurrency, dryRun, problems }, context);
+  const again = options.verify === true && !done.interrupted;
+  const verified = again
+    ? await verifyRestored(new ArchiveView(archive, part), server, problems, interruption)
+    : undefined;
+  const report = { ...done, verified };
+  if (json) terminal.printJson(jsonRepairSummary(report));
+  else for (const line of repairSummaryLines(report)) terminal.print(line);
+  return exitCodeOfRepair(report);
 }
 
 /** What of the archive is restored. */
@@ -105,7 +140,10 @@ class Restore {
     const { end, removed } = await this.#copy(dryRun);
     const goesOn = !dryRun && !end.interrupted && end.stoppedBy === undefined && end.withdrawn.size === 0;
     const documents = goesOn ? await this.#documents() : undefined;
-    const verified = goesOn && verify ? await this.#verify() : undefined;
+    const verified =
+      goesOn && verify
+        ? await verifyRestored(this.#view(), this.#target.store, this.#problems, this.#context.interruption)
+        : undefined;
     return {
       dryRun,
       archive: this.#archive.name,
@@ -159,19 +197,24 @@ class Restore {
     return counts;
   }
 
-  async #verify(): Promise<VerifiedCounts> {
-    const { interruption } = this.#context;
-    let counts = nothingVerified;
-    for await (const one of verifyStore(readBack(this.#view(), this.#target.store))) {
-      counts = countVerified(counts, one);
-      this.#problems.verified(one, this.#target.store.name);
-      if (interruption.aborted) break;
-    }
-    return counts;
-  }
-
   #view(onRemoved?: () => void): ArchiveView {
     const { at, only, includeRemoved } = this.#part;
     return new ArchiveView(this.#archive, { at, only, includeRemoved, onRemoved });
   }
+}
+
+/** Reads back and hashes what a view of the archive promises. */
+async function verifyRestored(
+  view: ArchiveView,
+  target: Store,
+  problems: ProblemPrinter,
+  interruption: AbortSignal,
+): Promise<VerifiedCounts> {
+  let counts = nothingVerified;
+  for await (const one of verifyStore(readBack(view, target))) {
+    counts = countVerified(counts, one);
+    problems.verified(one, target.name);
+    if (interruption.aborted) break;
+  }
+  return counts;
 }

@@ -1,8 +1,10 @@
 /** What `run` prints: a line for each instance that could not be mirrored, and the summary, as text and as JSON. */
+
+import type { ConflictPolicy } from '../../core/conflicts/policy.ts';
 import type { CopyResult, Destination, OutcomeKind } from '../../core/copy/outcome.ts';
-import type { MirrorError } from '../../core/errors.ts';
+import { MirrorError } from '../../core/errors.ts';
 import type { MirrorRunEnd } from '../../core/mirror/run-mirror.ts';
-import type { OutcomeCounts } from '../../core/mirror/summary.ts';
+import { noOutcomes, type OutcomeCounts } from '../../core/mirror/summary.ts';
 import { type ExitCode, exitCodeOf } from '../exit-codes.ts';
 import { formatBytes, formatCount, formatDuration } from '../format.ts';
 
@@ -19,6 +21,8 @@ export interface JsonCounts {
 /** An instance that did not arrive at a destination. */
 export interface Problem {
   readonly type: 'problem';
+  /** `study` where the id is that of a study whose document did not arrive. */
+  readonly level?: 'study';
   readonly id: string;
   readonly destination: string;
   readonly outcome: OutcomeKind;
@@ -43,6 +47,8 @@ export interface RunSummary extends JsonCounts {
     /** Why the destination could not be served to the end. */
     readonly withdrawn: Reason | undefined;
   })[];
+  /** Studies whose documents differed somewhere, by what became of them. */
+  readonly documents: JsonCounts;
   readonly bytesCopied: number;
   /** Ids that a destination holds and the source does not; they are left alone. */
   readonly notAtSource: number;
@@ -56,9 +62,12 @@ export interface RunSummary extends JsonCounts {
 const problematic: readonly OutcomeKind[] = ['conflict', 'rejected', 'failed'];
 
 /** The problems of one instance: none, or one for each destination that did not get it. */
-export function problemsOf({ id, outcomes }: CopyResult): readonly Problem[] {
+export function problemsOf(
+  { id, outcomes }: { readonly id: string; readonly outcomes: CopyResult['outcomes'] },
+  conflicts: ConflictPolicy = 'report',
+): readonly Problem[] {
   return outcomes
-    .filter(({ kind }) => problematic.includes(kind))
+    .filter(({ kind }) => problematic.includes(kind) && !(kind === 'conflict' && conflicts === 'keep-target'))
     .map(({ destination, kind, error }) => ({
       type: 'problem',
       id,
@@ -74,7 +83,19 @@ export function problemLine({ outcome, id, destination, code, reason }: Problem)
   return `${outcome}  ${id}  ${destination}  ${reason ?? 'no reason known'} (${code ?? 'unknown'})`;
 }
 
-export interface RunFacts {
+/** What a run makes of conflicts and deletions, and what became of the study documents. */
+export interface RunPolicies {
+  /** What becomes of conflicts; `keep-target` makes them no failure. */
+  readonly conflicts: ConflictPolicy;
+  readonly deletions: 'off' | 'propagate';
+  /** Studies by the worst that happened to their document. */
+  readonly documentCounts: OutcomeCounts;
+}
+
+/** Instances only, conflicts reported, nothing deleted. */
+export const plainPolicies: RunPolicies = { conflicts: 'report', deletions: 'off', documentCounts: noOutcomes() };
+
+export interface RunFacts extends RunPolicies {
   readonly source: string;
   readonly destinations: readonly Destination[];
   readonly dryRun: boolean;
@@ -92,28 +113,43 @@ export function summarize(end: MirrorRunEnd, facts: RunFacts): RunSummary {
     destinations: facts.destinations.map((destination) => ({
       name: destination.store.name,
       role: destination.role,
-      ...jsonCounts(summary.destinations.get(destination.store.name) ?? noCounts),
+      ...jsonCounts(summary.destinations.get(destination.store.name) ?? noOutcomes()),
       withdrawn: reasonOf(withdrawn.get(destination)),
     })),
+    documents: jsonCounts(facts.documentCounts),
     bytesCopied: summary.bytesCopied,
     notAtSource: summary.notAtSource,
     durationMs: Math.round(facts.durationMs),
     interrupted,
     stoppedBy: reasonOf(end.stoppedBy),
-    exitCode: exitCodeOfRun(end),
+    exitCode: exitCodeOfRun(end, facts),
   };
 }
 
-/** The exit code of a run: an interruption, a server that refused us, then what became of the instances. */
-export function exitCodeOfRun({ summary, withdrawn, stoppedBy, interrupted }: MirrorRunEnd): ExitCode {
+/** The exit code of a run: an interruption, a server that refused us, the guard, then what became of everything. */
+export function exitCodeOfRun(
+  { summary, withdrawn, stoppedBy, interrupted, deletions: verdict }: MirrorRunEnd,
+  { conflicts, deletions, documentCounts }: RunPolicies = plainPolicies,
+): ExitCode {
   const { conflicting, rejected, failed } = jsonCounts(summary.instances);
-  const stop = stoppedBy ?? withdrawn.values().next().value;
-  return exitCodeOf({ conflicting, rejected, failed, interrupted, stoppedBy: stop });
+  const guarded = deletions === 'propagate' && verdict?.kind === 'guarded';
+  const stop = stoppedBy ?? withdrawn.values().next().value ?? (guarded ? guardError(verdict.reason) : undefined);
+  return exitCodeOf({
+    conflicting: conflicts === 'keep-target' ? 0 : conflicting,
+    rejected: rejected + documentCounts.rejected,
+    failed: failed + documentCounts.failed,
+    interrupted,
+    stoppedBy: stop,
+  });
+}
+
+function guardError(reason: string): MirrorError {
+  return new MirrorError('deletion-guard', `${reason}; nothing was deleted`);
 }
 
 /** The summary as lines of text. */
 export function summaryLines(summary: RunSummary): readonly string[] {
-  const { dryRun, bytesCopied, durationMs, destinations, notAtSource, interrupted, stoppedBy } = summary;
+  const { dryRun, bytesCopied, durationMs, destinations, documents, notAtSource, interrupted, stoppedBy } = summary;
   const rate = durationMs > 0 ? `, ${formatBytes((bytesCopied / durationMs) * 1000)}/s` : '';
   const amount = dryRun
     ? formatBytes(bytesCopied)
@@ -121,7 +157,8 @@ export function summaryLines(summary: RunSummary): readonly string[] {
   return [
     `${countsText(summary, dryRun)} (${amount})`,
     ...destinations.map((one) => `  ${one.role} ${one.name}: ${countsText(one, dryRun)}`),
-    ...(notAtSource > 0 ? [`${formatCount(notAtSource)} not at the source; left where they are`] : []),
+    ...(countOfJson(documents) > 0 ? [`  study documents: ${countsText(documents, dryRun)}`] : []),
+    ...(notAtSource > 0 ? [`${formatCount(notAtSource)} not at the source`] : []),
     ...destinations.flatMap(({ name, withdrawn }) =>
       withdrawn === undefined ? [] : [`${name} was left out: ${withdrawn.reason} (${withdrawn.code})`],
     ),
@@ -142,7 +179,9 @@ function countsText(counts: JsonCounts, dryRun: boolean): string {
   ].join(', ');
 }
 
-const noCounts: OutcomeCounts = { copied: 0, 'already-equal': 0, vanished: 0, conflict: 0, rejected: 0, failed: 0 };
+function countOfJson(counts: JsonCounts): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
+}
 
 function jsonCounts(counts: OutcomeCounts): JsonCounts {
   const { copied, vanished, rejected, failed } = counts;

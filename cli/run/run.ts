@@ -1,10 +1,14 @@
 /** The work of `run`: opens the stores, mirrors, reports. */
 import type { z } from 'zod';
 import { loadConfiguration } from '../../core/config/load.ts';
-import type { CopyResult } from '../../core/copy/outcome.ts';
+import { replaceConflicts } from '../../core/conflicts/settle.ts';
+import { archiveOf, documentSyncOf, removalPartsOf } from '../../core/mirror/parts.ts';
 import { runMirror } from '../../core/mirror/run-mirror.ts';
+import { noOutcomes } from '../../core/mirror/summary.ts';
 import type { WakeUp } from '../../core/mirror/wake-up.ts';
 import { opennessAt } from '../../core/schedule/blackouts.ts';
+import { Limitations } from '../../core/studies/limitations.ts';
+import type { StudySyncResult } from '../../core/studies/sync-study.ts';
 import { parseArchive } from '../archive-argument.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { runOptionValues } from '../commands/run.ts';
@@ -13,8 +17,10 @@ import { resolveMirror } from '../named-mirror.ts';
 import { openMirror } from '../open-mirror.ts';
 import { startProgress } from '../progress.ts';
 import type { Terminal } from '../terminal.ts';
+import { deletionPolicyOf, tellDeletions } from './run-deletions.ts';
+import { lookAtTargets } from './run-preflight.ts';
 import { progressObserver } from './run-progress.ts';
-import { exitCodeOfRun, problemLine, problemsOf, summarize, summaryLines } from './run-report.ts';
+import { type Problem, problemLine, problemsOf, summarize, summaryLines } from './run-report.ts';
 
 export interface RunArguments {
   readonly source: string;
@@ -51,6 +57,13 @@ export async function run(
     signal: interruption,
     warn: (line) => terminal.warn(line),
   });
+  await lookAtTargets(mirror, options, terminal, interruption);
+  const limitations = new Limitations(({ message }) => terminal.warn(message));
+  const documents = options.instancesOnly
+    ? undefined
+    : documentSyncOf(mirror, limitations, documentProblems(terminal, json));
+  const archive = archiveOf(mirror.destinations)?.store;
+  const settle = { source: mirror.source, archive, limitations, signal: interruption };
   const startedAtMs = performance.now();
   const progress = progressObserver(startProgress(terminal));
   const end = await runMirror({
@@ -61,6 +74,9 @@ export async function run(
     destinations: mirror.destinations,
     concurrency: options.concurrency ?? named.concurrency ?? defaultConcurrency,
     dryRun,
+    documents,
+    settleConflicts: options.conflicts === 'replace' ? replaceConflicts(settle) : undefined,
+    ...removalPartsOf(mirror, deletionPolicyOf(options, mirror, terminal)),
     watch: watch ? { pollMs: named.pollMs ?? pollMs, reconcileMs } : undefined,
     wakeUp,
     draining: interruption,
@@ -68,20 +84,40 @@ export async function run(
       ...progress,
       onResult: (result) => {
         progress.onResult?.(result);
-        printProblems(result, terminal, json);
+        printProblems(problemsOf(result, options.conflicts), terminal, json);
       },
     },
   });
-  const facts = { source: mirror.source.name, destinations: mirror.destinations, dryRun };
+  tellDeletions(end.deletions, options, terminal);
+  const { conflicts, deletions } = options;
+  const documentCounts = documents?.counts ?? noOutcomes();
+  const facts = {
+    source: mirror.source.name,
+    destinations: mirror.destinations,
+    dryRun,
+    conflicts,
+    deletions,
+    documentCounts,
+  };
   const summary = summarize(end, { ...facts, durationMs: performance.now() - startedAtMs });
   if (json) terminal.printJson(summary);
   else for (const line of summaryLines(summary)) terminal.print(line);
-  return exitCodeOfRun(end);
+  return summary.exitCode;
 }
 
-function printProblems(result: CopyResult, terminal: Terminal, json: boolean): void {
-  for (const problem of problemsOf(result)) {
+function printProblems(problems: readonly Problem[], terminal: Terminal, json: boolean): void {
+  for (const problem of problems) {
     if (json) terminal.printJson(problem);
     else terminal.print(problemLine(problem));
   }
+}
+
+function documentProblems(terminal: Terminal, json: boolean): (result: StudySyncResult) => void {
+  return ({ studyId, outcomes }) => {
+    printProblems(
+      problemsOf({ id: studyId, outcomes }, 'report').map((problem) => ({ ...problem, level: 'study' })),
+      terminal,
+      json,
+    );
+  };
 }

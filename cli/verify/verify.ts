@@ -1,14 +1,12 @@
 /** The work of `verify`: reads back, tells what is damaged, mends. */
 import type { z } from 'zod';
-import { defaultBudget } from '../../core/copy/copy-instance.ts';
 import { MirrorError } from '../../core/errors.ts';
 import { secretResolver } from '../../core/secrets/resolve-secret.ts';
 import { secretsManagerFetcher } from '../../core/secrets/secrets-manager.ts';
-import { openArchive } from '../../core/stores/archive/archive.ts';
+import { type Archive, openArchive } from '../../core/stores/archive/archive.ts';
 import type { Store } from '../../core/stores/store.ts';
-import { type Mended, mendInstance } from '../../core/verify/mend.ts';
 import { parseSubset } from '../../core/verify/subset.ts';
-import { type Verified, verifyStore } from '../../core/verify/verify.ts';
+import { verifyStore } from '../../core/verify/verify.ts';
 import { parseArchive } from '../archive-argument.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { verifyOptionValues } from '../commands/verify.ts';
@@ -16,7 +14,7 @@ import { type ExitCode, exitCodeOf } from '../exit-codes.ts';
 import { openServer, storageOf } from '../open-mirror.ts';
 import { startProgress } from '../progress.ts';
 import { serverOfUrl } from '../server-options.ts';
-import { putRightIn } from './put-right.ts';
+import { menderOf } from './mender.ts';
 import { VerifyReport } from './verify-report.ts';
 
 export interface VerifyArguments {
@@ -30,15 +28,19 @@ export async function verify(given: VerifyArguments, context: CommandContext): P
   const { options } = given;
   const subset = options.subset === undefined ? undefined : parseSubset(options.subset, Date.now() % 2 ** 32);
   await using opened = new AsyncDisposableStack();
-  const { verified, goodCopies } = await openStores(given, context, opened);
+  const { archive, verified, goodCopies } = await openStores(given, context, opened);
+  const warn = (line: string) => context.terminal.warn(line);
   const report = new VerifyReport(context.terminal, options.json === true);
   const show = startProgress(context.terminal);
   for (const store of verified) {
     const others = goodCopies.filter((other) => other !== store);
+    const mend =
+      options.repair === true
+        ? await menderOf(store, { goodCopies: others, archive, warn, signal: context.interruption })
+        : undefined;
     const reading = verifyStore(store, { subset, atOnce: options.concurrency, signal: context.interruption });
     for await (const result of reading) {
-      const mended = options.repair === true ? await mend(result, store, others, context.interruption) : undefined;
-      report.add(store.name, result, mended);
+      report.add(store.name, result, await mend?.(result));
       show(report.progress());
     }
   }
@@ -46,20 +48,8 @@ export async function verify(given: VerifyArguments, context: CommandContext): P
   return exitCodeOf(report.outcome());
 }
 
-const budget = defaultBudget();
-
-async function mend(
-  result: Verified,
-  store: Store,
-  goodCopies: readonly Store[],
-  signal: AbortSignal,
-): Promise<Mended | undefined> {
-  if (result.kind !== 'damaged' || result.md5 === undefined) return undefined;
-  const putRight = putRightIn(store);
-  return mendInstance(result.id, result.md5, { damaged: store, putRight, goodCopies, budget, signal });
-}
-
 interface NamedStores {
+  readonly archive: Archive | undefined;
   readonly verified: readonly Store[];
   readonly goodCopies: readonly Store[];
 }
@@ -69,8 +59,8 @@ async function openStores(
   { terminal, interruption: signal }: CommandContext,
   opened: AsyncDisposableStack,
 ): Promise<NamedStores> {
-  const archive = parseArchive(options.archive, options.endpoint);
-  if (archive === undefined && options.target === undefined) {
+  const place = parseArchive(options.archive, options.endpoint);
+  if (place === undefined && options.target === undefined) {
     throw new MirrorError('configuration', 'there is nothing to verify: name an --archive, a --target, or both');
   }
   const secrets = secretResolver({ fetchSecret: secretsManagerFetcher() });
@@ -81,12 +71,12 @@ async function openStores(
     opened.defer(() => store.close());
     return [store];
   };
-  const verified: Store[] = [];
-  if (archive !== undefined) {
-    const objects = storageOf(archive);
+  let archive: Archive | undefined;
+  if (place !== undefined) {
+    const objects = storageOf(place);
     opened.defer(() => objects.close());
-    verified.push(await openArchive(objects, { signal }));
+    archive = await openArchive(objects, { signal });
   }
-  verified.push(...(await server('target', options.target)));
-  return { verified, goodCopies: [...verified, ...(await server('source', options.source))] };
+  const verified = [...(archive === undefined ? [] : [archive]), ...(await server('target', options.target))];
+  return { archive, verified, goodCopies: [...verified, ...(await server('source', options.source))] };
 }

@@ -31,6 +31,7 @@ export function adviceRecord(
 ): Readonly<Record<string, unknown>> {
   const { behaviourChanges, vulnerabilities, remainingVulnerabilities, ...rest } = advice;
   return {
+    type: 'advice',
     found: {
       ...found,
       orthanc: found.orthanc === undefined ? undefined : formatVersion(found.orthanc),

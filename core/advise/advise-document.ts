@@ -3,6 +3,7 @@ import { behaviourChanges, vulnerabilities } from './behaviour-changes.ts';
 import { formatVersion } from './orthanc-version.ts';
 import { childCountHours, measuredInstances, postgresqlRevisions } from './plugin-revisions.ts';
 import {
+  hangingUpgrade,
   matrixDate,
   type SchemaUse,
   type SchemaVersion,
@@ -43,6 +44,9 @@ ${table(['Orthanc', ...schemaVersions.map(schemaName)], rows)}
   before silently. *–*: copy everything to a new server (\`orthanc-mirror run\`, or \`import\` of the storage folder).
 - \`Orthanc --upgrade\` exits when it is done. The steps 3 to 4 and 4 to 5 are SQL only; the step 5 to 6 reads every DICOM
   file again in one transaction, so it takes long and stops at a missing or unreadable file.
+- \`Orthanc --upgrade\` of a SQLite index never ends with 1.10.1 and 1.12.7 (tried; by the source also with the releases
+  between ${formatVersion(hangingUpgrade.first)} and ${formatVersion(hangingUpgrade.fixed)}): it waits for a lock that it holds itself. Upgrade with ${formatVersion(hangingUpgrade.lastBefore)} or ${formatVersion(hangingUpgrade.fixed)} (tried),
+  then start the release that you want.
 - A database that is newer than the program is refused.
 - Orthanc 0.3.0 and older wrote no version; other releases may corrupt such a database.`;
 }

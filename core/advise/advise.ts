@@ -14,6 +14,7 @@ import {
 import { type ReplicationSource, replicationSteps } from './replication-steps.ts';
 import {
   firstRobustAgainstColumns,
+  hangingUpgrade,
   type SchemaVersion,
   schemaRowOf,
   schemaUse,
@@ -88,6 +89,7 @@ function adviseUpgrade(found: FoundServer, wanted: WantedServer, asksForUpgrade:
   const { native } = schemaRowOf(wanted.orthanc);
   const rereads = native === 6;
   const program = `Orthanc ${formatVersion(wanted.orthanc)}`;
+  const upgrader = upgraderOf(wanted.orthanc);
   return {
     way: 'upgrade',
     because: `the database is of version ${found.schema}; ${program} uses version ${native} and can upgrade it`,
@@ -96,9 +98,9 @@ function adviseUpgrade(found: FoundServer, wanted: WantedServer, asksForUpgrade:
       '  npx orthanc-mirror backup --config /etc/orthanc --archive /backup/archive --passphrase-file FILE',
       ...(asksForUpgrade
         ? [
-            `run ${program} once with --upgrade; it upgrades and then exits:`,
+            `run Orthanc ${formatVersion(upgrader)} once with --upgrade; it upgrades and then exits:`,
             '  Orthanc --upgrade /etc/orthanc',
-            'start it as usual, then compare storage and index:',
+            `start ${program} as usual, then compare storage and index:`,
           ]
         : [`start ${program}: it upgrades silently, then compare storage and index:`]),
       '  npx orthanc-mirror audit --config /etc/orthanc',
@@ -111,10 +113,21 @@ function adviseUpgrade(found: FoundServer, wanted: WantedServer, asksForUpgrade:
         : []),
       'a missing or unreadable file, a full disk or an index without files ("StoreDicom": false) stops it: audit first',
       'there is no way back but the backup',
+      ...(upgrader === wanted.orthanc
+        ? []
+        : [`--upgrade of ${program} itself never ends: it waits for a lock that it holds; seen on 1.10.1 and 1.12.7`]),
       ...(found.storesDicom === false ? ['this server does not store DICOM files: the upgrade may be impossible'] : []),
     ],
     estimate: rereads ? estimateReread(found.instances, found.storedBytes) : undefined,
   };
+}
+
+/** The release that can do the upgrade for a wanted one: itself, or the nearest whose `--upgrade` ends. */
+function upgraderOf(wanted: SoftwareVersion): SoftwareVersion {
+  const { first, fixed, lastBefore } = hangingUpgrade;
+  if (isBefore(wanted, first) || !isBefore(wanted, fixed)) return wanted;
+  // A release before 1.11.3 could not write to what the newer one leaves behind.
+  return isBefore(wanted, firstRobustAgainstColumns) ? lastBefore : fixed;
 }
 
 type Replicate = (because: string, ...remarks: string[]) => DatabaseAdvice;

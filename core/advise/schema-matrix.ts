@@ -85,3 +85,15 @@ export const sqliteAdditions: readonly SqliteAddition[] = [
  * status `Failure`.
  */
 export const firstRobustAgainstColumns = version('1.11.3');
+
+/**
+ * Releases whose `--upgrade` of a SQLite index from version 3, 4 or 5 never ends: from `first` to before `fixed`. Tried
+ * on an index of version 5: 1.10.1 and 1.12.7 wait for ever for a lock that they hold themselves
+ * (SQLiteDatabaseWrapper::Upgrade takes its mutex and then begins a transaction, which takes it again); 1.9.1 and 1.13.0
+ * end. That the releases between behave like their neighbours is concluded from the source.
+ */
+export const hangingUpgrade = {
+  first: version('1.9.2'),
+  fixed: version('1.13.0'),
+  lastBefore: version('1.9.1'),
+} as const;

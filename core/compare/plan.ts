@@ -11,6 +11,8 @@ export interface PlanOptions extends CallOptions {
   readonly after?: InstanceId | undefined;
   /** Lists the ids that the archive remembers as removed from the source. */
   readonly removed?: ((options: InventoryOptions) => AsyncIterable<InventoryEntry>) | undefined;
+  /** Lists the ids that did not come from the source, so that they are not missing there. */
+  readonly imported?: ((options: InventoryOptions) => AsyncIterable<InventoryEntry>) | undefined;
 }
 
 /** What the comparison says of one id. */
@@ -26,28 +28,33 @@ export interface PlannedInstance {
   readonly onlyAt: readonly Destination[];
   /** Whether the archive remembers it as removed from the source. */
   readonly markedRemoved: boolean;
+  /** Whether the archive remembers that it came another way than from the source. */
+  readonly imported: boolean;
 }
 
 /** Compares the source with every destination; yields each id once, in ascending order. Downloads no instance. */
 export async function* planCopies(
   source: Store,
   destinations: readonly Destination[],
-  { after, removed, signal }: PlanOptions = {},
+  { after, removed = nothing, imported = nothing, signal }: PlanOptions = {},
 ): AsyncGenerator<PlannedInstance> {
   const stores = [source, ...destinations.map(({ store }) => store)];
   const inventories = stores.map((store) => store.inventory({ after, signal }));
-  if (removed !== undefined) inventories.push(removed({ after, signal }));
+  inventories.push(removed({ after, signal }), imported({ after, signal }));
   for await (const instance of mergeJoin(inventories)) yield planInstance(instance, destinations);
 }
 
-/** The decision for one id; pure. `held` is the source, the destinations in their order, and perhaps the removed. */
+async function* nothing(): AsyncGenerator<InventoryEntry> {}
+
+/** The decision for one id; pure. `held`: source, destinations in their order, and what was removed and imported. */
 export function planInstance({ id, held }: JoinedInstance, destinations: readonly Destination[]): PlannedInstance {
   const [atSource = [], ...atDestinations] = held;
   const entry = atSource[0];
   const markedRemoved = (atDestinations[destinations.length]?.length ?? 0) > 0;
+  const imported = (atDestinations[destinations.length + 1]?.length ?? 0) > 0;
   if (entry === undefined) {
     const onlyAt = destinations.filter((_, index) => (atDestinations[index]?.length ?? 0) > 0);
-    return { id, atSource: false, request: undefined, settled: [], onlyAt, markedRemoved };
+    return { id, atSource: false, request: undefined, settled: [], onlyAt, markedRemoved, imported };
   }
   const lacking: Destination[] = [];
   const undecided: Destination[] = [];
@@ -71,5 +78,5 @@ export function planInstance({ id, held }: JoinedInstance, destinations: readonl
   const { md5, sizeBytes } = entry;
   const open = lacking.length + undecided.length > 0;
   const request = open ? { id, md5, sizeBytes, lacking, undecided, settled } : undefined;
-  return { id, atSource: true, request, settled, onlyAt: [], markedRemoved };
+  return { id, atSource: true, request, settled, onlyAt: [], markedRemoved, imported };
 }

@@ -6,6 +6,7 @@ import { type Archive, openArchive } from '../stores/archive/archive.ts';
 import { FolderObjects } from '../stores/archive/folder-objects.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
 import { S3Objects } from '../stores/archive/s3-objects.ts';
+import type { EgressRules } from '../stores/orthanc/egress-guard.ts';
 import { type OrthancStore, openOrthancStore } from '../stores/orthanc/orthanc-store.ts';
 import { archivePrefixOf } from './archive-location.ts';
 import { type SourceReader, sourceReader } from './reader.ts';
@@ -18,6 +19,8 @@ export interface ConnectOptions {
   readonly secrets: SecretResolver;
   /** Bucket of archives that name none: the one of the stack. */
   readonly bucket?: string;
+  /** Which addresses servers may have; absent: any. */
+  readonly egress?: EgressRules;
   /** How many processes work for this mirror at once, which share the connections; default 1. */
   readonly processes?: number;
 }
@@ -27,6 +30,8 @@ export interface ConnectedMirror extends SourceReader {
   readonly source: OrthancStore;
   /** The targets in the order of the configuration, then the archive. */
   readonly destinations: readonly Destination[];
+  /** Those of them that are servers, with what only servers can. */
+  readonly targets: readonly { readonly destination: Destination; readonly store: OrthancStore }[];
   readonly archive: Archive | undefined;
   /** Frees all connections. Idempotent. */
   close(): Promise<void>;
@@ -45,12 +50,13 @@ export async function connectMirror(
   try {
     const source = await connectServer(sourceName(name), mirror.source, options);
     open.defer(() => source.close());
-    const destinations: Destination[] = [];
+    const targets: ConnectedMirror['targets'][number][] = [];
     for (const [targetName, server] of Object.entries(mirror.targets)) {
       const store = await connectServer(targetStoreName(name, targetName), server, options);
       open.defer(() => store.close());
-      destinations.push({ role: 'target', store });
+      targets.push({ destination: { role: 'target', store }, store });
     }
+    const destinations = targets.map(({ destination }) => destination);
     const archive = mirror.archive && (await connectArchive(name, mirror, mirror.archive, source, options));
     if (archive !== undefined) {
       open.defer(() => archive.close());
@@ -61,6 +67,7 @@ export async function connectMirror(
       source,
       ...sourceReader(source, mirror, options.processes),
       destinations,
+      targets,
       archive,
       close: () => opened.disposeAsync(),
     };
@@ -73,7 +80,7 @@ export async function connectMirror(
 async function connectServer(
   name: string,
   server: ServerConfiguration,
-  { secrets, processes = 1 }: ConnectOptions,
+  { secrets, egress, processes = 1 }: ConnectOptions,
 ): Promise<OrthancStore> {
   return openOrthancStore({
     name,
@@ -81,6 +88,7 @@ async function connectServer(
     authorization: credentialsOf(server, secrets),
     tls: await tlsMaterialOf(server, secrets),
     maxConnections: connectionsPerProcess(server, processes),
+    egress,
   });
 }
 

@@ -7,6 +7,8 @@ const functionEnvironmentSchema = z.object({
   ORTHANC_MIRROR_BUCKET: z.string().min(1),
   ORTHANC_MIRROR_QUEUE_URL: z.url(),
   ORTHANC_MIRROR_DEAD_LETTER_QUEUE_URL: z.url(),
+  /** Name of the bucket in which files arrive; only the function that takes them in gets it. */
+  ORTHANC_MIRROR_INBOX_BUCKET: z.string().min(1).optional(),
 });
 
 /** What the Lambda service itself sets. */

@@ -3,8 +3,11 @@
  * The descriptions in here become `docs/configuration.md`.
  */
 import { z } from 'zod';
+import { conflictPolicies, defaultConflictPolicy } from '../conflicts/policy.ts';
+import { defaultDeletionLimits } from '../deletions/missing.ts';
 import { filterSchema } from '../filters/filter-schema.ts';
 import { scheduleSchema } from '../schedule/schedule-schema.ts';
+import { cloudSchema } from './cloud-schema.ts';
 import { serverSchema } from './server-schema.ts';
 
 /** How a mirror or a target may be called; such names appear in logs, metrics, messages and keys. */
@@ -60,6 +63,38 @@ const followSchema = z
   })
   .describe('How the change feed of the source is followed.');
 
+const deletionsSchema = z
+  .strictObject({
+    mode: z
+      .enum(['off', 'propagate'])
+      .default('off')
+      .describe('Whether targets follow deletions; the archive never does.'),
+    maxCount: z
+      .int()
+      .min(0)
+      .default(defaultDeletionLimits.maxCount)
+      .describe('More instances than this at once are an accident: nothing is deleted.'),
+    maxPercent: z
+      .number()
+      .min(0)
+      .max(100)
+      .default(defaultDeletionLimits.maxPercent)
+      .describe('The same as a share of what the source holds.'),
+    graceHours: z
+      .number()
+      .min(0)
+      .default(defaultDeletionLimits.graceMs / 3_600_000)
+      .describe('An instance must be missing for so long, and in two complete comparisons in a row.'),
+  })
+  .describe('What is done about instances that the source deleted.');
+
+const verifySchema = z
+  .strictObject({
+    archive: z.boolean().default(true).describe('Read the archive back.'),
+    targets: z.boolean().default(true).describe('Read the targets back.'),
+  })
+  .describe('What the cloud stack reads back and hashes, a share each hour, everything within 30 days.');
+
 const mirrorSchema = z
   .strictObject({
     source: serverSchema.describe('The server that is mirrored. It is only read.'),
@@ -75,6 +110,12 @@ const mirrorSchema = z
       .default(16)
       .describe('Most instances that one process copies at once; in the cloud, `cloud.transfer.batchSize` says it.'),
     follow: followSchema.prefault({}),
+    conflicts: z
+      .enum(conflictPolicies)
+      .default(defaultConflictPolicy)
+      .describe('What to do where a target holds other bytes under the same id; the archive keeps both versions.'),
+    deletions: deletionsSchema.prefault({}),
+    verify: verifySchema.prefault({}),
     schedule: scheduleSchema.optional(),
     filter: filterSchema.optional(),
     megabitsPerSecond: z
@@ -91,100 +132,6 @@ const mirrorSchema = z
     }
   });
 export type MirrorConfiguration = z.output<typeof mirrorSchema>;
-
-const memorySchema = z.int().min(256).max(10_240);
-const timeoutSchema = z.int().min(30).max(900);
-
-const transferFunctionSchema = z
-  .strictObject({
-    memoryMiB: memorySchema
-      .default(1024)
-      .describe('Memory of the function, which also decides its share of a processor.'),
-    timeoutSeconds: timeoutSchema
-      .default(300)
-      .describe('The function is ended after this time; it starts no new copy shortly before.'),
-    batchSize: z.int().min(1).max(100).default(10).describe('Most messages that one invocation gets.'),
-    maxConcurrency: z
-      .int()
-      .min(2)
-      .max(1000)
-      .default(5)
-      .describe('Most invocations at once: bounds the load on the servers.'),
-    maxReceiveCount: z
-      .int()
-      .min(1)
-      .max(1000)
-      .default(8)
-      .describe('After so many tries an instance goes to the dead-letter queue, with its reason.'),
-    firstRetrySeconds: z
-      .int()
-      .min(1)
-      .max(900)
-      .default(15)
-      .describe('Longest wait before the second try; it doubles with every further one, up to `lastRetrySeconds`.'),
-    lastRetrySeconds: z.int().min(1).max(43_200).default(3600).describe('Longest wait between two tries.'),
-    pauseSeconds: z
-      .int()
-      .min(1)
-      .max(3600)
-      .default(60)
-      .describe(
-        'How long a mirror leaves a server alone that is away or refuses everybody, before it asks again. The other servers and the archive are served meanwhile.',
-      ),
-    graceMinutes: z
-      .int()
-      .min(1)
-      .max(1440)
-      .default(30)
-      .describe(
-        'Messages wait so long for a server that is away; after that a complete comparison finds what it missed, when it is back.',
-      ),
-  })
-  .describe('The function that copies instances.');
-
-const schedulerFunctionSchema = z
-  .strictObject({
-    memoryMiB: memorySchema.default(1024).describe('Memory of the function.'),
-    timeoutSeconds: timeoutSchema
-      .default(300)
-      .describe('The function is ended after this time; the next one goes on where it was.'),
-  })
-  .describe('The function that follows the sources and fills the queue.');
-
-/** The retention periods that CloudWatch Logs knows. */
-const logRetentionDays = [
-  1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
-];
-
-const cloudSchema = z
-  .strictObject({
-    stackName: z
-      .string()
-      .regex(/^[A-Za-z][A-Za-z0-9-]{0,127}$/)
-      .default('OrthancMirror')
-      .describe('Name of the CloudFormation stack.'),
-    account: z
-      .string()
-      .regex(/^\d{12}$/)
-      .optional()
-      .describe('AWS account of the stack. Absent: the one of the credentials at deployment.'),
-    region: z
-      .string()
-      .regex(/^[a-z]{2}(?:-[a-z]+)+-\d$/)
-      .optional()
-      .describe('AWS region of the stack. Absent: the one of the credentials at deployment.'),
-    transfer: transferFunctionSchema.prefault({}),
-    scheduler: schedulerFunctionSchema.prefault({}),
-    logRetentionDays: z.literal(logRetentionDays).default(90).describe('Days after which log lines are deleted.'),
-    allowPlainHttp: z
-      .boolean()
-      .default(false)
-      .describe(
-        'Allow servers with http:// addresses, to which patient data and passwords travel unencrypted. Loopback addresses are always allowed.',
-      ),
-  })
-  .describe('How the cloud stack is built. Without it, the defaults hold.');
-export type CloudConfiguration = z.output<typeof cloudSchema>;
 
 /** The whole configuration. */
 export const configurationSchema = z.strictObject({

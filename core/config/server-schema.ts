@@ -8,7 +8,8 @@ const secretsManagerName = z
   })
   .describe('Name or ARN of a secret in AWS Secrets Manager. The ARN is needed when the secret is of another account.');
 
-const inSecretsManager = z.strictObject({
+/** A secret in AWS Secrets Manager, the only place that functions in the cloud can read. */
+export const inSecretsManagerSchema = z.strictObject({
   secretsManager: secretsManagerName,
   key: z.string().min(1).optional().describe('The secret is a JSON object: use this one of its fields.'),
   kmsKey: z
@@ -36,7 +37,7 @@ const inEnvironment = z.strictObject({
 
 /** Where a secret lies. The secret itself never stands in the configuration. */
 export const secretRefSchema = z
-  .union([inSecretsManager, inFile, inEnvironment], {
+  .union([inSecretsManagerSchema, inFile, inEnvironment], {
     error:
       'must say where the secret lies: {"secretsManager": "name"}, {"file": "path"} or {"env": "NAME"}; the secret itself never stands in the configuration',
   })
@@ -48,7 +49,7 @@ const pemSchema = z
     [
       z.strictObject({ pem: z.string().startsWith('-----BEGIN ').describe('The certificate itself, in PEM.') }),
       inFile,
-      inSecretsManager,
+      inSecretsManagerSchema,
     ],
     {
       error:

@@ -1,7 +1,7 @@
 /** What a server deletes with an instance, and whether it can be written again. Pure. */
 import type { InstanceId, OrthancId } from '../identifiers.ts';
 import type { OrthancCapabilities } from '../stores/orthanc/capabilities.ts';
-import type { ResourceContent, StudyDocument } from '../studies/study-document.ts';
+import { hasNamedMetadata, type ResourceContent, type StudyDocument } from '../studies/study-document.ts';
 
 export interface Destroyed {
   /** The instance, and each of its parents that has no other child (Orthanc deletes empty parents). */
@@ -30,7 +30,7 @@ export function reasonAgainst(destroyed: Destroyed, capabilities: OrthancCapabil
   }
   if (capabilities.hasMd5 === false)
     return 'it keeps no hashes (StoreMD5ForAttachments off), which are needed to prove it';
-  if (destroyed.contents.some(({ namedMetadata }) => Object.keys(namedMetadata).length > 0)) {
+  if (hasNamedMetadata(destroyed.contents)) {
     return 'it holds user metadata by a name whose number it does not tell, which could not be written again';
   }
   if (destroyed.study && !capabilities.hasPatientLevel) {

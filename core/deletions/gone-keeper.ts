@@ -76,8 +76,9 @@ export class GoneKeeper {
     return verdict;
   }
 
-  /** Whether something is left to do: what the archive noted and no target holds is settled. */
-  #concerns({ onlyAt, markedRemoved }: PlannedInstance): boolean {
+  /** Whether something is left to do: what the archive noted and no target holds is settled; what was imported never was at the source. */
+  #concerns({ onlyAt, markedRemoved, imported }: PlannedInstance): boolean {
+    if (imported) return false;
     const atTarget = onlyAt.some(({ role }) => role === 'target');
     return (this.#options.deletesAtTargets && atTarget) || (onlyAt.length > 0 && !markedRemoved);
   }

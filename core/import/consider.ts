@@ -1,7 +1,7 @@
 /** Looks at one found file, and at everything in it: which instances it brings, and what is to be reported of it. */
 import type { OrthancEncoding } from '../dicom/charset.ts';
 import { isMirrorError } from '../errors.ts';
-import type { Found, FoundAt, StorageRole, Walked } from './found.ts';
+import type { Found, FoundAt, ImportSource, StorageRole, Walked } from './found.ts';
 import type { FoundInstance } from './found-instances.ts';
 import { type Identified, identify } from './identify.ts';
 import { expect, type InstanceVerdict, judgeError, judgeInstance, judgeOther, refused } from './judge.ts';
@@ -13,6 +13,8 @@ import { type Leaf, type UnfoldContext, unfold } from './unfold.ts';
 /** What one file gives. */
 export type Considered =
   | { readonly kind: 'line'; readonly line: ReportLine }
+  /** Files may be hidden behind it: what was found is not all. */
+  | { readonly kind: 'obstacle'; readonly line: ReportLine }
   | { readonly kind: 'instance'; readonly instance: FoundInstance };
 
 export interface ConsiderContext extends UnfoldContext {
@@ -24,8 +26,10 @@ export interface ConsiderContext extends UnfoldContext {
 /** Considers one step of the walk. Everything it yields as an instance has bytes to be released by who takes it. */
 export async function* consider(walked: Walked, context: ConsiderContext): AsyncGenerator<Considered> {
   if (walked.kind === 'obstacle') {
-    const { at, what, mayHideFiles } = walked;
-    yield { kind: 'line', line: mayHideFiles ? refused(at, what) : { ...at, outcome: 'not-dicom', what } };
+    const { at, what, hides } = walked;
+    yield hides === undefined
+      ? { kind: 'line', line: { ...at, outcome: 'not-dicom', what } }
+      : { kind: 'obstacle', line: refused(at, what, hides) };
     return;
   }
   const { found } = walked;
@@ -44,7 +48,22 @@ export async function* consider(walked: Walked, context: ConsiderContext): Async
 }
 
 /** A file that was put off for its lack of pixel data, and turned out to be an instance of its own. */
-export async function* considerAgain(found: Found, context: ConsiderContext): AsyncGenerator<Considered> {
+export async function* considerAgain(
+  reference: string,
+  at: FoundAt,
+  source: ImportSource,
+  context: ConsiderContext,
+): AsyncGenerator<Considered> {
+  let found: Found;
+  try {
+    found = await source.again(reference);
+  } catch (error) {
+    if (!isMirrorError(error)) {
+      throw error;
+    }
+    yield lineOf(judgeError(at, error));
+    return;
+  }
   yield* consider({ kind: 'file', found: { ...found, storage: undefined } }, context);
 }
 
@@ -106,7 +125,7 @@ function considerIdentified(
     case 'dicomdir':
       return lineOf({ ...at, outcome: 'not-dicom', what: 'dicomdir' });
     case 'unfit':
-      return lineOf(refused(at, identified.reason));
+      return lineOf(refused(at, identified.reason, identified.code));
     case 'instance':
       break;
   }
@@ -127,12 +146,12 @@ function considerIdentified(
 }
 
 function toImport(
-  { at, bytes }: Found,
+  { at, bytes, reference }: Found,
   { header, md5, sizeBytes }: Extract<Identified, { kind: 'instance' }>,
   { id, note }: Extract<InstanceVerdict, { kind: 'import' }>,
 ): FoundInstance {
   const otherIds = [header.instanceId, ...header.otherInstanceIds].filter((each) => each !== id);
-  return { id, md5, sizeBytes, bytes, at, otherIds, ...(note === undefined ? {} : { note }) };
+  return { id, md5, sizeBytes, bytes, at, reference, otherIds, ...(note === undefined ? {} : { note }) };
 }
 
 function expectationOf(at: FoundAt, storage: StorageRole | undefined, context: ConsiderContext) {

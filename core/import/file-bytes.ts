@@ -49,11 +49,11 @@ export async function openForReading(path: Buffer): Promise<FileHandle> {
   }
 }
 
-/** Reads `sizeBytes` bytes from the beginning of an open file. Throws `body-short` if it has become shorter. */
-export async function* readHandle(handle: FileHandle, sizeBytes: number): AsyncGenerator<Uint8Array> {
+/** Reads `sizeBytes` bytes of an open file from `start` on. Throws `body-short` if it has become shorter. */
+export async function* readHandle(handle: FileHandle, sizeBytes: number, start = 0): AsyncGenerator<Uint8Array> {
   for (let position = 0; position < sizeBytes; ) {
     const wanted = Math.min(chunkBytes, sizeBytes - position);
-    const { bytesRead, buffer } = await readAt(handle, wanted, position);
+    const { bytesRead, buffer } = await readAt(handle, wanted, start + position);
     if (bytesRead === 0) {
       throw new MirrorError('body-short', 'a file became shorter while it was read; run again when it is complete');
     }

@@ -11,6 +11,8 @@ export interface FoundInstance {
   readonly sizeBytes: number;
   readonly bytes: RereadableBytes;
   readonly at: FoundAt;
+  /** By which the source finds the file again; `undefined` for members of archives. */
+  readonly reference: string | undefined;
   readonly note?: string;
   /** Ids that a server may give it instead. */
   readonly otherIds: readonly InstanceId[];

@@ -2,6 +2,8 @@
  * What an import finds: files, objects of a bucket, and members of archives, as bytes that can be read again.
  */
 
+import type { ErrorCode } from '../errors.ts';
+
 /** Bytes that can be read as often as needed, each time from their beginning. */
 export interface RereadableBytes {
   /** `undefined` where only reading tells. */
@@ -73,8 +75,8 @@ export interface Obstacle {
   readonly at: FoundAt;
   /** What it is, in one phrase. */
   readonly what: string;
-  /** Whether DICOM files may be hidden behind it, so that the import is not complete. */
-  readonly mayHideFiles: boolean;
+  /** The error that hides files, so that what is found is not all; `undefined` if nothing can be behind it. */
+  readonly hides: ErrorCode | undefined;
 }
 
 /** @returns where a path of raw bytes is, readable and without loss. */

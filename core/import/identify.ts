@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 import type { OrthancEncoding } from '../dicom/charset.ts';
 import type { StructureFault } from '../dicom/data-set-parser.ts';
 import { type DicomHeader, type DicomReading, readDicom } from '../dicom/dicom-header.ts';
-import { isMd5, type Md5 } from '../identifiers.ts';
+import type { ErrorCode } from '../errors.ts';
+import type { Md5 } from '../identifiers.ts';
 import type { RereadableBytes } from './found.ts';
 
 /** A DICOM file that can be imported, or the reason why not. */
@@ -11,7 +12,7 @@ export type Identified =
   | { readonly kind: 'instance'; readonly header: DicomHeader; readonly md5: Md5; readonly sizeBytes: number }
   | { readonly kind: 'dicomdir' }
   /** It begins like DICOM, but cannot be an instance. */
-  | { readonly kind: 'unfit'; readonly reason: string };
+  | { readonly kind: 'unfit'; readonly reason: string; readonly code: ErrorCode };
 
 const faultReasons: Readonly<Record<StructureFault, string>> = {
   cut: 'it ends amid an element: it is cut, or bytes were added; get it again from a backup or the modality',
@@ -34,8 +35,7 @@ export async function identify(
     }
   }
   const reading = await readDicom(hashed(), defaultEncoding === undefined ? {} : { defaultEncoding });
-  const md5 = hash.digest('hex');
-  return isMd5(md5) ? verdict(reading, md5, sizeBytes) : { kind: 'unfit', reason: 'no hash' };
+  return verdict(reading, hash.digest('hex') as Md5, sizeBytes);
 }
 
 function verdict(reading: DicomReading, md5: Md5, sizeBytes: number): Identified {
@@ -43,18 +43,23 @@ function verdict(reading: DicomReading, md5: Md5, sizeBytes: number): Identified
     case 'dicomdir':
       return { kind: 'dicomdir' };
     case 'not-dicom':
-      return { kind: 'unfit', reason: 'the file begins like DICOM, but has no meta header that can be read' };
-    case 'without-uids':
       return {
         kind: 'unfit',
-        reason:
-          reading.fault === undefined
-            ? 'a study, series or SOP instance UID is missing or empty'
-            : faultReasons[reading.fault],
+        reason: 'the file begins like DICOM, but has no meta header that can be read',
+        code: 'source-corrupt',
       };
+    case 'without-uids':
+      return reading.fault === undefined
+        ? { kind: 'unfit', reason: 'a study, series or SOP instance UID is missing or empty', code: 'not-dicom' }
+        : faulty(reading.fault);
     case 'instance':
       return reading.fault === undefined
         ? { kind: 'instance', header: reading.header, md5, sizeBytes }
-        : { kind: 'unfit', reason: faultReasons[reading.fault] };
+        : faulty(reading.fault);
   }
+}
+
+function faulty(fault: StructureFault): Identified {
+  const code = fault === 'nested-too-deeply' ? 'refused' : 'source-corrupt';
+  return { kind: 'unfit', reason: faultReasons[fault], code };
 }

@@ -9,17 +9,18 @@ import { type CopyRequest, decide } from '../copy/decide.ts';
 import type { CopyResult, Destination, DestinationOutcome } from '../copy/outcome.ts';
 import type { OrthancEncoding } from '../dicom/charset.ts';
 import { isMirrorError, type MirrorError } from '../errors.ts';
-import { type ConsiderContext, type Considered, consider, considerAgain } from './consider.ts';
+import type { ConsiderContext, Considered } from './consider.ts';
 import { defaultExpansionLimits, type ExpansionLimits } from './expansion-limits.ts';
-import type { ImportSource, Walked } from './found.ts';
+import { Expectations } from './expectations.ts';
+import { findInstances } from './find-instances.ts';
+import type { ImportSource } from './found.ts';
 import { type FoundInstance, FoundInstances } from './found-instances.ts';
 import { HoldingPlace } from './holding-place.ts';
 import { refused } from './judge.ts';
-import { mergeConcurrently } from './merge.ts';
 import type { MasterKeys } from './object-encryption.ts';
 import { idAt, settleOtherIds } from './other-ids.ts';
 import { linesOf } from './outcome-lines.ts';
-import { type PutOffFile, PutOffFiles } from './put-off.ts';
+import { PutOffFiles } from './put-off.ts';
 import { ImportCounts, type ImportSummary, type ReportLine } from './report.ts';
 import type { StorageIndex } from './storage-index.ts';
 
@@ -63,6 +64,7 @@ class ImportRun {
   readonly #found: FoundInstances;
   readonly #counts = new ImportCounts();
   readonly #budget = defaultBudget();
+  readonly #expectations = new Expectations();
   readonly #putOff = new PutOffFiles();
   /** Reports that wait for an answer of a destination. */
   readonly #late = new Set<Promise<void>>();
@@ -109,22 +111,16 @@ class ImportRun {
 
   /** Finds instances and reports everything else on the way. */
   async *#requests(): AsyncGenerator<CopyRequest> {
-    yield* this.#requestsOf(this.#everything());
-    if (this.#options.draining?.aborted !== true) {
-      yield* this.#requestsOf(this.#whatWasPutOff());
+    const { source, concurrency, acceptWithoutPixelData = false, draining } = this.#options;
+    yield* this.#requestsOf(findInstances(source, this.#context, { concurrency, acceptWithoutPixelData }));
+    if (draining?.aborted !== true) {
       await this.#reportMissing();
     }
   }
 
-  #everything(): AsyncIterable<Considered> {
-    const { source, concurrency } = this.#options;
-    const look = (walked: Walked) => consider(walked, this.#context);
-    return mergeConcurrently(source.walk(), concurrency, look, release);
-  }
-
   async *#requestsOf(considered: AsyncIterable<Considered>): AsyncGenerator<CopyRequest> {
     for await (const each of considered) {
-      if (each.kind === 'line') {
+      if (each.kind !== 'instance') {
         await this.#report(each.line);
       } else if (this.#options.dryRun === true) {
         await this.#compare(each.instance);
@@ -141,15 +137,18 @@ class ImportRun {
     const { id, md5, sizeBytes } = instance;
     const settled: DestinationOutcome[] = [];
     const undecided: Destination[] = [];
+    const lacking: Destination[] = [];
     for (const destination of this.#options.destinations) {
       const heldAs = destination.role === 'target' ? await idAt(destination, instance) : undefined;
-      if (heldAs === undefined) {
+      if (heldAs !== undefined) {
+        settled.push({ destination, kind: 'already-equal' });
+      } else if (this.#expectations.isWorthAsking(destination, sizeBytes)) {
         undecided.push(destination);
       } else {
-        settled.push({ destination, kind: 'already-equal' });
+        lacking.push(destination);
       }
     }
-    return { id, md5, sizeBytes, lacking: [], undecided, settled };
+    return { id, md5, sizeBytes, lacking, undecided, settled };
   }
 
   /** A dry run: what the copy would do. */
@@ -170,6 +169,7 @@ class ImportRun {
   }
 
   #settle(result: CopyResult): void {
+    this.#expectations.learn(result);
     const { id, md5 } = result;
     const instances = md5 === undefined ? [] : this.#found.take(id, md5);
     const late = this.#reportResult(result, instances).finally(() => {
@@ -193,23 +193,6 @@ class ImportRun {
     }
   }
 
-  async *#whatWasPutOff(): AsyncGenerator<Considered> {
-    for (const file of this.#putOff.all()) {
-      yield* this.#considerPutOff(file);
-    }
-  }
-
-  async *#considerPutOff({ at, reference, isPart, isCompressed }: PutOffFile): AsyncGenerator<Considered> {
-    const isAcceptable = !isCompressed || this.#options.acceptWithoutPixelData === true;
-    if (isPart) {
-      yield { kind: 'line', line: { ...at, outcome: 'not-dicom', what: 'dicom-until-pixel-data' } };
-    } else if (reference === undefined || !isAcceptable) {
-      yield { kind: 'line', line: refused(at, withoutPixelData) };
-    } else {
-      yield* considerAgain(await this.#options.source.again(reference), this.#context);
-    }
-  }
-
   /** Instances that the index knows and whose file is not there. */
   async #reportMissing(): Promise<void> {
     const { index, source } = this.#options;
@@ -227,13 +210,3 @@ class ImportRun {
     await this.#options.onLine(line, this.#counts);
   }
 }
-
-function release(considered: Considered): void {
-  if (considered.kind === 'instance') {
-    considered.instance.bytes.release();
-  }
-}
-
-const withoutPixelData =
-  'it describes an image and has no pixel data: the beginning of a lost file, or an object without pixels; ' +
-  'if you know it is the latter, import with --accept-without-pixel-data';

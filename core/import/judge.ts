@@ -3,7 +3,7 @@
  * reading was read before.
  */
 import type { DicomHeader } from '../dicom/dicom-header.ts';
-import type { MirrorError } from '../errors.ts';
+import type { ErrorCode, MirrorError } from '../errors.ts';
 import { type InstanceId, isInstanceId, type Md5 } from '../identifiers.ts';
 import type { FoundAt, StorageRole } from './found.ts';
 import type { ReportLine } from './report.ts';
@@ -72,8 +72,8 @@ export function judgeError(at: FoundAt, error: MirrorError): ReportLine {
 }
 
 /** @returns a line that tells that the file is refused. */
-export function refused(at: FoundAt, reason: string): ReportLine {
-  return { ...at, outcome: 'refused', reason, code: 'source-corrupt' };
+export function refused(at: FoundAt, reason: string, code: ErrorCode = 'source-corrupt'): ReportLine {
+  return { ...at, outcome: 'refused', reason, code };
 }
 
 /** An instance is imported, refused, or put off until all files were seen. */

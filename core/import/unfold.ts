@@ -156,11 +156,11 @@ async function openArchive({ found, depth }: Layer, holdingPlace: HoldingPlace):
   const { file, bytes } = found;
   if (file !== undefined && depth === 0) {
     const handle = await openForReading(file);
-    return { fd: handle.fd, close: () => void handle.close().catch(() => undefined) };
+    return { handle, close: () => void handle.close().catch(() => undefined) };
   }
   try {
     const held = await holdingPlace.holdInFile(bytes.read());
-    return { fd: held.handle.fd, close: () => held.release() };
+    return { handle: held.handle, close: () => held.release() };
   } finally {
     bytes.release();
   }

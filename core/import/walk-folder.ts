@@ -4,7 +4,7 @@
  */
 import type { BigIntStats, Dirent } from 'node:fs';
 import { opendir, stat } from 'node:fs/promises';
-import { MirrorError } from '../errors.ts';
+import { type ErrorCode, MirrorError } from '../errors.ts';
 import { fileBytes, fileError } from './file-bytes.ts';
 import { type Found, foundAt, type Walked } from './found.ts';
 import { storageRoleOf } from './storage-role.ts';
@@ -38,7 +38,7 @@ async function* walkDirectory(path: Buffer, stats: BigIntStats, visited: Set<str
   // As Latin-1 a name keeps its bytes, whatever their encoding is.
   const directory = await opendir(path, { encoding: 'latin1', bufferSize: 256 }).catch(fileError);
   if (directory instanceof MirrorError) {
-    yield obstacle(path, `folder: ${directory.message}`, true);
+    yield obstacle(path, `folder: ${directory.message}`, directory.code);
     return;
   }
   try {
@@ -47,7 +47,8 @@ async function* walkDirectory(path: Buffer, stats: BigIntStats, visited: Set<str
     }
   } catch (error) {
     // The folder broke off amid its list of names.
-    yield obstacle(path, `folder: ${fileError(error).message}`, true);
+    const { message, code } = fileError(error);
+    yield obstacle(path, `folder: ${message}`, code);
   }
 }
 
@@ -55,7 +56,7 @@ async function* walkEntry(path: Buffer, entry: Dirent, visited: Set<string>): As
   const stats = await stat(path, { bigint: true }).catch(fileError);
   if (stats instanceof MirrorError) {
     const what = entry.isSymbolicLink() ? brokenLink(stats) : stats.message;
-    yield obstacle(path, what, stats.code !== 'vanished');
+    yield obstacle(path, what, stats.code === 'vanished' ? undefined : stats.code);
   } else if (stats.isDirectory()) {
     yield* walkDirectory(path, stats, visited);
   } else {
@@ -71,7 +72,7 @@ function* examined(path: Buffer, stats: BigIntStats): Generator<Walked> {
   if (stats.isFile()) {
     yield { kind: 'file', found: foundFile(path, Number(stats.size)) };
   } else {
-    yield obstacle(path, 'neither file nor folder (a socket, pipe or device)', false);
+    yield obstacle(path, 'neither file nor folder (a socket, pipe or device)', undefined);
   }
 }
 
@@ -82,6 +83,6 @@ export function foundFile(path: Buffer, sizeBytes: number): Found {
   return { at, bytes: fileBytes(path, sizeBytes), storage: storageRoleOf(at.path), file: path, reference };
 }
 
-function obstacle(path: Buffer, what: string, mayHideFiles: boolean): Walked {
-  return { kind: 'obstacle', at: foundAt(path), what, mayHideFiles };
+function obstacle(path: Buffer, what: string, hides: ErrorCode | undefined): Walked {
+  return { kind: 'obstacle', at: foundAt(path), what, hides };
 }

@@ -1,15 +1,17 @@
 /** Members of a zip, read from where they lie; nothing is unpacked under the names that the archive gives. */
-import type { Readable } from 'node:stream';
-import { crc32 } from 'node:zlib';
+import type { FileHandle } from 'node:fs/promises';
+import { crc32, createInflateRaw } from 'node:zlib';
 import { type Entry, fromFdPromise, type ZipFile } from 'yauzl';
+import { InflateError, inflated } from '../dicom/inflate.ts';
 import { isMirrorError, MirrorError } from '../errors.ts';
 import type { ExpansionBudget } from './expansion-limits.ts';
+import { readHandle } from './file-bytes.ts';
 import { type FoundAt, memberAt, type RereadableBytes } from './found.ts';
 
 /** A zip that is open. */
 export interface OpenArchive {
-  /** File descriptor, open for reading. */
-  readonly fd: number;
+  /** Open for reading at any position. */
+  readonly handle: FileHandle;
   /** Called when neither the listing nor any member needs the file any more. */
   close(): void;
 }
@@ -23,6 +25,8 @@ export type Member =
 
 const linkMode = 0xa000;
 const modeMask = 0xf000;
+/** Compression method (APPNOTE.TXT 4.4.5); the only other one that is decoded is 0, stored. */
+const deflated = 8;
 
 /**
  * Lists the members of a zip. They stay readable until each is released, also after the listing has ended.
@@ -31,7 +35,7 @@ const modeMask = 0xf000;
 export async function* zipMembers(archive: OpenArchive, at: FoundAt, budget: ExpansionBudget): AsyncGenerator<Member> {
   const holder = new SharedArchive(archive);
   try {
-    const zip = await fromFdPromise(archive.fd, {
+    const zip = await fromFdPromise(archive.handle.fd, {
       lazyEntries: true,
       autoClose: false,
       // Names are not used for files of ours, so none is refused; validation would end the whole listing.
@@ -67,7 +71,7 @@ function memberOf(zip: ZipFile, entry: Entry, zipAt: FoundAt, budget: ExpansionB
     return { kind: 'unreadable', at, error };
   }
   holder.retain();
-  const read = budget.counted(() => readEntry(zip, entry));
+  const read = budget.counted(() => readEntry(zip, entry, holder.handle));
   let released = false;
   const release = () => {
     if (!released) {
@@ -85,23 +89,29 @@ function nameOf(entry: Entry): string {
   return Buffer.from(utf8, 'utf8').equals(raw) ? utf8 : raw.toString('latin1');
 }
 
-async function* readEntry(zip: ZipFile, entry: Entry): AsyncGenerator<Uint8Array> {
+/** Reads a member with its checks. Not by the streams of yauzl: these crash the process when they are given up early. */
+async function* readEntry(zip: ZipFile, entry: Entry, handle: FileHandle): AsyncGenerator<Uint8Array> {
   let checksum = 0;
-  let stream: Readable | undefined;
+  let sizeBytes = 0;
   try {
-    stream = await zip.openReadStreamPromise(entry);
-    for await (const chunk of stream as AsyncIterable<Buffer>) {
+    const { fileDataStart } = await zip.readLocalFileHeaderPromise(entry, { minimal: true });
+    const stored = readHandle(handle, entry.compressedSize, fileDataStart);
+    const content = entry.compressionMethod === deflated ? inflated(stored, createInflateRaw()) : stored;
+    for await (const chunk of content) {
       checksum = crc32(chunk, checksum);
+      sizeBytes += chunk.byteLength;
       yield chunk;
     }
   } catch (error) {
-    throw zipError(error);
-  } finally {
-    stream?.destroy();
+    throw error instanceof InflateError ? damagedMember(error) : zipError(error);
   }
-  if (checksum !== entry.crc32) {
-    throw new MirrorError('source-corrupt', 'a member of a zip has a wrong checksum; get the archive again');
+  if (checksum !== entry.crc32 || sizeBytes !== entry.uncompressedSize) {
+    throw damagedMember();
   }
+}
+
+function damagedMember(cause?: unknown): MirrorError {
+  return new MirrorError('source-corrupt', 'a member of a zip is damaged; get the archive again', { cause });
 }
 
 function zipError(error: unknown): MirrorError {
@@ -117,6 +127,10 @@ class SharedArchive {
 
   constructor(archive: OpenArchive) {
     this.#archive = archive;
+  }
+
+  get handle(): FileHandle {
+    return this.#archive.handle;
   }
 
   retain(): void {

@@ -15,5 +15,5 @@ export function addTo(part: ComparedPart, { id, request }: PlannedInstance): voi
   part.ids += 1;
   if (request === undefined) return;
   const { md5, sizeBytes } = request;
-  part.announcements.push({ id, md5, sizeBytes });
+  part.announcements.push({ kind: 'instance', id, md5, sizeBytes });
 }

@@ -48,41 +48,53 @@ export class DocumentSync {
   }
 
   /** Compares what is attached to all studies, and synchronizes those that differ somewhere. */
-  async reconcile(withdrawn: ReadonlyMap<Destination, unknown>, { signal }: CallOptions): Promise<void> {
-    const { source, targets } = await this.#connect(signal);
-    const served = targets.filter(({ destination }) => !withdrawn.has(destination));
-    const archive = this.#archiveUnless(withdrawn);
-    const different = new Set(await this.#touchedStudies(source, signal));
-    const atSource = new SourceFingerprints(source, signal);
-    for (const { server } of served) {
-      const scope = await scopeFor([source, server], signal);
-      const there = listStudyFingerprints(server, { scope, signal });
-      for await (const id of differingStudies(atSource.list(scope), there)) different.add(id);
-    }
-    if (archive !== undefined) {
-      const scope = await scopeFor([source], signal);
-      const there = listArchivedFingerprints(archive.objects, { scope, signal });
-      for await (const id of differingStudies(atSource.list(scope), there)) different.add(id);
-    }
-    await this.#sync([...different], served, archive, signal);
+  async reconcile(withdrawn: ReadonlyMap<Destination, unknown>, options: CallOptions): Promise<void> {
+    await this.#sync(await this.differing(withdrawn, options), withdrawn, options.signal);
   }
 
   /** Synchronizes the studies that changes of the feed announce. */
   async follow(
     changes: readonly Change[],
     withdrawn: ReadonlyMap<Destination, unknown>,
-    { signal }: CallOptions,
+    options: CallOptions,
   ): Promise<void> {
-    const announcing = changes.filter(announcesStudy);
-    if (announcing.length === 0) return;
+    await this.#sync(await this.announced(changes, options), withdrawn, options.signal);
+  }
+
+  /** The studies whose documents differ between the source and a destination that is not withdrawn. */
+  async differing(
+    withdrawn: ReadonlyMap<Destination, unknown>,
+    { signal }: CallOptions,
+  ): Promise<readonly OrthancId[]> {
     const { source, targets } = await this.#connect(signal);
+    const different = new Set(await this.#touchedStudies(source, signal));
+    const atSource = new SourceFingerprints(source, signal);
+    for (const { destination, server } of targets) {
+      if (withdrawn.has(destination)) continue;
+      const scope = await scopeFor([source, server], signal);
+      const there = listStudyFingerprints(server, { scope, signal });
+      for await (const id of differingStudies(atSource.list(scope), there)) different.add(id);
+    }
+    const archive = this.#archiveUnless(withdrawn);
+    if (archive !== undefined) {
+      const scope = await scopeFor([source], signal);
+      const there = listArchivedFingerprints(archive.objects, { scope, signal });
+      for await (const id of differingStudies(atSource.list(scope), there)) different.add(id);
+    }
+    return [...different];
+  }
+
+  /** The studies whose documents changed, by what the feed says. */
+  async announced(changes: readonly Change[], { signal }: CallOptions): Promise<readonly OrthancId[]> {
+    const announcing = changes.filter(announcesStudy);
+    if (announcing.length === 0) return [];
+    const { source } = await this.#connect(signal);
     const studies = new Set<OrthancId>();
     for (const change of announcing) {
       const study = await studyOfChange(source, change, { signal });
       if (study !== undefined) studies.add(study);
     }
-    const served = targets.filter(({ destination }) => !withdrawn.has(destination));
-    await this.#sync([...studies], served, this.#archiveUnless(withdrawn), signal);
+    return [...studies];
   }
 
   /** Synchronizes one study, for a queue message. */
@@ -90,6 +102,16 @@ export class DocumentSync {
     const { source, targets } = await this.#connect(signal);
     const { archive, limitations } = this.#options;
     return syncStudy(studyId, { source, targets, archive, limitations, signal });
+  }
+
+  /** Synchronizes the study that a changed resource of another level belongs to; `undefined` if there is none any more. */
+  async syncStudyOf(
+    resource: Pick<Change, 'level' | 'id'>,
+    { signal }: CallOptions,
+  ): Promise<StudySyncResult | undefined> {
+    const { source } = await this.#connect(signal);
+    const study = await studyOfChange(source, { type: 'UpdatedMetadata', ...resource }, { signal });
+    return study && this.syncOne(study, { signal });
   }
 
   async #touchedStudies(source: StudyServer, signal: AbortSignal | undefined): Promise<readonly OrthancId[]> {
@@ -108,11 +130,13 @@ export class DocumentSync {
 
   async #sync(
     ids: readonly OrthancId[],
-    targets: readonly StudyTarget[],
-    archive: DocumentSyncOptions['archive'],
+    withdrawn: ReadonlyMap<Destination, unknown>,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const { source } = await this.#connect(signal);
+    if (ids.length === 0) return;
+    const { source, targets: all } = await this.#connect(signal);
+    const targets = all.filter(({ destination }) => !withdrawn.has(destination));
+    const archive = this.#archiveUnless(withdrawn);
     const { limitations, onResult } = this.#options;
     await inParallel(ids, studiesAtOnce, async (id) => {
       const result = await syncStudy(id, { source, targets, archive, limitations, signal });

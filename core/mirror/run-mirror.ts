@@ -44,6 +44,8 @@ export interface MirrorRun {
   readonly gone?: GoneKeeper | undefined;
   /** See {@link PlanOptions.removed}. */
   readonly removed?: PlanOptions['removed'];
+  /** See {@link PlanOptions.imported}. */
+  readonly imported?: PlanOptions['imported'];
   /** Records that the source has an instance again that was removed before. */
   readonly onReturned?: ((id: InstanceId) => Promise<void>) | undefined;
   /** Keeps study documents equal; absent where only instances are mirrored. */
@@ -227,10 +229,10 @@ class Run {
   }
 
   async *#plan(): AsyncGenerator<CopyRequest> {
-    const { source, observer, signal, gone, removed, dryRun = false } = this.#run;
+    const { source, observer, signal, gone, removed, imported, dryRun = false } = this.#run;
     const served = this.#served();
     await gone?.begin({ resume: false });
-    for await (const planned of planCopies(source, served, { removed, signal })) {
+    for await (const planned of planCopies(source, served, { removed, imported, signal })) {
       observer?.onCompared?.(planned.id);
       gone?.note(planned);
       if (planned.atSource && planned.markedRemoved && !dryRun) await this.#run.onReturned?.(planned.id);

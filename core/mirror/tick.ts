@@ -11,12 +11,13 @@ import { isMirrorError } from '../errors.ts';
 import type { Change, ChangeFeed } from '../follow/change-feed.ts';
 import { cursorSchema } from '../follow/cursor.ts';
 import { cursorAtEnd, followChanges } from '../follow/follow.ts';
-import { type InstanceId, isInstanceId, type Md5 } from '../identifiers.ts';
+import { type InstanceId, isInstanceId, type Md5, type OrthancId } from '../identifiers.ts';
 import { answering, letIn, type PauseReview, type ReviewOptions, reviewPauses } from '../pause/review-pauses.ts';
 import type { Openness } from '../schedule/blackouts.ts';
 import type { StateDocument } from '../stores/archive/state.ts';
 import type { Store } from '../stores/store.ts';
 import { addTo, type ComparedPart, emptyPart } from './compared-part.ts';
+import type { DocumentSync } from './document-sync.ts';
 
 /** What is remembered between ticks: `state/<mirror>/schedule.json`. */
 export const scheduleSchema = z.strictObject({
@@ -41,8 +42,11 @@ export type Schedule = z.infer<typeof scheduleSchema>;
 /** The document of the schedule; a `StateDocument` of the archive is one. */
 export type ScheduleDocument = Pick<StateDocument<Schedule>, 'read' | 'write'>;
 
-/** What a queue message names. */
-export interface Announcement {
+/** What a queue message names: an instance to copy, or a study whose document is to be synchronized. */
+export type Announcement = InstanceAnnouncement | { readonly kind: 'study'; readonly id: OrthancId };
+
+export interface InstanceAnnouncement {
+  readonly kind: 'instance';
   readonly id: InstanceId;
   readonly md5?: Md5 | undefined;
   readonly sizeBytes?: number | undefined;
@@ -59,6 +63,10 @@ export interface TickOptions {
   readonly gone?: GoneKeeper | undefined;
   /** Ids that the archive remembers as removed, see {@link PlanOptions.removed}. */
   readonly removed?: PlanOptions['removed'];
+  /** Ids that did not come from the source, see {@link PlanOptions.imported}. */
+  readonly imported?: PlanOptions['imported'];
+  /** Tells which study documents differ somewhere; absent where only instances are mirrored. */
+  readonly documents?: Pick<DocumentSync, 'announced' | 'differing'> | undefined;
   /** Records that the source has an instance again that was removed before. */
   readonly onReturned?: (id: InstanceId) => Promise<void>;
   /** Resolves when the queue acknowledged every announcement. */
@@ -217,7 +225,9 @@ class Tick {
     let schedule = start;
     for await (const step of followChanges(this.#options.feed, start.cursor, { signal: this.#options.deadline })) {
       if (step.kind === 'reset') return this.#begin(step.reason, schedule);
-      await this.#announce(newInstances(step.changes));
+      const studies =
+        (await this.#options.documents?.announced(step.changes, { signal: this.#options.deadline })) ?? [];
+      await this.#announce([...newInstances(step.changes), ...studies.map(asStudy)]);
       schedule = await this.#save({ ...schedule, cursor: step.cursor });
     }
     return schedule;
@@ -225,7 +235,7 @@ class Tick {
 
   /** Continues the comparison until its end or the deadline. */
   async #compare(start: Schedule): Promise<Schedule> {
-    const { source, deadline, now, removed } = this.#options;
+    const { source, deadline, now, removed, imported } = this.#options;
     const destinations = await this.#comparable();
     if (destinations.length === 0) return start;
     // With a destination left out, what only that one holds is not seen: nothing can be said about deletions.
@@ -234,7 +244,7 @@ class Tick {
     let part = emptyPart();
     const after = start.inventory?.after ?? undefined;
     await gone?.begin({ resume: after !== undefined });
-    for await (const planned of planCopies(source, destinations, { after, removed, signal: deadline })) {
+    for await (const planned of planCopies(source, destinations, { after, removed, imported, signal: deadline })) {
       this.#compared += 1;
       if (planned.settled.some(({ kind }) => kind === 'conflict')) this.#conflicts += 1;
       if (planned.atSource && planned.markedRemoved) await this.#options.onReturned?.(planned.id);
@@ -247,6 +257,8 @@ class Tick {
     }
     deadline.throwIfAborted();
     await this.#announce(part.announcements);
+    const studies = (await this.#options.documents?.differing(new Map(), { signal: deadline })) ?? [];
+    await this.#announce(studies.map(asStudy));
     this.#deletions = await gone?.complete({ signal: deadline });
     return this.#save({ ...schedule, inventory: null, comparedAt: now().toISOString() });
   }
@@ -285,5 +297,9 @@ class Tick {
 
 function newInstances(changes: readonly Change[]): readonly Announcement[] {
   const ids = new Set(changes.filter(({ type }) => type === 'NewInstance').map(({ id }) => id));
-  return [...ids].filter(isInstanceId).map((id) => ({ id }));
+  return [...ids].filter(isInstanceId).map((id) => ({ kind: 'instance', id }));
+}
+
+function asStudy(id: OrthancId): Announcement {
+  return { kind: 'study', id };
 }

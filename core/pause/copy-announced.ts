@@ -14,6 +14,8 @@ type AnnouncedInstance = Pick<InstanceMessage, 'id' | 'md5' | 'sizeBytes'>;
 export interface AnnouncedContext extends CopyContext {
   /** See {@link SourceReader.selects}. */
   readonly selects?: SourceReader['selects'];
+  /** May change what became of the instance before it is judged, such as settling a conflict. */
+  readonly settle?: (result: CopyResult) => Promise<CopyResult>;
 }
 
 export interface CopiedAnnouncement {
@@ -53,6 +55,10 @@ async function copyNow(
     const outcomes = admission.serve.map((destination) => outcomeOfError(destination, error, 'source'));
     return { result: undefined, error: await gate.conclude(id, admission, { id, md5, sizeBytes, outcomes }) };
   }
-  const result = await copyInstance(request, context);
+  const result = await settled(await copyInstance(request, context), context);
   return { result, error: await gate.conclude(id, admission, result) };
+}
+
+async function settled(result: CopyResult, { settle }: AnnouncedContext): Promise<CopyResult> {
+  return settle === undefined ? result : settle(result);
 }

@@ -49,25 +49,37 @@ export async function settleDelivery(
   limits: DeliveryLimits,
 ): Promise<Settled> {
   let message: QueueMessage | undefined;
-  try {
+  const attempt = async (): Promise<void> => {
     message = parseMessage(delivery.body);
     await work(message);
-    return { message, verdict: { kind: 'done' }, error: undefined };
+  };
+  const settled = await settleAttempt(delivery, attempt, queue, limits);
+  return { message, ...settled };
+}
+
+/** The same for a queue with messages of another kind: `attempt` reads the message and works on it. */
+export async function settleAttempt(
+  delivery: Delivery,
+  attempt: () => Promise<void>,
+  queue: DeliveryQueue,
+  limits: DeliveryLimits,
+): Promise<Omit<Settled, 'message'>> {
+  try {
+    await attempt();
+    return { verdict: { kind: 'done' }, error: undefined };
   } catch (thrown) {
     const error = isMirrorError(thrown) ? thrown : unexpected(thrown);
     const verdict = verdictOn(error, delivery.receiveCount, limits, Math.random());
     await carryOut(verdict, delivery, queue);
-    return { message, verdict, error };
+    return { verdict, error };
   }
 }
 
 /** A defect of ours: its own message stays in `cause`, because nobody vouches for what it says. */
 function unexpected(cause: unknown): MirrorError {
-  return new MirrorError(
-    'server-error',
-    'An unexpected error stopped the work; see the log of the transfer function.',
-    { cause },
-  );
+  return new MirrorError('server-error', 'An unexpected error stopped the work; see the log of the function.', {
+    cause,
+  });
 }
 
 async function carryOut(verdict: Verdict, delivery: Delivery, queue: DeliveryQueue): Promise<void> {

@@ -24,13 +24,22 @@ const studyMessageSchema = z.strictObject({
   id: z.custom<OrthancId>(isOrthancId),
 });
 
-const messageSchema = z.discriminatedUnion('kind', [instanceMessageSchema, studyMessageSchema]);
+const resourceMessageSchema = z.strictObject({
+  ...envelope,
+  kind: z.literal('resource'),
+  level: z.enum(['patients', 'series', 'instances']),
+  id: z.custom<OrthancId>(isOrthancId),
+});
+
+const messageSchema = z.discriminatedUnion('kind', [instanceMessageSchema, studyMessageSchema, resourceMessageSchema]);
 
 /** An instance whose bytes are to be copied. */
 export type InstanceMessage = z.output<typeof instanceMessageSchema>;
 /** A study whose document (labels, metadata, attachments) is to be copied. */
 export type StudyMessage = z.output<typeof studyMessageSchema>;
-export type QueueMessage = InstanceMessage | StudyMessage;
+/** A resource whose metadata or attachments changed: the document of its study is to be copied. */
+export type ResourceMessage = z.output<typeof resourceMessageSchema>;
+export type QueueMessage = InstanceMessage | StudyMessage | ResourceMessage;
 
 /** Reads the body of a queue message. Throws `malformed-message`, which repeats nothing of the body. */
 export function parseMessage(body: string): QueueMessage {

@@ -14,7 +14,7 @@ const triesAlone = 2;
 export async function settleBatch<Received extends Delivery>(
   deliveries: readonly Received[],
   maxReceiveCount: number,
-  settle: (delivery: Received) => Promise<Settled>,
+  settle: (delivery: Received) => Promise<Pick<Settled, 'verdict'>>,
   onUnsettled: (delivery: Received, error: unknown) => void,
 ): Promise<Received[]> {
   const returned: Received[] = [];

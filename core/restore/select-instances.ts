@@ -1,12 +1,10 @@
 /** From what a user asks for to the instances of an archive. */
 import { readStudiesAt } from '../catalogue/list-documents.ts';
-import { readArchivedHeader } from '../catalogue/read-header.ts';
-import { mapInOrder } from '../compare/map-in-order.ts';
-import { mergeJoin } from '../compare/merge-join.ts';
-import type { InstanceId, Md5, OrthancId } from '../identifiers.ts';
+import { headersWithoutDocument } from '../catalogue/undocumented.ts';
+import type { InstanceId, OrthancId } from '../identifiers.ts';
 import type { Archive } from '../stores/archive/archive.ts';
 import { InstanceIdList } from '../stores/orthanc/instance-id-list.ts';
-import type { CallOptions, InventoryEntry } from '../stores/store.ts';
+import type { CallOptions } from '../stores/store.ts';
 import { ArchiveView, type ViewOptions } from './archive-view.ts';
 import { identityIn, identityOfHeader, isSelected, type Selection } from './selection.ts';
 
@@ -17,9 +15,6 @@ export interface Selected {
   /** Studies that have a document and at least one selected series. */
   readonly studies: ReadonlySet<OrthancId>;
 }
-
-/** Headers read at once. */
-const headersAtOnce = 16;
 
 /**
  * Finds the selected instances: those that study documents name by these; of the others, which no document lists (yet),
@@ -44,28 +39,8 @@ export async function selectInstances(
     }
   }
   const view = new ArchiveView(archive, { at, includeRemoved });
-  const undocumented = withoutDocument(view, documented, options);
-  const matching = mapInOrder(undocumented, headersAtOnce, async ({ id, md5 }) => {
-    const header = await readArchivedHeader(archive.objects, id, md5, { signal });
-    return header !== undefined && isSelected(identityOfHeader(header), selection) ? id : undefined;
-  });
-  for await (const id of matching) if (id !== undefined) instances.add(id);
-  return { instances, studies };
-}
-
-/** The instances of a view that are not in the list. */
-export async function* withoutDocument(
-  view: ArchiveView,
-  documented: InstanceIdList,
-  { signal }: CallOptions = {},
-): AsyncGenerator<{ readonly id: InstanceId; readonly md5: Md5 }> {
-  for await (const { id, held } of mergeJoin([view.inventory({ signal }), asInventory(documented)])) {
-    const [inView = [], inDocuments = []] = held;
-    const md5 = inView[0]?.md5;
-    if (md5 !== undefined && inDocuments.length === 0) yield { id, md5 };
+  for await (const { id, header } of headersWithoutDocument(archive, view, documented, { signal })) {
+    if (header !== undefined && isSelected(identityOfHeader(header), selection)) instances.add(id);
   }
-}
-
-async function* asInventory(list: InstanceIdList): AsyncGenerator<InventoryEntry> {
-  for (const id of list.sorted()) yield { id, md5: undefined, sizeBytes: undefined };
+  return { instances, studies };
 }

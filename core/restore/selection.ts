@@ -18,17 +18,21 @@ export interface Selection {
   readonly until?: string | undefined;
 }
 
-/** What identifies a series among all others. Absent texts are unknown or empty. */
-export interface SeriesIdentity {
+/** What identifies a study among all others. Absent texts are unknown or empty. */
+export interface StudyIdentity {
   readonly patient: OrthancId;
   readonly study: OrthancId;
+  readonly patientId?: string | undefined;
+  readonly studyInstanceUid?: string | undefined;
+  readonly accessionNumber?: string | undefined;
+  readonly studyDate?: string | undefined;
+}
+
+/** The same for a series. */
+export interface SeriesIdentity extends StudyIdentity {
   readonly series: OrthancId;
-  readonly patientId: string | undefined;
-  readonly studyInstanceUid: string | undefined;
-  readonly seriesInstanceUid: string | undefined;
-  readonly accessionNumber: string | undefined;
-  readonly studyDate: string | undefined;
-  readonly modality: string | undefined;
+  readonly seriesInstanceUid?: string | undefined;
+  readonly modality?: string | undefined;
 }
 
 /** @returns whether a selection selects everything. */
@@ -36,16 +40,29 @@ export function selectsAll(selection: Selection): boolean {
   return Object.values(selection).every((wanted) => wanted === undefined || wanted.length === 0);
 }
 
-/** @returns whether a series belongs to the selection. A study without a date is in no range of dates. */
+/** @returns whether a series belongs to the selection. */
 export function isSelected(series: SeriesIdentity, selection: Selection): boolean {
-  const { since, until } = selection;
   return (
-    isAmong([series.patient, series.patientId ?? ''], selection.patients) &&
-    isAmong([series.study, series.studyInstanceUid], selection.studies) &&
-    isAmong([series.series, series.seriesInstanceUid], selection.series) &&
-    isAmong([series.accessionNumber], selection.accessionNumbers) &&
-    isAmong([series.modality], selection.modalities) &&
-    isBetween(series.studyDate, since, until)
+    isStudySelected(series, [series.modality], selection) &&
+    isAmong([series.series, series.seriesInstanceUid], selection.series)
+  );
+}
+
+/**
+ * @returns whether a study belongs to the selection, as far as that does not speak of single series; one of its
+ * modalities is enough. A study without a date is in no range of dates.
+ */
+export function isStudySelected(
+  study: StudyIdentity,
+  modalities: readonly (string | undefined)[],
+  selection: Selection,
+): boolean {
+  return (
+    isAmong([study.patient, study.patientId ?? ''], selection.patients) &&
+    isAmong([study.study, study.studyInstanceUid], selection.studies) &&
+    isAmong([study.accessionNumber], selection.accessionNumbers) &&
+    isAmong(modalities, selection.modalities) &&
+    isBetween(study.studyDate, selection.since, selection.until)
   );
 }
 

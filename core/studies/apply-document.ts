@@ -8,7 +8,13 @@ import type { Limitations } from './limitations.ts';
 import { type ContentChange, planPatient, planStudy } from './plan-changes.ts';
 import { type ReadOptions, skipListOf } from './read-options.ts';
 import { readPatientDocument, readStudyDocument } from './read-study-document.ts';
-import type { PatientDocument, ResourceContent, StudyDocument } from './study-document.ts';
+import {
+  contentsOf,
+  hasNamedMetadata,
+  type PatientDocument,
+  type ResourceContent,
+  type StudyDocument,
+} from './study-document.ts';
 import type { StudyServer } from './study-server.ts';
 
 export interface ApplyOptions extends ReadOptions {
@@ -42,16 +48,17 @@ export async function applyStudyDocument(
   options: ApplyOptions,
 ): Promise<Applied> {
   const plan = { labels: server.capabilities.hasLabels, skip: skipListOf(options) };
-  const instances = document.series.flatMap((series) => series.instances);
-  const contents = [document, ...document.series, ...instances];
-  noteLimits(contents, server, options.limitations);
+  noteLimits(contentsOf(document), server, options.limitations);
   return converge(server, options, async () => {
     const held = await readOrNothing(() =>
       readStudyDocument(server, document.id, { ...options, earlier: undefined, instanceHashes: false }),
     );
-    if (held === undefined) return { changes: [], pendingInstances: instances.length, namesUnknown: false };
-    const heldContents = [held, ...held.series, ...held.series.flatMap((series) => series.instances)];
-    return { ...planStudy(document, held, plan), namesUnknown: noteNames(heldContents, server, options.limitations) };
+    if (held === undefined) {
+      const instances = document.series.flatMap((series) => series.instances);
+      return { changes: [], pendingInstances: instances.length, namesUnknown: false };
+    }
+    const namesUnknown = noteNames(contentsOf(held), server, options.limitations);
+    return { ...planStudy(document, held, plan), namesUnknown };
   });
 }
 
@@ -123,7 +130,7 @@ function noteLimits(
 
 /** @returns whether the server holds user metadata whose numbers it does not tell. */
 function noteNames(held: readonly ResourceContent[], { client }: StudyServer, limitations: Limitations): boolean {
-  const unknown = held.some(({ namedMetadata }) => Object.keys(namedMetadata).length > 0);
+  const unknown = hasNamedMetadata(held);
   if (unknown) limitations.add(client.name, 'metadata-number-unknown');
   return unknown;
 }

@@ -32,7 +32,7 @@ export function attachmentsOfServer(client: OrthancClient): OpenAttachment {
 }
 
 /** Attachments as an archive holds them. */
-export function attachmentsOfArchive(objects: ObjectStorage): OpenAttachment {
+export function attachmentsOfArchive(objects: Pick<ObjectStorage, 'name' | 'get'>): OpenAttachment {
   return async (place, options) => {
     const { level, id, number, md5 } = place;
     const object = await objects.get(attachmentKey(level, id, number, md5), options);

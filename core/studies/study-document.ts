@@ -100,3 +100,13 @@ export const noContent: ResourceContent = {
   systemMetadata: {},
   namedMetadata: {},
 };
+
+/** @returns the content of a study and of everything below it. */
+export function contentsOf(study: StudyDocument): readonly ResourceContent[] {
+  return [study, ...study.series, ...study.series.flatMap(({ instances }) => instances)];
+}
+
+/** @returns whether there is user metadata whose number is not known. */
+export function hasNamedMetadata(contents: readonly ResourceContent[]): boolean {
+  return contents.some(({ namedMetadata }) => Object.keys(namedMetadata).length > 0);
+}

@@ -9,7 +9,7 @@ import { attachmentsOfServer } from './attachment-source.ts';
 import type { Limitations } from './limitations.ts';
 import type { ReadOptions } from './read-options.ts';
 import { readPatientDocument, readStudyDocument } from './read-study-document.ts';
-import type { PatientDocument, ResourceContent, StudyDocument } from './study-document.ts';
+import { contentsOf, hasNamedMetadata, type PatientDocument, type StudyDocument } from './study-document.ts';
 import type { StudyServer } from './study-server.ts';
 
 /** A target and the connection through which study documents are written to it. */
@@ -80,7 +80,7 @@ async function readDocuments(studyId: OrthancId, options: SyncStudyOptions): Pro
     earlier: await earlierDocument(studyId, options),
     instanceHashes: archive !== undefined,
   });
-  noteUnknownNumbers(study, source, limitations);
+  if (hasNamedMetadata(contentsOf(study))) limitations.add(source.client.name, 'metadata-number-unknown');
   if (!source.capabilities.hasPatientLevel) {
     limitations.add(source.client.name, 'patient-level-disabled');
     return { study, patient: undefined };
@@ -133,12 +133,4 @@ async function guarded(destination: Destination, work: () => Promise<Written>): 
 
 function failed(destination: Destination, error: unknown, at: 'source' | 'destination'): StudyOutcome {
   return { ...outcomeOfError(destination, error, at), changes: 0, pendingInstances: 0 };
-}
-
-function noteUnknownNumbers(study: StudyDocument, { client }: StudyServer, limitations: Limitations): void {
-  const instances = study.series.flatMap((series) => series.instances);
-  const contents: readonly ResourceContent[] = [study, ...study.series, ...instances];
-  if (contents.some(({ namedMetadata }) => Object.keys(namedMetadata).length > 0)) {
-    limitations.add(client.name, 'metadata-number-unknown');
-  }
 }

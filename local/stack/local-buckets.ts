@@ -1,5 +1,5 @@
 /** The buckets of a template, on an S3 server in this process that keeps them in a folder. */
-import { type S3Server, startS3 } from '../s3/start-s3.ts';
+import { type ObjectCreated, type S3Server, startS3 } from '../s3/start-s3.ts';
 import type { BucketResource } from './template.ts';
 
 const versioningEnabled =
@@ -14,9 +14,16 @@ export class LocalBuckets {
     this.endpoint = server.endpoint;
   }
 
-  /** Starts the server on a free port and creates the buckets; those that are in the folder already are kept. */
-  static async start(buckets: readonly BucketResource[], folder: string): Promise<LocalBuckets> {
-    const server = await startS3({ folder });
+  /**
+   * Starts the server on a free port and creates the buckets; those that are in the folder already are kept.
+   * @param notify sends a notification of S3 to a queue, by its logical id
+   */
+  static async start(
+    buckets: readonly BucketResource[],
+    folder: string,
+    notify: (queue: string, notification: string) => void = () => undefined,
+  ): Promise<LocalBuckets> {
+    const server = await startS3({ folder, onObjectCreated: (event) => tell(event, buckets, notify) });
     try {
       for (const bucket of buckets) {
         await create(server.endpoint, bucket);
@@ -35,6 +42,22 @@ export class LocalBuckets {
 
   stop(): Promise<void> {
     return this.#server.close();
+  }
+}
+
+/** Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html */
+function tell(
+  { bucket, key, sizeBytes, etag, versionId, eventName }: ObjectCreated,
+  buckets: readonly BucketResource[],
+  notify: (queue: string, notification: string) => void,
+): void {
+  const found = buckets.find(({ logicalId }) => LocalBuckets.nameOf(logicalId) === bucket);
+  const object = { key: encodeURIComponent(key).replaceAll('%20', '+'), size: sizeBytes, eTag: etag, versionId };
+  const record = { eventSource: 'aws:s3', eventName, s3: { bucket: { name: bucket }, object } };
+  for (const { queue, prefix } of found?.notifications ?? []) {
+    if (key.startsWith(prefix)) {
+      notify(queue, JSON.stringify({ Records: [record] }));
+    }
   }
 }
 

@@ -10,12 +10,16 @@ import type { FunctionResource } from './template.ts';
 
 const hostFile = fileURLToPath(new URL('function-host.ts', import.meta.url));
 
+/** As many invocations as are reserved for the function are under way already. */
+export class ThrottledError extends Error {}
+
 export class LocalFunction {
   readonly #resource: FunctionResource;
   readonly #environment: Readonly<Record<string, string>>;
   readonly #onLine: (line: string) => void;
   readonly #idle: ChildProcess[] = [];
   readonly #all = new Set<ChildProcess>();
+  #inFlight = 0;
   #stopped = false;
 
   /**
@@ -36,11 +40,32 @@ export class LocalFunction {
     return this.#resource.name;
   }
 
-  /** Resolves with what the handler returns; throws what it threw (as text), or that it was ended after its timeout. */
+  /**
+   * Resolves with what the handler returns; throws what it threw (as text), that it was ended after its timeout, or
+   * {@link ThrottledError}.
+   */
   async invoke(event: unknown): Promise<unknown> {
     if (this.#stopped) {
       throw new Error(`the function ${this.name} was stopped`);
     }
+    if (this.#inFlight >= this.#resource.reservedConcurrency) {
+      throw new ThrottledError(`the function ${this.name} is invoked too often at once`);
+    }
+    this.#inFlight += 1;
+    try {
+      return await this.#invokeIdle(event);
+    } finally {
+      this.#inFlight -= 1;
+    }
+  }
+
+  /** Ends every process; invocations that are under way fail. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await Promise.all([...this.#all].map(end));
+  }
+
+  async #invokeIdle(event: unknown): Promise<unknown> {
     const child = this.#idle.pop() ?? this.#start();
     const timeoutMs = this.#resource.timeoutSeconds * 1000;
     const invocation: Invocation = { requestId: randomUUID(), event, deadlineMs: Date.now() + timeoutMs };
@@ -50,12 +75,6 @@ export class LocalFunction {
       throw new Error(answer.error);
     }
     return answer.result;
-  }
-
-  /** Ends every process; invocations that are under way fail. */
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    await Promise.all([...this.#all].map(end));
   }
 
   async #ask(child: ChildProcess, invocation: Invocation, timeoutMs: number): Promise<Answer> {

@@ -100,6 +100,11 @@ export class LocalQueues {
     }
   }
 
+  /** Puts a text into one queue. */
+  sendTo(logicalId: string, body: string): void {
+    this.#server.sendMessage(logicalId, body, { region });
+  }
+
   async stop(): Promise<void> {
     await this.#server.stop();
   }

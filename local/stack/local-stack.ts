@@ -3,19 +3,20 @@
  * source mappings of the template, which invoke the bundled functions in processes of their own with the environment
  * of the template. What runs here is what would be deployed.
  *
- * Differences from AWS: permissions are not enforced, functions run on this machine's processor and memory, a schedule
+ * Function URLs are served on loopback. Differences from AWS: permissions are not enforced, functions run on this machine's processor and memory, a schedule
  * waits for its invocation to end, and a batch has at most ten messages.
  */
 import { join } from 'node:path';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { startEventSource } from './event-source.ts';
+import { LocalFunctionUrl } from './function-urls.ts';
 import { type LocalValues, resolveText } from './intrinsics.ts';
 import { LocalBuckets } from './local-buckets.ts';
 import { LocalFunction } from './local-function.ts';
 import { type DeadLetter, LocalQueues, type QueueDepth } from './local-queues.ts';
 import { LocalSecrets } from './local-secrets.ts';
 import { startSchedule } from './schedule.ts';
-import { type FunctionResource, readStackTemplate, type StackTemplate } from './template.ts';
+import { type FunctionResource, type FunctionUrlResource, readStackTemplate, type StackTemplate } from './template.ts';
 
 export interface LocalStackOptions {
   /** Folder that `cdk synth` wrote. */
@@ -24,8 +25,10 @@ export interface LocalStackOptions {
   readonly stateFolder: string;
   /** Texts of the secrets that the configuration names. */
   readonly secrets?: Readonly<Record<string, string>>;
-  /** Runs every schedule this often instead of as the template says; `off`: never. */
-  readonly scheduleEveryMs?: number | 'off';
+  /** How long a minute of a schedule lasts; `off`: no schedule runs. Default: a minute. */
+  readonly scheduleMinuteMs?: number | 'off';
+  /** Port of the function URL, of which the template has one at most; default: a free one. */
+  readonly functionUrlPort?: number;
   /** Told about everything that goes wrong outside the functions, such as a failed invocation. */
   readonly onFailure?: (error: Error) => void;
 }
@@ -36,6 +39,7 @@ export interface LogLine {
   readonly text: string;
 }
 
+const msPerMinute = 60_000;
 const region = 'us-east-1';
 const account = '000000000000';
 
@@ -46,11 +50,15 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
   try {
     const queues = await LocalQueues.start(template.queues, join(options.stateFolder, 'queues'));
     parts.defer(() => queues.stop());
-    const buckets = await LocalBuckets.start(template.buckets, join(options.stateFolder, 's3'));
+    const buckets = await LocalBuckets.start(template.buckets, join(options.stateFolder, 's3'), (queue, body) =>
+      queues.sendTo(queue, body),
+    );
     parts.defer(() => buckets.stop());
     const secrets = await LocalSecrets.start(options.secrets ?? {});
     parts.defer(() => secrets.stop());
-    return new LocalStack(template, options, { queues, buckets, secrets }, parts.move());
+    const stack = new LocalStack(template, options, { queues, buckets, secrets }, parts);
+    await stack.serveFunctionUrls(template.functionUrls, options.functionUrlPort ?? 0);
+    return stack;
   } catch (error) {
     await parts.disposeAsync();
     throw error;
@@ -71,7 +79,9 @@ export class LocalStack {
   readonly logs: readonly LogLine[];
   readonly #queues: LocalQueues;
   readonly #functions: ReadonlyMap<string, LocalFunction>;
+  readonly #eventSources: StackTemplate['eventSources'];
   readonly #parts: AsyncDisposableStack;
+  readonly #urls = new Map<string, LocalFunctionUrl>();
 
   constructor(template: StackTemplate, options: LocalStackOptions, services: Services, parts: AsyncDisposableStack) {
     const logs: LogLine[] = [];
@@ -80,6 +90,7 @@ export class LocalStack {
     this.s3Endpoint = services.buckets.endpoint;
     this.bucketNames = template.buckets.map(({ logicalId }) => LocalBuckets.nameOf(logicalId));
     this.#queues = services.queues;
+    this.#eventSources = template.eventSources;
     this.#parts = parts;
     const values = localValues(template, services.queues);
     this.#functions = new Map(
@@ -106,9 +117,37 @@ export class LocalStack {
     return found.invoke(event);
   }
 
+  /** Opens the function URLs; called once, when the stack starts. */
+  async serveFunctionUrls(resources: readonly FunctionUrlResource[], port: number): Promise<void> {
+    for (const resource of resources) {
+      const served = this.#function(resource.function);
+      const url = await LocalFunctionUrl.start(served, port);
+      this.#parts.defer(() => url.stop());
+      this.#urls.set(served.name, url);
+    }
+  }
+
+  /** Address of a function by the name it calls itself, such as `webhook`. Throws if it has none. */
+  functionUrl(functionName: string): string {
+    const found = this.#urls.get(functionName);
+    if (found === undefined) {
+      throw new Error(`the function ${functionName} has no URL`);
+    }
+    return found.url;
+  }
+
   /** Puts a text into the queue that has a dead-letter queue, as anybody with the right to do so could. */
   send(body: string): void {
     this.#queues.send(body);
+  }
+
+  /** Puts a text into the queue that a function receives from, by the name the function calls itself. */
+  sendTo(functionName: string, body: string): void {
+    const mapping = this.#eventSources.find((found) => this.#function(found.function).name === functionName);
+    if (mapping === undefined) {
+      throw new Error(`the function ${functionName} receives from no queue`);
+    }
+    this.#queues.sendTo(mapping.queue, body);
   }
 
   /** How full each queue is, by its logical id in the template. */
@@ -159,14 +198,17 @@ export class LocalStack {
     }
   }
 
-  #startSchedules(template: StackTemplate, { scheduleEveryMs, onFailure = () => undefined }: LocalStackOptions): void {
-    if (scheduleEveryMs === 'off') {
+  #startSchedules(
+    template: StackTemplate,
+    { scheduleMinuteMs = msPerMinute, onFailure = () => undefined }: LocalStackOptions,
+  ): void {
+    if (scheduleMinuteMs === 'off') {
       return;
     }
     for (const schedule of template.schedules) {
       const target = this.#function(schedule.function);
       const stop = startSchedule(
-        scheduleEveryMs ?? schedule.intervalMs,
+        (schedule.intervalMs / msPerMinute) * scheduleMinuteMs,
         () => target.invoke(schedule.input),
         onFailure,
       );

@@ -14,6 +14,8 @@ export interface QueueResource {
 export interface BucketResource {
   readonly logicalId: string;
   readonly versioned: boolean;
+  /** Who is told of new objects: queues, by what the keys begin with. */
+  readonly notifications: readonly { readonly queue: string; readonly prefix: string }[];
 }
 
 export interface FunctionResource {
@@ -26,6 +28,8 @@ export interface FunctionResource {
   readonly handler: string;
   readonly timeoutSeconds: number;
   readonly memoryMiB: number;
+  /** Most invocations at once. */
+  readonly reservedConcurrency: number;
   /** Values may be intrinsic functions. */
   readonly environment: Readonly<Record<string, unknown>>;
 }
@@ -44,6 +48,10 @@ export interface ScheduleResource {
   readonly input: unknown;
 }
 
+export interface FunctionUrlResource {
+  readonly function: string;
+}
+
 /** Everything of a synthesized stack that the local stack runs. */
 export interface StackTemplate {
   readonly queues: readonly QueueResource[];
@@ -51,6 +59,7 @@ export interface StackTemplate {
   readonly functions: readonly FunctionResource[];
   readonly eventSources: readonly EventSourceResource[];
   readonly schedules: readonly ScheduleResource[];
+  readonly functionUrls: readonly FunctionUrlResource[];
 }
 
 const manifestSchema = z.object({
@@ -72,13 +81,32 @@ const queueSchema = z.object({
   RedrivePolicy: z.object({ deadLetterTargetArn: z.unknown(), maxReceiveCount: z.number() }).optional(),
 });
 
-const bucketSchema = z.object({ VersioningConfiguration: z.object({ Status: z.string() }).optional() });
+const bucketSchema = z.object({
+  VersioningConfiguration: z.object({ Status: z.string() }).optional(),
+  LoggingConfiguration: z.object({ DestinationBucketName: z.unknown() }).optional(),
+  NotificationConfiguration: z
+    .object({
+      QueueConfigurations: z.array(
+        z.object({
+          Event: z.literal('s3:ObjectCreated:*'),
+          Queue: z.unknown(),
+          Filter: z.object({
+            S3Key: z.object({ Rules: z.tuple([z.object({ Name: z.literal('prefix'), Value: z.string() })]) }),
+          }),
+        }),
+      ),
+    })
+    .default({ QueueConfigurations: [] }),
+});
+
+const functionUrlSchema = z.object({ TargetFunctionArn: z.unknown() });
 
 const functionSchema = z.object({
   Code: z.object({ S3Key: z.string() }),
   Handler: z.string(),
   Timeout: z.number().default(3),
   MemorySize: z.number().default(128),
+  ReservedConcurrentExecutions: z.number().default(1000),
   Environment: z.object({ Variables: z.record(z.string(), z.unknown()) }),
 });
 
@@ -119,12 +147,15 @@ export async function readStackTemplate(folder: string): Promise<StackTemplate> 
     );
   return {
     queues: ofType('AWS::SQS::Queue', readQueue),
-    buckets: ofType('AWS::S3::Bucket', readBucket),
+    buckets: withoutAccessLogs(ofType('AWS::S3::Bucket', readBucket)),
     functions: ofType('AWS::Lambda::Function', (id, properties) =>
       readFunction(id, properties, (hash) => join(folder, assets.files[hash]?.source.path ?? `asset.${hash}`)),
     ),
     eventSources: ofType('AWS::Lambda::EventSourceMapping', readEventSource),
     schedules: ofType('AWS::Scheduler::Schedule', readSchedule).flat(),
+    functionUrls: ofType('AWS::Lambda::Url', (_id, properties) => ({
+      function: referredResource(functionUrlSchema.parse(properties).TargetFunctionArn),
+    })),
   };
 }
 
@@ -146,12 +177,33 @@ function readQueue(logicalId: string, properties: unknown): QueueResource {
       };
 }
 
-function readBucket(logicalId: string, properties: unknown): BucketResource {
-  return { logicalId, versioned: bucketSchema.parse(properties).VersioningConfiguration?.Status === 'Enabled' };
+interface ReadBucket extends BucketResource {
+  /** The bucket that gets the access logs of this one. */
+  readonly accessLogs: string | undefined;
+}
+
+function readBucket(logicalId: string, properties: unknown): ReadBucket {
+  const { VersioningConfiguration, LoggingConfiguration, NotificationConfiguration } = bucketSchema.parse(properties);
+  return {
+    logicalId,
+    versioned: VersioningConfiguration?.Status === 'Enabled',
+    notifications: NotificationConfiguration.QueueConfigurations.map(({ Queue, Filter }) => ({
+      queue: referredResource(Queue),
+      prefix: Filter.S3Key.Rules[0].Value,
+    })),
+    accessLogs: LoggingConfiguration && referredResource(LoggingConfiguration.DestinationBucketName),
+  };
+}
+
+/** Nobody writes access logs here. */
+function withoutAccessLogs(buckets: readonly ReadBucket[]): BucketResource[] {
+  const forLogs = new Set(buckets.map(({ accessLogs }) => accessLogs));
+  return buckets.filter(({ logicalId }) => !forLogs.has(logicalId)).map(({ accessLogs: _, ...bucket }) => bucket);
 }
 
 function readFunction(logicalId: string, properties: unknown, assetFolder: (hash: string) => string): FunctionResource {
-  const { Code, Handler, Timeout, MemorySize, Environment } = functionSchema.parse(properties);
+  const { Code, Handler, Timeout, MemorySize, Environment, ReservedConcurrentExecutions } =
+    functionSchema.parse(properties);
   return {
     logicalId,
     name: z.string().catch(logicalId).parse(Environment.Variables.POWERTOOLS_SERVICE_NAME),
@@ -159,6 +211,7 @@ function readFunction(logicalId: string, properties: unknown, assetFolder: (hash
     handler: Handler,
     timeoutSeconds: Timeout,
     memoryMiB: MemorySize,
+    reservedConcurrency: ReservedConcurrentExecutions,
     environment: Environment.Variables,
   };
 }

@@ -75,20 +75,23 @@ test('every block of commands says what it needs, and has a test', () => {
     'needs: source s3',
     'needs: source password',
     'needs: source target file',
+    'needs: restore',
     'needs: target archive',
     'npx cdk synth --quiet',
     'not run: needs an AWS account',
   ]);
 });
 
-test('looks, then mirrors to a server and an archive, and restores the archive by hand', async () => {
+test('looks, then mirrors to a server and an archive, and restores the archive, by hand too', async () => {
   const { stage, source, target } = await setStage();
   expect(await runBlock(blockNeeding('source'), stage)).toContain('would copy 5');
   expect(await runBlock(blockNeeding('source target'), stage)).toContain('copied 5');
 
-  const empty = await serverForTest();
-  await runBlock(blockNeeding('target archive'), new Map([...stage, ['http://standby:8042', empty.url]]));
-  const places = [source, target, empty].map(({ url }, index) => orthancPlace(String(index), url));
+  const [restored, byHand] = await Promise.all([serverForTest(), serverForTest()]);
+  const to = ({ url }: Server) => new Map([...stage, ['http://standby:8042', url]]);
+  expect(await runBlock(blockNeeding('restore'), to(restored))).toContain('read back: sound 5');
+  await runBlock(blockNeeding('target archive'), to(byHand));
+  const places = [source, target, restored, byHand].map(({ url }, index) => orthancPlace(String(index), url));
   expect(await prove(places)).toMatchObject({ equal: true });
 });
 

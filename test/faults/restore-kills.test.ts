@@ -1,5 +1,8 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { studyDocumentSchema } from '../../core/studies/study-document.ts';
 import { generateInstance, generateInstances } from '../../local/dicom/generate.ts';
 import { placeOfNth } from '../../local/dicom/identifiers.ts';
 import { newOrthanc, oldOrthanc } from '../../local/orthanc-versions.ts';
@@ -65,6 +68,16 @@ test('a restore to a folder that was killed 20 times and repeated ends equal', a
   const { stdout, exitCode } = await runCommand(['restore', '--archive', path, '--to', folder, '--verify', '--json']);
   expect(exitCode).toBe(0);
   expect(JSON.parse(stdout)).toMatchObject({ copied: 0, alreadyEqual: count, verified: { sound: count } });
+
+  const documents = (await readdir(folder, { recursive: true })).filter((path) => path.endsWith('/study.json'));
+  expect(documents).toHaveLength((await idsOf(source, 'studies')).length);
+  for (const path of documents) {
+    const document = studyDocumentSchema.parse(JSON.parse(await readFile(join(folder, path), 'utf8')));
+    expect(document.labels).toEqual(['kept']);
+    const attachment = document.attachments[1040];
+    const place = `attachments/studies/${document.id}/1040/${attachment?.md5}`;
+    expect(await readFile(join(folder, dirname(path), place), 'utf8')).toBe(`attachment kept of ${document.id}`);
+  }
 
   const other = await serverUnderTest(oldOrthanc().version);
   expect((await runCommand(['import', folder, '--to', other.url])).exitCode).toBe(0);

@@ -1,27 +1,74 @@
 import { Match } from 'aws-cdk-lib/assertions';
 import { expect, test } from 'vitest';
-import { SynthesizedStack } from './synthesize.ts';
+import { z } from 'zod';
+import { fullConfiguration, plainConfiguration, SynthesizedStack } from './synthesize.ts';
 
-const { template } = new SynthesizedStack();
+const stack = new SynthesizedStack();
+const { template } = stack;
 
 function bucketHas(properties: object): void {
   template.hasResourceProperties('AWS::S3::Bucket', properties);
 }
 
-test('there is one bucket', () => {
-  template.resourceCountIs('AWS::S3::Bucket', 1);
+test('there is the archive bucket and the bucket of its access logs', () => {
+  template.resourceCountIs('AWS::S3::Bucket', 2);
+  bucketHas({ LoggingConfiguration: { DestinationBucketName: Match.anyValue() } });
 });
 
 test('the archive bucket keeps every version of every object', () => {
   bucketHas({ VersioningConfiguration: { Status: 'Enabled' } });
 });
 
-test('the archive bucket is encrypted', () => {
+test('the archive bucket is encrypted by a customer managed key, with a bucket key that spares requests to KMS', () => {
   bucketHas({
     BucketEncryption: {
-      ServerSideEncryptionConfiguration: [{ ServerSideEncryptionByDefault: { SSEAlgorithm: 'AES256' } }],
+      ServerSideEncryptionConfiguration: [
+        {
+          BucketKeyEnabled: true,
+          ServerSideEncryptionByDefault: { SSEAlgorithm: 'aws:kms', KMSMasterKeyID: Match.anyValue() },
+        },
+      ],
     },
   });
+});
+
+test('the key of the archive is rotated and outlives the stack', () => {
+  template.hasResource('AWS::KMS::Key', {
+    Properties: { EnableKeyRotation: true },
+    DeletionPolicy: 'Retain',
+    UpdateReplacePolicy: 'Retain',
+  });
+});
+
+test('a key of your own is used instead, and none is made', () => {
+  const kmsKey = 'arn:aws:kms:eu-west-1:123456789012:key/0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f';
+  const own = new SynthesizedStack({ ...plainConfiguration, cloud: { encryption: { kmsKey } } });
+  own.template.resourceCountIs('AWS::KMS::Key', 0);
+  own.template.hasResourceProperties('AWS::S3::Bucket', {
+    BucketEncryption: {
+      ServerSideEncryptionConfiguration: [
+        Match.objectLike({ ServerSideEncryptionByDefault: { SSEAlgorithm: 'aws:kms', KMSMasterKeyID: kmsKey } }),
+      ],
+    },
+  });
+});
+
+test.each([
+  ['governance', 'GOVERNANCE'],
+  ['compliance', 'COMPLIANCE'],
+])('with object lock in %s mode every version of every object is kept for the configured days', (mode, expected) => {
+  const locked = new SynthesizedStack({ ...plainConfiguration, cloud: { objectLock: { mode, days: 3650 } } });
+  locked.template.hasResourceProperties('AWS::S3::Bucket', {
+    ObjectLockEnabled: true,
+    ObjectLockConfiguration: {
+      ObjectLockEnabled: 'Enabled',
+      Rule: { DefaultRetention: { Mode: expected, Days: 3650 } },
+    },
+  });
+});
+
+test('without object lock in the configuration there is none', () => {
+  bucketHas({ ObjectLockEnabled: Match.absent(), LoggingConfiguration: Match.anyValue() });
 });
 
 test('nothing in the archive bucket can be made public', () => {
@@ -39,14 +86,54 @@ test('the owner of the bucket owns every object in it', () => {
   bucketHas({ OwnershipControls: { Rules: [{ ObjectOwnership: 'BucketOwnerEnforced' }] } });
 });
 
-test('interrupted uploads are removed after some days, and nothing else ever is', () => {
-  bucketHas({
-    LifecycleConfiguration: {
-      Rules: [{ AbortIncompleteMultipartUpload: { DaysAfterInitiation: 7 }, Status: 'Enabled' }],
-    },
-  });
-  const rules = JSON.stringify(template.findResources('AWS::S3::Bucket'));
-  expect(rules).not.toMatch(/Expiration|NoncurrentVersion/);
+interface Rule {
+  readonly Prefix?: string;
+  readonly [field: string]: unknown;
+}
+
+/** The lifecycle rules of the archive bucket. */
+function rulesOf(stack: SynthesizedStack): Rule[] {
+  const rulesSchema = z.object({ LifecycleConfiguration: z.object({ Rules: z.array(z.looseObject({})) }) });
+  const [archive] = stack.resources('AWS::S3::Bucket', 'ArchiveBucket');
+  return rulesSchema.parse(archive).LifecycleConfiguration.Rules;
+}
+
+test('interrupted uploads are removed after some days', () => {
+  expect(rulesOf(stack)).toContainEqual(
+    expect.objectContaining({ AbortIncompleteMultipartUpload: { DaysAfterInitiation: 7 }, Status: 'Enabled' }),
+  );
+});
+
+test('nothing of the archive ever expires but old versions of its state and its reports', () => {
+  const expiring = rulesOf(stack).filter((rule) => /Expiration/.test(JSON.stringify(rule)));
+  expect(expiring.map(({ Prefix }) => Prefix)).toEqual(['main/state/', 'main/reports/']);
+  for (const rule of expiring) {
+    expect(rule).toMatchObject({ NoncurrentVersionExpiration: { NoncurrentDays: 30 } });
+    expect(rule).not.toHaveProperty('ExpirationInDays');
+  }
+});
+
+test('instances and attachments move to the configured storage classes, and nothing else does', () => {
+  const moving = rulesOf(new SynthesizedStack(fullConfiguration)).filter((rule) => 'Transitions' in rule);
+  expect(moving.map(({ Prefix }) => Prefix)).toEqual([
+    'city/instances/',
+    'city/attachments/',
+    'deep/harbour/instances/',
+    'deep/harbour/attachments/',
+  ]);
+  for (const rule of moving) {
+    expect(rule).toMatchObject({
+      Transitions: [
+        { StorageClass: 'STANDARD_IA', TransitionInDays: 30 },
+        { StorageClass: 'GLACIER_IR', TransitionInDays: 60 },
+        { StorageClass: 'DEEP_ARCHIVE', TransitionInDays: 365 },
+      ],
+    });
+  }
+});
+
+test('without storage classes in the configuration everything stays in Standard', () => {
+  expect(rulesOf(stack).filter((rule) => 'Transitions' in rule)).toEqual([]);
 });
 
 test('the archive bucket outlives the stack and its replacement', () => {

@@ -1,23 +1,34 @@
 import { Match } from 'aws-cdk-lib/assertions';
 import { expect, test } from 'vitest';
-import { plainConfiguration, type Statement, SynthesizedStack } from './synthesize.ts';
+import { plainConfiguration, type RoleName, type Statement, SynthesizedStack } from './synthesize.ts';
 
 const stack = new SynthesizedStack();
+const allFunctions = ['Transfer', 'Scheduler', 'Verifier', 'Status'] as const;
 const { template } = stack;
 
 const resourcesOf = (statements: readonly Statement[], action: string): string[] =>
   statements.filter(({ Action }) => Action.includes(action)).map(({ Resource }) => JSON.stringify(Resource));
 
+/** What a role may write in the bucket, as patterns of keys. */
+const writtenKeys = (name: RoleName): string[] =>
+  (
+    resourcesOf(stack.statementsOf(name), 's3:PutObject')
+      .join()
+      .match(/"\/[^"]*"/g) ?? []
+  )
+    .map((text) => text.slice(1, -1))
+    .toSorted();
+
 test('every function runs Node 24 on ARM with a configured timeout and memory', () => {
   const functions = stack.resources('AWS::Lambda::Function');
-  expect(functions).toHaveLength(2);
+  expect(functions.map(({ Timeout, MemorySize }) => [Timeout, MemorySize])).toEqual([
+    [300, 1024],
+    [300, 1024],
+    [900, 1024],
+    [300, 512],
+  ]);
   for (const properties of functions) {
-    expect(properties).toMatchObject({
-      Runtime: 'nodejs24.x',
-      Architectures: ['arm64'],
-      Timeout: 300,
-      MemorySize: 1024,
-    });
+    expect(properties).toMatchObject({ Runtime: 'nodejs24.x', Architectures: ['arm64'] });
   }
 });
 
@@ -30,7 +41,7 @@ test('every function writes to a log group of its own, whose lines are deleted a
   template.allResourcesProperties('AWS::Logs::LogGroup', { RetentionInDays: 90 });
   const groups = stack.resources('AWS::Lambda::Function').map(({ LoggingConfig }) => JSON.stringify(LoggingConfig));
   expect(groups.every((group) => group.includes('LogGroup'))).toBe(true);
-  expect(new Set(groups).size).toBe(2);
+  expect(new Set(groups).size).toBe(4);
 });
 
 test('the transfer function may add to the archive and read it', () => {
@@ -39,20 +50,28 @@ test('the transfer function may add to the archive and read it', () => {
   );
 });
 
-test.each(['Transfer', 'Scheduler'] as const)(
-  'the %s function may not delete from the archive, nor change its rules',
-  (name) => {
-    const s3Actions = stack.actionsOf(name).filter((action) => action.startsWith('s3:'));
-    const harmless = ['s3:AbortMultipartUpload', 's3:GetObject', 's3:ListBucket', 's3:PutObject'];
-    expect(s3Actions.filter((action) => !harmless.includes(action))).toEqual([]);
-  },
-);
+test.each(allFunctions)('the %s function may not delete from the archive, nor change its rules', (name) => {
+  const s3Actions = stack.actionsOf(name).filter((action) => action.startsWith('s3:'));
+  const harmless = ['s3:AbortMultipartUpload', 's3:GetObject', 's3:ListBucket', 's3:PutObject'];
+  expect(s3Actions.filter((action) => !harmless.includes(action))).toEqual([]);
+});
 
-test('the scheduler writes its state and the manifest of an archive, and no instance', () => {
-  const resources = resourcesOf(stack.statementsOf('Scheduler'), 's3:PutObject').join();
-  expect(resources).toContain('/main/state/*');
-  expect(resources).toContain('/main/archive.json');
-  expect(resources.match(/\/main\/|\/\*/g)).toHaveLength(3);
+test('the scheduler writes its state, removals and the manifest of an archive, and no instance', () => {
+  expect(writtenKeys('Scheduler')).toEqual(['/main/archive.json', '/main/removals/*', '/main/state/*']);
+});
+
+test.each([
+  ['Verifier', ['/main/reports/verify/*', '/main/state/verify-*']],
+  ['Status', ['/main/reports/status.*', '/main/state/status*']],
+] as const)('the %s function writes its progress and its reports, and no instance', (name, keys) => {
+  expect(writtenKeys(name)).toEqual(keys);
+});
+
+test('the verifier and the status function send nothing to the queue', () => {
+  for (const name of ['Verifier', 'Status'] as const) {
+    const queues = resourcesOf(stack.statementsOf(name), 'sqs:SendMessage').join();
+    expect(queues).toMatch(/^\{"Fn::GetAtt":\["TransferQueueFailedInvocations\w+","Arn"\]\}$/);
+  }
 });
 
 test('the scheduler fills the queue and cannot empty it', () => {
@@ -62,11 +81,11 @@ test('the scheduler fills the queue and cannot empty it', () => {
   expect(actions).not.toContain('sqs:DeleteMessage');
 });
 
-test.each(['Transfer', 'Scheduler'] as const)('the %s function may do nothing to all resources', (name) => {
+test.each([...allFunctions, 'Schedules'] as const)('the role of %s may do nothing to all resources', (name) => {
   expect(stack.statementsOf(name).filter(({ Resource }) => Resource === '*')).toEqual([]);
 });
 
-test.each(['Transfer', 'Scheduler'] as const)(
+test.each(['Transfer', 'Scheduler', 'Verifier', 'Status'] as const)(
   'the %s function reads the secrets that the configuration names, and no other',
   (name) => {
     const secrets = resourcesOf(stack.statementsOf(name), 'secretsmanager:GetSecretValue').join();
@@ -82,13 +101,25 @@ test('a secret of another account is read by its ARN, and its key may be used', 
   const source = { url: 'https://a/', auth: { bearer: { secretsManager: arn, kmsKey } } };
   const far = new SynthesizedStack({ mirrors: { main: { source, archive: {} } } });
   expect(resourcesOf(far.statementsOf('Transfer'), 'secretsmanager:GetSecretValue')).toEqual([JSON.stringify(arn)]);
-  expect(resourcesOf(far.statementsOf('Transfer'), 'kms:Decrypt')).toEqual([JSON.stringify(kmsKey)]);
+  expect(resourcesOf(far.statementsOf('Transfer'), 'kms:Decrypt')).toContain(JSON.stringify(kmsKey));
 });
 
-test('no function may use any key of KMS when no secret needs one', () => {
-  expect(
-    [...stack.actionsOf('Transfer'), ...stack.actionsOf('Scheduler')].filter((action) => action.startsWith('kms:')),
-  ).toEqual([]);
+test.each(allFunctions)(
+  'the %s function may use the key of the stack, and no other when no secret needs one',
+  (name) => {
+    const statements = stack
+      .statementsOf(name)
+      .filter(({ Action }) => Action.some((action) => action.startsWith('kms:')));
+    const keys = new Set(statements.map(({ Resource }) => JSON.stringify(Resource)));
+    expect([...keys]).toEqual([expect.stringMatching(/^\{"Fn::GetAtt":\["Key\w+","Arn"\]\}$/)]);
+    const harmless = ['kms:Decrypt', 'kms:GenerateDataKey'];
+    expect(statements.flatMap(({ Action }) => Action).filter((action) => !harmless.includes(action))).toEqual([]);
+  },
+);
+
+test('no more invocations of the transfer function are set apart than its event source starts', () => {
+  const [transfer] = stack.resources('AWS::Lambda::Function', 'Transfer');
+  expect(transfer).toMatchObject({ ReservedConcurrentExecutions: 5 });
 });
 
 test('the transfer function gets batches, reports which messages failed, and is bounded in number', () => {
@@ -112,7 +143,7 @@ test('batch size and concurrency follow the configuration', () => {
   });
 });
 
-test('each mirror has a schedule, which names the mirror and nothing else', () => {
+test('each mirror is followed, measured and read back by schedules that name the mirror and nothing else', () => {
   const mirror = plainConfiguration.mirrors.main;
   const two = new SynthesizedStack({ mirrors: { main: mirror, other: { ...mirror, follow: { everyMinutes: 5 } } } });
   const scheduleOf = (expression: string, input: object): void =>
@@ -121,9 +152,10 @@ test('each mirror has a schedule, which names the mirror and nothing else', () =
       State: 'ENABLED',
       Target: Match.objectLike({ Input: JSON.stringify(input) }),
     });
-  two.template.resourceCountIs('AWS::Scheduler::Schedule', 2);
+  two.template.resourceCountIs('AWS::Scheduler::Schedule', 6);
   scheduleOf('rate(1 minute)', { mirror: 'main' });
   scheduleOf('rate(5 minutes)', { mirror: 'other' });
+  scheduleOf('rate(1 hour)', { mirror: 'main' });
 });
 
 test('the environment of the functions names the bucket and the queues, and holds no secret', () => {

@@ -14,10 +14,10 @@ function queuesOf(stack: SynthesizedStack) {
   const queues = stack.resources('AWS::SQS::Queue').map((properties) => queueSchema.parse(properties));
   const queue = queues.find(({ RedrivePolicy }) => RedrivePolicy !== undefined);
   const deadLetters = queues.find(({ RedrivePolicy }) => RedrivePolicy === undefined);
-  if (queue === undefined || deadLetters === undefined || queues.length !== 2) {
-    throw new Error(`expected a queue and a dead-letter queue, found ${queues.length}`);
+  if (queue === undefined || deadLetters === undefined || queues.length !== 3) {
+    throw new Error(`expected a queue, a dead-letter queue and one of failed invocations, found ${queues.length}`);
   }
-  return { queue, deadLetters };
+  return { queue, deadLetters, queues };
 }
 
 test.each([30, 300, 900])(
@@ -40,12 +40,12 @@ test('a message goes to the dead-letter queue after the configured number of del
   expect(queuesOf(other).queue.RedrivePolicy?.maxReceiveCount).toBe(3);
 });
 
-test('both queues are encrypted', () => {
-  const { queue, deadLetters } = queuesOf(new SynthesizedStack());
-  expect([queue.SqsManagedSseEnabled, deadLetters.SqsManagedSseEnabled]).toEqual([true, true]);
+test('all queues are encrypted', () => {
+  const { queues } = queuesOf(new SynthesizedStack());
+  expect(queues.map(({ SqsManagedSseEnabled }) => SqsManagedSseEnabled)).toEqual([true, true, true]);
 });
 
-test('both queues are reached by TLS only', () => {
+test('all queues are reached by TLS only', () => {
   const policies = new SynthesizedStack().template.findResources('AWS::SQS::QueuePolicy', {
     Properties: {
       PolicyDocument: {
@@ -59,5 +59,5 @@ test('both queues are reached by TLS only', () => {
       },
     },
   });
-  expect(Object.keys(policies)).toHaveLength(2);
+  expect(Object.keys(policies)).toHaveLength(3);
 });

@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readStackTemplate } from '../../local/stack/template.ts';
+import { fullConfigurationFile } from './synthesize.ts';
 
 let folder: string;
 let talk: string;
@@ -19,12 +20,18 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** @returns everything that was printed */
-async function synthesize(name: string): Promise<string> {
+/** Fails on findings of cdk-nag that are not acknowledged. @returns everything that was printed */
+async function synthesize(name: string, configurationFile?: string): Promise<string> {
   const nowhere = 'http://127.0.0.1:9';
   const { stdout, stderr } = await promisify(execFile)(
     'node_modules/.bin/cdk',
-    ['synth', '--quiet', '--output', join(folder, name)],
+    [
+      'synth',
+      '--quiet',
+      ...(configurationFile === undefined ? [] : ['--context', `config=${configurationFile}`]),
+      '--output',
+      join(folder, name),
+    ],
     {
       env: {
         PATH: `${dirname(process.execPath)}:/usr/bin:/bin`,
@@ -36,6 +43,10 @@ async function synthesize(name: string): Promise<string> {
     },
   );
   return stdout + stderr;
+}
+
+function warningsIn(printed: string): string[] {
+  return printed.split('\n').filter((line) => /warn|deprecat|error|flag/i.test(line));
 }
 
 /** Path and hash of every file that decides what is deployed. */
@@ -54,15 +65,21 @@ async function deployedFiles(name: string): Promise<string[]> {
     .toSorted();
 }
 
+test('takes a configuration with a VPC, object lock, a webhook, an inbox, two mirrors and three targets, with nothing to warn of', async () => {
+  expect(warningsIn(await synthesize('full', fullConfigurationFile))).toEqual([]);
+  const { functions, schedules } = await readStackTemplate(join(folder, 'full'));
+  expect([functions.length, schedules.length]).toEqual([6, 6]);
+});
+
 test('says nothing that warns', () => {
   expect(talk).toContain('Done in');
-  expect(talk.split('\n').filter((line) => /warn|deprecat|error|flag/i.test(line))).toEqual([]);
+  expect(warningsIn(talk)).toEqual([]);
 });
 
 test('gives the same bytes twice', async () => {
   const first = await deployedFiles('first');
-  expect(first.filter((line) => line.includes('/index.mjs '))).toHaveLength(2);
-  expect(first.filter((line) => line.includes('/configuration.json '))).toHaveLength(2);
+  expect(first.filter((line) => line.includes('/index.mjs '))).toHaveLength(5);
+  expect(first.filter((line) => line.includes('/configuration.json '))).toHaveLength(5);
   expect(await deployedFiles('second')).toEqual(first);
 });
 
@@ -84,19 +101,31 @@ test('is what the local stack runs: queues, functions, event sources and schedul
   expect(queue).toMatchObject({ visibilityTimeoutSeconds: 1800, redrive: { maxReceiveCount: 8 } });
   expect(template.queues.map(({ logicalId }) => logicalId)).toContain(queue?.redrive?.deadLetterQueue);
   expect(template.buckets).toMatchObject([{ versioned: true }]);
-  expect(template.functions.map(({ name }) => name).toSorted()).toEqual(['scheduler', 'transfer']);
-  const [transfer] = template.functions.filter(({ name }) => name === 'transfer');
+  expect(template.functions.map(({ name }) => name).toSorted()).toEqual([
+    'scheduler',
+    'status',
+    'transfer',
+    'verifier',
+    'webhook',
+  ]);
+  const idOf = (name: string) => template.functions.find((found) => found.name === name)?.logicalId;
   expect(template.eventSources).toEqual([
     {
       queue: queue?.logicalId,
-      function: transfer?.logicalId,
+      function: idOf('transfer'),
       batchSize: 10,
       maxConcurrency: 5,
       reportsBatchItemFailures: true,
     },
   ]);
-  expect(template.schedules.map(({ intervalMs, input }) => ({ intervalMs, input }))).toEqual([
-    { intervalMs: 60_000, input: { mirror: 'city' } },
-    { intervalMs: 300_000, input: { mirror: 'harbour' } },
+  expect(template.functionUrls).toEqual([{ function: idOf('webhook') }]);
+  const minute = 60_000;
+  expect(template.schedules).toEqual([
+    { function: idOf('scheduler'), intervalMs: minute, input: { mirror: 'city' } },
+    { function: idOf('verifier'), intervalMs: 60 * minute, input: { mirror: 'city' } },
+    { function: idOf('status'), intervalMs: 5 * minute, input: { mirror: 'city' } },
+    { function: idOf('scheduler'), intervalMs: 5 * minute, input: { mirror: 'harbour' } },
+    { function: idOf('verifier'), intervalMs: 60 * minute, input: { mirror: 'harbour' } },
+    { function: idOf('status'), intervalMs: 5 * minute, input: { mirror: 'harbour' } },
   ]);
 });

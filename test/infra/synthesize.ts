@@ -1,23 +1,20 @@
-/** Synthesizes the stack for the template tests, without bundling any code. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { App } from 'aws-cdk-lib';
-import { Template } from 'aws-cdk-lib/assertions';
+/** A synthesized stack, as the template tests look at it. */
+import { readFileSync } from 'node:fs';
+import type { Template } from 'aws-cdk-lib/assertions';
+import { parse } from 'jsonc-parser';
 import { z } from 'zod';
 import { validateConfiguration } from '../../core/config/load.ts';
-import { MirrorStack } from '../../infra/mirror-stack.ts';
-
-/** The feature flags with which the stack is deployed. */
-const deployedContext = z
-  .object({ context: z.record(z.string(), z.unknown()) })
-  .parse(JSON.parse(readFileSync('cdk.json', 'utf8'))).context;
+import { synthesizeTemplate } from '../../infra/synthesize-template.ts';
 
 const source = { url: 'https://source.example.org/', auth: { bearer: { secretsManager: 'source-token' } } };
 const target = { url: 'https://target.example.org/', auth: { bearer: { secretsManager: 'target-token' } } };
 
 /** The smallest configuration with all parts of a mirror. */
 export const plainConfiguration = { mirrors: { main: { source, targets: { standby: target }, archive: {} } } };
+
+/** With everything that can be switched on. */
+export const fullConfigurationFile = 'infra/full.config.jsonc';
+export const fullConfiguration: unknown = parse(readFileSync(fullConfigurationFile, 'utf8'));
 
 const resourcesSchema = z.record(
   z.string(),
@@ -31,9 +28,13 @@ const statementSchema = z.object({
   Condition: z.unknown(),
 });
 const policySchema = z.object({
-  PolicyDocument: z.object({ Statement: z.array(statementSchema.partial({ Condition: true, Resource: true })) }),
-  Roles: z.array(z.object({ Ref: z.string() })),
+  PolicyDocument: z.object({
+    Statement: z.array(statementSchema.extend({ Sid: z.string() }).partial({ Condition: true, Resource: true })),
+  }),
 });
+
+/** Parts of the stack whose role has a policy. */
+export type RoleName = 'Scheduler' | 'Transfer' | 'Verifier' | 'Status' | 'Webhook' | 'Schedules';
 
 /** A statement of a policy that is attached to a role. */
 export type Statement = z.output<typeof policySchema>['PolicyDocument']['Statement'][number];
@@ -43,17 +44,7 @@ export class SynthesizedStack {
   readonly template: Template;
 
   constructor(configuration: unknown = plainConfiguration) {
-    const outdir = mkdtempSync(join(tmpdir(), 'orthanc-mirror-template-'));
-    const app = new App({ outdir, context: { ...deployedContext, 'aws:cdk:bundling-stacks': [] } });
-    try {
-      const stack = new MirrorStack(app, 'Stack', {
-        configuration: validateConfiguration(configuration, 'the test'),
-        configurationFile: 'only read when code is bundled',
-      });
-      this.template = Template.fromStack(stack);
-    } finally {
-      rmSync(outdir, { recursive: true });
-    }
+    this.template = synthesizeTemplate(validateConfiguration(configuration, 'the test'));
   }
 
   /** Properties of the resources of a type whose logical id begins with `prefix`. */
@@ -62,17 +53,17 @@ export class SynthesizedStack {
     return Object.entries(found).flatMap(([id, { Properties }]) => (id.startsWith(prefix) ? [Properties] : []));
   }
 
-  /** What the role of a function may do; `name` is how its logical id begins. */
-  statementsOf(name: 'Scheduler' | 'Transfer'): Statement[] {
-    return this.resources('AWS::IAM::Policy')
+  /** What a role may do. */
+  statementsOf(name: RoleName): Statement[] {
+    return this.resources('AWS::IAM::ManagedPolicy', `${name}Identity`)
       .map((properties) => policySchema.parse(properties))
-      .filter(({ Roles }) => Roles.some((role) => role.Ref.startsWith(`${name}Function`)))
       .flatMap(({ PolicyDocument }) => PolicyDocument.Statement);
   }
 
-  /** Every action that a function's role allows. */
-  actionsOf(name: 'Scheduler' | 'Transfer'): string[] {
+  /** Every action that a role allows. */
+  actionsOf(name: RoleName): string[] {
     return this.statementsOf(name)
+      .filter(({ Effect }) => Effect === 'Allow')
       .flatMap(({ Action }) => Action)
       .toSorted();
   }

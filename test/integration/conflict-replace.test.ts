@@ -137,7 +137,9 @@ describe.each([
   ['is read-only', { ReadOnly: true }, 'read-only'],
   ['keeps no hashes', { StoreMD5ForAttachments: false }, 'hash'],
 ])('a conflict on Orthanc that %s', (_, config, reason) => {
-  it('is left as it is', async () => {
+  // Before 1.13.0 Orthanc does not tell that it keeps no hashes; its instance is replaced and read back then.
+  const isTold = versions.new === 'mainline' || versions.new >= '1.13.0' || !('StoreMD5ForAttachments' in config);
+  it.skipIf(!isTold)('is left as it is', async () => {
     // Filled with the usual configuration first: a read-only server takes nothing.
     const target = await startServer(versions.new);
     const { id, heldMd5 } = await conflicting(target, `refused-${reason}`, 1);

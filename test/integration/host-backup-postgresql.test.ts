@@ -15,7 +15,12 @@ import {
 } from '../support/postgresql.ts';
 import { proveReadable } from '../support/server-proof.ts';
 
-const findingRecord = z.object({ kind: z.string(), uuid: z.string().optional(), instance: z.string().optional() });
+const findingRecord = z.object({
+  type: z.string(),
+  kind: z.string().optional(),
+  uuid: z.string().optional(),
+  instance: z.string().optional(),
+});
 
 let root: string;
 let postgresql: PostgresqlServer;
@@ -62,7 +67,7 @@ async function auditOf(configPath: string, ...options: string[]) {
     .trim()
     .split('\n')
     .map((line) => findingRecord.parse(JSON.parse(line)))
-    .filter(({ uuid }) => uuid !== undefined);
+    .filter(({ type }) => type === 'difference');
   return { ...result, findings };
 }
 

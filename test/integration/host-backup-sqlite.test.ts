@@ -112,4 +112,17 @@ describe('a hot backup of a server under load', () => {
     expect(second).toMatchObject({ copied: 3, files: 8, instances: 8 });
     expect(await restoreAndProve(second.backup)).toHaveLength(8);
   });
+
+  it('lies beside the instances of an archive, and is removed without touching them', async () => {
+    await fill(server.url, 'first', 4);
+    const first = recordOf(await backUp());
+    expect(await runCommand('run', server.url, '--archive', archive())).toMatchObject({ exitCode: 0 });
+    await fill(server.url, 'second', 2);
+    const second = recordOf(await backUp('--keep-daily', '1'));
+    const listed = await runCommand('backup', 'list', '--archive', archive());
+    expect(listed.stdout).toContain(second.backup);
+    expect(listed.stdout).not.toContain(first.backup);
+    expect(await runCommand('verify', '--archive', archive())).toMatchObject({ exitCode: 0 });
+    expect(await restoreAndProve(second.backup)).toHaveLength(6);
+  });
 });

@@ -1,7 +1,4 @@
 /** Listings of real servers that change while they are listed, and of the files that real devices write. */
-import { existsSync } from 'node:fs';
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { type InstanceId, md5Of } from '../../core/identifiers.ts';
@@ -12,10 +9,9 @@ import { type OrthancServer, startOrthanc } from '../../local/orthanc-server.ts'
 import { newOrthanc, oldOrthanc } from '../../local/orthanc-versions.ts';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
 import { remove, upload } from '../support/orthanc/upload.ts';
+import { sampleFiles } from '../support/sample-files.ts';
 
 const storedSchema = z.object({ ID: z.string(), Status: z.literal('Success') });
-/** Files of real devices, beside the checkout on some machines. */
-const sharedFiles = process.env.TEST_DICOM_FOLDER ?? join(import.meta.dirname, '../../../../shared/dicom');
 
 describe.each([oldOrthanc(), newOrthanc()])('the inventory of Orthanc $version', ({ version }) => {
   let server: OrthancServer;
@@ -38,8 +34,8 @@ describe.each([oldOrthanc(), newOrthanc()])('the inventory of Orthanc $version',
 
   it('is that of every file which the server takes, with its hash, as real devices write them', async () => {
     const expected = new Map<string, string>();
-    for (const bytes of await realFiles()) {
-      const answer = await fetch(`${server.url}/instances`, { method: 'POST', body: bytes });
+    for (const bytes of await sampleFiles('inventory')) {
+      const answer = await fetch(`${server.url}/instances`, { method: 'POST', body: Uint8Array.from(bytes) });
       const stored = storedSchema.safeParse(await answer.json());
       if (stored.success) expected.set(stored.data.ID, md5Of(bytes));
     }
@@ -54,24 +50,27 @@ describe.each([oldOrthanc(), newOrthanc()])('the inventory of Orthanc $version',
     await remove(server.url, ids);
   });
 
-  it.each([1, 2, 3, 4, 5, 6])('is whole though instances come and go meanwhile (seed %i)', async (seed) => {
-    const random = randomFrom(seed);
-    const all = [...generateInstances(`churn ${version} ${seed}`, 90, 2048)];
-    const [lasting, passing, coming] = [all.slice(0, 40), all.slice(40, 70), all.slice(70)];
-    await upload(server.url, [...lasting, ...passing]);
-    const unchanging = await inventoryMeanwhile(proxy, store, async () => {
-      const going = passing.splice(0, Math.floor(random() * 8));
-      await remove(
-        server.url,
-        going.map(({ id }) => id),
-      );
-      await upload(server.url, coming.splice(0, Math.floor(random() * 5)));
-    });
-    expect(unchanging).toEqual([...new Set(unchanging)].sort());
-    expect(unchanging).toEqual(expect.arrayContaining(lasting.map(({ id }) => id)));
-    const left = (await Array.fromAsync(store.inventory())).map(({ id }) => id);
-    await remove(server.url, left);
-  });
+  it.each(Array.from({ length: 50 }, (_, seed) => seed + 1))(
+    'is whole though instances come and go meanwhile (seed %i)',
+    async (seed) => {
+      const random = randomFrom(seed);
+      const all = [...generateInstances(`churn ${version} ${seed}`, 90, 2048)];
+      const [lasting, passing, coming] = [all.slice(0, 40), all.slice(40, 70), all.slice(70)];
+      await upload(server.url, [...lasting, ...passing]);
+      const unchanging = await inventoryMeanwhile(proxy, store, async () => {
+        const going = passing.splice(0, Math.floor(random() * 8));
+        await remove(
+          server.url,
+          going.map(({ id }) => id),
+        );
+        await upload(server.url, coming.splice(0, Math.floor(random() * 5)));
+      });
+      expect(unchanging).toEqual([...new Set(unchanging)].sort());
+      expect(unchanging).toEqual(expect.arrayContaining(lasting.map(({ id }) => id)));
+      const left = (await Array.fromAsync(store.inventory())).map(({ id }) => id);
+      await remove(server.url, left);
+    },
+  );
 
   it('fails, instead of ending, when the server or the connection breaks off', async () => {
     const instances = [...generateInstances(`broken ${version}`, 20, 2048)];
@@ -102,15 +101,6 @@ async function inventoryMeanwhile(
   const ids = (await Array.fromAsync(listing)).map(({ id }) => id);
   proxy.mend();
   return ids;
-}
-
-/** Those files, or generated ones. */
-async function realFiles(): Promise<Uint8Array<ArrayBuffer>[]> {
-  if (!existsSync(sharedFiles)) return [...generateInstances('no real files', 20, 4096)].map(({ bytes }) => bytes);
-  const paths = (await readdir(sharedFiles, { recursive: true })).sort().map((name) => join(sharedFiles, name));
-  const files: Uint8Array<ArrayBuffer>[] = [];
-  for (const path of paths) if ((await stat(path)).isFile()) files.push(Uint8Array.from(await readFile(path)));
-  return files;
 }
 
 /** Park and Miller's generator: the same numbers in [0, 1) for the same seed. */

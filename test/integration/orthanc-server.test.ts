@@ -2,6 +2,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { generateInstance } from '../../local/dicom/generate.ts';
 import { placeOfNth } from '../../local/dicom/identifiers.ts';
@@ -38,9 +41,11 @@ describe.each([oldOrthanc(), newOrthanc()])('a server of version $version', ({ v
   it.runIf(process.platform === 'linux').each(['SIGKILL', 'SIGTERM'] as const)(
     'ends with the process that started it (%s)',
     async (signal) => {
+      // A killed process cannot remove its temporary folder.
+      const folder = await mkdtemp(join(tmpdir(), 'orthanc-orphan-'));
       const program = `
         const { startOrthanc } = await import(${JSON.stringify(launcher)});
-        const { pid } = await startOrthanc({ version: ${JSON.stringify(version)} });
+        const { pid } = await startOrthanc(${JSON.stringify({ version, folder })});
         console.log(pid);`;
       const parent = spawn(process.execPath, ['--input-type=module', '-e', program], {
         stdio: ['ignore', 'pipe', 'inherit'],
@@ -51,6 +56,7 @@ describe.each([oldOrthanc(), newOrthanc()])('a server of version $version', ({ v
       parent.kill(signal);
       await once(parent, 'exit');
       await expect.poll(() => isAlive(pid), { timeout: 10_000 }).toBe(false);
+      await rm(folder, { recursive: true });
     },
   );
 });

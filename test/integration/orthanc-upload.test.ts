@@ -152,7 +152,11 @@ describe.each([oldOrthanc(), newOrthanc()])('Orthanc $version', ({ version }) =>
   async function withServer(config: Record<string, unknown>, use: (store: OrthancStore) => Promise<void>) {
     await using server = await startOrthanc({ version, config });
     const store = openOrthancStore({ url: server.url, name: 'target' });
-    await use(store).finally(() => store.close());
+    try {
+      await use(store);
+    } finally {
+      await store.close();
+    }
   }
 
   it('that keeps no hashes is read back', async () => {

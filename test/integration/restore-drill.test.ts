@@ -17,10 +17,10 @@ import {
   backUp,
   idsOf,
   removeAtSource,
-  sampleFiles,
   serverUnderTest,
   uploadAccepted,
 } from '../support/restore-scene.ts';
+import { sampleFiles } from '../support/sample-files.ts';
 
 const [oldest, newest] = [oldOrthanc().version, newOrthanc().version];
 
@@ -155,4 +155,20 @@ test('a part of the archive is restored by patient, study, series and date, with
     expect(await copied('--since', '2024-02-29', '--until', '20240229')).toMatchObject({ copied: 4 });
     expect(await copied('--since', '2024-03-01')).toMatchObject({ copied: 0 });
   }
+});
+
+test('a server that would delete patients to make room is refused before anything is written', async () => {
+  const source = await serverUnderTest(newest);
+  await uploadAccepted(
+    source,
+    [0, 1, 2].map(
+      (patient) => generateInstance({ seed: 'room', patient, study: 0, series: 0, instance: 0 }, 1024 ** 2).bytes,
+    ),
+  );
+  const { archive, path } = await archiveUnderTest();
+  await backUp(source, archive);
+  const small = await serverUnderTest(newest, { MaximumStorageSize: 2, MaximumStorageMode: 'Recycle' });
+  const refused = await runCommand(['restore', '--archive', path, '--to', small.url]);
+  expect(refused).toMatchObject({ exitCode: 7, stderr: expect.stringContaining('MaximumStorageSize') });
+  expect(await idsOf(small, 'instances')).toEqual([]);
 });

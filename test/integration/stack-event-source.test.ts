@@ -47,6 +47,7 @@ async function functionOf(source: string, timeoutSeconds = 20): Promise<LocalFun
     handler: 'index.handler',
     timeoutSeconds,
     memoryMiB: 128,
+    reservedConcurrency: 10,
     environment: {},
   };
   const local = new LocalFunction(resource, { GREETING: 'hello' }, (line) => lines.push(line));
@@ -147,7 +148,7 @@ test('no more invocations run at once than the mapping allows', async () => {
 
 test('what lies in queues and buckets survives a restart of the stack', async () => {
   const stateFolder = join(folder, 'restarted');
-  const bucket = { logicalId: 'Archive', versioned: true };
+  const bucket = { logicalId: 'Archive', versioned: true, notifications: [] };
   const url = (buckets: LocalBuckets): string => `${buckets.endpoint}/${LocalBuckets.nameOf('Archive')}/key`;
 
   const firstQueues = await LocalQueues.start([work, deadLetters], join(stateFolder, 'queues'));

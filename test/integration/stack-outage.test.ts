@@ -41,7 +41,7 @@ beforeAll(async () => {
     },
     folder,
   );
-  stack = await startLocalStack({ templateFolder, stateFolder: join(folder, 'state'), scheduleEveryMs: 1000 });
+  stack = await startLocalStack({ templateFolder, stateFolder: join(folder, 'state'), scheduleMinuteMs: 1000 });
   cleanUp.defer(() => stack.stop());
 });
 

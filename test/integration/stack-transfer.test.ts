@@ -67,7 +67,7 @@ beforeAll(async () => {
     templateFolder,
     stateFolder: join(folder, 'state'),
     secrets: { source: firstPassword },
-    scheduleEveryMs: 'off',
+    scheduleMinuteMs: 'off',
   });
   cleanUp.defer(() => stack.stop());
 });
@@ -79,6 +79,7 @@ function configuration(): unknown {
   return {
     mirrors: { main: { source: { url: source.url, auth }, targets: { standby: { url: proxy.url } }, archive: {} } },
     cloud: {
+      allowPrivateNetworks: true,
       transfer: { timeoutSeconds: 60, maxReceiveCount, firstRetrySeconds: 1, lastRetrySeconds: 1, pauseSeconds: 3 },
     },
   };

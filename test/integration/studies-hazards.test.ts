@@ -80,7 +80,7 @@ describe.each(versions)('a target that others write to, Orthanc %s with CheckRev
   it('does not take an attachment whose bytes are not those of the document', async () => {
     const { document, path } = await prepared('wrong', 'wanted');
     const attachments = attachmentsOfArchive({
-      ...unused,
+      name: 'storage',
       get: () => Promise.resolve({ ...bytes('wronge'), bodyBytes: 6, key: '', etag: '', lastModified: new Date(0) }),
     });
     const attempt = applyStudyDocument(document, target.server, options(attachments));
@@ -88,23 +88,6 @@ describe.each(versions)('a target that others write to, Orthanc %s with CheckRev
     expect(await text(target.url, `${path}/md5`)).toBeUndefined();
   });
 });
-
-/** A storage of which nothing but `get` is used. */
-const unused = {
-  name: 'storage',
-  prepare: notUsed,
-  supersede: notUsed,
-  putOnce: notUsed,
-  head: notUsed,
-  list: notUsed,
-  listFolders: notUsed,
-  replaceIf: notUsed,
-  delete: notUsed,
-  close: notUsed,
-};
-function notUsed(): never {
-  throw new Error('not used in this test');
-}
 
 describe.each(versions)('a study on Orthanc %s', (version) => {
   let server: ServerUnderTest;

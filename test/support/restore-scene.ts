@@ -1,6 +1,4 @@
 /** Servers, an archive with documents, and what tests of restoring compare. */
-import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { z } from 'zod';
@@ -12,24 +10,14 @@ import { type Archive, openArchive } from '../../core/stores/archive/archive.ts'
 import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
 import { Limitations } from '../../core/studies/limitations.ts';
 import { syncStudy } from '../../core/studies/sync-study.ts';
-import { generateInstances } from '../../local/dicom/generate.ts';
 import { folderForTest } from '../e2e/support/scene.ts';
 import { json, put } from './orthanc/rest.ts';
 import { type ServerUnderTest, startServer } from './orthanc/study-fixture.ts';
-
-const realFiles = '/work/shared/dicom';
 
 export async function serverUnderTest(version: string, config: Readonly<Record<string, unknown>> = {}) {
   const server = await startServer(version, config);
   onTestFinished(() => server.stop());
   return server;
-}
-
-/** Real DICOM files where this machine has them, generated ones elsewhere. */
-export async function sampleFiles(seed: string): Promise<readonly Uint8Array[]> {
-  if (!existsSync(realFiles)) return [...generateInstances(seed, 60, 20 * 1024)].map(({ bytes }) => bytes);
-  const entries = await readdir(realFiles, { recursive: true, withFileTypes: true });
-  return Promise.all(entries.filter((one) => one.isFile()).map((one) => readFile(join(one.parentPath, one.name))));
 }
 
 /** Uploads what the server takes, and does not mind files that it refuses. */

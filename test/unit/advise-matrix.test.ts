@@ -60,7 +60,7 @@ describe('advise on an index file', () => {
 
   it('says that the upgrade to version 6 reads every file again, how long it takes and what stops it', async () => {
     const server: FoundServer = { ...(await found(5)), instances: 1_000_000, storedBytes: 500e9 };
-    const advice = advise(server, { orthanc: version('1.12.7'), ...nowhere }, source);
+    const advice = advise(server, { orthanc: version('1.13.0'), ...nowhere }, source);
     expect(advice.steps.join('\n')).toContain('Orthanc --upgrade');
     expect(advice.remarks.join('\n')).toMatch(/reads every DICOM file again/);
     expect(advice.remarks.join('\n')).toMatch(/missing or unreadable file/);
@@ -68,6 +68,16 @@ describe('advise on an index file', () => {
     expect(advice.estimate?.shortestMs).toBeGreaterThan(0.5 * hour);
     expect(advice.estimate?.longestMs).toBeLessThan(12 * hour);
     expect(advice.actionNeeded).toBe(true);
+  });
+
+  it.each([
+    ['1.9.1', '1.9.1'],
+    ['1.10.1', '1.9.1'],
+    ['1.12.7', '1.13.0'],
+    ['1.13.0', '1.13.0'],
+  ])('for %s upgrades with %s, because --upgrade of some releases never ends', async (wanted, upgrader) => {
+    const advice = advise(await found(5), { orthanc: version(wanted), ...nowhere }, source);
+    expect(advice.steps).toContain(`run Orthanc ${upgrader} once with --upgrade; it upgrades and then exits:`);
   });
 
   it('replicates with the exact command', async () => {

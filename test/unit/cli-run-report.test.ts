@@ -1,5 +1,12 @@
 import { expect, test } from 'vitest';
-import { exitCodeOfRun, problemLine, problemsOf, summarize, summaryLines } from '../../cli/run/run-report.ts';
+import {
+  exitCodeOfRun,
+  plainPolicies,
+  problemLine,
+  problemsOf,
+  summarize,
+  summaryLines,
+} from '../../cli/run/run-report.ts';
 import type { Destination } from '../../core/copy/outcome.ts';
 import { MirrorError } from '../../core/errors.ts';
 import { isInstanceId, orthancIdOf } from '../../core/identifiers.ts';
@@ -23,7 +30,13 @@ const clean = {
   withdrawn: new Map<Destination, MirrorError>(),
   interrupted: false,
 };
-const facts = { source: 'source.example', destinations: [target, archive], dryRun: false, durationMs: 3000 };
+const facts = {
+  source: 'source.example',
+  destinations: [target, archive],
+  dryRun: false,
+  durationMs: 3000,
+  ...plainPolicies,
+};
 
 test('the summary names every kind of outcome, zeros included', () => {
   expect(summaryLines(summarize(clean, facts))).toEqual([
@@ -58,7 +71,7 @@ test('a destination that was left out, the reason of a stop and an interruption 
   const end = { ...clean, withdrawn: new Map([[target, full]]), stoppedBy: full, interrupted: true };
   const lines = summaryLines(summarize({ ...end, summary: { ...clean.summary, notAtSource: 2 } }, facts));
   expect(lines.slice(3)).toEqual([
-    '2 not at the source; left where they are',
+    '2 not at the source',
     'target.example was left out: target.example is full (full)',
     'stopped: target.example is full (full)',
     'interrupted; run the same command again to go on',
@@ -84,8 +97,6 @@ test('a problem is one line with the whole id, the destination and the reason', 
   const refused = new MirrorError('refused', 'target.example refused the file (400)');
   const problems = problemsOf({
     id,
-    md5: undefined,
-    sizeBytes: undefined,
     outcomes: [
       { destination: target, kind: 'rejected', error: refused },
       { destination: archive, kind: 'copied' },

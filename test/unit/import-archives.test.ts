@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { chmod, mkdir, readdir, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { defaultExpansionLimits } from '../../core/import/expansion-limits.ts';
 import { tar, zip } from '../support/import/archives.ts';
@@ -82,7 +83,18 @@ describe('members of archives', () => {
     expect(summary.counts).toMatchObject({ stored: 2, refused: 0, failed: 0 });
   });
 
-  test('larger than memory is spent on are imported', async () => {
+  test.each(['deflated', 'stored'])('larger than memory is spent on are imported from a zip (%s)', async (method) => {
+    const large = [instance(9, 9 * 1024 * 1024), instance(8, 5 * 1024 * 1024)];
+    const members = large.map(({ id, bytes }) => ({ name: id, bytes, stored: method === 'stored' }));
+    await folder.write('a.zip', zip([...members, { name: 'big.bin', bytes: Buffer.alloc(3_000_000, 'text') }]));
+    const { target, summary } = await importFolder(folder);
+    expect(summary.counts).toMatchObject({ stored: 2, 'not-dicom': 1, refused: 0 });
+    for (const { id, bytes } of large) {
+      expect(Buffer.from(target.instances.get(id) ?? []).equals(Buffer.from(bytes))).toBe(true);
+    }
+  });
+
+  test('larger than memory is spent on are imported from a tar', async () => {
     const large = instance(9, 9 * 1024 * 1024);
     await folder.write(
       'a.tar.gz',
@@ -154,6 +166,34 @@ describe('members of archives', () => {
         code: 'source-corrupt',
       });
     }
+  });
+});
+
+describe('damaged archives', () => {
+  test.each(['zip', 'tar', 'tar.gz'])('of the kind %s end the import of nothing else', async (kind) => {
+    const members = [
+      { name: '1', bytes: first.bytes },
+      { name: '2', bytes: instance(30, 300_000).bytes },
+      { name: '3', bytes: Buffer.alloc(50_000, 'text') },
+    ];
+    const whole = kind === 'zip' ? zip(members) : kind === 'tar' ? await tar(members) : gzipSync(await tar(members));
+    await folder.write('good.dcm', third.bytes);
+    await fc.assert(
+      fc.asyncProperty(
+        fc.nat(whole.length),
+        fc.uint8Array({ minLength: 1, maxLength: 40 }),
+        fc.boolean(),
+        async (at, noise, cut) => {
+          const damaged = Buffer.from(whole);
+          damaged.set(noise.subarray(0, damaged.length - at), at);
+          await folder.write(`damaged.${kind}`, cut ? damaged.subarray(0, at) : damaged);
+          const { target, summary } = await importFolder(folder);
+          expect(target.instances.has(third.id)).toBe(true);
+          expect(summary.stoppedBy).toBeUndefined();
+        },
+      ),
+      { numRuns: 100 },
+    );
   });
 });
 
@@ -273,6 +313,15 @@ describe('importing again', () => {
     expect(once.summary.counts).toMatchObject({ stored: 1, 'already-there': 1 });
     const again = await importFolder(folder, { destinations: [{ role: 'target', store: once.target }] });
     expect(again.summary.counts).toMatchObject({ stored: 0, 'already-there': 2 });
+  });
+
+  test('asks before it sends only as long as that is worth it', async () => {
+    for (let n = 0; n < 100; n += 1) await folder.write(`${n}.dcm`, instance(100 + n).bytes);
+    const { target } = await importFolder(folder);
+    expect(target.calls.store).toBe(100);
+    expect(target.calls.lookup).toBeLessThan(60);
+    await importFolder(folder, { destinations: [{ role: 'target', store: target }] });
+    expect(target.calls.store).toBe(100);
   });
 
   test('a dry run tells what would be stored and stores nothing', async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Destination } from '../../core/copy/outcome.ts';
 import { MirrorError } from '../../core/errors.ts';
-import type { InstanceId } from '../../core/identifiers.ts';
+import type { OrthancId } from '../../core/identifiers.ts';
 import { type Schedule, type TickOptions, tick } from '../../core/mirror/tick.ts';
 import { MemoryStore, sampleBytes, sampleId } from '../support/memory-store.ts';
 import { change, SimulatedFeed } from '../support/simulated-feed.ts';
@@ -37,7 +37,7 @@ function setUp(count: number) {
   const target = new MemoryStore('target');
   const destinations: Destination[] = [{ role: 'target', store: target }];
   const document = new MemoryDocument();
-  const queue: InstanceId[] = [];
+  const queue: OrthancId[] = [];
   const clock = { now: new Date('2026-11-21T02:46:00Z') };
   const run = (options: Partial<TickOptions> = {}) =>
     tick({
@@ -98,7 +98,7 @@ describe('a scheduled mirror', () => {
     let sends = 0;
     for (let ticks = 0; ticks < 20; ticks += 1) {
       const deadline = new AbortController();
-      const send = async (announcements: readonly { id: InstanceId }[]): Promise<void> => {
+      const send = async (announcements: readonly { id: OrthancId }[]): Promise<void> => {
         queue.push(...announcements.map(({ id }) => id));
         sends += 1;
         if (sends % 2 === 0) deadline.abort(new MirrorError('deadline', 'no time left'));
@@ -114,7 +114,7 @@ describe('a scheduled mirror', () => {
   test('takes what arrives while a comparison is cut into slices', async () => {
     const { queue, run, add } = setUp(1500);
     const deadline = new AbortController();
-    const send = async (announcements: readonly { id: InstanceId }[]): Promise<void> => {
+    const send = async (announcements: readonly { id: OrthancId }[]): Promise<void> => {
       queue.push(...announcements.map(({ id }) => id));
       deadline.abort();
     };

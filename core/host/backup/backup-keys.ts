@@ -9,10 +9,11 @@
  */
 import { MirrorError } from '../../errors.ts';
 import { isMd5, type Md5 } from '../../identifiers.ts';
+import { folders } from '../../stores/archive/keys.ts';
 import { isUuid } from '../storage/storage-area.ts';
 
 /** The folder of all host backups of an archive. */
-export const hostBackupsFolder = 'host-backups/';
+export const hostBackupsFolder = folders.hostBackups;
 
 const hostPattern = /^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$/;
 const backupIdPattern = /^\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{8}$/;

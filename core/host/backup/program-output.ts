@@ -5,6 +5,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { environmentFor } from '../../config/environment.ts';
 import { MirrorError } from '../../errors.ts';
+import { throwIfAborted } from '../../stores/aborted.ts';
 import { systemCode } from '../file-error.ts';
 
 export interface ProgramCall {
@@ -69,6 +70,7 @@ async function endOf(child: ReturnType<typeof start>, call: ProgramCall): Promis
   try {
     await once(child, 'close');
   } catch (error) {
+    throwIfAborted(call.signal);
     if (systemCode(error) !== 'ENOENT') throw error;
     throw new MirrorError('configuration', `${call.program} is not installed: ${call.missing}`, { cause: error });
   }

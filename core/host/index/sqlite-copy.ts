@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as wait } from 'node:timers/promises';
 import { MirrorError } from '../../errors.ts';
+import { throwIfAborted } from '../../stores/aborted.ts';
 import { fileError, systemCode } from '../file-error.ts';
 
 /** The files of a SQLite database at a path. */
@@ -40,7 +41,7 @@ export async function copyLiveIndex(path: string, folder: string, options: CopyO
   const tries = options.tries ?? 20;
   const target = join(folder, 'index');
   for (let attempt = 1; attempt <= tries; attempt += 1) {
-    options.signal?.throwIfAborted();
+    throwIfAborted(options.signal);
     if (await copyOnce(path, target)) return target;
     // A checkpoint or a start is under way: give it time, with a little chance so as not to keep step with it.
     await wait(Math.min(50 * attempt, 1000) * (0.5 + Math.random()));

@@ -4,6 +4,7 @@ import type { Dirent } from 'node:fs';
 import { open, readdir, stat } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { MirrorError } from '../../errors.ts';
+import { throwIfAborted } from '../../stores/aborted.ts';
 import type { CallOptions } from '../../stores/store.ts';
 import { fileError, systemCode } from '../file-error.ts';
 import type { IndexedFile } from '../index/index-reader.ts';
@@ -40,7 +41,7 @@ async function* list(folder: string, options: CallOptions = {}): AsyncGenerator<
   for (const first of await subfolders(folder)) {
     // Orthanc removes a folder when it deletes the last file in it.
     for (const second of await subfolders(join(folder, first), true)) {
-      options.signal?.throwIfAborted();
+      throwIfAborted(options.signal);
       const parent = join(folder, first, second);
       const inPlace = (await names(parent, true)).filter(({ name }) => name.startsWith(first + second) && isUuid(name));
       const files = await Promise.all(inPlace.map(({ name }) => stored(name, join(parent, name))));
@@ -98,7 +99,7 @@ export async function* readFileChunks(path: string, signal?: AbortSignal): Async
   const handle = await open(path, 'r');
   try {
     while (true) {
-      signal?.throwIfAborted();
+      throwIfAborted(signal);
       const buffer = Buffer.allocUnsafe(chunkBytes);
       const { bytesRead } = await handle.read(buffer, 0, chunkBytes, null);
       if (bytesRead === 0) return;

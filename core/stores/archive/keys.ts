@@ -23,8 +23,11 @@ export const folders = {
   patients: 'patients/',
   attachments: 'attachments/',
   removals: 'removals/',
+  imports: 'imports/',
   state: 'state/',
   reports: 'reports/',
+  /** Of `core/host/backup`; no part of the archive's format, and never listed by it. */
+  hostBackups: 'host-backups/',
 } as const;
 
 /** What a key names. `hash8`: the first eight hexadecimal digits of a hash of the document's content. */
@@ -41,6 +44,7 @@ export type ParsedKey =
       readonly md5: Md5;
     }
   | { readonly kind: 'removal'; readonly id: OrthancId; readonly at: Date }
+  | { readonly kind: 'import'; readonly id: OrthancId }
   | { readonly kind: 'state'; readonly name: string }
   | { readonly kind: 'report'; readonly name: string };
 
@@ -95,6 +99,11 @@ export function removalFolder(id: OrthancId): string {
   return `${folders.removals}${id}/`;
 }
 
+/** Key of the record that an instance did not come from the source. */
+export function importKey(id: OrthancId): string {
+  return `${folders.imports}${id}.json`;
+}
+
 /** Key of a document of state; `name` like `lease` or `main/cursor`. */
 export function stateKey(name: string): string {
   return `${folders.state}${name}.json`;
@@ -123,6 +132,8 @@ export function parseKey(key: string): ParsedKey | undefined {
       return parseAttachment(rest);
     case folders.removals:
       return parseRemoval(rest);
+    case folders.imports:
+      return parseImport(rest);
     case folders.state:
       return rest.endsWith('.json') && rest.length > 5 ? { kind: 'state', name: rest.slice(0, -5) } : undefined;
     case folders.reports:
@@ -160,6 +171,11 @@ function parseRemoval(rest: string): ParsedKey | undefined {
   const [id, file, ...more] = rest.split('/');
   const at = parseKeyTime(file?.endsWith('.json') ? file.slice(0, -5) : undefined);
   return isOrthancId(id) && at !== undefined && more.length === 0 ? { kind: 'removal', id, at } : undefined;
+}
+
+function parseImport(rest: string): ParsedKey | undefined {
+  const id = rest.endsWith('.json') ? rest.slice(0, -5) : undefined;
+  return isOrthancId(id) ? { kind: 'import', id } : undefined;
 }
 
 /** @returns a time as it stands in keys, `20261121T030201.123Z`: sorts like the time, and is a file name anywhere. */

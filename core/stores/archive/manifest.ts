@@ -84,7 +84,7 @@ export async function createManifest(
 }
 
 async function refuseForeignObjects(objects: ObjectStorage, options: CallOptions): Promise<void> {
-  const own = [manifestKey, folders.state, folders.reports];
+  const own = [manifestKey, folders.state, folders.reports, folders.hostBackups];
   for await (const { key } of objects.list('', options)) {
     if (!own.some((prefix) => key.startsWith(prefix))) {
       throw new MirrorError(

@@ -1,5 +1,7 @@
 /** How an Orthanc server is reached. Plain options: whoever reads configuration or a command line makes them. */
 
+import type { EgressRules } from './egress-guard.ts';
+
 /** HTTP headers by which a server recognises us; names in lower case. */
 export type AuthorizationHeaders = Readonly<Record<string, string>>;
 
@@ -48,6 +50,8 @@ export interface OrthancConnection {
   /** Most connections at once. Default 8. */
   readonly maxConnections?: number | undefined;
   readonly timeouts?: Partial<Timeouts> | undefined;
+  /** Which addresses the server may have; absent: any. */
+  readonly egress?: EgressRules | undefined;
 }
 
 export const defaultMaxConnections = 8;

@@ -15,6 +15,7 @@ import {
   type OrthancConnection,
   type Timeouts,
 } from './connection.ts';
+import { guardedLookup, requireAllowedHost } from './egress-guard.ts';
 import { errorOfStatus, errorOfTransport, malformedAnswer, parseRetryAfter, type StatusCodes } from './failures.ts';
 import { fullJitter, type RetryPolicy, withRetries } from './retry.ts';
 
@@ -66,6 +67,7 @@ export class OrthancClient {
     this.#timeouts = { ...defaultTimeouts, ...connection.timeouts };
     this.#authorizer = new Authorizer(connection.authorization);
     this.#retryPolicy = retryPolicy;
+    requireAllowedHost(url.hostname, connection.egress);
     this.#pool = poolOf(url.origin, connection, this.#timeouts);
   }
 
@@ -237,6 +239,7 @@ function poolOf(origin: string, connection: OrthancConnection, timeouts: Timeout
     bodyTimeout: timeouts.bodyMs,
     connect: {
       timeout: timeouts.connectMs,
+      ...(connection.egress === undefined ? {} : { lookup: guardedLookup(connection.egress) }),
       ...definedOnly(identity),
       ...(ca === undefined ? {} : { ca: [...getCACertificates('default'), ca] }),
     },

@@ -12,7 +12,7 @@ import type { OrthancClient } from './http-client.ts';
 /** Reads `limit` rows of a list in ascending order of id, from an offset. */
 export type ReadPage = (offset: number, limit: number) => Promise<readonly InventoryEntry[]>;
 
-const pageLimit = 1000;
+const pageLimit = 1001;
 
 const pageSchema = z.array(z.object({ ID: instanceIdSchema, Attachments: z.array(attachmentSchema) }));
 

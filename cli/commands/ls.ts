@@ -1,0 +1,19 @@
+/** `ls`: the studies of an archive, or the instances of one of them. */
+import type { Command } from 'commander';
+import type { CommandContext } from '../command-context.ts';
+import { archiveOptions, archiveOptionValues, atOption } from '../restore/archive-options.ts';
+
+export function registerLs(program: Command, context: CommandContext): void {
+  const command = program
+    .command('ls')
+    .summary('list what an archive holds')
+    .description('Lists the studies of an archive; of one study, its series and instances.')
+    .argument('[study]', 'StudyInstanceUID or Orthanc id of a study');
+  for (const option of [...archiveOptions(), atOption()]) command.addOption(option);
+  command.action(async (study: string | undefined, values: unknown) => {
+    const { listStudies, listStudy } = await import('../restore/show-studies.ts');
+    const options = archiveOptionValues.parse(values);
+    if (study === undefined) await listStudies({}, options, context);
+    else await listStudy(study, options, context);
+  });
+}

@@ -1,0 +1,19 @@
+/** `snapshots`: on which days an archive changed, and how. */
+import type { Command } from 'commander';
+import type { CommandContext } from '../command-context.ts';
+import { archiveOptions, archiveOptionValues } from '../restore/archive-options.ts';
+
+export function registerSnapshots(program: Command, context: CommandContext): void {
+  const command = program
+    .command('snapshots')
+    .summary('list the days on which an archive changed')
+    .description(
+      'One line per day (UTC): instances added, further versions of instances, removals and returns at the source, ' +
+        'study documents. Any moment can be restored by `restore --at`.',
+    );
+  for (const option of archiveOptions()) command.addOption(option);
+  command.action(async (values: unknown) => {
+    const { showSnapshots } = await import('../restore/show-snapshots.ts');
+    await showSnapshots(archiveOptionValues.parse(values), context);
+  });
+}

@@ -1,0 +1,97 @@
+/** The summary of `restore --repair`, as text and as JSON, and its exit code. Pure. */
+import type { MirrorRunEnd } from '../../core/mirror/run-mirror.ts';
+import { type ExitCode, exitCodeOf, exitCodes } from '../exit-codes.ts';
+import { formatCount, formatDuration } from '../format.ts';
+import { exitCodeOfRun } from '../run/run-report.ts';
+import type { VerifiedCounts } from './restore-report.ts';
+
+/** What was found and what became of it, in instances; `unwritten` in resources. */
+export interface RepairCounts {
+  /** What reading everything back showed. */
+  readonly sound: number;
+  readonly damaged: number;
+  readonly unread: number;
+  readonly vanished: number;
+  /** What became of the damaged ones. */
+  readonly mended: number;
+  /** Of those mended, how many have another version now than the server's index promised. */
+  readonly otherVersion: number;
+  readonly rejected: number;
+  readonly failed: number;
+  /** What the archive holds and the server lacked. */
+  readonly missing: number;
+  /** What users attached to these is still to be written. */
+  readonly unwritten: number;
+}
+
+export const nothingRepaired: RepairCounts = {
+  sound: 0,
+  damaged: 0,
+  unread: 0,
+  vanished: 0,
+  mended: 0,
+  otherVersion: 0,
+  rejected: 0,
+  failed: 0,
+  missing: 0,
+  unwritten: 0,
+};
+
+export interface RepairReport {
+  readonly dryRun: boolean;
+  readonly counts: RepairCounts;
+  /** How bringing back what was missing ended; absent if nothing was. */
+  readonly end: MirrorRunEnd | undefined;
+  readonly interrupted: boolean;
+  readonly durationMs: number;
+  /** Reading everything back once more, if that was asked for. */
+  readonly verified?: VerifiedCounts | undefined;
+}
+
+/** The exit code: in a dry run whether there is something to mend, else whether everything is mended. */
+export function exitCodeOfRepair({ dryRun, counts, end, interrupted, verified }: RepairReport): ExitCode {
+  if (interrupted) return exitCodes.interrupted;
+  const ofRun = end === undefined ? exitCodes.ok : exitCodeOfRun(end);
+  if (ofRun !== exitCodes.ok) return ofRun;
+  const { damaged, missing, rejected, failed, unread, unwritten } = counts;
+  return exitCodeOf({
+    conflicting: 0,
+    rejected,
+    failed: failed + unread + unwritten + (verified?.unread ?? 0),
+    differences: (dryRun ? damaged + missing : 0) + (verified?.damaged ?? 0) + (verified?.missing ?? 0),
+  });
+}
+
+/** The last line of `restore --repair --json`. Fields are only ever added. */
+export function jsonRepairSummary(report: RepairReport) {
+  const { dryRun, counts, end, interrupted, durationMs, verified } = report;
+  return {
+    type: 'summary',
+    dryRun,
+    ...counts,
+    broughtBack: end?.summary.instances.copied ?? 0,
+    verified: verified ?? null,
+    durationMs: Math.round(durationMs),
+    interrupted,
+    exitCode: exitCodeOfRepair(report),
+  };
+}
+
+/** The summary as lines of text. */
+export function repairSummaryLines({ counts, end, interrupted, durationMs }: RepairReport): readonly string[] {
+  const { sound, damaged, unread, mended, otherVersion, rejected, failed, missing, unwritten } = counts;
+  const broughtBack = end?.summary.instances.copied ?? 0;
+  return [
+    `sound ${formatCount(sound)}, damaged ${formatCount(damaged)}, unread ${formatCount(unread)}, ` +
+      `missing ${formatCount(missing)} (read in ${formatDuration(durationMs)})`,
+    `mended ${formatCount(mended)}, rejected ${formatCount(rejected)}, failed ${formatCount(failed)}, ` +
+      `brought back ${formatCount(broughtBack)}`,
+    ...(otherVersion === 0
+      ? []
+      : [`${formatCount(otherVersion)} of the mended have another version than the server had: its own is nowhere`]),
+    ...(unwritten === 0
+      ? []
+      : [`what users attached to ${formatCount(unwritten)} resources is still to be written; run again`]),
+    ...(interrupted ? ['interrupted; run the same command again to go on'] : []),
+  ];
+}

@@ -1,0 +1,54 @@
+/** What `run` does and tells about instances that are gone from the source. */
+import type { DeletionVerdict } from '../../core/deletions/missing.ts';
+import { MirrorError } from '../../core/errors.ts';
+import { archiveOf, type DeletionPolicy } from '../../core/mirror/parts.ts';
+import type { OpenMirror } from '../open-mirror.ts';
+import type { Terminal } from '../terminal.ts';
+import type { RunArguments } from './run.ts';
+
+const msPerHour = 3_600_000;
+
+/** Throws `configuration` where deletions cannot be propagated: their state lies in the archive. */
+export function deletionPolicyOf(
+  options: RunArguments['options'],
+  { destinations }: OpenMirror,
+  terminal: Terminal,
+): DeletionPolicy {
+  const propagate = options.deletions === 'propagate';
+  if (propagate && options.dryRun !== true && archiveOf(destinations) === undefined) {
+    throw new MirrorError(
+      'configuration',
+      '--deletions propagate needs an --archive, which keeps what is deleted and remembers what was missing before',
+    );
+  }
+  return {
+    propagate,
+    limits: {
+      maxCount: options.maxDeletions,
+      maxPercent: options.maxDeletionPercent,
+      graceMs: options.deletionGraceHours * msPerHour,
+    },
+    now: () => new Date(),
+    onBuried: (id) => {
+      if (options.json === true) terminal.printJson({ type: 'removal', id, deletedAtTarget: propagate });
+      else terminal.print(`${propagate ? 'deleted' : 'removed at the source'}  ${id}`);
+    },
+  };
+}
+
+/** Says what a dry run would delete, and why the guard held deletions back. */
+export function tellDeletions(
+  verdict: DeletionVerdict | undefined,
+  { deletions, dryRun = false, json = false }: RunArguments['options'],
+  terminal: Terminal,
+): void {
+  if (verdict?.kind === 'guarded') {
+    const effect = deletions === 'propagate' ? 'nothing was deleted' : 'the archive took no note of them';
+    terminal.warn(`${verdict.reason}; ${effect}`);
+  }
+  if (verdict?.kind !== 'gone' || !dryRun) return;
+  for (const id of verdict.ids) {
+    if (json) terminal.printJson({ type: 'removal', id, deletedAtTarget: false, dryRun });
+    else terminal.print(`would ${deletions === 'propagate' ? 'delete' : 'note as removed'}  ${id}`);
+  }
+}

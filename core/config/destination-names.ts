@@ -1,0 +1,6 @@
+import type { MirrorConfiguration } from './schema.ts';
+
+/** What destinations are called in metrics and reports: the targets in the order of the configuration, then `archive`. */
+export function destinationNames({ targets, archive }: MirrorConfiguration): string[] {
+  return [...Object.keys(targets), ...(archive === undefined ? [] : ['archive'])];
+}

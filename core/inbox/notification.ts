@@ -1,0 +1,44 @@
+/** What S3 tells the queue of the inbox. Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html */
+import { z } from 'zod';
+import { MirrorError } from '../errors.ts';
+import type { ObjectVersion } from '../stores/archive/s3-versions.ts';
+
+const recordSchema = z.object({
+  eventName: z.string().startsWith('ObjectCreated:'),
+  s3: z.object({
+    bucket: z.object({ name: z.string() }),
+    object: z.object({ key: z.string(), versionId: z.string() }),
+  }),
+});
+
+const notificationSchema = z.union([
+  z.object({ Records: z.array(recordSchema) }),
+  /** Sent once, when the notification is set up. */
+  z.object({ Event: z.literal('s3:TestEvent') }).transform(() => ({ Records: [] })),
+]);
+
+/**
+ * @param bucket the only bucket that may be told of
+ * @returns the versions that were created. Throws `malformed-message`, which repeats nothing of the body.
+ */
+export function parseNotification(body: string, bucket: string): ObjectVersion[] {
+  try {
+    const { Records } = notificationSchema.parse(JSON.parse(body));
+    return Records.map(({ s3 }) => {
+      if (s3.bucket.name !== bucket) {
+        throw new Error('another bucket');
+      }
+      return { key: decodeKey(s3.object.key), versionId: s3.object.versionId };
+    });
+  } catch {
+    throw new MirrorError(
+      'malformed-message',
+      'The message is no notification of the inbox bucket; find out who writes to its queue.',
+    );
+  }
+}
+
+/** Keys are encoded as in forms. */
+function decodeKey(key: string): string {
+  return decodeURIComponent(key.replaceAll('+', ' '));
+}

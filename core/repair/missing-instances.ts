@@ -1,0 +1,91 @@
+/** Which instances a server lacks, and what must be written to it beside their bytes. */
+import { readStudiesAt } from '../catalogue/list-documents.ts';
+import { mergeJoin } from '../compare/merge-join.ts';
+import { isMirrorError } from '../errors.ts';
+import type { InstanceId, OrthancId } from '../identifiers.ts';
+import type { ObjectStorage } from '../stores/archive/object-storage.ts';
+import type { CallOptions, Store } from '../stores/store.ts';
+import { readArchivedPatient } from '../studies/archive-document.ts';
+import { readStudyDocument } from '../studies/read-study-document.ts';
+import type { StudyDocument } from '../studies/study-document.ts';
+import type { StudyServer } from '../studies/study-server.ts';
+import type { PendingWrites } from './pending-writes.ts';
+import { partOf } from './replace-on-server.ts';
+
+/** The ids that `view` lists and `server` does not. */
+export async function findMissing(
+  view: Store,
+  server: Store,
+  { signal }: CallOptions = {},
+): Promise<ReadonlySet<InstanceId>> {
+  const missing = new Set<InstanceId>();
+  for await (const { id, held } of mergeJoin([view.inventory({ signal }), server.inventory({ signal })])) {
+    const [inView = [], onServer = []] = held;
+    if (inView.length > 0 && onServer.length === 0) missing.add(id);
+  }
+  return missing;
+}
+
+export interface KeepDocumentsOptions extends CallOptions {
+  /** The moment; absent: now. */
+  readonly at?: Date | undefined;
+  readonly archive: ObjectStorage;
+  readonly server: StudyServer;
+  readonly pending: PendingWrites;
+}
+
+/**
+ * Keeps, for each study of which something is missing, what the archive has attached to the resources that come back:
+ * the missing instances, and the series, study and patient that the server lacks altogether. What the server has keeps
+ * what users attached to it there.
+ */
+export async function keepDocumentsOf(
+  missing: ReadonlySet<InstanceId>,
+  { at, archive, server, pending, signal }: KeepDocumentsOptions,
+): Promise<void> {
+  for await (const { document } of readStudiesAt(archive, { at, signal })) {
+    const held = await heldStudy(document, missing, server, { signal });
+    if (held === 'complete') continue;
+    const ids = comingBack(document, missing, held);
+    const patientComesBack =
+      held === undefined &&
+      server.capabilities.hasPatientLevel &&
+      (await server.client.findText(`/patients/${document.patientId}`, { signal })) === undefined;
+    const patient = patientComesBack
+      ? (await readArchivedPatient(archive, document.patientId, { notAfter: at, signal }))?.document
+      : undefined;
+    const study = partOf(document, { ids });
+    await pending.keep(document.id, { version: 1, study, ...(patient && { patient }), only: [...ids] }, { signal });
+  }
+}
+
+async function heldStudy(
+  document: StudyDocument,
+  missing: ReadonlySet<InstanceId>,
+  server: StudyServer,
+  options: CallOptions,
+): Promise<StudyDocument | 'complete' | undefined> {
+  if (!document.series.some(({ instances }) => instances.some(({ id }) => missing.has(id)))) return 'complete';
+  try {
+    return await readStudyDocument(server, document.id, { ...options, instanceHashes: false });
+  } catch (error) {
+    if (isMirrorError(error, 'vanished')) return undefined;
+    throw error;
+  }
+}
+
+/** The resources of a study that the server will have only when the missing instances are back. Pure. */
+export function comingBack(
+  document: StudyDocument,
+  missing: ReadonlySet<InstanceId>,
+  held: StudyDocument | undefined,
+): ReadonlySet<OrthancId> {
+  const heldSeries = new Set(held?.series.map(({ id }) => id));
+  const ids = new Set<OrthancId>(held === undefined ? [document.id] : []);
+  for (const series of document.series) {
+    const instances = series.instances.filter(({ id }) => missing.has(id));
+    if (instances.length > 0 && !heldSeries.has(series.id)) ids.add(series.id);
+    for (const { id } of instances) ids.add(id);
+  }
+  return ids;
+}

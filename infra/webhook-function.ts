@@ -1,0 +1,34 @@
+import { type FunctionUrl, FunctionUrlAuthType } from 'aws-cdk-lib/aws-lambda';
+import type { Construct } from 'constructs';
+import type { CloudConfiguration } from '../core/config/cloud-schema.ts';
+import { MirrorFunction, type MirrorFunctionProps } from './mirror-function.ts';
+import { allowReadSecrets } from './secret-access.ts';
+
+const memoryMiB = 512;
+/** The hooks do not wait longer either. */
+const timeoutSeconds = 10;
+
+/**
+ * The function behind the URL to which the hooks announce. It knows them by a secret in a header, sees neither servers
+ * nor archives, and can only put ids on the queue.
+ */
+export class WebhookFunction extends MirrorFunction {
+  readonly url: FunctionUrl;
+
+  constructor(
+    scope: Construct,
+    id: string,
+    props: MirrorFunctionProps,
+    webhook: NonNullable<CloudConfiguration['webhook']>,
+  ) {
+    const reservedConcurrency = webhook.maxConcurrency;
+    super(scope, id, props, { file: 'webhook', memoryMiB, timeoutSeconds, reservedConcurrency });
+    const { secret, previousSecret } = webhook;
+    allowReadSecrets(this.role, 'ReadWebhookSecrets', [
+      secret,
+      ...(previousSecret === undefined ? [] : [previousSecret]),
+    ]);
+    this.role.allow('SendMessages', ['sqs:SendMessage'], [props.queue.queueArn]);
+    this.url = this.function.addFunctionUrl({ authType: FunctionUrlAuthType.NONE });
+  }
+}

@@ -1,0 +1,139 @@
+/** What the inbox function does for one notification. */
+import { recordImport } from '../core/deletions/imports.ts';
+import { isMirrorError, MirrorError } from '../core/errors.ts';
+import type { InstanceId } from '../core/identifiers.ts';
+import { parseArrivingKey } from '../core/inbox/inbox-keys.ts';
+import { parseNotification } from '../core/inbox/notification.ts';
+import { type Arrival, type Reception, receiveObject, refuseObject } from '../core/inbox/receive-object.ts';
+import { holdOn } from '../core/pause/pause-state.ts';
+import { asHalt, looksAway, whyAway } from '../core/pause/store-away.ts';
+import type { Delivery } from '../core/queue/deliveries.ts';
+import { verdictOn } from '../core/queue/verdict.ts';
+import type { S3Versions } from '../core/stores/archive/s3-versions.ts';
+import { inParallel } from '../core/studies/in-parallel.ts';
+import type { CloudMirror, Deployment } from './deployment.ts';
+import { count } from './metrics-emitter.ts';
+import { log } from './telemetry.ts';
+
+/** Records written at once. */
+const recordsAtOnce = 16;
+
+export interface InboxContext {
+  readonly deployment: Deployment;
+  readonly bucket: string;
+  readonly inbox: S3Versions;
+}
+
+/** @returns the work on one notification; it throws the MirrorError that decides what becomes of the notification */
+export function inboxWork(context: InboxContext): (delivery: Delivery, deadline: AbortSignal) => Promise<void> {
+  return async (delivery, deadline) => {
+    for (const version of parseNotification(delivery.body, context.bucket)) {
+      const place = parseArrivingKey(version.key);
+      if (place !== undefined) {
+        await takeIn({ version, place }, delivery, context, deadline);
+      }
+    }
+  };
+}
+
+async function takeIn(
+  arrival: Arrival,
+  delivery: Delivery,
+  { deployment, inbox }: InboxContext,
+  deadline: AbortSignal,
+): Promise<void> {
+  const { mirror } = arrival.place;
+  if (!(mirror in deployment.configuration.mirrors)) {
+    await refuseObject(arrival, { reason: 'There is no mirror of the name that the key has after new/.' }, inbox);
+    log('warn', 'object refused', { code: 'unknown-mirror' });
+    return;
+  }
+  const waitMs = deployment.configuration.cloud.transfer.pauseSeconds * 1000;
+  try {
+    const open = await deployment.mirror(mirror);
+    await throwIfHeld(mirror, open, waitMs);
+    const { destinations } = open;
+    const onSent = (ids: readonly InstanceId[]): Promise<void> => recordImports(ids, open);
+    const reception = await receiveObject(arrival, { inbox, destinations, onSent, deadline }).catch(
+      async (error: unknown) => {
+        throw isMirrorError(error) && (await isAnyAway(error, open)) ? asHalt(error, waitMs) : error;
+      },
+    );
+    tell(mirror, reception);
+  } catch (error) {
+    if (!isMirrorError(error)) {
+      throw error;
+    }
+    await refuseOrThrow(error, arrival, delivery, { deployment, inbox });
+  }
+}
+
+/** An object waits without paying for it while any store of its mirror is left alone. */
+async function throwIfHeld(
+  mirror: string,
+  { source, destinations, pause }: CloudMirror,
+  waitMs: number,
+): Promise<void> {
+  const state = await pause.read();
+  const stores = [source, ...destinations.map(({ store }) => store)];
+  const hold = stores.map(({ name }) => holdOn(state, name)).find((found) => found !== undefined);
+  if (hold !== undefined) {
+    throw new MirrorError('paused', `The mirror ${mirror} waits (${hold.code}): ${hold.reason}`, {
+      retryAfterMs: waitMs,
+    });
+  }
+}
+
+/** Whether an error is due to a store that does not answer at all, so that the object is not to blame. */
+async function isAnyAway(error: MirrorError, { source, destinations }: CloudMirror): Promise<boolean> {
+  if (!looksAway(error)) {
+    return false;
+  }
+  const stores = [source, ...destinations.map(({ store }) => store)];
+  const away = await Promise.all(stores.map((store) => whyAway(store, {})));
+  return away.some((reason) => reason !== undefined);
+}
+
+/** What cannot succeed by repeating, or was repeated often enough, is refused; anything else is thrown on. */
+async function refuseOrThrow(
+  error: MirrorError,
+  arrival: Arrival,
+  { receiveCount }: Delivery,
+  { deployment, inbox }: Pick<InboxContext, 'deployment' | 'inbox'>,
+): Promise<void> {
+  const { mirror } = arrival.place;
+  const verdict = verdictOn(error, receiveCount, deployment.deliveryLimits, 0);
+  if (verdict.kind !== 'dead-letter') {
+    count('InboxDelayed', 1, { mirror });
+    throw error;
+  }
+  const { code, reason } = verdict;
+  await refuseObject(arrival, { code, reason }, inbox);
+  tell(mirror, { kind: 'refused', counts: {} }, error);
+}
+
+/** Remembers what the archive holds and the source does not: it did not come from there. */
+async function recordImports(ids: readonly InstanceId[], { source, archive }: CloudMirror): Promise<void> {
+  await inParallel([...new Set(ids)], recordsAtOnce, async (id) => {
+    const isArchived = (await archive.lookup(id)).length > 0;
+    if (isArchived && (await source.lookup(id)).length === 0) {
+      await recordImport(archive.objects, { id, at: new Date() });
+    }
+  });
+}
+
+function tell(mirror: string, { kind, counts }: Reception, error?: MirrorError): void {
+  count('InboxTaken', kind === 'done' ? 1 : 0, { mirror });
+  count('InboxRefused', kind === 'refused' ? 1 : 0, { mirror });
+  count('InboxStored', counts.stored ?? 0, { mirror });
+  count('InboxAlreadyThere', counts['already-there'] ?? 0, { mirror });
+  log(kind === 'refused' ? 'warn' : 'info', 'object handled', {
+    mirror,
+    outcome: kind,
+    code: error?.code,
+    stored: counts.stored,
+    alreadyThere: counts['already-there'],
+    notDicom: counts['not-dicom'],
+    refused: counts.refused,
+  });
+}

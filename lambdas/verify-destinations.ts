@@ -1,0 +1,95 @@
+/** What the verifier function does for one mirror. */
+import { type FoundProblem, writeVerifyReport } from '../core/verify/verify-report.ts';
+import { rotationDocument, type ShareReport, verifyShare } from '../core/verify/verify-share.ts';
+import type { CloudMirror } from './deployment.ts';
+import { count, measure } from './metrics-emitter.ts';
+import { type NamedDestination, namedDestinations } from './named-destinations.ts';
+import { errorFields, log } from './telemetry.ts';
+
+export interface VerifyReport {
+  readonly sound: number;
+  readonly damaged: number;
+  readonly unread: number;
+  /** Destinations of which nothing could be listed. */
+  readonly failed: readonly string[];
+}
+
+/**
+ * Reads the next share of each destination back, one after the other. One that fails does not keep the others from
+ * being read; if all fail, the first failure is thrown.
+ * @param timeMs milliseconds for all of them together; each gets its part
+ */
+export async function verifyDestinations(mirror: string, open: CloudMirror, timeMs: number): Promise<VerifyReport> {
+  const chosen = namedDestinations(open).filter(({ destination }) => isChosen(open, destination.role));
+  const reports: ShareReport[] = [];
+  const problems: FoundProblem[] = [];
+  const failures: unknown[] = [];
+  const failed: string[] = [];
+  const endsAtMs = performance.now() + timeMs;
+  for (const [index, named] of chosen.entries()) {
+    const partMs = Math.max(1, Math.floor((endsAtMs - performance.now()) / (chosen.length - index)));
+    try {
+      const report = await verifyOne(mirror, named, open, AbortSignal.timeout(partMs));
+      reports.push(report);
+      problems.push(...report.problems.map((verified) => ({ destination: named.name, verified })));
+    } catch (error) {
+      log('error', 'destination not verified', { mirror, destination: named.name, ...errorFields(error) });
+      failures.push(error);
+      failed.push(named.name);
+    }
+  }
+  if (problems.length > 0) {
+    await writeVerifyReport(open.archive.objects, problems, new Date());
+  }
+  const oldestMs = Math.max(0, ...reports.map(({ oldestUnverifiedMs }) => oldestUnverifiedMs));
+  if (reports.length > 0) {
+    measure('OldestUnverifiedSeconds', oldestMs / 1000, { mirror });
+  }
+  if (failures.length > 0 && reports.length === 0) {
+    throw failures[0];
+  }
+  return { ...countProblems(mirror, reports), failed };
+}
+
+function isChosen({ configuration: { verify } }: CloudMirror, role: 'target' | 'archive'): boolean {
+  return role === 'archive' ? verify.archive : verify.targets;
+}
+
+async function verifyOne(
+  mirror: string,
+  { name, destination }: NamedDestination,
+  { archive }: CloudMirror,
+  deadline: AbortSignal,
+): Promise<ShareReport> {
+  const document = rotationDocument(archive.objects, name);
+  const report = await verifyShare({ store: destination.store, document, now: () => new Date(), deadline });
+  const { sound, problems, complete } = report;
+  for (const problem of problems) {
+    const error = 'error' in problem ? errorFields(problem.error) : {};
+    log('error', 'read back', { mirror, destination: name, id: problem.id, outcome: problem.kind, ...error });
+  }
+  const damaged = problems.filter(({ kind }) => kind === 'damaged').length;
+  log('info', 'share verified', {
+    mirror,
+    destination: name,
+    sound,
+    damaged,
+    unread: problems.length - damaged,
+    complete,
+  });
+  return report;
+}
+
+function countProblems(mirror: string, reports: readonly ShareReport[]): Omit<VerifyReport, 'failed'> {
+  const problems = reports.flatMap((report) => report.problems);
+  const damaged = problems.filter(({ kind }) => kind === 'damaged').length;
+  const totals = {
+    sound: reports.reduce((sum, { sound }) => sum + sound, 0),
+    damaged,
+    unread: problems.length - damaged,
+  };
+  count('Sound', totals.sound, { mirror });
+  count('Damaged', totals.damaged, { mirror });
+  count('Unread', totals.unread, { mirror });
+  return totals;
+}

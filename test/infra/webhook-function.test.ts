@@ -1,0 +1,59 @@
+import { Match } from 'aws-cdk-lib/assertions';
+import { expect, test } from 'vitest';
+import { fullConfiguration, plainConfiguration, SynthesizedStack } from './synthesize.ts';
+
+const stack = new SynthesizedStack(fullConfiguration);
+const { template } = stack;
+
+test('without a webhook in the configuration there is no function URL', () => {
+  const plain = new SynthesizedStack(plainConfiguration);
+  plain.template.resourceCountIs('AWS::Lambda::Url', 0);
+  plain.template.resourceCountIs('AWS::Lambda::Permission', 0);
+});
+
+test('the webhook is the only function with a URL', () => {
+  template.resourceCountIs('AWS::Lambda::Url', 1);
+  const [url] = stack.resources('AWS::Lambda::Url');
+  expect(JSON.stringify(url?.TargetFunctionArn)).toContain('WebhookFunction');
+});
+
+test('whoever calls the webhook can do so through its URL only', () => {
+  const permissions = stack.resources('AWS::Lambda::Permission');
+  expect(permissions).toHaveLength(2);
+  template.hasResourceProperties('AWS::Lambda::Permission', { Action: 'lambda:InvokeFunctionUrl' });
+  template.hasResourceProperties('AWS::Lambda::Permission', {
+    Action: 'lambda:InvokeFunction',
+    InvokedViaFunctionUrl: true,
+  });
+});
+
+test('few requests are worked on at once, and each for a short time', () => {
+  const [webhook] = stack.resources('AWS::Lambda::Function', 'Webhook');
+  expect(webhook).toMatchObject({ ReservedConcurrentExecutions: 5, Timeout: 10 });
+  const more = new SynthesizedStack({
+    ...plainConfiguration,
+    cloud: { webhook: { secret: { secretsManager: 'webhook' }, maxConcurrency: 20 } },
+  });
+  expect(more.resources('AWS::Lambda::Function', 'Webhook')).toMatchObject([{ ReservedConcurrentExecutions: 20 }]);
+});
+
+test('the webhook sees no archive and no credentials of a server: it knows its secrets and fills the queue', () => {
+  const actions = new Set(stack.actionsOf('Webhook').filter((action) => !/^(?:ec2|logs):/.test(action)));
+  expect([...actions]).toEqual(['secretsmanager:GetSecretValue', 'sqs:SendMessage']);
+  const secrets = stack.statementsOf('Webhook').filter(({ Sid }) => Sid === 'ReadWebhookSecrets');
+  expect(JSON.stringify(secrets).match(/:secret:[\w/-]+/g)).toEqual([
+    ':secret:orthanc-mirror/webhook-',
+    ':secret:orthanc-mirror/webhook-before-',
+  ]);
+});
+
+test('the secrets of the webhook must lie in Secrets Manager', () => {
+  const secret = { env: 'SECRET' };
+  expect(() => new SynthesizedStack({ ...plainConfiguration, cloud: { webhook: { secret } } })).toThrow(
+    'cloud.webhook.secret',
+  );
+});
+
+test('the address of the webhook is told when it is deployed', () => {
+  template.hasOutput('WebhookUrl', { Value: Match.objectLike({ 'Fn::GetAtt': Match.anyValue() }) });
+});

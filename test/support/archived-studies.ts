@@ -1,0 +1,88 @@
+/** Archives in a temporary folder whose documents were written without a server. */
+import { mkdtemp, rm, utimes } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { type InstanceId, isInstanceId, type Md5, md5Of, type OrthancId, orthancIdOf } from '../../core/identifiers.ts';
+import { type Archive, openArchive } from '../../core/stores/archive/archive.ts';
+import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
+import { instanceKey } from '../../core/stores/archive/keys.ts';
+import type { GetOptions, OpenObject } from '../../core/stores/archive/object-storage.ts';
+import { archiveDocument } from '../../core/studies/archive-document.ts';
+import { type StudyDocument, studyDocumentSchema } from '../../core/studies/study-document.ts';
+
+/** Remembers the keys that were read. */
+export class WatchedObjects extends FolderObjects {
+  readonly read: string[] = [];
+
+  override get(key: string, options?: GetOptions): Promise<OpenObject | undefined> {
+    this.read.push(key);
+    return super.get(key, options);
+  }
+}
+
+export interface WatchedArchive {
+  readonly archive: Archive;
+  readonly objects: WatchedObjects;
+  readonly path: string;
+}
+
+export async function watchedArchive(): Promise<WatchedArchive> {
+  const folder = await mkdtemp(join(tmpdir(), 'orthanc-mirror-archive-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const path = join(folder, 'archive');
+  const objects = new WatchedObjects(path);
+  return { archive: await openArchive(objects, { createFor: { name: 'source' } }), objects, path };
+}
+
+/** The id of the n-th instance of the tests. */
+export function instanceId(n: number): InstanceId {
+  const id = orthancIdOf('patient', 'study', 'series', String(n));
+  if (!isInstanceId(id)) throw new Error('an id');
+  return id;
+}
+
+/** The document of the n-th study, which has the given instances. */
+export function studyDocument(n: number, instances: readonly InstanceId[], more: object = {}): StudyDocument {
+  return studyDocumentSchema.parse({
+    format: 'orthanc-mirror-study',
+    version: 1,
+    id: studyId(n),
+    patientId: orthancIdOf(`P${n}`),
+    patientTags: { PatientID: `P${n}` },
+    tags: { StudyInstanceUID: `1.2.${n}`, StudyDate: `2026010${n + 1}`, AccessionNumber: `A${n}` },
+    series: [
+      {
+        id: orthancIdOf(`P${n}`, `1.2.${n}`, 'series'),
+        tags: { Modality: n % 2 === 0 ? 'CT' : 'MR' },
+        instances: instances.map((id) => ({ id, md5: md5Of(Buffer.from(id)), sizeBytes: 44, fileUuid: null })),
+      },
+    ],
+    ...more,
+  });
+}
+
+export function studyId(n: number): OrthancId {
+  return orthancIdOf(`P${n}`, `1.2.${n}`);
+}
+
+export async function addDocument({ objects }: WatchedArchive, document: StudyDocument, at: string): Promise<void> {
+  const attachments = async () => {
+    throw new Error('these documents have no attachments');
+  };
+  await archiveDocument(objects, document, { attachments, now: () => new Date(at) });
+}
+
+/** Puts an instance into an archive as if that had happened at a time. */
+export async function addInstance(
+  { archive, path }: WatchedArchive,
+  n: number,
+  text: string,
+  at: string,
+): Promise<Md5> {
+  const bytes = Buffer.from(text);
+  const md5 = md5Of(bytes);
+  await archive.store({ id: instanceId(n), md5, sizeBytes: bytes.length }, bytes);
+  await utimes(join(path, instanceKey(instanceId(n), md5)), new Date(at), new Date(at));
+  return md5;
+}

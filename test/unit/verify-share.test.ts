@@ -1,0 +1,106 @@
+import { expect, test } from 'vitest';
+import { MirrorError } from '../../core/errors.ts';
+import { type InstanceId, type Md5, md5Of } from '../../core/identifiers.ts';
+import type { InventoryEntry, InventoryOptions, OpenInstance, Store } from '../../core/stores/store.ts';
+import { type Rotation, slotCount } from '../../core/verify/rotation.ts';
+import { verifyShare } from '../../core/verify/verify-share.ts';
+
+const bytes = Buffer.from('what the archive holds');
+/** In the first slot: 20 instances, the fifth of which has two versions. */
+const entries: InventoryEntry[] = Array.from({ length: 20 }, (_, n) => entryOf(n, md5Of(bytes)))
+  .flatMap((entry, n) => (n === 5 ? [{ ...entry, md5: 'f'.repeat(32) as Md5 }, entry] : [entry]))
+  .toSorted((one, other) => (one.id < other.id ? -1 : 1));
+
+function entryOf(n: number, md5: Md5): InventoryEntry {
+  return {
+    id: `0000${n.toString(16).padStart(4, '0')}`.concat('-00000000'.repeat(4)) as InstanceId,
+    md5,
+    sizeBytes: 22,
+  };
+}
+
+class FixedStore implements Store {
+  readonly name = 'the archive';
+  readonly opened: string[] = [];
+  readonly #onOpen: (count: number) => void;
+
+  constructor(onOpen: (count: number) => void = () => undefined) {
+    this.#onOpen = onOpen;
+  }
+
+  async *inventory({ after }: InventoryOptions = {}): AsyncGenerator<InventoryEntry> {
+    for (const entry of entries) if (after === undefined || entry.id > after) yield entry;
+  }
+
+  async lookup(): Promise<readonly InventoryEntry[]> {
+    throw new Error('a verification looks nothing up');
+  }
+
+  async open(id: InstanceId, { md5, signal }: { md5?: Md5; signal?: AbortSignal } = {}): Promise<OpenInstance> {
+    this.opened.push(`${id}/${md5}`);
+    this.#onOpen(this.opened.length);
+    if (signal?.aborted) throw new MirrorError('deadline', 'over');
+    async function* body(): AsyncGenerator<Uint8Array> {
+      yield bytes;
+    }
+    return { id, md5, sizeBytes: bytes.length, body: body(), cancel: () => undefined };
+  }
+
+  async close(): Promise<void> {
+    return undefined;
+  }
+}
+
+/** A document in memory. */
+function documentOf() {
+  let kept: Rotation | undefined;
+  return {
+    kept: () => kept,
+    read: async () => kept && { value: kept, version: '1' },
+    write: async (value: Rotation) => {
+      kept = value;
+      return '1';
+    },
+  };
+}
+
+const now = () => new Date('2026-11-21T12:00:00.000Z');
+
+test('a share is read to its end: what is sound is counted, what is not is told', async () => {
+  const document = documentOf();
+  const report = await verifyShare({ store: new FixedStore(), document, now, deadline: new AbortController().signal });
+  expect(report).toMatchObject({ sound: 20, complete: true, problems: [{ kind: 'damaged', md5: 'f'.repeat(32) }] });
+  expect(document.kept()?.slots.filter((seconds) => seconds > 0)).toHaveLength(1);
+});
+
+test.each([2, 7, 8, 15])(
+  'a share cut after %i readings goes on behind the last instance that was read whole',
+  async (cutAt) => {
+    const document = documentOf();
+    const deadline = new AbortController();
+    const first = new FixedStore((count) => {
+      if (count === cutAt) deadline.abort();
+    });
+    const cut = await verifyShare({ store: first, document, now, deadline: deadline.signal });
+    expect(cut.complete).toBe(false);
+    const second = new FixedStore();
+    const rest = await verifyShare({ store: second, document, now, deadline: new AbortController().signal });
+    expect(rest.complete).toBe(true);
+    const read = new Set([...first.opened, ...second.opened]);
+    expect(read.size).toBe(entries.length);
+  },
+);
+
+test('run after run the whole store is read, and the oldest reading is told', async () => {
+  const document = documentOf();
+  const deadline = new AbortController().signal;
+  let at = now().getTime();
+  const later = () => new Date(at);
+  let oldestMs = 0;
+  for (let run = 0; run < slotCount; run += 1) {
+    at += 3_600_000;
+    ({ oldestUnverifiedMs: oldestMs } = await verifyShare({ store: new FixedStore(), document, now: later, deadline }));
+  }
+  expect(document.kept()?.slots.every((seconds) => seconds > 0)).toBe(true);
+  expect(oldestMs / 86_400_000).toBeLessThan(30);
+});
