@@ -9,6 +9,7 @@ import { registerBackup } from './commands/backup.ts';
 import { registerCheck } from './commands/check.ts';
 import { registerConfig } from './commands/config.ts';
 import { registerDiff } from './commands/diff.ts';
+import { registerEstimate } from './commands/estimate.ts';
 import { registerFailures } from './commands/failures.ts';
 import { registerFind } from './commands/find.ts';
 import { registerImport } from './commands/import.ts';
@@ -45,6 +46,7 @@ const registrations: readonly ((program: Command, context: CommandContext) => vo
   registerRedrive,
   registerPause,
   registerResume,
+  registerEstimate,
   registerConfig,
 ];
 

@@ -1,0 +1,36 @@
+/** The work of `estimate`. */
+import type { z } from 'zod';
+import { type CostItem, estimate, totalOf } from '../../core/estimate/estimate.ts';
+import { priceRegion, pricesOf } from '../../core/estimate/prices.ts';
+import type { CommandContext } from '../command-context.ts';
+import type { estimateOptionValues } from '../commands/estimate.ts';
+import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { formatCount } from '../format.ts';
+
+export function printEstimate(
+  { averageKib, json = false, ...options }: z.output<typeof estimateOptionValues>,
+  { terminal }: CommandContext,
+): ExitCode {
+  const { begin, monthly } = estimate({ ...options, averageBytes: averageKib * 1024 });
+  if (json) {
+    const totals = { begin: totalOf(begin), monthly: totalOf(monthly) };
+    terminal.printJson({ type: 'estimate', pricesOf, region: priceRegion, currency: 'USD', begin, monthly, totals });
+    return exitCodes.ok;
+  }
+  terminal.print(`list prices of ${priceRegion} as of ${pricesOf}, in US dollars, without taxes and free tiers`);
+  for (const line of linesOf('once, to copy what is there', begin)) terminal.print(line);
+  for (const line of linesOf('in a month', monthly)) terminal.print(line);
+  return exitCodes.ok;
+}
+
+/** What costs nothing is not worth a line. */
+function linesOf(title: string, items: readonly CostItem[]): string[] {
+  const rows = items
+    .filter(({ dollars }) => dollars > 0)
+    .map(({ what, amount, unit, dollars }) => row(`${what} (${formatCount(amount)} ${unit})`, dollars));
+  return ['', `${title}:`, ...rows, row('total', totalOf(items))];
+}
+
+function row(what: string, dollars: number): string {
+  return `  ${what.padEnd(60)}${dollars.toFixed(2).padStart(12)}`;
+}
