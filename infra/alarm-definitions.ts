@@ -129,8 +129,21 @@ export function mirrorConditions(mirror: MirrorConfiguration, { cloud }: Configu
       threshold: 1,
       silenceIsWrong: true,
     },
+    ...(cloud.inbox === undefined ? [] : [inboxCondition]),
   ];
 }
+
+const inboxCondition: MirrorCondition = {
+  name: 'inbox-refused',
+  severity: 'ticket',
+  metric: 'InboxRefused',
+  says: 'Files that arrived in the inbox could not be taken.',
+  statistic: 'Sum',
+  periodMinutes: 60,
+  periods: 1,
+  when: 'above',
+  threshold: 0,
+};
 
 /** The alarms of the queues, by queue. */
 export const queueConditions = {

@@ -55,7 +55,15 @@ export class MirrorStack extends Stack {
       status: status.function,
     });
     const functions = [scheduler, transfer, verifier, status, webhook, taker].filter((made) => made !== undefined);
-    new Monitoring(this, 'Monitoring', { configuration, functions, queue, deadLetterQueue, failedInvocations, key });
+    new Monitoring(this, 'Monitoring', {
+      configuration,
+      functions,
+      queue,
+      deadLetterQueue,
+      failedInvocations,
+      inbox,
+      key,
+    });
     acknowledgeFindings(this, configuration);
 
     new CfnOutput(this, 'ArchiveBucketName', { value: bucket.bucketName });

@@ -22,6 +22,7 @@ import {
   webhookCondition,
 } from './alarm-definitions.ts';
 import { MirrorDashboard } from './dashboard.ts';
+import type { Inbox } from './inbox.ts';
 import type { MirrorFunction } from './mirror-function.ts';
 import { metricOf, worstOfDestinations } from './stack-metrics.ts';
 
@@ -31,6 +32,7 @@ export interface MonitoringProps {
   readonly queue: Queue;
   readonly deadLetterQueue: Queue;
   readonly failedInvocations: Queue;
+  readonly inbox: Pick<Inbox, 'queue' | 'deadLetterQueue'> | undefined;
   readonly key: IKey;
 }
 
@@ -83,11 +85,16 @@ export class Monitoring extends Construct {
     }
   }
 
-  #watchQueues({ queue, deadLetterQueue, failedInvocations }: MonitoringProps): void {
+  #watchQueues({ queue, deadLetterQueue, failedInvocations, inbox }: MonitoringProps): void {
     const { deadLetters, failedInvocations: failed, oldMessages } = queueConditions;
     this.#watch('queue', deadLetters, deadLetterQueue.metricApproximateNumberOfMessagesVisible(windowOf(deadLetters)));
     this.#watch('queue', failed, failedInvocations.metricApproximateNumberOfMessagesVisible(windowOf(failed)));
     this.#watch('queue', oldMessages, queue.metricApproximateAgeOfOldestMessage(windowOf(oldMessages)));
+    if (inbox !== undefined) {
+      const put = inbox.deadLetterQueue.metricApproximateNumberOfMessagesVisible(windowOf(deadLetters));
+      this.#watch('inbox', deadLetters, put);
+      this.#watch('inbox', oldMessages, inbox.queue.metricApproximateAgeOfOldestMessage(windowOf(oldMessages)));
+    }
   }
 
   #watchFunctions({ functions, configuration }: MonitoringProps): void {

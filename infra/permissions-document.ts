@@ -40,7 +40,8 @@ Every permission that the stack grants or denies, and why. Generated from the te
 which switches everything on, by \`node scripts/write-permissions.ts\`; a test fails when this page and the template
 differ, and nothing can be granted without a reason in \`infra/permission-reasons.ts\`.
 
-No role may delete an object, change the settings of the bucket or use a key for more than to encrypt and decrypt.
+No role may delete from an archive, change the settings of a bucket or use a key for more than to encrypt and decrypt.
+Only what takes in the inbox may delete anything: the versions below \`new/\` of the inbox that it copied before.
 Every function has a role of its own.
 `;
 

@@ -12,6 +12,7 @@ import { decidingError } from '../core/queue/verdict.ts';
 import { opennessAt } from '../core/schedule/blackouts.ts';
 import type { CloudMirror, Deployment } from './deployment.ts';
 import { count } from './metrics-emitter.ts';
+import { restoreWork } from './restore-work.ts';
 import { log } from './telemetry.ts';
 
 const budget = defaultBudget();
@@ -26,6 +27,9 @@ export function transferWork(deployment: Deployment, signal: AbortSignal): (mess
   const gates = new Map<CloudMirror, MessageGate>();
   return async (message) => {
     const mirror = await openMirror(message.mirror, deployment);
+    if (message.kind === 'restore' || message.kind === 'restore-study') {
+      return restoreWork(message, mirror, { budget, signal, waitMs: waitMsOf(deployment) });
+    }
     const gate = gates.get(mirror) ?? gateOf(message.mirror, mirror, deployment, signal);
     gates.set(mirror, gate);
     const error =
@@ -110,8 +114,13 @@ async function openMirror(name: string, deployment: Deployment): Promise<CloudMi
     return await deployment.mirror(name);
   } catch (error) {
     const passes = isMirrorError(error) && error.disposition !== 'reject';
-    throw passes ? asHalt(error, deployment.configuration.cloud.transfer.pauseSeconds * 1000) : error;
+    throw passes ? asHalt(error, waitMsOf(deployment)) : error;
   }
+}
+
+/** How long what is not its own fault waits. */
+function waitMsOf({ configuration }: Deployment): number {
+  return configuration.cloud.transfer.pauseSeconds * 1000;
 }
 
 function gateOf(

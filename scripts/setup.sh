@@ -2,7 +2,7 @@
 # Makes a checkout ready to run: node modules, Node 24, a real Orthanc. Called by `npm run demo` and `npm test`.
 #
 #   scripts/setup.sh           what the demo needs: the distribution's Orthanc (or one of your own)
-#   scripts/setup.sh --test    what the tests need too: a newer Orthanc beside it
+#   scripts/setup.sh --test    what the tests need too: a newer Orthanc beside it, PostgreSQL
 #
 # ORTHANC_BIN (one) or ORTHANC_BINS (several, separated by colons) name Orthanc programs that are there already.
 # Prints one line per thing done and nothing when all is there. Installs with apt-get, as root on Debian; elsewhere
@@ -47,22 +47,46 @@ has_orthanc() {
   [ -n "${ORTHANC_BINS:-}${ORTHANC_BIN:-}" ] || command -v Orthanc > /dev/null || [ -x /usr/sbin/Orthanc ]
 }
 
+can_install() {
+  command -v apt-get > /dev/null && [ "$(id -u)" = 0 ]
+}
+
+# Installs packages of the distribution, quietly.
+install_packages() {
+  log=$(mktemp)
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get install -y -q --no-install-recommends "$@" > "$log" 2>&1 ||
+    { apt-get update -q && apt-get install -y -q --no-install-recommends "$@"; } > "$log" 2>&1 ||
+    { tail -n 5 "$log" >&2; say "apt-get install $* failed (log: $log)"; return 1; }
+  rm -f "$log"
+  say "installed $* with apt-get"
+}
+
 # Installs the distribution's Orthanc and stops the service that its package starts: tests run servers of their own.
 install_orthanc() {
-  if ! command -v apt-get > /dev/null || [ "$(id -u)" != 0 ]; then
+  if ! can_install; then
     say "no Orthanc found. Install it (Debian, Ubuntu: 'sudo apt-get install orthanc'; Fedora: 'sudo dnf install orthanc';"
     say "macOS, Windows: https://www.orthanc-server.com/download.php) and put 'Orthanc' on the PATH, or set"
     say "ORTHANC_BIN to the program"
     exit 1
   fi
-  log=$(mktemp)
-  export DEBIAN_FRONTEND=noninteractive
-  apt-get install -y -q --no-install-recommends orthanc > "$log" 2>&1 ||
-    { apt-get update -q && apt-get install -y -q --no-install-recommends orthanc; } > "$log" 2>&1 ||
-    { tail -n 5 "$log" >&2; say "apt-get install orthanc failed (log: $log)"; exit 1; }
-  rm -f "$log"
+  install_packages orthanc || exit 1
   invoke-rc.d orthanc stop > /dev/null 2>&1 || true
-  say "installed orthanc with apt-get and stopped its service"
+}
+
+# Tests of a host with PostgreSQL run a cluster of their own: the service of the package is stopped.
+has_postgresql() {
+  ls /usr/lib/postgresql/*/bin/initdb /usr/share/orthanc/plugins/libOrthancPostgreSQLIndex.so > /dev/null 2>&1
+}
+
+install_postgresql() {
+  if ! can_install; then
+    say "no PostgreSQL with Orthanc's plugin: its tests will fail; install postgresql and orthanc-postgresql"
+    return 0
+  fi
+  install_packages postgresql orthanc-postgresql || return 0
+  invoke-rc.d postgresql stop > /dev/null 2>&1 || true
+  invoke-rc.d orthanc stop > /dev/null 2>&1 || true
 }
 
 # A failure here does not stop the demo or the other tests: the tests that need it fail and say why.
@@ -75,4 +99,5 @@ install_newer_orthanc() {
 modules_are_current || install_modules
 check_node
 has_orthanc || install_orthanc
+[ $for_tests = no ] || has_postgresql || install_postgresql
 [ $for_tests = no ] || install_newer_orthanc

@@ -22,6 +22,7 @@ export const restoreOptionValues = z.object({
   verify: z.boolean().optional(),
   force: z.boolean().optional(),
   concurrency: z.number().optional(),
+  queue: z.string().optional(),
   dryRun: z.boolean().optional(),
   json: z.boolean().optional(),
 });
@@ -49,6 +50,12 @@ export function registerRestore(program: Command, context: CommandContext): void
     .addOption(switchOption('--repair', 'mend a server: read back all it holds, replace what is damaged or missing'))
     .addOption(valueOption('--missing-since <time>', 'with --repair: of what is missing, only what was archived since'))
     .addOption(switchOption('--verify', 'then read back everything that was selected, and hash it'))
+    .addOption(
+      valueOption(
+        '--queue <url>',
+        'let the stack restore: queue of the stack (TransferQueueUrl); --to names a target of it',
+      ),
+    )
     .addOption(switchOption('--force', 'go on in spite of a risk that the look at the target found'))
     .addOption(switchOption('--dry-run', 'compare only, and tell what would be copied'))
     .addOption(
@@ -57,7 +64,13 @@ export function registerRestore(program: Command, context: CommandContext): void
     .addOption(jsonOption());
   for (const option of serverOptions('target')) command.addOption(option);
   command.action(async (values: unknown) => {
+    const options = restoreOptionValues.parse(values);
+    if (options.queue !== undefined) {
+      const { queueRestore } = await import('../restore/queue-restore.ts');
+      context.finish(await queueRestore(options, options.queue, context));
+      return;
+    }
     const { restore } = await import('../restore/restore.ts');
-    context.finish(await restore({ values, options: restoreOptionValues.parse(values) }, context));
+    context.finish(await restore({ values, options }, context));
   });
 }

@@ -4,6 +4,7 @@ import { MirrorError } from '../errors.ts';
 import type { SecretResolver } from '../secrets/resolve-secret.ts';
 import { type Archive, openArchive } from '../stores/archive/archive.ts';
 import { FolderObjects } from '../stores/archive/folder-objects.ts';
+import { readManifest } from '../stores/archive/manifest.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
 import { S3Objects } from '../stores/archive/s3-objects.ts';
 import type { EgressRules } from '../stores/orthanc/egress-guard.ts';
@@ -101,6 +102,10 @@ async function connectArchive(
 ): Promise<Archive> {
   const objects = archiveStorage(name, mirror, archive, bucket);
   try {
+    // A restore must work when the source is gone for good: only a new archive needs to know it.
+    if ((await readManifest(objects)) !== undefined) {
+      return await openArchive(objects);
+    }
     const { serverIdentifier } = await source.capabilities();
     return await openArchive(objects, {
       createFor: { name, ...(serverIdentifier === undefined ? {} : { serverIdentifier }) },

@@ -35,6 +35,8 @@ export const metricDefinitions = {
   Rejected: count('transfer', 'Instances that a destination, or their own bytes, make impossible to copy.'),
   Vanished: count('transfer', 'Instances deleted at the source before they were copied.'),
   StudiesWritten: count('transfer', 'Study documents written to a destination.'),
+  Restored: count('transfer', 'Instances written from the archive to a target that is restored.'),
+  RestoredBytes: { ...count('transfer', 'Their bytes.'), unit: 'Bytes' },
   Settled: count('transfer', 'Messages that are done.'),
   Retried: count('transfer', 'Messages that come back later, because something may pass.'),
   Renewed: count('transfer', 'Messages put on the queue anew while their mirror pauses.'),

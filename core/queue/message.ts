@@ -31,7 +31,33 @@ const resourceMessageSchema = z.strictObject({
   id: z.custom<OrthancId>(isOrthancId),
 });
 
-const messageSchema = z.discriminatedUnion('kind', [instanceMessageSchema, studyMessageSchema, resourceMessageSchema]);
+const restoreMessageSchema = z.strictObject({
+  ...envelope,
+  kind: z.literal('restore'),
+  /** Configured name of the target. */
+  target: nameSchema,
+  id: z.custom<InstanceId>(isInstanceId),
+  /** Which version of the archive. */
+  md5: z.custom<Md5>(isMd5),
+  sizeBytes: z.int().min(0).optional(),
+});
+
+const restoreStudyMessageSchema = z.strictObject({
+  ...envelope,
+  kind: z.literal('restore-study'),
+  target: nameSchema,
+  id: z.custom<OrthancId>(isOrthancId),
+  /** The state of this moment; absent: the newest. */
+  at: z.iso.datetime().optional(),
+});
+
+const messageSchema = z.discriminatedUnion('kind', [
+  instanceMessageSchema,
+  studyMessageSchema,
+  resourceMessageSchema,
+  restoreMessageSchema,
+  restoreStudyMessageSchema,
+]);
 
 /** An instance whose bytes are to be copied. */
 export type InstanceMessage = z.output<typeof instanceMessageSchema>;
@@ -39,7 +65,11 @@ export type InstanceMessage = z.output<typeof instanceMessageSchema>;
 export type StudyMessage = z.output<typeof studyMessageSchema>;
 /** A resource whose metadata or attachments changed: the document of its study is to be copied. */
 export type ResourceMessage = z.output<typeof resourceMessageSchema>;
-export type QueueMessage = InstanceMessage | StudyMessage | ResourceMessage;
+/** An instance that is to be copied from the archive to a target. */
+export type RestoreMessage = z.output<typeof restoreMessageSchema>;
+/** A study whose document is to be brought from the archive to a target. */
+export type RestoreStudyMessage = z.output<typeof restoreStudyMessageSchema>;
+export type QueueMessage = InstanceMessage | StudyMessage | ResourceMessage | RestoreMessage | RestoreStudyMessage;
 
 /** Reads the body of a queue message. Throws `malformed-message`, which repeats nothing of the body. */
 export function parseMessage(body: string): QueueMessage {

@@ -1,6 +1,9 @@
 import { SQSClient } from '@aws-sdk/client-sqs';
 
-/** A client of Amazon SQS; region, endpoint and credentials are those of the AWS environment. */
-export function createSqsClient(): SQSClient {
-  return new SQSClient();
+/**
+ * A client of Amazon SQS; region and credentials are those of the AWS environment, and so is the endpoint unless one is
+ * given.
+ */
+export function createSqsClient(endpoint?: string): SQSClient {
+  return new SQSClient(endpoint === undefined ? {} : { endpoint });
 }

@@ -17,6 +17,12 @@ const attributesSchema = z.object({
   ApproximateNumberOfMessagesNotVisible: z.coerce.number(),
 });
 
+/** Asks how much is left in one queue. Throws `unreachable` when SQS does not answer. */
+export async function sqsLeft(client: SQSClient, queueUrl: string): Promise<number> {
+  const { waiting, inFlight } = await depthOf(client, queueUrl);
+  return waiting + inFlight;
+}
+
 /** Asks SQS. Throws `unreachable` when it does not answer. */
 export async function sqsDepths(options: SqsDeliveriesOptions): Promise<QueueDepths> {
   const { client, queueUrl, deadLetterQueueUrl } = options;

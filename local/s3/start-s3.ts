@@ -4,6 +4,7 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { finished, pipeline } from 'node:stream/promises';
+import { type IsAllowed, requireAllowed } from './access.ts';
 import { Buckets } from './buckets.ts';
 import { type Answer, type ObjectCreated, xmlAnswer } from './call.ts';
 import { Failure } from './failure.ts';
@@ -18,6 +19,8 @@ export interface S3ServerOptions {
   readonly folder: string;
   /** Default: a free one. */
   readonly port?: number;
+  /** Decides who may do what; default: everybody everything. */
+  readonly isAllowed?: IsAllowed;
   /** Called after each new object, like S3's event notifications; must not throw. */
   readonly onObjectCreated?: (event: ObjectCreated) => void;
 }
@@ -30,9 +33,9 @@ export interface S3Server {
 
 export async function startS3(options: S3ServerOptions): Promise<S3Server> {
   const buckets = await Buckets.open(options.folder);
-  const onObjectCreated = options.onObjectCreated ?? (() => undefined);
+  const { onObjectCreated = () => undefined, isAllowed = () => true } = options;
   const server = createServer((request, response) => {
-    void respond(request, response, () => answerTo(request, buckets, onObjectCreated));
+    void respond(request, response, () => answerTo(request, buckets, isAllowed, onObjectCreated));
   });
   server.requestTimeout = 0;
   await new Promise<void>((resolve, reject) => {
@@ -54,11 +57,13 @@ export async function startS3(options: S3ServerOptions): Promise<S3Server> {
 async function answerTo(
   request: IncomingMessage,
   buckets: Buckets,
+  isAllowed: IsAllowed,
   onObjectCreated: (event: ObjectCreated) => void,
 ): Promise<Answer> {
   const url = new URL(request.url ?? '/', 'http://localhost');
   const [, bucketName = '', key = ''] = /^\/([^/]*)\/?(.*)$/s.exec(decodePath(url.pathname)) ?? [];
   const query = url.searchParams;
+  requireAllowed(request, isAllowed, bucketName, key);
   if (bucketName === '') {
     return listBuckets(buckets);
   }

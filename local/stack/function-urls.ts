@@ -7,6 +7,9 @@ import { type LocalFunction, ThrottledError } from './local-function.ts';
 /** Lambda takes requests of at most 6 MB. Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
 const largestBodyBytes = 6 * 1024 * 1024;
 
+/** Lambda takes connections as they come; the usual 511 are few for a flood. */
+const mostWaitingConnections = 4096;
+
 const responseSchema = z.object({
   statusCode: z.int(),
   headers: z.record(z.string(), z.string()).default({}),
@@ -26,7 +29,7 @@ export class LocalFunctionUrl {
   /** @param port 0: a free one */
   static async start(served: LocalFunction, port: number): Promise<LocalFunctionUrl> {
     const server = createServer((request, response) => void answer(request, response, served));
-    server.listen(port, '127.0.0.1');
+    server.listen({ port, host: '127.0.0.1', backlog: mostWaitingConnections });
     await once(server, 'listening');
     const address = z.object({ port: z.number() }).parse(server.address());
     return new LocalFunctionUrl(server, address.port);

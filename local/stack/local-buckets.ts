@@ -1,9 +1,17 @@
 /** The buckets of a template, on an S3 server in this process that keeps them in a folder. */
+import type { IsAllowed } from '../s3/access.ts';
 import { type ObjectCreated, type S3Server, startS3 } from '../s3/start-s3.ts';
 import type { BucketResource } from './template.ts';
 
 const versioningEnabled =
   '<VersioningConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Status>Enabled</Status></VersioningConfiguration>';
+
+export interface LocalBucketsOptions {
+  /** Sends a notification of S3 to a queue, by its logical id. */
+  readonly notify?: (queue: string, notification: string) => void;
+  /** Decides who may do what; default: everybody everything. */
+  readonly isAllowed?: IsAllowed;
+}
 
 export class LocalBuckets {
   readonly endpoint: string;
@@ -14,16 +22,13 @@ export class LocalBuckets {
     this.endpoint = server.endpoint;
   }
 
-  /**
-   * Starts the server on a free port and creates the buckets; those that are in the folder already are kept.
-   * @param notify sends a notification of S3 to a queue, by its logical id
-   */
+  /** Starts the server on a free port and creates the buckets; those that are in the folder already are kept. */
   static async start(
     buckets: readonly BucketResource[],
     folder: string,
-    notify: (queue: string, notification: string) => void = () => undefined,
+    { notify = () => undefined, isAllowed = () => true }: LocalBucketsOptions = {},
   ): Promise<LocalBuckets> {
-    const server = await startS3({ folder, onObjectCreated: (event) => tell(event, buckets, notify) });
+    const server = await startS3({ folder, isAllowed, onObjectCreated: (event) => tell(event, buckets, notify) });
     try {
       for (const bucket of buckets) {
         await create(server.endpoint, bucket);

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { z } from 'zod';
+import type { IsAllowed } from '../s3/access.ts';
 
 const requestSchema = z.object({ SecretId: z.string() });
 
@@ -18,10 +19,10 @@ export class LocalSecrets {
   }
 
   /** Starts it on a free port. @param secrets texts by name */
-  static async start(secrets: Readonly<Record<string, string>>): Promise<LocalSecrets> {
+  static async start(secrets: Readonly<Record<string, string>>, isAllowed: IsAllowed): Promise<LocalSecrets> {
     const known = new Map(Object.entries(secrets));
     const server = createServer((request, response) => {
-      void answer(request, known).then(({ status, body }) => {
+      void answer(request, known, isAllowed).then(({ status, body }) => {
         response.writeHead(status, { 'content-type': 'application/x-amz-json-1.1' }).end(JSON.stringify(body));
       });
     });
@@ -48,21 +49,35 @@ interface HttpAnswer {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-async function answer(request: IncomingMessage, secrets: ReadonlyMap<string, string>): Promise<HttpAnswer> {
+async function answer(
+  request: IncomingMessage,
+  secrets: ReadonlyMap<string, string>,
+  isAllowed: IsAllowed,
+): Promise<HttpAnswer> {
   const body = await text(request);
   if (request.headers['x-amz-target'] !== 'secretsmanager.GetSecretValue') {
     return { status: 400, body: { __type: 'InvalidRequestException', message: 'only GetSecretValue is known here' } };
   }
   const { SecretId: name } = requestSchema.parse(JSON.parse(body));
+  const resource = arnOf(name);
+  const accessKeyId = /Credential=([^/]+)\//.exec(request.headers.authorization ?? '')?.[1];
+  if (!isAllowed({ accessKeyId, action: 'secretsmanager:GetSecretValue', resource })) {
+    return { status: 400, body: { __type: 'AccessDeniedException', message: 'GetSecretValue is not allowed' } };
+  }
   const secret = secrets.get(name);
   return secret === undefined
     ? { status: 400, body: { __type: 'ResourceNotFoundException', message: `there is no secret ${name}` } }
     : {
         status: 200,
         body: {
-          ARN: `arn:aws:secretsmanager:us-east-1:000000000000:secret:${name}-local0`,
+          ARN: resource,
           Name: name,
           SecretString: secret,
         },
       };
+}
+
+/** As in AWS, it ends with six characters that the name does not tell. */
+function arnOf(name: string): string {
+  return name.startsWith('arn:') ? name : `arn:aws:secretsmanager:us-east-1:000000000000:secret:${name}-local0`;
 }

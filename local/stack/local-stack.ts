@@ -3,8 +3,10 @@
  * source mappings of the template, which invoke the bundled functions in processes of their own with the environment
  * of the template. What runs here is what would be deployed.
  *
- * Function URLs are served on loopback. Differences from AWS: permissions are not enforced, functions run on this machine's processor and memory, a schedule
- * waits for its invocation to end, and a batch has at most ten messages.
+ * Function URLs are served on loopback. Functions may do with buckets and secrets what their roles allow.
+ *
+ * Differences from AWS: permissions for queues and keys are not enforced, functions run on this machine's processor and
+ * memory, a schedule waits for its invocation to end, and a batch has at most ten messages.
  */
 import { join } from 'node:path';
 import { SQSClient } from '@aws-sdk/client-sqs';
@@ -15,6 +17,8 @@ import { LocalBuckets } from './local-buckets.ts';
 import { LocalFunction } from './local-function.ts';
 import { type DeadLetter, LocalQueues, type QueueDepth } from './local-queues.ts';
 import { LocalSecrets } from './local-secrets.ts';
+import { localValues, region } from './local-values.ts';
+import { accessKeyIdOf, permissionsOf } from './role-permissions.ts';
 import { startSchedule } from './schedule.ts';
 import { type FunctionResource, type FunctionUrlResource, readStackTemplate, type StackTemplate } from './template.ts';
 
@@ -40,8 +44,6 @@ export interface LogLine {
 }
 
 const msPerMinute = 60_000;
-const region = 'us-east-1';
-const account = '000000000000';
 
 /** Starts the stack. Everything listens on loopback only, on free ports. */
 export async function startLocalStack(options: LocalStackOptions): Promise<LocalStack> {
@@ -50,13 +52,16 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
   try {
     const queues = await LocalQueues.start(template.queues, join(options.stateFolder, 'queues'));
     parts.defer(() => queues.stop());
-    const buckets = await LocalBuckets.start(template.buckets, join(options.stateFolder, 's3'), (queue, body) =>
-      queues.sendTo(queue, body),
-    );
+    const values = localValues(template, queues);
+    const isAllowed = permissionsOf(template, values);
+    const buckets = await LocalBuckets.start(template.buckets, join(options.stateFolder, 's3'), {
+      isAllowed,
+      notify: (queue, body) => queues.sendTo(queue, body),
+    });
     parts.defer(() => buckets.stop());
-    const secrets = await LocalSecrets.start(options.secrets ?? {});
+    const secrets = await LocalSecrets.start(options.secrets ?? {}, isAllowed);
     parts.defer(() => secrets.stop());
-    const stack = new LocalStack(template, options, { queues, buckets, secrets }, parts);
+    const stack = new LocalStack(template, options, { queues, buckets, secrets, values }, parts);
     await stack.serveFunctionUrls(template.functionUrls, options.functionUrlPort ?? 0);
     return stack;
   } catch (error) {
@@ -69,6 +74,7 @@ interface Services {
   readonly queues: LocalQueues;
   readonly buckets: LocalBuckets;
   readonly secrets: LocalSecrets;
+  readonly values: LocalValues;
 }
 
 export class LocalStack {
@@ -92,11 +98,10 @@ export class LocalStack {
     this.#queues = services.queues;
     this.#eventSources = template.eventSources;
     this.#parts = parts;
-    const values = localValues(template, services.queues);
     this.#functions = new Map(
       template.functions.map((resource) => [
         resource.logicalId,
-        new LocalFunction(resource, environmentOf(resource, values, services), (text) =>
+        new LocalFunction(resource, environmentOf(resource, services), (text) =>
           logs.push({ function: resource.name, text }),
         ),
       ]),
@@ -143,11 +148,20 @@ export class LocalStack {
 
   /** Puts a text into the queue that a function receives from, by the name the function calls itself. */
   sendTo(functionName: string, body: string): void {
+    this.#queues.sendTo(this.#queueOf(functionName), body);
+  }
+
+  /** Address of the queue that a function receives from, by the name the function calls itself. */
+  queueUrl(functionName: string): string {
+    return this.#queues.url(this.#queueOf(functionName));
+  }
+
+  #queueOf(functionName: string): string {
     const mapping = this.#eventSources.find((found) => this.#function(found.function).name === functionName);
     if (mapping === undefined) {
       throw new Error(`the function ${functionName} receives from no queue`);
     }
-    this.#queues.sendTo(mapping.queue, body);
+    return mapping.queue;
   }
 
   /** How full each queue is, by its logical id in the template. */
@@ -217,46 +231,19 @@ export class LocalStack {
   }
 }
 
-/** What references in the template mean here. */
-function localValues(template: StackTemplate, queues: LocalQueues): LocalValues {
-  const isQueue = (id: string) => template.queues.some(({ logicalId }) => logicalId === id);
-  const isBucket = (id: string) => template.buckets.some(({ logicalId }) => logicalId === id);
-  const pseudo: Readonly<Record<string, string>> = {
-    'AWS::Region': region,
-    'AWS::AccountId': account,
-    'AWS::Partition': 'aws',
-    'AWS::URLSuffix': 'amazonaws.com',
-  };
-  return {
-    ref(name) {
-      if (isQueue(name)) {
-        return queues.url(name);
-      }
-      const value = isBucket(name) ? LocalBuckets.nameOf(name) : pseudo[name];
-      if (value === undefined) {
-        throw new Error(`the local stack does not know what {"Ref": "${name}"} is`);
-      }
-      return value;
-    },
-    attribute(resource, attribute) {
-      if (isQueue(resource) && attribute === 'Arn') {
-        return queues.arn(resource);
-      }
-      throw new Error(`the local stack does not know the attribute ${attribute} of ${resource}`);
-    },
-  };
-}
-
 /** The environment of the template, and what the Lambda service and the AWS SDK expect around it. */
-function environmentOf(resource: FunctionResource, values: LocalValues, services: Services): Record<string, string> {
-  const variables = Object.entries(resource.environment).map(([name, value]) => [name, resolveText(value, values)]);
+function environmentOf(resource: FunctionResource, services: Services): Record<string, string> {
+  const variables = Object.entries(resource.environment).map(([name, value]) => [
+    name,
+    resolveText(value, services.values),
+  ]);
   return {
     ...Object.fromEntries(variables),
     LAMBDA_TASK_ROOT: resource.codeFolder,
     AWS_LAMBDA_FUNCTION_NAME: resource.name,
     AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(resource.memoryMiB),
     AWS_REGION: region,
-    AWS_ACCESS_KEY_ID: 'local',
+    AWS_ACCESS_KEY_ID: accessKeyIdOf(resource.name),
     AWS_SECRET_ACCESS_KEY: 'local',
     AWS_ENDPOINT_URL_SQS: services.queues.endpoint,
     AWS_ENDPOINT_URL_S3: services.buckets.endpoint,

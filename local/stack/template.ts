@@ -30,6 +30,8 @@ export interface FunctionResource {
   readonly memoryMiB: number;
   /** Most invocations at once. */
   readonly reservedConcurrency: number;
+  /** Reference to the role. */
+  readonly role: unknown;
   /** Values may be intrinsic functions. */
   readonly environment: Readonly<Record<string, unknown>>;
 }
@@ -60,7 +62,11 @@ export interface StackTemplate {
   readonly eventSources: readonly EventSourceResource[];
   readonly schedules: readonly ScheduleResource[];
   readonly functionUrls: readonly FunctionUrlResource[];
+  /** All resources as they are in the template, by logical id. */
+  readonly resources: TemplateResources;
 }
+
+export type TemplateResources = Readonly<Record<string, { readonly Type: string; readonly Properties?: unknown }>>;
 
 const manifestSchema = z.object({
   artifacts: z.record(
@@ -104,6 +110,7 @@ const functionUrlSchema = z.object({ TargetFunctionArn: z.unknown() });
 const functionSchema = z.object({
   Code: z.object({ S3Key: z.string() }),
   Handler: z.string(),
+  Role: z.unknown(),
   Timeout: z.number().default(3),
   MemorySize: z.number().default(128),
   ReservedConcurrentExecutions: z.number().default(1000),
@@ -156,6 +163,7 @@ export async function readStackTemplate(folder: string): Promise<StackTemplate> 
     functionUrls: ofType('AWS::Lambda::Url', (_id, properties) => ({
       function: referredResource(functionUrlSchema.parse(properties).TargetFunctionArn),
     })),
+    resources: template.Resources,
   };
 }
 
@@ -198,17 +206,18 @@ function readBucket(logicalId: string, properties: unknown): ReadBucket {
 /** Nobody writes access logs here. */
 function withoutAccessLogs(buckets: readonly ReadBucket[]): BucketResource[] {
   const forLogs = new Set(buckets.map(({ accessLogs }) => accessLogs));
-  return buckets.filter(({ logicalId }) => !forLogs.has(logicalId)).map(({ accessLogs: _, ...bucket }) => bucket);
+  return buckets.filter(({ logicalId }) => !forLogs.has(logicalId));
 }
 
 function readFunction(logicalId: string, properties: unknown, assetFolder: (hash: string) => string): FunctionResource {
-  const { Code, Handler, Timeout, MemorySize, Environment, ReservedConcurrentExecutions } =
+  const { Code, Handler, Role, Timeout, MemorySize, Environment, ReservedConcurrentExecutions } =
     functionSchema.parse(properties);
   return {
     logicalId,
     name: z.string().catch(logicalId).parse(Environment.Variables.POWERTOOLS_SERVICE_NAME),
     codeFolder: assetFolder(Code.S3Key.replace(/\.zip$/, '')),
     handler: Handler,
+    role: Role,
     timeoutSeconds: Timeout,
     memoryMiB: MemorySize,
     reservedConcurrency: ReservedConcurrentExecutions,

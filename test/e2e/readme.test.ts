@@ -1,68 +1,23 @@
 /**
- * Runs every command of the README. The comment before a block says what it needs; addresses and paths of the README
- * stand for those of the test.
+ * Runs every command of the README. The comment before a block says what it needs; addresses, paths and identifiers of
+ * the README stand for those of the test.
  */
-import { execFile, spawn } from 'node:child_process';
-import { readFile, writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
-import { promisify } from 'node:util';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
-import { expect, test } from 'vitest';
-import { generateInstances } from '../../local/dicom/generate.ts';
+import { expect, onTestFinished, test } from 'vitest';
+import { writeFolder } from '../../local/dicom/generate.ts';
 import { orthancPlace, prove } from '../../local/prove.ts';
 import { startS3 } from '../../local/s3/start-s3.ts';
-import { folderForTest, instanceIds, serverForTest, storeAll } from './support/scene.ts';
+import { checkout, commands, runBlock, staged } from './support/readme-blocks.ts';
+import { damageOneFile, instances, loseOneFile, type Server, setStage } from './support/readme-stage.ts';
+import { folderForTest, instanceIds, serverForTest } from './support/scene.ts';
 
-const checkout = new URL('../..', import.meta.url).pathname;
-const readme = await readFile(join(checkout, 'README.md'), 'utf8');
-const instances = [...generateInstances('readme', 5, 4096)];
-
-interface Block {
-  readonly language: string;
-  readonly text: string;
-  /** The comment right before the block. */
-  readonly note: string;
+async function expectSameBytes(...servers: readonly Server[]): Promise<void> {
+  const places = servers.map(({ url }, index) => orthancPlace(String(index), url));
+  expect(await prove(places)).toMatchObject({ equal: true });
 }
-
-const blocks: readonly Block[] = [...readme.matchAll(/(?:<!-- (.*?) -->\n)?```(\w+)\n(.*?)```/gs)].map(
-  ([, note = '', language = '', text = '']) => ({ note, language, text }),
-);
-const commands = blocks.filter(({ language }) => language === 'sh');
-
-/** What the README calls its servers and files, and what that is in the test. */
-type Stage = ReadonlyMap<string, string>;
-
-function blockNeeding(needs: string): string {
-  const found = commands.filter(({ note }) => note === `needs: ${needs}`);
-  if (found[0] === undefined || found.length > 1) throw new Error(`the README has not one block that needs ${needs}`);
-  return found[0].text;
-}
-
-function staged(text: string, stage: Stage): string {
-  return [...stage].reduce((before, [word, meaning]) => before.replaceAll(word, meaning), text);
-}
-
-/** Runs a block in the checkout, as a reader would; throws with what it said if it fails. */
-async function runBlock(text: string, stage: Stage = new Map(), environment: NodeJS.ProcessEnv = {}): Promise<string> {
-  const env = { ...process.env, ...environment };
-  const { stdout } = await promisify(execFile)('sh', ['-euc', staged(text, stage)], { cwd: checkout, env });
-  return stdout;
-}
-
-async function setStage(): Promise<{ stage: Stage; source: Server; target: Server; folder: string }> {
-  const [source, target, folder] = await Promise.all([serverForTest(), serverForTest(), folderForTest()]);
-  await storeAll(source, instances);
-  const stage = new Map([
-    ['http://localhost:8042', source.url],
-    ['http://standby:8042', target.url],
-    ['/var/backups/orthanc', join(folder, 'archive')],
-    ['/etc/orthanc-mirror/password', join(folder, 'password')],
-    ['mirror.jsonc', join(folder, 'mirror.jsonc')],
-  ]);
-  await writeFile(join(folder, 'password'), 'secret\n');
-  return { stage, source, target, folder };
-}
-type Server = Awaited<ReturnType<typeof serverForTest>>;
 
 test('every block of commands says what it needs, and has a test', () => {
   expect(commands.map(({ note, text }) => (note === '' ? text.trim() : note))).toEqual([
@@ -75,29 +30,77 @@ test('every block of commands says what it needs, and has a test', () => {
     'needs: source s3',
     'needs: source password',
     'needs: source target file',
-    'needs: restore',
-    'needs: target archive',
+    'needs: archive new-server',
+    'needs: archive study',
+    'needs: archive damaged-server',
+    'needs: archive by-hand',
+    'needs: source target archive',
+    'needs: source archive damaged-archive',
+    'needs: files new-server',
+    'needs: host',
+    'needs: host audit',
     'npx cdk synth --quiet',
     'not run: needs an AWS account',
+    'needs: source target file status',
   ]);
 });
 
-test('looks, then mirrors to a server and an archive, and restores the archive, by hand too', async () => {
-  const { stage, source, target } = await setStage();
-  expect(await runBlock(blockNeeding('source'), stage)).toContain('would copy 5');
-  expect(await runBlock(blockNeeding('source target'), stage)).toContain('copied 5');
+test('looks, mirrors, checks and verifies, restores to a new server, and one study of a moment to a folder', async () => {
+  const { words, folder, source, target, newServer } = await setStage();
+  expect(await runBlock('needs: source', words)).toContain('would copy 5');
+  expect(await runBlock('needs: source target', words)).toContain('copied 5');
 
-  const [restored, byHand] = await Promise.all([serverForTest(), serverForTest()]);
-  const to = ({ url }: Server) => new Map([...stage, ['http://standby:8042', url]]);
-  expect(await runBlock(blockNeeding('restore'), to(restored))).toContain('read back: sound 5');
-  await runBlock(blockNeeding('target archive'), to(byHand));
-  const places = [source, target, restored, byHand].map(({ url }, index) => orthancPlace(String(index), url));
-  expect(await prove(places)).toMatchObject({ equal: true });
+  const found = await runBlock('needs: source target archive', words);
+  expect(found.match(/5 equal, 0 missing/g)).toHaveLength(2);
+  expect(found).toContain('sound 10, damaged 0');
+
+  const restored = await runBlock('needs: archive new-server', words);
+  expect(restored).toContain('restored 5');
+  expect(restored).toContain('read back: sound 5, damaged 0');
+  await expectSameBytes(source, target, newServer);
+
+  const ofStudy = await runBlock('needs: archive study', words);
+  expect(ofStudy).toContain('restored 5');
+  expect(ofStudy).toContain('added 5, removed 0');
+  const inFolder = await readdir(join(folder, 'restored'), { recursive: true });
+  expect(inFolder.filter((name) => name.endsWith('.dcm'))).toHaveLength(5);
+});
+
+test('mends a server that lost a file and an archive that was damaged, and restores by hand', async () => {
+  const { words, source, target, newServer, archive } = await setStage();
+  await runBlock('needs: source target', words);
+  await loseOneFile(target);
+  expect(await runBlock('needs: archive damaged-server', words)).toContain('mended 1, rejected 0, failed 0');
+  await damageOneFile(archive);
+  expect(await runBlock('needs: source archive damaged-archive', words)).toContain('sound 4, damaged 1, mended 1');
+  await runBlock('needs: archive by-hand', words);
+  await expectSameBytes(source, target, newServer);
+});
+
+test('imports a folder of files, and reports on each', async () => {
+  const { words, folder, source, newServer } = await setStage();
+  await writeFolder(join(folder, 'dicom'), instances);
+  await writeFile(join(folder, 'dicom', 'notes.txt'), 'no image\n');
+  expect(await runBlock('needs: files new-server', words)).toMatch(/stored 5 .* not DICOM 1, refused 0, failed 0/);
+  expect((await readFile(join(folder, 'import.jsonl'), 'utf8')).trimEnd().split('\n')).toHaveLength(6);
+  await expectSameBytes(source, newServer);
+});
+
+test('backs up a host, restores it so that Orthanc starts on it, audits it and advises', async () => {
+  const { words, folder, source } = await setStage();
+  const said = await runBlock('needs: host', words);
+  expect(said).toContain('5 copied, 0 missing, 0 damaged');
+  expect(said).toContain('all bytes read, 0 flaws');
+  await expectSameBytes(source, await serverForTest({ folder: join(folder, 'back') }));
+
+  const judged = await runBlock('needs: host audit', words);
+  expect(judged).toContain('5 rows, 5 good');
+  expect(judged).toContain('way: nothing');
 });
 
 test('watches until it is stopped', async () => {
-  const { stage, target } = await setStage();
-  const command = spawn('sh', ['-euc', `exec ${staged(blockNeeding('source target watch'), stage)}`], {
+  const { words, target } = await setStage();
+  const command = spawn('sh', ['-euc', `exec ${staged('needs: source target watch', words)}`], {
     cwd: checkout,
     stdio: 'ignore',
     detached: true,
@@ -110,44 +113,37 @@ test('watches until it is stopped', async () => {
 });
 
 test('archives to S3', async () => {
-  const { stage, folder } = await setStage();
+  const { words, folder } = await setStage();
   const s3 = await startS3({ folder: join(folder, 's3') });
+  onTestFinished(() => s3.close());
   const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
   const client = new S3Client({ endpoint: s3.endpoint, region: 'us-east-1', forcePathStyle: true, credentials });
-  try {
-    await client.send(new CreateBucketCommand({ Bucket: 'my-bucket' }));
-    const withS3 = new Map([...stage, ['https://s3.example.org', s3.endpoint]]);
-    const environment = { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' };
-    expect(await runBlock(blockNeeding('source s3'), withS3, environment)).toContain('copied 5');
-  } finally {
-    client.destroy();
-    await s3.close();
-  }
+  onTestFinished(() => client.destroy());
+  await client.send(new CreateBucketCommand({ Bucket: 'my-bucket' }));
+  const withS3 = new Map([...words, ['https://s3.example.org', s3.endpoint]]);
+  const environment = { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' };
+  expect(await runBlock('needs: source s3', withS3, environment)).toContain('copied 5');
 });
 
 test('takes the password from a file, and everything from a configuration file', async () => {
-  const { stage, folder, target } = await setStage();
+  const { words, folder, target } = await setStage();
   const config = { AuthenticationEnabled: true, RegisteredUsers: { mirror: 'secret' } };
   const locked = await serverForTest({ config });
-  await storeAllWithPassword(locked.url);
-  const withPassword = new Map([...stage, ['http://localhost:8042', locked.url]]);
-  expect(await runBlock(blockNeeding('source password'), withPassword)).toContain('copied 1');
+  await storeFirstWithPassword(locked.url);
+  const withPassword = new Map([...words, ['http://localhost:8042', locked.url]]);
+  expect(await runBlock('needs: source password', withPassword)).toContain('copied 1');
 
-  const file = blocks.find(({ note }) => note === 'file: mirror.jsonc');
-  await writeFile(join(folder, 'mirror.jsonc'), staged(file?.text ?? '', withPassword));
-  await runBlock(blockNeeding('source target file'), withPassword);
+  await writeFile(join(folder, 'mirror.jsonc'), staged('file: mirror.jsonc', withPassword));
+  await runBlock('needs: source target file', withPassword);
   expect(await instanceIds(target)).toHaveLength(1);
+  expect(await runBlock('needs: source target file status', withPassword)).toContain('source: 1 instances');
 });
 
-async function storeAllWithPassword(serverUrl: string): Promise<void> {
+async function storeFirstWithPassword(serverUrl: string): Promise<void> {
   const authorization = `Basic ${Buffer.from('mirror:secret').toString('base64')}`;
-  const [first] = instances;
-  if (first === undefined) throw new Error('no instance was generated');
-  const response = await fetch(new URL('instances', serverUrl), {
-    method: 'POST',
-    headers: { authorization },
-    body: first.bytes,
-  });
+  const body = instances[0]?.bytes;
+  if (body === undefined) throw new Error('no instance was generated');
+  const response = await fetch(new URL('instances', serverUrl), { method: 'POST', headers: { authorization }, body });
   expect(response.status).toBe(200);
 }
 
@@ -159,5 +155,5 @@ test('sets up, synthesizes and demonstrates', async () => {
   };
   await runBlock('sh scripts/setup.sh', new Map(), environment);
   await runBlock('npx cdk synth --quiet', new Map(), environment);
-  expect(await runBlock('npm run --silent demo', new Map(), environment)).toContain('hold the same bytes');
+  expect(await runBlock('npm run demo', new Map(), environment)).toContain('hold the same bytes');
 });

@@ -51,6 +51,7 @@ test('each mirror has all its alarms, whatever other mirrors there are', () => {
   expect(of('city')).toEqual([
     'comparison-late',
     'conflicts',
+    'inbox-refused',
     'instances-damaged',
     'instances-pending',
     'mirror-paused',

@@ -16,7 +16,7 @@ test('without a VPC in the configuration the functions run outside of any', () =
 
 test('every function runs in the configured subnets', () => {
   const functions = stack.resources('AWS::Lambda::Function');
-  expect(functions).toHaveLength(5);
+  expect(functions).toHaveLength(6);
   for (const properties of functions) {
     expect(properties).toMatchObject({ VpcConfig: { SubnetIds: ['subnet-0a1b2c3d', 'subnet-0a1b2c3e'] } });
   }
@@ -57,17 +57,20 @@ test('every AWS service that the functions use has an endpoint in the VPC, so th
   template.resourceCountIs('AWS::EC2::NatGateway', 0);
 });
 
-test('out of the VPC no bucket but the archive can be reached', () => {
+test('out of the VPC no bucket but archive and inbox can be reached', () => {
   template.hasResourceProperties('AWS::EC2::VPCEndpoint', {
     VpcEndpointType: 'Gateway',
     RouteTableIds: ['rtb-0a1b2c3d', 'rtb-0a1b2c3e'],
     PolicyDocument: {
-      Statement: [Match.objectLike({ Effect: 'Allow', Resource: [Match.anyValue(), Match.anyValue()] })],
+      Statement: [
+        Match.objectLike({ Effect: 'Allow', Resource: [Match.anyValue(), Match.anyValue()] }),
+        Match.objectLike({ Effect: 'Allow', Resource: [Match.anyValue(), Match.anyValue()] }),
+      ],
     },
   });
 });
 
-test.each(['Scheduler', 'Transfer', 'Verifier', 'Status', 'Webhook'] as const)(
+test.each(['Scheduler', 'Transfer', 'Verifier', 'Status', 'Webhook', 'InboxTaker'] as const)(
   'the %s function has two permissions on all resources, which only describe networks and which its code is denied',
   (name) => {
     const everywhere = stack.statementsOf(name).filter(({ Resource }) => Resource === '*');

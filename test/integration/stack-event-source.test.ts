@@ -48,6 +48,7 @@ async function functionOf(source: string, timeoutSeconds = 20): Promise<LocalFun
     timeoutSeconds,
     memoryMiB: 128,
     reservedConcurrency: 10,
+    role: undefined,
     environment: {},
   };
   const local = new LocalFunction(resource, { GREETING: 'hello' }, (line) => lines.push(line));

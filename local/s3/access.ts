@@ -1,0 +1,51 @@
+/** Who asks for what, in the words of IAM: for a server that decides whether they may. */
+import type { IncomingMessage } from 'node:http';
+import { Failure } from './failure.ts';
+
+export interface AccessRequest {
+  /** Access key id of the signature, which is believed; `undefined` if there is none. */
+  readonly accessKeyId: string | undefined;
+  /** Such as `s3:GetObject`. */
+  readonly action: string;
+  /** ARN of the bucket or the object. */
+  readonly resource: string;
+}
+
+export type IsAllowed = (request: AccessRequest) => boolean;
+
+/**
+ * The action that a request needs, by method and the parameter of its query that tells the operation. Source:
+ * https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
+ */
+const objectActions: Readonly<Record<string, string>> = {
+  'GET ': 's3:GetObject',
+  'HEAD ': 's3:GetObject',
+  'PUT ': 's3:PutObject',
+  'DELETE ': 's3:DeleteObject',
+  'POST uploads': 's3:PutObject',
+  'PUT uploadId': 's3:PutObject',
+  'POST uploadId': 's3:PutObject',
+  'GET uploadId': 's3:ListMultipartUploadParts',
+  'DELETE uploadId': 's3:AbortMultipartUpload',
+};
+
+const bucketActions: Readonly<Record<string, string>> = {
+  'GET ': 's3:ListBucket',
+  'HEAD ': 's3:ListBucket',
+  'GET versions': 's3:ListBucketVersions',
+  'GET uploads': 's3:ListBucketMultipartUploads',
+};
+
+/** Throws `AccessDenied` if a request may not be answered; what has no action here needs the right to everything. */
+export function requireAllowed(request: IncomingMessage, isAllowed: IsAllowed, bucket: string, key: string): void {
+  const { searchParams } = new URL(request.url ?? '/', 'http://localhost');
+  const operation = ['uploadId', 'uploads', 'versions'].find((name) => searchParams.has(name)) ?? '';
+  const actions = key === '' ? bucketActions : objectActions;
+  const versioned = key !== '' && searchParams.has('versionId') ? 'Version' : '';
+  const action = (actions[`${request.method} ${operation}`] ?? 's3:*').replace(/Object$/, `Object${versioned}`);
+  const resource = `arn:aws:s3:::${bucket}${key === '' ? '' : `/${key}`}`;
+  const accessKeyId = /Credential=([^/]+)\//.exec(request.headers.authorization ?? '')?.[1];
+  if (!isAllowed({ accessKeyId, action, resource })) {
+    throw new Failure(403, 'AccessDenied', `${action} is not allowed`);
+  }
+}

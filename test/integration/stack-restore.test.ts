@@ -1,0 +1,110 @@
+/** The synthesized stack restores a target that lost everything, while the source is gone for good. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { z } from 'zod';
+import { generateInstances } from '../../local/dicom/generate.ts';
+import { type OrthancServer, startOrthanc } from '../../local/orthanc-server.ts';
+import { type LocalStack, startLocalStack } from '../../local/stack/local-stack.ts';
+import { runCommand } from '../e2e/support/command-line.ts';
+import { synthesizeStack } from './stack-synth.ts';
+
+const eventually = { timeout: 90_000, interval: 100 };
+const credentials = { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test', AWS_REGION: 'us-east-1' };
+const instances = [...generateInstances('restored', 30, 4096)];
+
+const cleanUp = new AsyncDisposableStack();
+let source: OrthancServer;
+let target: OrthancServer;
+let stack: LocalStack;
+
+beforeAll(async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'orthanc-mirror-cloud-restore-'));
+  cleanUp.defer(() => rm(folder, { recursive: true, force: true }));
+  [source, target] = await Promise.all([startOrthanc(), startOrthanc()]);
+  cleanUp.defer(() => target.stop());
+  cleanUp.defer(() => source.stop());
+  const templateFolder = await synthesizeStack(configuration(), folder);
+  const stateFolder = join(folder, 'state');
+  const first = await startLocalStack({ templateFolder, stateFolder, scheduleMinuteMs: 'off' });
+  for (const { bytes } of instances) await fetch(new URL('/instances', source.url), { method: 'POST', body: bytes });
+  await describePatient();
+  await first.invoke('scheduler', { mirror: 'main' });
+  await vi.waitUntil(() => first.idle(), eventually);
+  // New processes: nothing is open any more, and the source is not there to be opened.
+  await first.stop();
+  stack = await startLocalStack({ templateFolder, stateFolder, scheduleMinuteMs: 'off' });
+  cleanUp.defer(() => stack.stop());
+});
+
+afterAll(() => cleanUp.disposeAsync());
+
+function configuration(): unknown {
+  return {
+    mirrors: { main: { source: { url: source.url }, targets: { standby: { url: target.url } }, archive: {} } },
+    cloud: {
+      allowPrivateNetworks: true,
+      transfer: { timeoutSeconds: 60, firstRetrySeconds: 1, lastRetrySeconds: 1, pauseSeconds: 1 },
+    },
+  };
+}
+
+async function listed(server: OrthancServer, level: string): Promise<string[]> {
+  const answer = await fetch(new URL(`/${level}`, server.url));
+  return z
+    .array(z.string())
+    .parse(await answer.json())
+    .toSorted();
+}
+
+/** What the DICOM files do not hold: protection of a patient. */
+async function describePatient(): Promise<void> {
+  const [patient] = await listed(source, 'patients');
+  await fetch(new URL(`/patients/${patient}/protected`, source.url), { method: 'PUT', body: '1' });
+}
+
+const isProtected = async (patient: string | undefined): Promise<string> =>
+  (await fetch(new URL(`/patients/${patient}/protected`, target.url))).text();
+
+test('everything comes back from the archive, documents included, and the mirror leaves the target alone meanwhile', async () => {
+  const patients = await listed(source, 'patients');
+  expect(await listed(target, 'instances')).toEqual(instances.map(({ id }): string => id).toSorted());
+  await source.stop();
+  for (const patient of patients) {
+    await fetch(new URL(`/patients/${patient}/protected`, target.url), { method: 'PUT', body: '0' });
+    await fetch(new URL(`/patients/${patient}`, target.url), { method: 'DELETE' });
+  }
+  expect(await listed(target, 'instances')).toEqual([]);
+  const [bucket] = stack.bucketNames;
+  const place = ['--archive', `s3://${bucket}/main`, '--endpoint', stack.s3Endpoint];
+  const queue = ['--queue', stack.queueUrl('transfer')];
+  const result = await runCommand(['restore', ...place, '--to', 'standby', ...queue, '--json'], credentials);
+  expect(result).toMatchObject({ exitCode: 0 });
+  expect(JSON.parse(result.stdout)).toEqual({
+    mirror: 'main',
+    target: 'standby',
+    instances: 30,
+    studies: expect.any(Number),
+  });
+  expect(result.stderr).toContain('main target standby is left alone by its mirror meanwhile');
+  expect(await listed(target, 'instances')).toEqual(instances.map(({ id }): string => id).toSorted());
+  expect(await isProtected(patients[0])).toBe('1');
+  expect(stack.deadLetters()).toEqual([]);
+  const pause = await fetch(new URL(`/${bucket}/main/state/pause.json`, stack.s3Endpoint));
+  expect(await pause.json()).toMatchObject({ holds: { 'main target standby': { code: 'paused', passed: true } } });
+});
+
+test('a restore to a target that the stack does not have is put aside with the reason', async () => {
+  const message = {
+    v: 1,
+    mirror: 'main',
+    kind: 'restore',
+    target: 'stranger',
+    id: instances[0]?.id,
+    md5: instances[0]?.md5,
+  };
+  stack.sendTo('transfer', JSON.stringify(message));
+  await vi.waitUntil(() => stack.idle(), eventually);
+  expect(stack.deadLetters()).toMatchObject([{ attributes: { code: 'malformed-message' } }]);
+});
