@@ -24,7 +24,8 @@ export async function tickOptions(
   owner: string,
   deadline: AbortSignal,
 ): Promise<TickOptions> {
-  const { source, reader, destinations, archive, pause, documents, configuration } = await deployment.mirror(mirror);
+  const { source, reader, destinations, archive, pause, documents, configuration, selects } =
+    await deployment.mirror(mirror);
   const queue = deployment.queue(deadline);
   const { pauseSeconds, graceMinutes } = deployment.configuration.cloud.transfer;
   const leaseMs = deployment.configuration.cloud.scheduler.timeoutSeconds * 1000 + leaseMarginMs;
@@ -34,8 +35,11 @@ export async function tickOptions(
     sourceIdentity: async () => (await readCapabilities(source.client, { signal: deadline })).serverIdentifier ?? null,
     destinations,
     document: scheduleDocument(archive.objects),
-    documents,
-    ...removalPartsOf({ source, destinations }, deletionPolicyOf(configuration)),
+    // What a filter leaves out is not gone from the source, and its documents stay there too.
+    ...(selects === undefined && {
+      documents,
+      ...removalPartsOf({ source, destinations }, deletionPolicyOf(configuration)),
+    }),
     send: (announcements) => queue.send(announcements.map((one): QueueMessage => ({ v: 1, mirror, ...one }))),
     underLease: (work) => underLease(new Lease(archive.objects, 'lease'), leaseMs, owner, work),
     now: () => new Date(),

@@ -6,7 +6,7 @@ import { isMirrorError, MirrorError } from '../core/errors.ts';
 import type { OrthancId } from '../core/identifiers.ts';
 import { copyAnnounced } from '../core/pause/copy-announced.ts';
 import { MessageGate } from '../core/pause/message-gate.ts';
-import { asHalt } from '../core/pause/store-away.ts';
+import { asHalt, looksAway } from '../core/pause/store-away.ts';
 import type { InstanceMessage, QueueMessage, ResourceMessage, StudyMessage } from '../core/queue/message.ts';
 import { decidingError } from '../core/queue/verdict.ts';
 import { opennessAt } from '../core/schedule/blackouts.ts';
@@ -16,6 +16,8 @@ import { restoreWork } from './restore-work.ts';
 import { log } from './telemetry.ts';
 
 const budget = defaultBudget();
+/** A message comes back after this when a server could not be asked. */
+const awayMs = 60_000;
 
 /**
  * @param signal aborts when the time of the function is over
@@ -33,7 +35,7 @@ export function transferWork(deployment: Deployment, signal: AbortSignal): (mess
     const error =
       message.kind === 'instance'
         ? await transferInstance(message, mirror, gate, signal)
-        : await transferDocument(message, mirror, signal);
+        : await transferDocument(message, mirror, gate, signal);
     if (error !== undefined) {
       throw error;
     }
@@ -74,22 +76,31 @@ async function settleConflicts(
 /** @returns the error that decides, if any */
 async function transferDocument(
   message: StudyMessage | ResourceMessage,
-  { documents }: CloudMirror,
+  { documents, selects }: CloudMirror,
+  gate: MessageGate,
   signal: AbortSignal,
 ): Promise<MirrorError | undefined> {
-  const result =
-    message.kind === 'study'
-      ? await documents.syncOne(message.id, { signal })
-      : await documents.syncStudyOf(message, { signal });
-  if (result === undefined) return undefined;
+  // A mirror with a filter takes no documents, which it could not tell to be of selected instances only.
+  if (selects !== undefined) return undefined;
+  const admission = await gate.admitDocument();
+  if (admission.serve.length === 0) return admission.waitsFor;
+  const { withdrawn } = admission;
+  const result = await (message.kind === 'study'
+    ? documents.syncOne(message.id, { signal, withdrawn })
+    : documents.syncStudyOf(message, { signal, withdrawn })
+  ).catch((error: unknown) => {
+    // A server that cannot even be asked what it is: the message is not to blame.
+    throw isMirrorError(error) && looksAway(error) ? asHalt(error, awayMs) : error;
+  });
+  if (result === undefined) return admission.waitsFor;
   const { studyId, outcomes } = result;
   for (const outcome of outcomes) {
     count('StudiesWritten', outcome.kind === 'copied' ? 1 : 0, { mirror: message.mirror });
     logOutcome('study document handled', message.mirror, studyId, outcome);
   }
-  return decidingError(
-    outcomes.flatMap(({ error, pendingInstances }) => error ?? (pendingInstances > 0 ? [pending(studyId)] : [])),
-  );
+  const decided = await gate.concludeDocument(admission, outcomes);
+  const waits = outcomes.some(({ error, pendingInstances }) => error === undefined && pendingInstances > 0);
+  return decidingError([...(decided === undefined ? [] : [decided]), ...(waits ? [pending(studyId)] : [])]);
 }
 
 /** A study whose instances are still on their way is synchronized when they are there. */

@@ -59,9 +59,10 @@ export async function run(
   });
   await lookAtTargets(mirror, options, terminal, interruption);
   const limitations = new Limitations(({ message }) => terminal.warn(message));
-  const documents = options.instancesOnly
-    ? undefined
-    : documentSyncOf(mirror, limitations, documentProblems(terminal, json));
+  const documents =
+    options.instancesOnly || mirror.selects !== undefined
+      ? undefined
+      : documentSyncOf(mirror, limitations, documentProblems(terminal, json));
   const archive = archiveOf(mirror.destinations)?.store;
   const settle = { source: mirror.source, archive, limitations, signal: interruption };
   const startedAtMs = performance.now();
@@ -76,7 +77,8 @@ export async function run(
     dryRun,
     documents,
     settleConflicts: options.conflicts === 'replace' ? replaceConflicts(settle) : undefined,
-    ...removalPartsOf(mirror, deletionPolicyOf(options, mirror, terminal)),
+    // What a filter leaves out is not gone from the source.
+    ...(mirror.selects === undefined && removalPartsOf(mirror, deletionPolicyOf(options, mirror, terminal))),
     watch: watch ? { pollMs: named.pollMs ?? pollMs, reconcileMs } : undefined,
     wakeUp,
     draining: interruption,

@@ -14,7 +14,7 @@ import { listArchivedFingerprints, listStudyFingerprints } from '../studies/list
 import { listStudyIds } from '../studies/list-study-ids.ts';
 import { announcesStudy, studyOfChange } from '../studies/study-of-change.ts';
 import { type StudyServer, studyServerOf } from '../studies/study-server.ts';
-import { type StudySyncResult, type StudyTarget, syncStudy } from '../studies/sync-study.ts';
+import { type StudySyncResult, syncStudy } from '../studies/sync-study.ts';
 import { noOutcomes, type OutcomeCounts } from './summary.ts';
 
 export interface DocumentSyncOptions {
@@ -30,13 +30,21 @@ const mostTouched = 20_000;
 /** Studies synchronized at once: each one is several requests to every server. */
 const studiesAtOnce = 4;
 
+export interface SyncOneOptions extends CallOptions {
+  /** Destinations that are left alone; their values do not matter. */
+  readonly withdrawn?: ReadonlyMap<Destination, unknown>;
+}
+
+const nobody: ReadonlyMap<Destination, unknown> = new Map();
+
 export class DocumentSync {
   readonly #options: DocumentSyncOptions;
   /** Studies by the worst that happened to their document. */
   readonly counts: OutcomeCounts = noOutcomes();
   /** Instances that came since the last reconcile: the documents of their studies list them. */
   readonly #touched = new Set<InstanceId>();
-  #servers: { readonly source: StudyServer; readonly targets: readonly StudyTarget[] } | undefined;
+  #source: StudyServer | undefined;
+  readonly #servers = new Map<Destination, StudyServer>();
 
   constructor(options: DocumentSyncOptions) {
     this.#options = options;
@@ -66,7 +74,7 @@ export class DocumentSync {
     withdrawn: ReadonlyMap<Destination, unknown>,
     { signal }: CallOptions,
   ): Promise<readonly OrthancId[]> {
-    const { source, targets } = await this.#connect(signal);
+    const { source, targets } = await this.#connect(signal, withdrawn);
     const different = new Set(await this.#touchedStudies(source, signal));
     const atSource = new SourceFingerprints(source, signal);
     for (const { destination, server } of targets) {
@@ -88,7 +96,7 @@ export class DocumentSync {
   async announced(changes: readonly Change[], { signal }: CallOptions): Promise<readonly OrthancId[]> {
     const announcing = changes.filter(announcesStudy);
     if (announcing.length === 0) return [];
-    const { source } = await this.#connect(signal);
+    const source = await this.#connectSource(signal);
     const studies = new Set<OrthancId>();
     for (const change of announcing) {
       const study = await studyOfChange(source, change, { signal });
@@ -97,21 +105,22 @@ export class DocumentSync {
     return [...studies];
   }
 
-  /** Synchronizes one study, for a queue message. */
-  async syncOne(studyId: OrthancId, { signal }: CallOptions): Promise<StudySyncResult> {
-    const { source, targets } = await this.#connect(signal);
-    const { archive, limitations } = this.#options;
+  /** Synchronizes one study, for a queue message, with the destinations that are not withdrawn. */
+  async syncOne(studyId: OrthancId, { signal, withdrawn = nobody }: SyncOneOptions): Promise<StudySyncResult> {
+    const { source, targets } = await this.#connect(signal, withdrawn);
+    const { limitations } = this.#options;
+    const archive = this.#archiveUnless(withdrawn);
     return syncStudy(studyId, { source, targets, archive, limitations, signal });
   }
 
   /** Synchronizes the study that a changed resource of another level belongs to; `undefined` if there is none any more. */
   async syncStudyOf(
     resource: Pick<Change, 'level' | 'id'>,
-    { signal }: CallOptions,
+    { signal, withdrawn = nobody }: SyncOneOptions,
   ): Promise<StudySyncResult | undefined> {
-    const { source } = await this.#connect(signal);
+    const source = await this.#connectSource(signal);
     const study = await studyOfChange(source, { type: 'UpdatedMetadata', ...resource }, { signal });
-    return study && this.syncOne(study, { signal });
+    return study && this.syncOne(study, { signal, withdrawn });
   }
 
   async #touchedStudies(source: StudyServer, signal: AbortSignal | undefined): Promise<readonly OrthancId[]> {
@@ -134,8 +143,7 @@ export class DocumentSync {
     signal: AbortSignal | undefined,
   ): Promise<void> {
     if (ids.length === 0) return;
-    const { source, targets: all } = await this.#connect(signal);
-    const targets = all.filter(({ destination }) => !withdrawn.has(destination));
+    const { source, targets } = await this.#connect(signal, withdrawn);
     const archive = this.#archiveUnless(withdrawn);
     const { limitations, onResult } = this.#options;
     await inParallel(ids, studiesAtOnce, async (id) => {
@@ -150,18 +158,25 @@ export class DocumentSync {
     return archive !== undefined && withdrawn.has(archive.destination) ? undefined : archive;
   }
 
-  async #connect(signal: AbortSignal | undefined) {
-    const { source, targets } = this.#options;
-    this.#servers ??= {
-      source: await studyServerOf(source, { signal }),
+  async #connectSource(signal: AbortSignal | undefined): Promise<StudyServer> {
+    this.#source ??= await studyServerOf(this.#options.source, { signal });
+    return this.#source;
+  }
+
+  /** Asks each server once what it is; those of withdrawn destinations are not asked. */
+  async #connect(signal: AbortSignal | undefined, withdrawn: ReadonlyMap<Destination, unknown> = nobody) {
+    const { targets } = this.#options;
+    const served = targets.filter(({ destination }) => !withdrawn.has(destination));
+    return {
+      source: await this.#connectSource(signal),
       targets: await Promise.all(
-        targets.map(async ({ destination, store }) => ({
-          destination,
-          server: await studyServerOf(store, { signal }),
-        })),
+        served.map(async ({ destination, store }) => {
+          const server = this.#servers.get(destination) ?? (await studyServerOf(store, { signal }));
+          this.#servers.set(destination, server);
+          return { destination, server };
+        }),
       ),
     };
-    return this.#servers;
   }
 }
 

@@ -257,10 +257,15 @@ class Tick {
     }
     deadline.throwIfAborted();
     await this.#announce(part.announcements);
-    const studies = (await this.#options.documents?.differing(new Map(), { signal: deadline })) ?? [];
+    const studies = (await this.#options.documents?.differing(this.#leftOut(destinations), { signal: deadline })) ?? [];
     await this.#announce(studies.map(asStudy));
     this.#deletions = await gone?.complete({ signal: deadline });
     return this.#save({ ...schedule, inventory: null, comparedAt: now().toISOString() });
+  }
+
+  #leftOut(compared: readonly Destination[]): ReadonlyMap<Destination, undefined> {
+    const left = this.#options.destinations.filter((destination) => !compared.includes(destination));
+    return new Map(left.map((destination) => [destination, undefined]));
   }
 
   /** The destinations that take part in the comparison. */

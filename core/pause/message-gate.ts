@@ -83,7 +83,11 @@ export class MessageGate {
     return running;
   }
 
-  async admit(id: InstanceId): Promise<Admission> {
+  admit(id: InstanceId): Promise<Admission> {
+    return this.#admit(id);
+  }
+
+  async #admit(id: InstanceId | undefined): Promise<Admission> {
     const { source, destinations, closedUntil } = this.#options;
     if (closedUntil !== undefined) return { serve: [], waitsFor: this.#blackout(closedUntil) };
     const state = await this.#held();
@@ -95,6 +99,36 @@ export class MessageGate {
       return hold === undefined ? [] : (this.#waitFor(hold) ?? []);
     });
     return { serve: destinations.filter(({ store }) => closed(store) === undefined), waitsFor: waits[0] };
+  }
+
+  /** For a message about what is no instance: which destinations it may use, and which it must leave alone. */
+  async admitDocument(): Promise<Admission & { readonly withdrawn: ReadonlyMap<Destination, undefined> }> {
+    const admission = await this.#admit(undefined);
+    const closed = this.#options.destinations.filter((destination) => !admission.serve.includes(destination));
+    return { ...admission, withdrawn: new Map(closed.map((destination) => [destination, undefined])) };
+  }
+
+  /** @returns the error that decides about such a message. A store that refuses it, but answers, is not held for that. */
+  async concludeDocument(
+    { waitsFor }: Admission,
+    outcomes: readonly DestinationOutcome[],
+  ): Promise<MirrorError | undefined> {
+    const { source, pause, probeAfterMs } = this.#options;
+    const errors: MirrorError[] = waitsFor === undefined ? [] : [waitsFor];
+    for (const { destination, error, at } of outcomes) {
+      if (error === undefined) continue;
+      const store = at === 'source' ? source : destination.store;
+      const absence = looksAway(error) && !this.#isOver() ? await this.#whyAway(store) : undefined;
+      if (absence === undefined) {
+        errors.push(error);
+        continue;
+      }
+      const state = await pause.change((before) =>
+        withHold(before, store.name, absence, { now: pause.now(), probeAfterMs }),
+      );
+      if (state.holds[store.name]?.compareAfter !== true) errors.push(asHalt(error, probeAfterMs));
+    }
+    return decidingError(errors);
   }
 
   /** @returns the error that decides about the message, or `undefined` if it is done */
@@ -113,13 +147,13 @@ export class MessageGate {
 
   /** What a failure says about the message, after what it says about the store was written down. */
   async #meaningOf(id: InstanceId, { destination, error, at }: DestinationOutcome): Promise<MirrorError | undefined> {
-    const { source, pause, probeAfterMs, signal } = this.#options;
+    const { source, pause, probeAfterMs } = this.#options;
     const store = at === 'source' ? source : destination.store;
     if (error === undefined || !looksAway(error)) {
       await this.#notePassed(id, store);
       return error;
     }
-    if (signal?.aborted === true) return error;
+    if (this.#isOver()) return error;
     const absence = await this.#whyAway(store);
     const suspicious = error.disposition !== 'halt';
     if (absence === undefined && suspicious) return error;
@@ -165,6 +199,10 @@ export class MessageGate {
     return new MirrorError('paused', message, { retryAfterMs: probeAfterMs });
   }
 
+  #isOver(): boolean {
+    return this.#options.signal?.aborted === true;
+  }
+
   #held(): Promise<PauseState> {
     this.#state ??= this.#options.pause.read();
     return this.#state;
@@ -181,7 +219,7 @@ export class MessageGate {
 }
 
 /** The hold that keeps this instance from a store: none, if the instance is to try out whether the hold may end. */
-function openHold(state: PauseState, store: Store, id: InstanceId): Hold | undefined {
+function openHold(state: PauseState, store: Store, id: InstanceId | undefined): Hold | undefined {
   const hold = holdOn(state, store.name);
   return hold?.trial === id ? undefined : hold;
 }
