@@ -6,7 +6,6 @@ export default defineConfig({
     // Tests start real servers; a timeout here only ends a hang, no test asserts a duration.
     testTimeout: 120_000,
     hookTimeout: 180_000,
-    maxWorkers: 2,
-    globalSetup: [],
+    maxWorkers: 3,
   },
 });

@@ -41,6 +41,7 @@ test('every block of commands says what it needs, and has a test', () => {
     'needs: host audit',
     'npx cdk synth --quiet',
     'not run: needs an AWS account',
+    'needs: source target file status',
   ]);
 });
 
@@ -135,6 +136,7 @@ test('takes the password from a file, and everything from a configuration file',
   await writeFile(join(folder, 'mirror.jsonc'), staged('file: mirror.jsonc', withPassword));
   await runBlock('needs: source target file', withPassword);
   expect(await instanceIds(target)).toHaveLength(1);
+  expect(await runBlock('needs: source target file status', withPassword)).toContain('source: 1 instances');
 });
 
 async function storeFirstWithPassword(serverUrl: string): Promise<void> {
