@@ -124,7 +124,8 @@ function table(measurements: readonly Measurement[]): string {
 const { values } = parseArgs({ options: { scale: { type: 'string' }, json: { type: 'boolean' } } });
 for (const { name, sizeBytes, instances: count } of workloads) {
   const instances = [...generateInstances(`bench ${name}`, Math.ceil(count * Number(values.scale ?? 1)), sizeBytes)];
-  await using source = await startOrthanc();
+  // The source keeps every finished job of the peer transfer until it was looked at.
+  await using source = await startOrthanc({ config: { JobsHistorySize: 10_000 } });
   const uploads = instances.map(({ bytes }) => ({ sizeBytes, body: () => bytes }));
   await uploadAll(source.url, uploads, 8);
   console.error(`${instances.length} instances of ${name}`);

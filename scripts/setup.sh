@@ -2,7 +2,7 @@
 # Makes a checkout ready to run: node modules, Node 24, a real Orthanc. Called by `npm run demo` and `npm test`.
 #
 #   scripts/setup.sh           what the demo needs: the distribution's Orthanc (or one of your own)
-#   scripts/setup.sh --test    what the tests need too: a newer Orthanc beside it, PostgreSQL
+#   scripts/setup.sh --test    what the tests need too: newer Orthancs beside it, PostgreSQL
 #
 # ORTHANC_BIN (one) or ORTHANC_BINS (several, separated by colons) name Orthanc programs that are there already.
 # Prints one line per thing done and nothing when all is there. Installs with apt-get, as root on Debian; elsewhere
@@ -10,7 +10,8 @@
 set -eu
 cd -- "$(dirname -- "$0")/.."
 
-newer_version=1.12.7
+# One of Debian stable and one of testing: what Orthanc does differs between them.
+newer_versions='1.12.7 1.13.0'
 for_tests=no
 [ "${1:-}" = --test ] && for_tests=yes
 
@@ -92,8 +93,10 @@ install_postgresql() {
 # A failure here does not stop the demo or the other tests: the tests that need it fail and say why.
 install_newer_orthanc() {
   [ -n "${ORTHANC_BINS:-}" ] && return 0
-  sh scripts/install-orthanc.sh "$newer_version" ||
-    say "no newer Orthanc: its tests will fail; name one in ORTHANC_BINS (old and new, separated by a colon)"
+  for version in $newer_versions; do
+    sh scripts/install-orthanc.sh "$version" ||
+      say "no Orthanc $version: its tests will fail; name others in ORTHANC_BINS (old to new, separated by colons)"
+  done
 }
 
 modules_are_current || install_modules

@@ -20,7 +20,7 @@ const words: Readonly<Record<ComparisonKind, string>> = {
   'not-at-source': 'not at the source',
   conflict: 'with other bytes',
   unknown: 'unknown',
-  removed: 'known as removed',
+  removed: 'known not to be at the source',
 };
 const kinds: readonly ComparisonKind[] = ['equal', 'missing', 'not-at-source', 'conflict', 'unknown', 'removed'];
 

@@ -2,6 +2,7 @@
 import type { z } from 'zod';
 import { type ComparedInstance, compareStores } from '../../core/compare/check.ts';
 import { loadConfiguration } from '../../core/config/load.ts';
+import { importedInventory } from '../../core/deletions/imports.ts';
 import { removedInventory } from '../../core/deletions/removals.ts';
 import { Archive } from '../../core/stores/archive/archive.ts';
 import { parseArchive } from '../archive-argument.ts';
@@ -60,8 +61,11 @@ function comparisonOptions({ destinations }: OpenMirror, signal: AbortSignal) {
   const objects = archive instanceof Archive ? archive.objects : undefined;
   return {
     signal,
-    // What the archive remembers as removed is no difference: the mirror knows of it.
-    ...(objects !== undefined && { removed: (options: object) => removedInventory(objects, options) }),
+    // What the archive remembers as removed, or imported by other means, is no difference: the mirror knows of it.
+    ...(objects !== undefined && {
+      removed: (options: object) => removedInventory(objects, options),
+      imported: (options: object) => importedInventory(objects, options),
+    }),
   };
 }
 

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { CommandContext } from '../command-context.ts';
 import { durationOption } from '../host/duration.ts';
 import { jsonOption, switchOption, valueOption } from '../options.ts';
+import { serverOptions } from '../server-options.ts';
 
 /** The options of `audit` as commander gives them; durations in milliseconds. */
 export const auditOptionValues = z.object({
@@ -11,6 +12,8 @@ export const auditOptionValues = z.object({
   index: z.string().optional(),
   storage: z.string().optional(),
   archive: z.string().optional(),
+  to: z.string().optional(),
+  repair: z.boolean().optional(),
   endpoint: z.string().optional(),
   sizesOnly: z.boolean().optional(),
   margin: z.number().optional(),
@@ -24,7 +27,7 @@ export const auditOptionValues = z.object({
 export type AuditCommandOptions = z.infer<typeof auditOptionValues>;
 
 export function registerAudit(program: Command, context: CommandContext): void {
-  program
+  const command = program
     .command('audit')
     .summary('compare the index of an Orthanc with its storage, in both directions and to the bytes')
     .description(
@@ -36,6 +39,8 @@ export function registerAudit(program: Command, context: CommandContext): void {
     .addOption(valueOption('--storage <place>', 'the storage: a folder, or s3://bucket/prefix of the plugin'))
     .addOption(valueOption('--endpoint <url>', 'address of the S3-compatible store; absent: AWS'))
     .addOption(valueOption('--archive <place>', 'also tell which damaged instances this archive can mend'))
+    .addOption(switchOption('--repair', 'mend missing and damaged instances through the server, from the archive'))
+    .addOption(valueOption('--to <url>', 'URL of the running server that --repair mends'))
     .addOption(switchOption('--sizes-only', 'compare sizes, do not read the files'))
     .addOption(durationOption('--margin <time>', 'on a running server, files younger than this may lack their row yet'))
     .addOption(valueOption('--work <folder>', 'where a copy of a locked index goes meanwhile (default: system)'))
@@ -43,9 +48,10 @@ export function registerAudit(program: Command, context: CommandContext): void {
     .addOption(switchOption('--undo', 'move everything in the quarantine folder back to where it was'))
     .addOption(switchOption('--delete-quarantined', 'delete from the quarantine folder what is --older-than'))
     .addOption(durationOption('--older-than <time>', 'for --delete-quarantined: 30d, 12h'))
-    .addOption(jsonOption())
-    .action(async (values: unknown) => {
-      const { runAudit } = await import('../host/audit.ts');
-      context.finish(await runAudit(auditOptionValues.parse(values), context));
-    });
+    .addOption(jsonOption());
+  for (const option of serverOptions('target')) command.addOption(option);
+  command.action(async (values: unknown) => {
+    const { runAudit } = await import('../host/audit.ts');
+    context.finish(await runAudit(auditOptionValues.parse(values), values, context));
+  });
 }

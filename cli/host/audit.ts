@@ -18,6 +18,7 @@ import type { CommandContext } from '../command-context.ts';
 import type { AuditCommandOptions } from '../commands/audit.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { formatCount } from '../format.ts';
+import { repairAudited } from './audit-repair.ts';
 
 const defaultMarginMs = 5 * 60_000;
 
@@ -28,7 +29,12 @@ interface AuditSubject {
   readonly pendingDeletions: ReadonlySet<string>;
 }
 
-export async function runAudit(options: AuditCommandOptions, context: CommandContext): Promise<ExitCode> {
+/** @param values all option values, those of the server included */
+export async function runAudit(
+  options: AuditCommandOptions,
+  values: unknown,
+  context: CommandContext,
+): Promise<ExitCode> {
   if (options.undo || options.deleteQuarantined) return keepQuarantine(options, context);
   const subject = await openSubject(options, context);
   try {
@@ -40,10 +46,28 @@ export async function runAudit(options: AuditCommandOptions, context: CommandCon
     report(findings, counts, options, context);
     if (options.archive !== undefined) await tellMendable(findings, options, context);
     if (options.quarantine !== undefined) await moveOrphans(findings, options.quarantine, context);
-    return findings.length === 0 ? exitCodes.ok : exitCodes.different;
+    const mended = options.repair === true ? await mend(findings, options, values, context) : false;
+    return findings.length === 0 || mended ? exitCodes.ok : exitCodes.different;
   } finally {
     await subject.storage.close();
   }
+}
+
+/** @returns whether nothing that was found is left */
+async function mend(
+  findings: readonly AuditFinding[],
+  options: AuditCommandOptions,
+  values: unknown,
+  context: CommandContext,
+): Promise<boolean> {
+  const wanted = instancesToMend(findings);
+  const mended = await repairAudited(wanted, options, values, context);
+  const orphans = findings.filter(({ kind }) => kind === 'orphan').length;
+  return (
+    mended === wanted.length &&
+    wanted.length === findings.length - orphans &&
+    (orphans === 0 || options.quarantine !== undefined)
+  );
 }
 
 async function openSubject(options: AuditCommandOptions, context: CommandContext): Promise<AuditSubject> {

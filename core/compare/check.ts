@@ -6,7 +6,7 @@ import type { InstanceId, Md5 } from '../identifiers.ts';
 import type { InventoryEntry, Store } from '../stores/store.ts';
 import { mapInOrder } from './map-in-order.ts';
 import { type JoinedInstance, mergeJoin } from './merge-join.ts';
-import type { PlanOptions } from './plan.ts';
+import { nothing, type PlanOptions } from './plan.ts';
 
 /**
  * How one store stands to the source for one id.
@@ -15,7 +15,7 @@ import type { PlanOptions } from './plan.ts';
  * - `missing`: the source holds it, the store does not (an archive: not these bytes).
  * - `not-at-source`: the store holds it, the source does not.
  * - `conflict`: both hold it, with other bytes.
- * - `removed`: an archive holds it and remembers that the source no longer had it: known, not a difference.
+ * - `removed`: an archive holds it and remembers that the source no longer had it, or never had: known, not a difference.
  * - `unknown`: no hash is to be had from one of the two, or it could not be asked: never counted as equal.
  */
 export type ComparisonKind = 'equal' | 'missing' | 'not-at-source' | 'conflict' | 'removed' | 'unknown';
@@ -56,11 +56,11 @@ const lookupsAtOnce = 8;
 export function compareStores(
   source: Store,
   destinations: readonly Destination[],
-  { after, removed, signal }: PlanOptions = {},
+  { after, removed = nothing, imported = nothing, signal }: PlanOptions = {},
 ): AsyncGenerator<ComparedInstance> {
   const stores = [source, ...destinations.map(({ store }) => store)];
   const inventories = stores.map((store) => store.inventory({ after, signal }));
-  if (removed !== undefined) inventories.push(removed({ after, signal }));
+  inventories.push(removed({ after, signal }), imported({ after, signal }));
   return mapInOrder(mergeJoin(inventories), lookupsAtOnce, (instance) =>
     compareInstance(instance, source, destinations, signal),
   );
@@ -75,8 +75,8 @@ async function compareInstance(
   const [atSource = [], ...atDestinations] = held;
   const listed = destinations.map((destination, index) => ({ destination, there: atDestinations[index] ?? [] }));
   if (atSource.length === 0) {
-    const isRemoved = (atDestinations[destinations.length]?.length ?? 0) > 0;
-    const comparisons = listed.flatMap((one) => notAtSource(one, isRemoved));
+    const isKnown = atDestinations.slice(destinations.length).some((records) => records.length > 0);
+    const comparisons = listed.flatMap((one) => notAtSource(one, isKnown));
     return { id, atSource: false, md5: undefined, comparisons };
   }
   const someHeld = listed.some(({ there }) => there.length > 0);
@@ -94,10 +94,10 @@ async function compareInstance(
 
 function notAtSource(
   { destination, there }: { readonly destination: Destination; readonly there: readonly unknown[] },
-  isRemoved: boolean,
+  isKnown: boolean,
 ): StoreComparison[] {
   if (there.length === 0) return [];
-  return [{ destination, kind: isRemoved && destination.role === 'archive' ? 'removed' : 'not-at-source' }];
+  return [{ destination, kind: isKnown && destination.role === 'archive' ? 'removed' : 'not-at-source' }];
 }
 
 function kindOf(standing: Standing): ComparisonKind {

@@ -44,7 +44,7 @@ export async function* planCopies(
   for await (const instance of mergeJoin(inventories)) yield planInstance(instance, destinations);
 }
 
-async function* nothing(): AsyncGenerator<InventoryEntry> {}
+export async function* nothing(): AsyncGenerator<InventoryEntry> {}
 
 /** The decision for one id; pure. `held`: source, destinations in their order, and what was removed and imported. */
 export function planInstance({ id, held }: JoinedInstance, destinations: readonly Destination[]): PlannedInstance {

