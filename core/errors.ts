@@ -22,6 +22,7 @@ const usualDispositions = {
   'body-short': 'retry',
   'hash-mismatch': 'retry',
   'changed-meanwhile': 'retry',
+  'instances-pending': 'retry',
   deadline: 'retry',
   interrupted: 'retry',
   // Nothing to do any more.

@@ -103,9 +103,12 @@ async function transferDocument(
   return decidingError([...(decided === undefined ? [] : [decided]), ...(waits ? [pending(studyId)] : [])]);
 }
 
-/** A study whose instances are still on their way is synchronized when they are there. */
+/** A study whose instances are still on their way is synchronized when they are there, or found by a comparison. */
 function pending(id: OrthancId): MirrorError {
-  return new MirrorError('busy', `instances of study ${id} are not at the target yet; its document follows them`);
+  return new MirrorError(
+    'instances-pending',
+    `instances of study ${id} are not at the target yet; its document follows them`,
+  );
 }
 
 /** A mirror that cannot be opened now costs no message a try. Throws `unknown-mirror` as it is. */

@@ -34,6 +34,8 @@ export function verdictOn(error: MirrorError, receiveCount: number, limits: Deli
     case 'reject':
       return { kind: 'dead-letter', code: error.code, reason: error.message };
     case 'retry':
+      // A document that waits for its instances is announced again by the next comparison.
+      if (isLast && error.code === 'instances-pending') return { kind: 'done' };
       return isLast
         ? { kind: 'dead-letter', code: error.code, reason: `Given up after ${receiveCount} tries: ${error.message}` }
         : { kind: 'return', waitMs };

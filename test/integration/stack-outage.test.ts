@@ -30,6 +30,7 @@ beforeAll(async () => {
     {
       mirrors: { main: { source: { url: source.url }, targets, archive: {} } },
       cloud: {
+        allowPrivateNetworks: true,
         transfer: {
           timeoutSeconds: 60,
           maxReceiveCount: 2,

@@ -19,6 +19,8 @@ test.each<[string, ErrorCode, number, object]>([
     1,
     { kind: 'dead-letter', code: 'malformed-message' },
   ],
+  ['about a document comes back while its instances are on their way', 'instances-pending', 7, { kind: 'return' }],
+  ['about a document is left to the next comparison in the end', 'instances-pending', 8, { kind: 'done' }],
   ['comes back while the mirror is halted', 'unauthorized', 1, { kind: 'return', waitMs: 500 }],
   ['begins anew when the mirror is halted for long', 'full', 8, { kind: 'renew' }],
 ])('a message %s', (_what, code, receiveCount, verdict) => {
