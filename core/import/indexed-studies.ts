@@ -5,6 +5,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
 import { type InstanceId, isInstanceId, isMd5, isOrthancId, type Md5, type OrthancId } from '../identifiers.ts';
+import { systemMetadataNames } from '../studies/metadata-names.ts';
 import { includesNumber, knownCaches } from '../studies/skip-list.ts';
 import {
   firstUserNumber,
@@ -40,24 +41,6 @@ const countRow = z.object({ count: z.number() });
 const patientType = 1;
 const studyType = 2;
 const dicomContent = 1;
-
-/** Orthanc's own metadata that does not follow from the DICOM file, by number from 1 (ServerEnumerations.h). */
-const systemNames = [
-  'IndexInSeries',
-  'ReceptionDate',
-  'RemoteAET',
-  'ExpectedNumberOfInstances',
-  'ModifiedFrom',
-  'AnonymizedFrom',
-  'LastUpdate',
-  'Origin',
-  'TransferSyntax',
-  'SopClassUid',
-  'RemoteIP',
-  'CalledAET',
-  'HttpUsername',
-  'HttpHost',
-];
 
 /** Tags by which a study is found again, as a study document names them. */
 const tagNames: Readonly<Record<string, string>> = {
@@ -141,7 +124,7 @@ export class IndexedStudies {
     const metadata: Record<string, string> = {};
     const systemMetadata: Record<string, string> = {};
     for (const { type, value } of this.#rows('SELECT type, value FROM Metadata WHERE id = ?', metadataRow, resource)) {
-      const name = systemNames[type - 1];
+      const name = systemMetadataNames[type - 1];
       if (isUserNumber(type) && !includesNumber(knownCaches.metadata, type)) {
         metadata[type] = value;
       } else if (name !== undefined) {

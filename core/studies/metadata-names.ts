@@ -5,8 +5,11 @@ import { includesNumber } from './skip-list.ts';
 import { isUserNumber, type ResourceContent } from './study-document.ts';
 import type { StudyCapabilities } from './study-server.ts';
 
-/** Names of Orthanc's own metadata (orthanc, ServerEnumerations.cpp), which servers before 1.12.0 list among others. */
-const systemNames = new Set([
+/**
+ * Orthanc's own metadata that does not follow from the DICOM file, by number from 1 (orthanc, ServerEnumerations.h);
+ * servers before 1.12.0 list their names among others.
+ */
+export const systemMetadataNames = [
   'IndexInSeries',
   'ReceptionDate',
   'RemoteAET',
@@ -21,7 +24,8 @@ const systemNames = new Set([
   'CalledAET',
   'HttpUsername',
   'HttpHost',
-]);
+] as const;
+const systemNames: ReadonlySet<string> = new Set(systemMetadataNames);
 
 /** What the server's index notes for itself: follows from the DICOM file, and changes when the index is rebuilt. */
 const bookkeeping = new Set(['MainDicomTagsSignature', 'MainDicomSequences', 'PixelDataOffset', 'PixelDataVR']);
