@@ -79,8 +79,12 @@ async function measureAll(workload: Workload): Promise<readonly Measurement[]> {
     ceilings.push(await measure(`ceiling of the target, ${connections} connections`, workload, post));
   }
   const best = ceilings.reduce((a, b) => (b.instancesPerSecond > a.instancesPerSecond ? b : a));
-  const sequential = await measure('sequential copy', workload, async (target) => {
-    await sequentialCopy(source.url, target.url);
+  const sequential = await measure('sequential copy, as Replicate.py', workload, async (target) => {
+    await sequentialCopy(source.url, target.url, { gzip: true });
+    return undefined;
+  });
+  const uncompressed = await measure('sequential copy without compression', workload, async (target) => {
+    await sequentialCopy(source.url, target.url, { gzip: false });
     return undefined;
   });
   const peer = await measure('peer transfer', workload, async (target) => {
@@ -99,7 +103,7 @@ async function measureAll(workload: Workload): Promise<readonly Measurement[]> {
     const restored = await measure('restore of the archive', workload, (target) =>
       measureCommand(['restore', '--archive', join(archive, 'archive'), '--to', target.url]),
     );
-    return [best, sequential, peer, run, imported, restored];
+    return [best, sequential, uncompressed, peer, run, imported, restored];
   } finally {
     await rm(archive, { recursive: true, force: true });
   }

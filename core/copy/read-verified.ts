@@ -1,7 +1,8 @@
 /** Reads what a source opened and makes sure that its bytes can be verified before anybody completes them. */
 import { createHash } from 'node:crypto';
 import { MirrorError } from '../errors.ts';
-import { type Md5, md5Of } from '../identifiers.ts';
+import type { Md5 } from '../identifiers.ts';
+import { md5OfFinal } from '../stores/hashed-bytes.ts';
 import type { InstanceIdentity, OpenInstance, Store } from '../stores/store.ts';
 
 /** Instances up to this size are hashed in memory before anything is sent; larger ones are streamed. */
@@ -29,7 +30,7 @@ export async function readUntilVerifiable(
   }
   if (sizeBytes <= wholeInMemoryBytes) {
     const bytes = await collect(opened.body, sizeBytes);
-    const md5 = md5Of(bytes);
+    const md5 = md5OfFinal(bytes);
     assertVerified(opened, { md5, sizeBytes: bytes.byteLength }, source.name);
     return { identity: { id, md5, sizeBytes }, bytes };
   }

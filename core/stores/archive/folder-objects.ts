@@ -1,5 +1,5 @@
 /** Objects as files in a folder. Once `putOnce` or `replaceIf` returned, a power cut loses nothing of it. */
-import { type FileHandle, link, open, rename, rm, stat, utimes } from 'node:fs/promises';
+import { type FileHandle, link, open, rename, rm, stat, unlink, utimes } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { throwIfAborted, untilAborted } from '../aborted.ts';
 import type { CallOptions, InstanceBytes } from '../store.ts';
@@ -191,7 +191,7 @@ export class FolderObjects implements ObjectStorage {
     try {
       return await work(temporary);
     } finally {
-      await onFolder(this.name, () => rm(temporary, { force: true }));
+      await onFolder(this.name, () => unlessAbsent(unlink(temporary)));
     }
   }
 
