@@ -35,7 +35,7 @@ export function registerAudit(program: Command, context: CommandContext): void {
         'Works beside a running server. Exit code 0: none; 4: differences.',
     )
     .addOption(valueOption('--config <path>', "Orthanc's configuration, a file or a folder: tells index and storage"))
-    .addOption(valueOption('--index <place>', 'the index: a SQLite file, or postgres://user@host/database'))
+    .addOption(valueOption('--index <place>', 'the index: a SQLite file, postgres://… or mysql://user@host/database'))
     .addOption(valueOption('--storage <place>', 'the storage: a folder, or s3://bucket/prefix of the plugin'))
     .addOption(valueOption('--endpoint <url>', 'address of the S3-compatible store; absent: AWS'))
     .addOption(valueOption('--archive <place>', 'also tell which damaged instances this archive can mend'))

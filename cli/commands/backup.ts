@@ -45,7 +45,7 @@ export function registerBackup(program: Command, context: CommandContext): void 
     .description(
       'Saves configuration, index and storage of the Orthanc of this host to an archive, as of one moment. Storage ' +
         'files are copied while the server is in use, and only those that the archive lacks. Without --stop and ' +
-        '--start a running SQLite server is copied as with --hot; PostgreSQL is dumped by pg_dump.',
+        '--start a running SQLite server is copied as with --hot; PostgreSQL and MySQL are dumped by their own programs.',
     )
     .addOption(valueOption('--config <path>', "Orthanc's configuration, a file or a folder"))
     .addOption(valueOption('--stop <command>', 'command that stops the server, for the time of copying its index'))
@@ -72,7 +72,7 @@ export function registerBackup(program: Command, context: CommandContext): void 
     .addOption(backupOption())
     .addOption(valueOption('--to <folder>', 'new folder for storage, index and configuration'))
     .addOption(switchOption('--original-paths', 'restore everything to where it was').conflicts('to'))
-    .addOption(valueOption('--database <url>', 'empty PostgreSQL database to restore a dump into: postgres://…'))
+    .addOption(valueOption('--database <url>', 'empty database to restore a dump into: postgres://… or mysql://…'))
     .addOption(passphraseOption('opens'))
     .action(act(async () => (await import('../host/backup-restore.ts')).runBackupRestore));
   const prune = subcommand(backup, 'prune', 'remove old backups; never instances of the archive');

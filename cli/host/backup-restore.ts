@@ -2,11 +2,11 @@
 import { dirname } from 'node:path';
 import { MirrorError } from '../../core/errors.ts';
 import { readPassphrase } from '../../core/host/backup/configuration-secrets.ts';
-import { type NamedBackup, readBackup } from '../../core/host/backup/manifest.ts';
+import { type BackupManifest, type NamedBackup, readBackup } from '../../core/host/backup/manifest.ts';
+import type { DatabaseLocation } from '../../core/host/backup/restore-database.ts';
 import { type RestoreResult, restoreHost } from '../../core/host/backup/restore-host.ts';
 import { originalPlaces, placesBelow, type RestorePlaces } from '../../core/host/backup/restore-places.ts';
 import { indexLocation } from '../../core/host/index/open-index.ts';
-import type { PostgresqlConnection } from '../../core/host/index/postgresql-connection.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { BackupCommandOptions } from '../commands/backup.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -44,11 +44,11 @@ function placesOf({ to, originalPaths }: BackupCommandOptions, backup: NamedBack
   return placesBelow(to, backup);
 }
 
-function databaseOf({ database }: BackupCommandOptions): PostgresqlConnection | undefined {
+function databaseOf({ database }: BackupCommandOptions): DatabaseLocation | undefined {
   if (database === undefined) return undefined;
   const location = indexLocation(database);
-  if (location.kind === 'postgresql') return location.connection;
-  throw new MirrorError('configuration', '--database must be postgres://…');
+  if (location.kind === 'postgresql' || location.kind === 'mysql') return location;
+  throw new MirrorError('configuration', '--database must be postgres://… or mysql://…');
 }
 
 function report(
@@ -81,6 +81,23 @@ function report(
   context.finish(missing > 0 ? exitCodes.rejected : exitCodes.ok);
 }
 
+/** The section of Orthanc's configuration for each database. */
+const sections = { postgresql: 'PostgreSQL', mysql: 'MySQL' } as const;
+
+/** How a dump that lies in a file gets into a database. */
+function loadCommands(kind: BackupManifest['index']['kind'], dump: string): readonly string[] {
+  switch (kind) {
+    case 'sqlite':
+      return [];
+    case 'postgresql':
+      return [`  createdb orthanc && pg_restore --no-owner --exit-on-error --single-transaction -d orthanc ${dump}`];
+    case 'mysql':
+      return [
+        `  mysql -e "CREATE DATABASE orthanc" && mysql orthanc < ${dump}   # as the user of Orthanc, or an administrator`,
+      ];
+  }
+}
+
 /** What to do with the restored files. */
 function nextSteps(
   { manifest }: NamedBackup,
@@ -96,11 +113,9 @@ function nextSteps(
     ...(first === undefined && manifest.configuration !== undefined
       ? ['  the configuration is in the backup too: restore it by --passphrase-file FILE']
       : []),
-    ...(kind === 'postgresql' && database === undefined
-      ? [`  createdb orthanc && pg_restore --no-owner --exit-on-error --single-transaction -d orthanc ${places.index}`]
-      : []),
+    ...(database === undefined ? loadCommands(kind, places.index) : []),
     ...(originalPaths ? [] : settings(places, kind === 'sqlite')),
-    ...(kind === 'postgresql' ? ['  let section "PostgreSQL" name the restored database'] : []),
+    ...(kind === 'sqlite' ? [] : [`  let section "${sections[kind]}" name the restored database`]),
     `  chown -R orthanc: ${places.storage}   # if the server runs as the user orthanc`,
     `  Orthanc ${configuration}`,
     `  npx orthanc-mirror audit --config ${configuration}`,

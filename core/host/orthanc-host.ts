@@ -4,6 +4,7 @@ import { basename, isAbsolute, join } from 'node:path';
 import { z } from 'zod';
 import { MirrorError } from '../errors.ts';
 import { type OrthancConfiguration, readConfiguration } from './configuration/read-configuration.ts';
+import type { MysqlConnection } from './index/mysql-connection.ts';
 import type { PostgresqlConnection } from './index/postgresql-connection.ts';
 
 /** Where the index is. */
@@ -12,16 +13,6 @@ export type IndexLocation =
   | { readonly kind: 'postgresql'; readonly connection: PostgresqlConnection }
   | { readonly kind: 'mysql'; readonly connection: MysqlConnection }
   | { readonly kind: 'odbc' };
-
-/** Holds a secret: never print it. */
-export interface MysqlConnection {
-  readonly host: string;
-  readonly port: number;
-  readonly user: string;
-  readonly password: string;
-  readonly database: string;
-  readonly socketPath: string | undefined;
-}
 
 /** Where the files of the storage area are. */
 export type StorageLocation =
@@ -56,6 +47,8 @@ const databaseSection = z
     Username: z.string().default(''),
     Password: z.string().default(''),
     EnableSsl: z.boolean().default(false),
+    SslVerifyServerCertificates: z.boolean().default(true),
+    SslCACertificates: z.string().optional(),
     UnixSocket: z.string().optional(),
     Schema: z.string().optional(),
   })
@@ -68,6 +61,7 @@ const usedOptions = z.object({
   IndexDirectory: z.string().optional(),
   HttpPort: z.number().int().default(8042),
   StoreDicom: z.boolean().default(true),
+  HttpsCACertificates: z.string().optional(),
   PostgreSQL: databaseSection,
   MySQL: databaseSection,
   Odbc: databaseSection,
@@ -126,19 +120,7 @@ export function describeHost(configuration: OrthancConfiguration): OrthancHost {
 function indexLocation(options: UsedOptions, indexFolder: string): IndexLocation {
   const { PostgreSQL: postgresql, MySQL: mysql } = options;
   if (postgresql.EnableIndex) return { kind: 'postgresql', connection: postgresqlConnection(postgresql) };
-  if (mysql.EnableIndex) {
-    return {
-      kind: 'mysql',
-      connection: {
-        host: mysql.Host,
-        port: mysql.Port ?? 3306,
-        user: mysql.Username,
-        password: mysql.Password,
-        database: mysql.Database,
-        socketPath: mysql.UnixSocket,
-      },
-    };
-  }
+  if (mysql.EnableIndex) return { kind: 'mysql', connection: mysqlConnection(mysql, options.HttpsCACertificates) };
   return options.Odbc.EnableIndex ? { kind: 'odbc' } : { kind: 'sqlite', path: join(indexFolder, 'index') };
 }
 
@@ -153,6 +135,25 @@ function postgresqlConnection(section: UsedOptions['PostgreSQL']): PostgresqlCon
     database: section.Database,
     requiresTls: section.EnableSsl,
     schema,
+  };
+}
+
+/** @param httpsAuthorities what the plugin trusts unless its own section says otherwise */
+function mysqlConnection(section: UsedOptions['MySQL'], httpsAuthorities: string | undefined): MysqlConnection {
+  const authorities = section.SslCACertificates ?? httpsAuthorities;
+  return {
+    host: section.Host,
+    port: section.Port ?? 3306,
+    user: section.Username,
+    password: section.Password,
+    database: section.Database,
+    socketPath: section.UnixSocket,
+    tls: section.EnableSsl
+      ? {
+          verifiesServer: section.SslVerifyServerCertificates,
+          authorities: authorities === '' ? undefined : authorities,
+        }
+      : undefined,
   };
 }
 

@@ -2,6 +2,7 @@
 import { MirrorError } from '../../errors.ts';
 import type { OrthancHost } from '../orthanc-host.ts';
 import type { CaptureIndex } from './capture.ts';
+import { captureMysql } from './capture-mysql.ts';
 import { capturePostgresql } from './capture-postgresql.ts';
 import { captureHot, captureStopped } from './capture-sqlite.ts';
 import type { PauseCommands } from './server-pause.ts';
@@ -27,10 +28,12 @@ export function captureIndexOf(
         : captureStopped(index.path, workFolder, commands);
     case 'postgresql':
       return capturePostgresql(index.connection);
-    default:
+    case 'mysql':
+      return captureMysql(index.connection, workFolder);
+    case 'odbc':
       throw new MirrorError(
         'configuration',
-        `an index of back-end ${index.kind} cannot be backed up as a host; mirror the server by "orthanc-mirror run"`,
+        'an index of back-end ODBC cannot be backed up as a host; mirror the server by "orthanc-mirror run"',
       );
   }
 }

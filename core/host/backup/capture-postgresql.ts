@@ -2,8 +2,8 @@
 import { MirrorError } from '../../errors.ts';
 import { type PostgresqlConnection, programConnection } from '../index/postgresql-connection.ts';
 import { openPostgresqlIndex } from '../index/postgresql-index.ts';
+import { programOutput } from '../program-output.ts';
 import type { CaptureIndex } from './capture.ts';
-import { programOutput } from './program-output.ts';
 
 /** Opens a snapshot; the dump is made of it when the content is read. The server goes on meanwhile. */
 export function capturePostgresql(connection: PostgresqlConnection): CaptureIndex {

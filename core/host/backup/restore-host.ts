@@ -9,24 +9,23 @@ import { md5Of } from '../../identifiers.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
 import type { CallOptions } from '../../stores/store.ts';
 import { inParallel } from '../in-parallel.ts';
-import type { PostgresqlConnection } from '../index/postgresql-connection.ts';
 import { checkIntegrity } from '../index/sqlite-database.ts';
 import { hashFile, storagePath } from '../storage/folder-storage.ts';
 import type { HostKeys } from './backup-keys.ts';
 import { readSavedDocument } from './documents.ts';
 import { type ListedFile, readFileList } from './file-list.ts';
 import type { NamedBackup } from './manifest.ts';
+import { type DatabaseLocation, refuseUnfitDatabase, restoreDatabase } from './restore-database.ts';
 import { occupied, restoreFile, writeFileWhole } from './restore-files.ts';
 import { claimPlaces, type RestorePlaces, releasePlaces } from './restore-places.ts';
-import { refuseUsedDatabase, restoreDump } from './restore-postgresql.ts';
 import { filesAtOnce } from './save-ahead.ts';
 import { openConfiguration } from './saved-configuration.ts';
 
 export interface RestoreOptions extends CallOptions {
   /** Opens the configuration; without it, it is not restored. */
   readonly passphrase: string | undefined;
-  /** An empty PostgreSQL database to restore a dump into; without it the dump is written to a file. */
-  readonly database: PostgresqlConnection | undefined;
+  /** An empty database to restore a dump into; without it the dump is written to a file. */
+  readonly database: DatabaseLocation | undefined;
   readonly onRestored?: ((sizeBytes: number) => void) | undefined;
 }
 
@@ -50,7 +49,7 @@ export async function restoreHost(
   places: RestorePlaces,
   options: RestoreOptions,
 ): Promise<RestoreResult> {
-  if (options.database !== undefined) await refuseUsedDatabase(options.database);
+  if (options.database !== undefined) await refuseUnfitDatabase(options.database, backup);
   await claimPlaces(places, backup.id);
   const configurationFiles = await restoreConfiguration(backup, objects, keys, places, options);
   const counts = await restoreStorage(backup, objects, keys, places, options);
@@ -119,7 +118,7 @@ function placeOf(storage: string, { uuid, path }: ListedFile): string {
 }
 
 async function restoreIndex(
-  { manifest }: NamedBackup,
+  { id, manifest }: NamedBackup,
   objects: ObjectStorage,
   keys: HostKeys,
   places: RestorePlaces,
@@ -127,8 +126,8 @@ async function restoreIndex(
 ): Promise<void> {
   const { kind, document } = manifest.index;
   const source = readSavedDocument(objects, keys, document, { signal });
-  if (kind === 'postgresql' && database !== undefined) {
-    await restoreDump(database, source, signal);
+  if (database !== undefined) {
+    await restoreDatabase(database, source, id, signal);
     return;
   }
   await writeFileWhole(places.index, source);

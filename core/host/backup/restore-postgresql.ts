@@ -8,10 +8,10 @@ import {
   programConnection,
 } from '../index/postgresql-connection.ts';
 import { postgresqlError } from '../index/postgresql-index.ts';
-import { feedProgram } from './program-output.ts';
+import { feedProgram } from '../program-output.ts';
 
 /** Throws `configuration` if the database holds tables, or somebody else is connected to it. */
-export async function refuseUsedDatabase(connection: PostgresqlConnection): Promise<void> {
+export async function refuseUsedPostgresql(connection: PostgresqlConnection): Promise<void> {
   const name = connectionName(connection);
   const client = new pg.Client(clientConfig(connection));
   client.on('error', () => undefined);
@@ -36,7 +36,7 @@ async function holds(client: pg.Client, query: string): Promise<boolean> {
 }
 
 /** In one transaction: a restore that is interrupted leaves the database empty. */
-export async function restoreDump(
+export async function restorePostgresqlDump(
   connection: PostgresqlConnection,
   dump: AsyncIterable<Uint8Array>,
   signal?: AbortSignal,

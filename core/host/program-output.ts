@@ -1,12 +1,12 @@
 /** Running another program and reading what it prints, or feeding it. */
-import { spawn } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { environmentFor } from '../../config/environment.ts';
-import { MirrorError } from '../../errors.ts';
-import { throwIfAborted } from '../../stores/aborted.ts';
-import { systemCode } from '../file-error.ts';
+import { environmentFor } from '../config/environment.ts';
+import { MirrorError } from '../errors.ts';
+import { throwIfAborted } from '../stores/aborted.ts';
+import { systemCode } from './file-error.ts';
 
 export interface ProgramCall {
   readonly program: string;
@@ -21,14 +21,32 @@ export interface ProgramCall {
   readonly missing: string;
 }
 
+/** A program that runs. */
+export interface StartedProgram {
+  readonly child: ChildProcessWithoutNullStreams;
+  /** Throws `failed`, or `configuration` if there is no such program. */
+  readonly ended: Promise<void>;
+}
+
+/** Starts a program whose in- and output the caller handles. */
+export function startProgram(call: ProgramCall): StartedProgram {
+  const { program, args, environment, signal } = call;
+  const child = spawn(program, args, {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env: environmentFor(environment),
+    ...(signal === undefined ? {} : { signal }),
+  });
+  const ended = endOf(child, call);
+  ended.catch(() => undefined);
+  return { child, ended };
+}
+
 /**
  * Yields what a program prints on stdout. Ends normally only if the program succeeded; otherwise throws `failed`, or
  * `configuration` if there is no such program. The program is ended if the reader leaves.
  */
 export async function* programOutput(call: ProgramCall): AsyncGenerator<Uint8Array> {
-  const child = start(call);
-  const ended = endOf(child, call);
-  ended.catch(() => undefined);
+  const { child, ended } = startProgram(call);
   try {
     for await (const chunk of child.stdout) yield chunk;
     await ended;
@@ -39,9 +57,7 @@ export async function* programOutput(call: ProgramCall): AsyncGenerator<Uint8Arr
 
 /** Feeds a stream to a program's stdin. Throws like {@link programOutput}, and what the stream throws. */
 export async function feedProgram(call: ProgramCall, source: AsyncIterable<Uint8Array>): Promise<void> {
-  const child = start(call);
-  const ended = endOf(child, call);
-  ended.catch(() => undefined);
+  const { child, ended } = startProgram(call);
   child.stdout.resume();
   try {
     await pipeline(Readable.from(source), child.stdin).catch((error: unknown) => {
@@ -54,15 +70,7 @@ export async function feedProgram(call: ProgramCall, source: AsyncIterable<Uint8
   }
 }
 
-function start({ program, args, environment, signal }: ProgramCall) {
-  return spawn(program, args, {
-    stdio: ['pipe', 'pipe', 'pipe'],
-    env: environmentFor(environment),
-    ...(signal === undefined ? {} : { signal }),
-  });
-}
-
-async function endOf(child: ReturnType<typeof start>, call: ProgramCall): Promise<void> {
+async function endOf(child: ChildProcessWithoutNullStreams, call: ProgramCall): Promise<void> {
   let errors = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     errors = `${errors}${text}`.slice(-4000);
