@@ -5,7 +5,7 @@ import { placeOfNth } from '../../local/dicom/identifiers.ts';
 import { post } from '../../local/upload.ts';
 
 export interface Load {
-  /** Ids of the instances that the server confirmed and that were not deleted again. */
+  /** Ids of the instances that the server confirmed and that nobody asked it to delete. */
   readonly stored: ReadonlySet<string>;
   /** Ends the client after the request that is under way. */
   stop(): Promise<void>;
@@ -37,7 +37,10 @@ export function startLoad(url: string, options: LoadOptions): Load {
       }
       stored.add(id);
       const [oldest] = stored;
-      if (oldest !== undefined && stored.size > keep && (await deleteInstance(url, oldest))) stored.delete(oldest);
+      if (oldest === undefined || stored.size <= keep) continue;
+      // Forgotten before it is asked for: of a server that is stopped meanwhile nobody knows whether it did it.
+      stored.delete(oldest);
+      await deleteInstance(url, oldest);
     }
   })();
   return {
@@ -49,9 +52,9 @@ export function startLoad(url: string, options: LoadOptions): Load {
   };
 }
 
-async function deleteInstance(url: string, id: string): Promise<boolean> {
+async function deleteInstance(url: string, id: string): Promise<void> {
   const answer = await fetch(`${url}/instances/${id}`, { method: 'DELETE' }).catch(() => undefined);
-  return answer?.ok === true;
+  await answer?.text().catch(() => undefined);
 }
 
 /** Posts instances `from` to `to` (exclusive) of a seed and returns their ids. */

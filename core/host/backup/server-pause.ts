@@ -69,7 +69,10 @@ async function stopSucceeded(shell: ChildProcess, timeoutMs: number, logPath: st
     for await (const chunk of status && 'read' in status ? status : []) text += String(chunk);
   })();
   if (!(await withinTime(read, timeoutMs))) {
-    throw commandError(`the stop command did not return within ${timeoutMs / 1000} s`);
+    throw commandError(
+      `the stop command did not return within ${timeoutMs / 1000} s; an Orthanc in use ends only in a pause of its ` +
+        'clients: let the command kill it after a while',
+    );
   }
   if (text.trim() !== '0') {
     throw commandError(`the stop command failed with status ${text.trim()}${await lastLine(logPath)}`);
