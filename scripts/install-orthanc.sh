@@ -1,12 +1,12 @@
 #!/bin/sh
 # Puts one more version of Orthanc beside the distribution's, from Debian packages of another suite:
 #
-#   scripts/install-orthanc.sh VERSION|SUITE [FOLDER] [PACKAGE...]
+#   scripts/install-orthanc.sh VERSION|SUITE [FOLDER|''] [PACKAGE...]
 #
 # e.g. 1.12.7 or trixie, 1.13.0 or forky, 1.9.1 or bullseye. FOLDER defaults to .cache/orthanc/VERSION. Further
 # packages (orthanc-postgresql) are unpacked beside it. FOLDER/Orthanc is then the program: it runs Orthanc with the
 # libraries of its own suite, needs no chroot, no mounts and no root, and takes Orthanc's own arguments.
-# Debian and root are needed to install (mmdebstrap). Nothing is done when FOLDER/Orthanc is there.
+# Debian and root are needed to install (mmdebstrap). Nothing is done when FOLDER has all that is asked for.
 set -eu
 
 wanted=${1:?usage: install-orthanc.sh VERSION|SUITE [FOLDER] [PACKAGE...]}
@@ -25,7 +25,15 @@ case $wanted in
 esac
 folder=${2:-$here/.cache/orthanc/$version}
 if [ $# -gt 2 ]; then shift 2; else shift $#; fi
-[ -x "$folder/Orthanc" ] && exit 0
+packages=base-files,tzdata,orthanc
+for package; do packages=$packages,$package; done
+
+# A folder of an earlier call may lack packages that are asked for now.
+is_complete() {
+  [ -x "$folder/Orthanc" ] || return 1
+  for package; do grep -qx "$package" "$folder/packages" 2> /dev/null || return 1; done
+}
+is_complete "$@" && exit 0
 
 fail() {
   echo "install-orthanc: cannot install Orthanc $version: $*" >&2
@@ -61,8 +69,6 @@ trap 'rm -rf "$work" "$root"' EXIT
 # How this machine reaches its mirror (proxies, certificates, tolerated dates), but nothing else of its settings.
 apt-config dump | grep -E '^Acquire::(http|https|Check|Retries|ForceIPv4)' > "$work/apt.conf" || true
 
-packages=base-files,tzdata,orthanc
-for package; do packages=$packages,$package; done
 mmdebstrap --quiet --variant=extract --aptopt="$work/apt.conf" --include="$packages" \
   "$suite" "$root" "deb $mirror $suite main" > "$work/log" 2>&1 || {
   tail -n 3 "$work/log" >&2
@@ -82,9 +88,10 @@ cat > "$root/Orthanc" << EOF
 # Orthanc $version of Debian $suite with its own libraries.
 root=\$(CDPATH='' cd -- "\$(dirname -- "\$0")" && pwd)
 DCMDICTPATH="$dictionaries" GCONV_PATH="\$root/$libraries/gconv" TZDIR="\$root/usr/share/zoneinfo" \\
-  exec "\$root/$loader" --library-path "\$root/$libraries:\$root/$(dirname -- "$loader")" "\$root/usr/sbin/Orthanc" "\$@"
+  exec "\$root/$loader" --library-path "\$root/$libraries:\$root/usr/lib:\$root/$(dirname -- "$loader")" "\$root/usr/sbin/Orthanc" "\$@"
 EOF
 chmod 755 "$root/Orthanc"
+echo "$packages" | tr , '\n' > "$root/packages"
 "$root/Orthanc" --version > "$work/version" 2>&1 || {
   tail -n 3 "$work/version" >&2
   fail "the installed program does not run"

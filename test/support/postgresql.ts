@@ -3,11 +3,12 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import pg from 'pg';
 import { endWithProcess } from '../../local/end-with-process.ts';
 import { freePort } from '../../local/free-port.ts';
+import type { OrthancProgram } from '../../local/orthanc-versions.ts';
 
 const installed = '/usr/lib/postgresql';
 
@@ -21,6 +22,13 @@ function programs(): string {
 
 /** The index plugin of the distribution's Orthanc. */
 export const postgresqlIndexPlugin = '/usr/share/orthanc/plugins/libOrthancPostgreSQLIndex.so';
+
+/** The index plugin of an Orthanc that `scripts/install-orthanc.sh` put beside the distribution's. */
+export function postgresqlIndexPluginOf({ bin, version }: OrthancProgram): string {
+  const plugin = join(dirname(bin), 'usr/share/orthanc/plugins/libOrthancPostgreSQLIndex.so');
+  if (existsSync(plugin)) return plugin;
+  throw new Error(`Orthanc ${version} has no PostgreSQL plugin: run scripts/setup.sh --test`);
+}
 
 export interface PostgresqlServer {
   readonly port: number;
