@@ -2,7 +2,7 @@
 # Makes a checkout ready to run: node modules, Node 24, a real Orthanc. Called by `npm run demo` and `npm test`.
 #
 #   scripts/setup.sh           what the demo needs: the distribution's Orthanc (or one of your own)
-#   scripts/setup.sh --test    what the tests need too: newer Orthancs beside it, PostgreSQL
+#   scripts/setup.sh --test    what the tests need too: other Orthancs beside it, PostgreSQL, MariaDB
 #
 # ORTHANC_BIN (one) or ORTHANC_BINS (several, separated by colons) name Orthanc programs that are there already.
 # Prints one line per thing done and nothing when all is there. Installs with apt-get, as root on Debian; elsewhere
@@ -12,6 +12,8 @@ cd -- "$(dirname -- "$0")/.."
 
 # One of Debian stable and one of testing: what Orthanc does differs between them.
 newer_versions='1.12.7 1.13.0'
+# The last that upgrades every database; apart from the others, because most tests take the oldest that they find.
+older_version=1.9.1
 for_tests=no
 [ "${1:-}" = --test ] && for_tests=yes
 
@@ -75,32 +77,43 @@ install_orthanc() {
   invoke-rc.d orthanc stop > /dev/null 2>&1 || true
 }
 
-# Tests of a host with PostgreSQL run a cluster of their own: the service of the package is stopped.
+# Tests of a host with a database run a server of their own: the services of the packages are stopped.
 has_postgresql() {
   ls /usr/lib/postgresql/*/bin/initdb /usr/share/orthanc/plugins/libOrthancPostgreSQLIndex.so > /dev/null 2>&1
 }
 
-install_postgresql() {
+has_mysql() {
+  ls /usr/sbin/mariadbd /usr/bin/mariadb /usr/share/orthanc/plugins/libOrthancMySQLIndex.so > /dev/null 2>&1
+}
+
+# Installs the databases that are missing, in one go.
+install_databases() {
+  packages=
+  has_postgresql || packages='postgresql orthanc-postgresql'
+  has_mysql || packages="$packages mariadb-server mariadb-client orthanc-mysql"
+  [ -n "$packages" ] || return 0
   if ! can_install; then
-    say "no PostgreSQL with Orthanc's plugin: its tests will fail; install postgresql and orthanc-postgresql"
+    say "databases with Orthanc's plugins are missing: their tests will fail; install $packages"
     return 0
   fi
-  install_packages postgresql orthanc-postgresql || return 0
-  invoke-rc.d postgresql stop > /dev/null 2>&1 || true
-  invoke-rc.d orthanc stop > /dev/null 2>&1 || true
+  # shellcheck disable=SC2086 # several packages
+  install_packages $packages || return 0
+  for service in postgresql mariadb orthanc; do invoke-rc.d $service stop > /dev/null 2>&1 || true; done
 }
 
 # A failure here does not stop the demo or the other tests: the tests that need it fail and say why.
-install_newer_orthanc() {
-  [ -n "${ORTHANC_BINS:-}" ] && return 0
-  for version in $newer_versions; do
-    sh scripts/install-orthanc.sh "$version" ||
+install_other_orthanc() {
+  [ -n "${ORTHANC_BINS:-}" ] || for version in $newer_versions; do
+    # With PostgreSQL: labels came after the distribution's version.
+    sh scripts/install-orthanc.sh "$version" '' orthanc-postgresql ||
       say "no Orthanc $version: its tests will fail; name others in ORTHANC_BINS (old to new, separated by colons)"
   done
+  sh scripts/install-orthanc.sh $older_version .cache/orthanc-older/$older_version ||
+    say "no Orthanc $older_version: the tests of advise on its databases will fail"
 }
 
 modules_are_current || install_modules
 check_node
 has_orthanc || install_orthanc
-[ $for_tests = no ] || has_postgresql || install_postgresql
-[ $for_tests = no ] || install_newer_orthanc
+[ $for_tests = no ] || install_databases
+[ $for_tests = no ] || install_other_orthanc

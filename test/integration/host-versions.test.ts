@@ -6,8 +6,9 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { type OrthancServer, startOrthanc } from '../../local/orthanc-server.ts';
-import { orthancOfVersion, orthancVersions } from '../../local/orthanc-versions.ts';
+import { type OrthancProgram, orthancOfVersion, orthancVersions } from '../../local/orthanc-versions.ts';
 import { runCommand } from '../support/command.ts';
+import { olderOrthanc } from '../support/older-orthanc.ts';
 import { fill } from '../support/orthanc-load.ts';
 import { proveReadable } from '../support/server-proof.ts';
 
@@ -16,8 +17,8 @@ const advice = z.object({
   actionNeeded: z.boolean(),
   found: z.object({ schema: z.number(), sqliteAdditions: z.array(z.string()).optional() }),
 });
-const versions = orthancVersions().map(({ version }) => version);
-const newer = versions.filter((version) => version !== versions[0]);
+const older = olderOrthanc();
+const programs = [older, ...orthancVersions()];
 
 let root: string;
 beforeEach(() => {
@@ -33,10 +34,10 @@ async function adviceOn(index: string, to: string): Promise<z.infer<typeof advic
 }
 
 /** Makes a storage by a version, with so many instances, and ends the server in order. */
-async function makeStorage(version: string, count: number): Promise<string> {
-  const folder = join(root, `made-${version}`);
-  const server = await startOrthanc({ version, folder });
-  await fill(server.url, version, count);
+async function makeStorage(program: OrthancProgram, count: number): Promise<string> {
+  const folder = join(root, `made-${program.version}`);
+  const server = await startOrthanc({ ...program, folder });
+  await fill(server.url, program.version, count);
   await server.stop();
   return folder;
 }
@@ -51,15 +52,16 @@ async function canStore(server: OrthancServer): Promise<boolean> {
 }
 
 describe('advise on the index of a real server', () => {
-  it.each(versions)('of %s knows its schema and says what every other version does with it', async (made) => {
+  it.each(programs)('of $version knows its schema and says what every other version does with it', async (made) => {
     const folder = await makeStorage(made, 3);
-    for (const to of versions) {
-      const { way, found } = await adviceOn(indexIn(folder), to);
+    for (const to of programs) {
+      const { way, found } = await adviceOn(indexIn(folder), to.version);
       expect(found.schema).toBe(6);
-      const server = await startOrthanc({ version: to, folder: join(root, `made-${made}`) });
+      const server = await startOrthanc({ ...to, folder });
       try {
         const works = (await proveReadable(server.url)).length === 3 && (await canStore(server));
-        expect({ made, to, works }).toEqual({ made, to, works: way === 'nothing' });
+        const pair = { made: made.version, to: to.version };
+        expect({ ...pair, works }).toEqual({ ...pair, works: way === 'nothing' });
       } finally {
         await server.stop();
       }
@@ -70,9 +72,8 @@ describe('advise on the index of a real server', () => {
 });
 
 describe('a backup of the oldest version', () => {
-  it.each(newer)('is restored and started by %s, as advise said', async (to) => {
-    const [oldest] = versions;
-    const old = await startOrthanc({ version: oldest ?? '' });
+  it.each(orthancVersions())('is restored and started by $version, as advise said', async (to) => {
+    const old = await startOrthanc(older);
     const restored = join(root, 'restored');
     const archive = join(root, 'archive');
     try {
@@ -84,8 +85,8 @@ describe('a backup of the oldest version', () => {
     }
     const restore = ['backup', 'restore', '--archive', archive, '--to', restored];
     expect(await runCommand(...restore)).toMatchObject({ exitCode: 0 });
-    expect(await adviceOn(indexIn(restored), to)).toMatchObject({ way: 'nothing' });
-    const server = await startOrthanc({ version: to, folder: restored });
+    expect(await adviceOn(indexIn(restored), to.version)).toMatchObject({ way: 'nothing' });
+    const server = await startOrthanc({ ...to, folder: restored });
     try {
       expect(await proveReadable(server.url)).toHaveLength(12);
       expect(await canStore(server)).toBe(true);
@@ -97,8 +98,8 @@ describe('a backup of the oldest version', () => {
 
 describe('a database of version 5', () => {
   it('is refused by the newest version, upgraded by its --upgrade, and then used, as advise says', async () => {
-    const newest = orthancOfVersion(versions.at(-1));
-    const folder = await makeStorage(versions[0] ?? '', 5);
+    const newest = programs.at(-1) ?? older;
+    const folder = await makeStorage(older, 5);
     makeVersion5(indexIn(folder));
     expect(await adviceOn(indexIn(folder), newest.version)).toMatchObject({ way: 'upgrade', actionNeeded: true });
     await expect(startOrthanc({ ...newest, folder })).rejects.toThrow(/ended at start/);
@@ -112,10 +113,11 @@ describe('a database of version 5', () => {
     }
   });
 
-  it('is never upgraded by 1.10.1, which advise knows', async () => {
-    const folder = await makeStorage('1.10.1', 1);
+  it('is never upgraded by 1.10.1, but by 1.9.1, as advise says', async () => {
+    const used = orthancOfVersion('1.10.1');
+    const folder = await makeStorage(used, 1);
     makeVersion5(indexIn(folder));
-    const { bin } = orthancOfVersion('1.10.1');
+    const { bin } = used;
     const hanging = () =>
       execFileSync(bin, ['--upgrade', join(folder, 'orthanc.json')], {
         stdio: 'ignore',
@@ -125,6 +127,14 @@ describe('a database of version 5', () => {
     expect(hanging).toThrow(/ETIMEDOUT/);
     const { stdout } = await runCommand('advise', '--index', indexIn(folder), '--to', '1.10.1');
     expect(stdout).toMatch(/run Orthanc 1\.9\.1 once with --upgrade/);
+    execFileSync(older.bin, ['--upgrade', join(folder, 'orthanc.json')], { stdio: 'ignore', timeout: 30_000 });
+    expect(await adviceOn(indexIn(folder), '1.10.1')).toMatchObject({ way: 'nothing' });
+    const server = await startOrthanc({ ...used, folder });
+    try {
+      expect(await proveReadable(server.url)).toHaveLength(1);
+    } finally {
+      await server.stop();
+    }
   });
 });
 
