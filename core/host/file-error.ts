@@ -18,6 +18,11 @@ export function systemCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
 
+/** Whether this user lacks a right: that concerns all files, anything else the one that was met. */
+export function isForbidden(error: unknown): boolean {
+  return ['EACCES', 'EPERM'].includes(systemCode(error) ?? '');
+}
+
 /**
  * Makes the error of a failed access to `path`: `full` when the disk is full, else `code`. Paths of Orthanc's storage
  * and configuration hold uuids and folder names, no patient data.

@@ -3,7 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { isMd5, type Md5, md5Of } from '../../identifiers.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
 import type { CallOptions } from '../../stores/store.ts';
-import { fileError, systemCode } from '../file-error.ts';
+import { fileError, isForbidden, systemCode } from '../file-error.ts';
 import { hashFile, readFileChunks } from '../storage/folder-storage.ts';
 
 import { fileKey, type HostKeys } from './backup-keys.ts';
@@ -20,8 +20,8 @@ export interface SavedFile {
 /**
  * Saves a file as it is. May be repeated after any error.
  * @returns `undefined` if the file is gone.
- * Throws `source-corrupt` if the disk cannot read it, `forbidden` if this user may not, `hash-mismatch` or `body-short` if it changed meanwhile, and what the
- * archive throws.
+ * Throws `source-corrupt` if the disk cannot read it, `forbidden` if this user may not, `hash-mismatch` or `body-short` if
+ * it changed meanwhile, and what the archive throws.
  */
 export async function saveFile(
   objects: ObjectStorage,
@@ -39,13 +39,8 @@ export async function saveFile(
     if (systemCode(error) === 'ENOENT') return undefined;
     throw systemCode(error) === undefined
       ? error
-      : fileError(error, path, mayNot(error) ? 'forbidden' : 'source-corrupt');
+      : fileError(error, path, isForbidden(error) ? 'forbidden' : 'source-corrupt');
   }
-}
-
-/** Rights are this user's problem and concern all files; anything else is this file's. */
-function mayNot(error: unknown): boolean {
-  return ['EACCES', 'EPERM'].includes(systemCode(error) ?? '');
 }
 
 async function saveSmall(

@@ -4,7 +4,7 @@
  */
 import { copyFile, link, mkdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { fileError, systemCode } from '../file-error.ts';
+import { fileError, isForbidden, systemCode } from '../file-error.ts';
 import { inParallel } from '../in-parallel.ts';
 import type { IndexedFile, IndexReader } from '../index/index-reader.ts';
 import { joinSorted } from '../join-sorted.ts';
@@ -13,7 +13,7 @@ import type { SortedUuids } from './archived-files.ts';
 
 export interface StagedFiles {
   readonly staged: number;
-  /** Files that the index names and that are neither archived nor there. */
+  /** Files that the index names and that are neither archived nor there to be read. */
   readonly missing: readonly IndexedFile[];
 }
 
@@ -22,7 +22,7 @@ export function stagedPath(linksFolder: string, uuid: string): string {
   return join(linksFolder, storagePath(uuid));
 }
 
-/** Links every file that the index names and the archive did not hold. Throws `full` or `source-corrupt`. */
+/** Links every file that the index names and the archive did not hold. Throws `full` or `forbidden`. */
 export async function stageFiles(
   index: IndexReader,
   storageFolder: string,
@@ -49,7 +49,7 @@ export async function stageFiles(
   return { staged, missing };
 }
 
-/** @returns `false` if there is no such file. */
+/** @returns `false` if there is no such file, or it cannot be read. */
 async function stage(from: string, to: string): Promise<boolean> {
   await mkdir(dirname(to), { recursive: true });
   try {
@@ -64,6 +64,7 @@ async function stage(from: string, to: string): Promise<boolean> {
   }
 }
 
+/** A file that this user may not read concerns all files, and throws; one that cannot be read is as good as missing. */
 async function copy(from: string, to: string): Promise<boolean> {
   try {
     await copyFile(from, to);
@@ -71,6 +72,8 @@ async function copy(from: string, to: string): Promise<boolean> {
   } catch (error) {
     await rm(to, { force: true });
     if (systemCode(error) === 'ENOENT') return false;
-    throw fileError(error, from, 'source-corrupt');
+    const failure = fileError(error, from, isForbidden(error) ? 'forbidden' : 'source-corrupt');
+    if (failure.code === 'source-corrupt') return false;
+    throw failure;
   }
 }

@@ -40,12 +40,13 @@ function make(parent: string): Promise<string> {
   return mkdtemp(join(parent, `${prefix}${process.pid}-`));
 }
 
-/** Removes the folders of processes that no longer run. */
+/** Removes the folders of processes that no longer run, but for those of other users. */
 async function removeAbandoned(parent: string): Promise<void> {
   const names = await readdir(parent).catch((): string[] => []);
   for (const name of names) {
     const pid = name.startsWith(prefix) ? Number.parseInt(name.slice(prefix.length), 10) : Number.NaN;
-    if (!Number.isNaN(pid) && !isRunning(pid)) await rm(join(parent, name), { recursive: true, force: true });
+    if (Number.isNaN(pid) || isRunning(pid)) continue;
+    await rm(join(parent, name), { recursive: true, force: true }).catch(() => undefined);
   }
 }
 

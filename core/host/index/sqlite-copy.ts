@@ -11,9 +11,9 @@ import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as wait } from 'node:timers/promises';
-import { MirrorError } from '../../errors.ts';
+import { type ErrorCode, MirrorError } from '../../errors.ts';
 import { throwIfAborted } from '../../stores/aborted.ts';
-import { fileError, systemCode } from '../file-error.ts';
+import { fileError, isForbidden, systemCode } from '../file-error.ts';
 
 /** The files of a SQLite database at a path. */
 export function sqliteFiles(path: string): { readonly main: string; readonly log: string; readonly journal: string } {
@@ -35,7 +35,7 @@ export interface CopyOptions {
 /**
  * Copies index and log to `<folder>/index` and `<folder>/index-wal` as they were at one moment.
  * @returns the path of the copied index.
- * Throws `changed-meanwhile` if the index changed during every try, `full`, or `configuration` (no such index).
+ * Throws `changed-meanwhile` if the index changed during every try, `full`, `forbidden`, or `configuration` (no such index).
  */
 export async function copyLiveIndex(path: string, folder: string, options: CopyOptions = {}): Promise<string> {
   const tries = options.tries ?? 20;
@@ -101,9 +101,14 @@ async function read(path: string, limitBytes: number | undefined, target: string
     if (target === undefined) for await (const _ of counted(source));
     else await pipeline(source, counted, createWriteStream(target, { mode: 0o600 }));
   } catch (error) {
-    throw fileError(error, pathOf(error, path), systemCode(error) === 'ENOENT' ? 'configuration' : 'server-error');
+    throw fileError(error, pathOf(error, path), readingFailure(error));
   }
   return { sizeBytes, sha256: hash.digest('hex') };
+}
+
+function readingFailure(error: unknown): ErrorCode {
+  if (systemCode(error) === 'ENOENT') return 'configuration';
+  return isForbidden(error) ? 'forbidden' : 'server-error';
 }
 
 /** The path that a system error names: the disk that is full may be the one of the copy. */

@@ -1,0 +1,129 @@
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type OrthancServer, startOrthanc } from '../../local/orthanc-server.ts';
+import { fill } from '../support/orthanc-load.ts';
+
+const main = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
+
+let root: string;
+let server: OrthancServer;
+/** A file of the storage. */
+let file: string;
+
+beforeEach(async () => {
+  root = mkdtempSync(join(tmpdir(), 'host-unreadable-'));
+  server = await startOrthanc({ folder: join(root, 'orthanc') });
+  await fill(server.url, 'instances', 6);
+  file = storageFiles()[0] ?? '';
+  writeFileSync(pauseLogPath(), '');
+  // Everything may be read by another user, but what a test takes away.
+  for (const folder of [root, join(root, 'orthanc')]) chmodSync(folder, 0o777);
+  chmodSync(pauseLogPath(), 0o666);
+});
+afterEach(async () => {
+  await server.stop();
+  rmSync(root, { recursive: true });
+});
+
+function storageFiles(): string[] {
+  const entries = readdirSync(server.storageFolder, { recursive: true, withFileTypes: true });
+  return entries
+    .filter(({ name }) => /^[0-9a-f-]{36}$/.test(name))
+    .map(({ parentPath, name }) => join(parentPath, name));
+}
+
+const pauseLogPath = () => join(root, 'pause.log');
+const pauses = () => readFileSync(pauseLogPath(), 'utf8').split('\n').slice(0, -1);
+
+/** Runs a command as a user without rights: root may read everything. */
+function run(...args: readonly string[]) {
+  const user = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
+  const environment = { ...process.env, NODE_COMPILE_CACHE: undefined };
+  return spawnSync(process.execPath, [main, ...args], { ...user, env: environment, encoding: 'utf8', cwd: root });
+}
+
+function backUp(...options: readonly string[]) {
+  const places = ['--config', server.configPath, '--archive', join(root, 'archive'), '--omit-configuration'];
+  const pause = ['--stop', `echo stop >>${pauseLogPath()}`, '--start', `echo start >>${pauseLogPath()}`];
+  return run('backup', ...places, ...pause, ...options);
+}
+
+/** A file that may still be written is not copied before the server is stopped. */
+function makeYoung(path: string): void {
+  const soon = new Date(Date.now() + 3_600_000);
+  utimesSync(path, soon, soon);
+}
+
+const mayNot = (path: string) => new RegExp(`${path} may not be accessed by this user`);
+
+describe('a file that this user may not read', () => {
+  it('ends a backup with its name before the server is stopped', () => {
+    chmodSync(file, 0);
+    const past = new Date(Date.now() - 3_600_000);
+    utimesSync(file, past, past);
+    expect(backUp()).toMatchObject({ status: 7, stderr: expect.stringMatching(mayNot(file)) });
+    expect(pauses()).toEqual([]);
+  });
+
+  it('ends a backup with its name while the server is stopped, and the server is started again', () => {
+    chmodSync(file, 0);
+    makeYoung(file);
+    expect(backUp()).toMatchObject({ status: 7, stderr: expect.stringMatching(mayNot(file)) });
+    expect(pauses()).toEqual(['stop', 'start']);
+  });
+
+  it('is named by an audit, which judges all others', () => {
+    chmodSync(file, 0);
+    const result = run('audit', '--config', server.configPath, '--margin', '0');
+    expect(result.stdout).toMatch(new RegExp(`unreadable.*${basename(file)}`));
+    expect(result.stdout).toMatch(/5 good, .*1 unreadable/);
+    expect(result.status).toBe(4);
+  });
+});
+
+describe('an index that this user may not read', () => {
+  it('ends a backup with its name, and the server is started again', () => {
+    const index = join(server.storageFolder, 'index');
+    chmodSync(index, 0);
+    expect(backUp()).toMatchObject({ status: 7, stderr: expect.stringMatching(mayNot(index)) });
+    expect(pauses()).toEqual(['stop', 'start']);
+  });
+});
+
+describe('a folder of the storage that this user may not read', () => {
+  it('ends backup and audit with its name', () => {
+    const folder = dirname(file);
+    chmodSync(folder, 0);
+    expect(backUp()).toMatchObject({ status: 2, stderr: expect.stringMatching(mayNot(folder)) });
+    expect(run('audit', '--config', server.configPath)).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(mayNot(folder)),
+    });
+  });
+});
+
+describe('a folder in the place of a file', () => {
+  it('is named by a backup, which keeps everything else, and the server is started again', () => {
+    rmSync(file);
+    mkdirSync(file);
+    const result = backUp('--json');
+    expect(result.status, result.stderr).toBe(3);
+    expect(JSON.parse(result.stdout)).toMatchObject({ files: 5, missing: [basename(file)] });
+    expect(pauses()).toEqual(['stop', 'start']);
+    expect(existsSync(file)).toBe(true);
+  });
+});
