@@ -1,7 +1,9 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { type OrthancServer, startOrthanc } from '../../local/orthanc-server.ts';
@@ -133,7 +135,7 @@ describe('a backup of a server on MySQL', () => {
     );
   });
 
-  it('says what is wrong: the password, the database, a server that is away', async () => {
+  it('says what is wrong: the password, the database, a server that is away or lacks TLS', async () => {
     await fill(server.url, 'before', 1);
     const config = join(root, 'wrong.json');
     const audit = async (section: Readonly<Record<string, unknown>>) => {
@@ -147,10 +149,23 @@ describe('a backup of a server on MySQL', () => {
     expect((await audit({ Password: 'wrong' })).stderr).toMatch(/refuses user or password/);
     expect((await audit({ Database: 'gone' })).stderr).toMatch(/lacks a right|no such database/);
     expect((await audit({ Port: 1 })).stderr).toMatch(/cannot be reached/);
+    const tls = { EnableSsl: true, SslVerifyServerCertificates: false };
+    expect(await audit(tls)).toMatchObject({ exitCode: 7, stderr: expect.stringContaining('does not encrypt') });
+    expect((await audit({ EnableSsl: true })).exitCode).not.toBe(0);
   });
 
-  it('is audited: exactly the files that are gone and those that nobody knows are named', async () => {
+  it('says what to install if the client program is not there', async () => {
+    const main = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
+    const args = [main, 'backup', '--config', server.configPath, '--archive', archive(), '--omit-configuration'];
+    const { status, stderr } = spawnSync(process.execPath, args, { env: { PATH: root }, encoding: 'utf8' });
+    expect(stderr).toMatch(/mysql is not installed: install .*mariadb-client/);
+    expect(status).toBe(2);
+  });
+
+  it('is audited: exactly the files that are gone and those that nobody knows are named; and advised on', async () => {
     await fill(server.url, 'before', 8);
+    const advice = await runCommand('advise', '--index', mysql.url(database), '--json');
+    expect(JSON.parse(advice.stdout)).toMatchObject({ found: { backend: 'mysql', schema: 6, revision: 6 } });
     const files = (await readdir(server.storageFolder, { recursive: true, withFileTypes: true })).filter((entry) =>
       entry.isFile(),
     );

@@ -61,7 +61,7 @@ async function openAtOneMoment(
   connection: MysqlConnection,
   signal: AbortSignal | undefined,
 ): Promise<{ readonly reader: IndexReader; readonly rest: AsyncGenerator<Uint8Array> }> {
-  const lock = new MysqlSession(connection, signal);
+  const lock = await MysqlSession.open(connection, signal);
   try {
     // Without autocommit InnoDB locks the table too, which holds back cascades from other tables.
     await lock.execute('SET SESSION lock_wait_timeout = 30, SESSION innodb_lock_wait_timeout = 30, autocommit = 0');

@@ -20,7 +20,7 @@ const marker = 'orthanc_mirror_restore';
 
 /** Throws `configuration` if the database holds tables, unless they are left of a restore of the same backup. */
 export async function refuseUsedMysql(connection: MysqlConnection, backup: string): Promise<void> {
-  const session = new MysqlSession(connection);
+  const session = await MysqlSession.open(connection);
   try {
     const tables = await textsOf(
       session,
@@ -50,7 +50,7 @@ export async function restoreMysqlDump(
   backup: string,
   signal?: AbortSignal,
 ): Promise<void> {
-  const session = new MysqlSession(connection, signal);
+  const session = await MysqlSession.open(connection, signal);
   try {
     await session.execute(`CREATE TABLE IF NOT EXISTS ${marker} (backup VARCHAR(100) PRIMARY KEY)`);
     await session.execute(`INSERT IGNORE INTO ${marker} VALUES ('${backup}')`);

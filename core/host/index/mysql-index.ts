@@ -11,11 +11,11 @@ const patience = 'SET SESSION net_write_timeout = 86400, SESSION wait_timeout = 
 
 /**
  * Opens a read-only transaction that sees one moment of the database.
- * Throws `unreachable`, `unauthorized`, `forbidden`, or `configuration` (no such database, no index of Orthanc in it, no
+ * Throws `unreachable`, `unauthorized`, `forbidden`, `tls-untrusted`, or `configuration` (no such database, no index of Orthanc in it, no
  * client program).
  */
 export async function openMysqlIndex(connection: MysqlConnection, signal?: AbortSignal): Promise<IndexReader> {
-  const session = new MysqlSession(connection, signal);
+  const session = await MysqlSession.open(connection, signal);
   try {
     const columns = await columnsOf(session, 'AttachedFiles');
     if (!columns.has('uuid')) throw new MirrorError('configuration', `${session.name} holds no index of Orthanc`);

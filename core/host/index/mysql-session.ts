@@ -23,7 +23,25 @@ export class MysqlSession {
   /** A row that no table holds: it tells that a statement is done. */
   readonly #mark = randomBytes(12).toString('hex');
 
-  constructor(connection: MysqlConnection, signal?: AbortSignal) {
+  /**
+   * Connects. Throws the errors of {@link mysqlError}; `tls-untrusted` if TLS is asked for and the server has none:
+   * MariaDB's programs would go on without, unless they are to verify it.
+   */
+  static async open(connection: MysqlConnection, signal?: AbortSignal): Promise<MysqlSession> {
+    const session = new MysqlSession(connection, signal);
+    try {
+      const [cipher] = await Array.fromAsync(session.rows("SHOW SESSION STATUS LIKE 'Ssl_cipher'"));
+      if (connection.tls !== undefined && (cipher?.[1] ?? '') === '') {
+        throw new MirrorError('tls-untrusted', `${session.name} does not encrypt, which option EnableSsl asks for`);
+      }
+      return session;
+    } catch (error) {
+      await session.close();
+      throw error;
+    }
+  }
+
+  private constructor(connection: MysqlConnection, signal: AbortSignal | undefined) {
     this.name = mysqlConnectionName(connection);
     const { args, environment } = mysqlProgramConnection(connection);
     this.#program = startProgram({
