@@ -10,10 +10,6 @@
 set -eu
 cd -- "$(dirname -- "$0")/.."
 
-# One of Debian stable and one of testing: what Orthanc does differs between them.
-newer_versions='1.12.7 1.13.0'
-# The last that upgrades every database; apart from the others, because most tests take the oldest that they find.
-older_version=1.9.1
 for_tests=no
 [ "${1:-}" = --test ] && for_tests=yes
 
@@ -102,14 +98,20 @@ install_databases() {
 }
 
 # A failure here does not stop the demo or the other tests: the tests that need it fail and say why.
+install_beside() {
+  sh scripts/install-orthanc.sh "$@" ||
+    say "no Orthanc $1: its tests will fail; name others in ORTHANC_BINS (old to new, separated by colons)"
+}
+
 install_other_orthanc() {
-  [ -n "${ORTHANC_BINS:-}" ] || for version in $newer_versions; do
-    # With PostgreSQL: labels came after the distribution's version.
-    sh scripts/install-orthanc.sh "$version" '' orthanc-postgresql ||
-      say "no Orthanc $version: its tests will fail; name others in ORTHANC_BINS (old to new, separated by colons)"
-  done
-  sh scripts/install-orthanc.sh $older_version .cache/orthanc-older/$older_version ||
-    say "no Orthanc $older_version: the tests of advise on its databases will fail"
+  if [ -z "${ORTHANC_BINS:-}" ]; then
+    # One of Debian stable and one of testing: what Orthanc does differs between them. PostgreSQL goes with the newest,
+    # because labels came after the distribution's version.
+    install_beside 1.12.7
+    install_beside 1.13.0 '' orthanc-postgresql
+  fi
+  # The last that upgrades every database; apart from the others, because most tests take the oldest that they find.
+  install_beside 1.9.1 "$PWD/.cache/orthanc-older/1.9.1"
 }
 
 modules_are_current || install_modules

@@ -17,8 +17,8 @@ export type IndexLocation =
 /** Where the files of the storage area are. */
 export type StorageLocation =
   | { readonly kind: 'folder'; readonly folder: string }
-  /** In the same database as the index. */
-  | { readonly kind: 'database' }
+  /** In a database, by a plugin of the same name as those of the index. */
+  | { readonly kind: 'database'; readonly backend: 'postgresql' | 'mysql' | 'odbc' }
   /** In a bucket, by a plugin; `section` is its section of the configuration. */
   | { readonly kind: 'object-storage'; readonly section: string };
 
@@ -158,9 +158,9 @@ function mysqlConnection(section: UsedOptions['MySQL'], httpsAuthorities: string
 }
 
 function storageLocation(configuration: OrthancConfiguration, options: UsedOptions, folder: string): StorageLocation {
-  if ([options.PostgreSQL, options.MySQL, options.Odbc].some(({ EnableStorage }) => EnableStorage)) {
-    return { kind: 'database' };
-  }
+  if (options.PostgreSQL.EnableStorage) return { kind: 'database', backend: 'postgresql' };
+  if (options.MySQL.EnableStorage) return { kind: 'database', backend: 'mysql' };
+  if (options.Odbc.EnableStorage) return { kind: 'database', backend: 'odbc' };
   const section = objectStorageSections.find((name) => Object.hasOwn(configuration.options, name));
   return section === undefined ? { kind: 'folder', folder } : { kind: 'object-storage', section };
 }

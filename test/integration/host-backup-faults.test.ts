@@ -116,6 +116,13 @@ describe('a backup that cannot be done', () => {
     }
   });
 
+  it('because index and files lie in different databases is refused', async () => {
+    const config = join(root, 'mixed.json');
+    writeFileSync(config, JSON.stringify({ StorageDirectory: server.storageFolder, MySQL: { EnableStorage: true } }));
+    const result = await runCommand('backup', '--config', config, '--archive', archive(), '--omit-configuration');
+    expect(result).toMatchObject({ exitCode: 2, stderr: expect.stringMatching(/no dump holds both/) });
+  });
+
   it('without a passphrase for the configuration is refused', async () => {
     const result = await runCommand('backup', '--config', server.configPath, '--archive', archive());
     expect(result).toMatchObject({ exitCode: 2, stderr: expect.stringMatching(/--passphrase-file/) });

@@ -1,4 +1,4 @@
-/** An Orthanc that only tests of old databases run: see `older_version` in scripts/setup.sh. */
+/** An Orthanc that only tests of old databases run: installed by scripts/setup.sh --test. */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { OrthancProgram } from '../../local/orthanc-versions.ts';

@@ -21,6 +21,13 @@ export function captureIndexOf(
         'the server by "orthanc-mirror run"',
     );
   }
+  if (storage.kind === 'database' && storage.backend !== index.kind) {
+    throw new MirrorError(
+      'configuration',
+      `the files lie in a database of ${storage.backend}, the index is of ${index.kind}: no dump holds both; mirror the ` +
+        'server by "orthanc-mirror run"',
+    );
+  }
   switch (index.kind) {
     case 'sqlite':
       return commands === undefined
