@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, readdir, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -258,6 +259,15 @@ describe('a folder', () => {
     expect(lines.get('broken')).toMatchObject({ outcome: 'not-dicom', what: 'link that leads nowhere' });
     expect(lines.get('loop')).toMatchObject({ outcome: 'refused' });
     expect(summary.counts).toMatchObject({ stored: 1, 'already-there': 1, 'not-dicom': 1, refused: 1 });
+  });
+
+  test('with what a killed restore left unfinished is imported without it', async () => {
+    await folder.write('1.dcm', first.bytes);
+    const unfinished = `.tmp/123-${randomUUID()}`;
+    await folder.write(unfinished, first.bytes.subarray(0, -100));
+    const { summary, lines } = await importFolder(folder);
+    expect(lines.get(unfinished)).toMatchObject({ outcome: 'not-dicom', what: expect.stringMatching(/^unfinished/) });
+    expect(summary.counts).toMatchObject({ stored: 1, 'not-dicom': 1, refused: 0 });
   });
 
   test('with names that are not UTF-8 is imported, and they are reported byte by byte', async () => {
