@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, readdir, symlink, truncate, writeFile } from 'node:fs/promises';
+import { readdir, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
@@ -305,13 +305,6 @@ describe('a folder', () => {
     expect(lines.get('notes.txt')).toMatchObject({ outcome: 'not-dicom', what: 'text' });
     expect(lines.get('empty')).toMatchObject({ outcome: 'not-dicom', what: 'empty file' });
     expect(summary.counts).toMatchObject({ stored: 1, refused: 4, 'not-dicom': 2, failed: 0 });
-  });
-
-  test.skipIf(process.getuid?.() === 0)('that may not be read is refused, not passed over', async () => {
-    await mkdir(join(folder.path, 'locked'));
-    await chmod(join(folder.path, 'locked'), 0);
-    const { lines } = await importFolder(folder);
-    expect(lines.get('locked')).toMatchObject({ outcome: 'refused' });
   });
 });
 
