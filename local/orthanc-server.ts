@@ -174,7 +174,8 @@ class LocalOrthanc implements OrthancServer {
   }
 
   async stop(): Promise<void> {
-    await this.pause();
+    // Nobody needs what is removed next: to end in order takes Orthanc 2.5 s.
+    await this.#end(this.#isTemporary ? 'SIGKILL' : 'SIGTERM');
     this.#takeBackEnding();
     if (this.#isTemporary) await rm(this.#folder, { recursive: true, force: true });
   }
