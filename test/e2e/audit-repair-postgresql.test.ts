@@ -49,7 +49,7 @@ async function read<T>(server: OrthancServer, path: string, shape: z.ZodType<T>)
   return shape.parse(JSON.parse(await rest(server, 'GET', path)));
 }
 
-/** Attaches a label, metadata and a file to every resource, each with a value of its own. */
+/** Attaches a label and metadata to every resource, each with a value of its own. */
 async function attachToAll(server: OrthancServer): Promise<void> {
   for (const level of levels) {
     for (const id of await read(server, level, ids)) {
@@ -101,8 +101,9 @@ async function auditOf(server: OrthancServer) {
 test('a database and files of different moments: the audit names exactly the skew, and the repair mends it', async () => {
   const [postgresql, root] = await Promise.all([postgresqlForTest(), folderForTest()]);
   await postgresql.createDatabase('orthanc');
-  const [archive, early, restored] = ['archive', 'early', 'restored'].map((name) => join(root, name));
-  if (archive === undefined || early === undefined || restored === undefined) throw new Error('unreachable');
+  const archive = join(root, 'archive');
+  const early = join(root, 'early');
+  const restored = join(root, 'restored');
   const original = await orthancOn(postgresql, 'orthanc', join(root, 'original'));
 
   // The files are copied at one time …
