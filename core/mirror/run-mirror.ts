@@ -28,6 +28,9 @@ const mendMs = 30_000;
 /** Node fires timers of more than 2^31 ms at once. */
 const longestTimerMs = 3_600_000;
 
+/** @returns why a destination, or without one the whole mirror, is left alone; `undefined` if it is not */
+export type Pauses = (destination?: Destination) => MirrorError | undefined;
+
 export interface MirrorRun {
   readonly source: Store;
   /** The source's change feed; without one only the comparison is done. */
@@ -36,6 +39,11 @@ export interface MirrorRun {
   readonly selects?: SourceReader['selects'];
   /** End of a blackout that holds now, in which a watch leaves the servers alone; `undefined` while there is none. */
   readonly closedUntil?: () => Date | undefined;
+  /**
+   * Asks which destinations, or without one whether the whole mirror, are left alone because somebody wants it, and why;
+   * absent: none ever is. Looked at before a comparison and before each look at the feed.
+   */
+  readonly paused?: (() => Promise<Pauses>) | undefined;
   /** At least one. Their stores have different names. */
   readonly destinations: readonly Destination[];
   /** Most copies at once. */
@@ -63,7 +71,7 @@ export interface MirrorRun {
   /** Everything is torn off. */
   readonly signal?: AbortSignal | undefined;
   readonly patienceMs?: number;
-  /** Pause of a watch before it asks again for a server that is away; default half a minute. */
+  /** Pause of a watch before it asks again for a server that is away or paused; default half a minute. */
   readonly mendMs?: number;
   readonly observer?: MirrorObserver;
 }
@@ -131,7 +139,8 @@ class Run {
     this.#stoppedBy = undefined;
     this.#withdrawn.clear();
     try {
-      await this.#withdrawUnreachable();
+      await this.#respectPauses();
+      if (!this.#done()) await this.#withdrawUnreachable();
       if (!this.#done()) await this.#compareThenFollow();
     } catch (error) {
       if (!isMirrorError(error) && !this.#over()) throw error;
@@ -139,15 +148,33 @@ class Run {
     }
   }
 
-  /** A watch goes on after an outage; an error that only an administrator can mend ends it. */
+  /** The pauses lie beside the archive: while that is away, nobody waits for them, and nothing of them changes. */
+  async #pauses(): Promise<Pauses | undefined> {
+    const isArchiveAway = [...this.#withdrawn.keys()].some(({ role }) => role === 'archive');
+    return isArchiveAway ? undefined : await this.#run.paused?.();
+  }
+
+  /** Leaves alone what somebody wants to be left alone: the whole mirror, or single destinations. */
+  async #respectPauses(): Promise<void> {
+    const paused = await this.#pauses();
+    this.#stoppedBy ??= paused?.();
+    if (this.#stoppedBy !== undefined) return;
+    for (const destination of this.#served()) {
+      const reason = paused?.(destination);
+      if (reason !== undefined) this.#withdrawn.set(destination, reason);
+    }
+  }
+
+  /** A watch goes on after an outage or a pause; an error that only an administrator can mend ends it. */
   #mayMend(): boolean {
     const reasons = [this.#stoppedBy, ...this.#withdrawn.values()].filter((error) => error !== undefined);
-    return reasons.every(({ disposition, code }) => disposition === 'retry' || code === 'full');
+    return reasons.every(({ disposition, code }) => disposition === 'retry' || code === 'full' || code === 'paused');
   }
 
   /** A destination that does not answer at the start is left out; the others are served. */
   async #withdrawUnreachable(): Promise<void> {
-    const { source, destinations, signal } = this.#run;
+    const { source, signal } = this.#run;
+    const destinations = this.#served();
     await source.lookup(nobody, { signal });
     const answers = await Promise.allSettled(destinations.map(({ store }) => store.lookup(nobody, { signal })));
     for (const [index, destination] of destinations.entries()) {
@@ -187,6 +214,7 @@ class Run {
       if (performance.now() >= compareAtMs || (await this.#returned())) return true;
       await this.#untilPoll(watch.pollMs);
       await this.#untilOpen();
+      await this.#respectPauses();
       if (this.#done()) return false;
     }
   }
@@ -196,9 +224,12 @@ class Run {
     if (performance.now() < this.#mendAtMs) return false;
     this.#mendAtMs = performance.now() + (this.#run.mendMs ?? mendMs);
     const { signal } = this.#run;
+    const paused = await this.#pauses();
     let returned = false;
-    for (const [destination, { disposition }] of this.#withdrawn) {
-      if (disposition !== 'retry' || (await whyAway(destination.store, { signal })) !== undefined) continue;
+    for (const [destination, { disposition, code }] of this.#withdrawn) {
+      const mayReturn =
+        code === 'paused' ? paused !== undefined && paused(destination) === undefined : disposition === 'retry';
+      if (!mayReturn || (await whyAway(destination.store, { signal })) !== undefined) continue;
       this.#withdrawn.delete(destination);
       returned = true;
     }
