@@ -1,8 +1,7 @@
 /** On which days an archive changed, and how. */
-import { mergeJoin } from '../compare/merge-join.ts';
-import { listRemovals } from '../deletions/removals.ts';
+import { listHistories } from '../restore/archive-history.ts';
 import type { Archive, ArchivedVersion } from '../stores/archive/archive.ts';
-import type { CallOptions, InventoryEntry } from '../stores/store.ts';
+import type { CallOptions } from '../stores/store.ts';
 import { listStudyStates } from './list-documents.ts';
 
 /** What changed on one day. */
@@ -28,12 +27,12 @@ const nothing: Counts = { added: 0, changed: 0, removed: 0, returned: 0, documen
 /** Lists the days on which something changed, the first one first. Lists the whole archive; memory per day only. */
 export async function listSnapshots(archive: Archive, options: CallOptions = {}): Promise<readonly Snapshot[]> {
   const days = new Days();
-  for await (const { held } of mergeJoin([archive.inventory(options)])) {
-    for (const [index, version] of inOrderOfTime(held[0] ?? []).entries()) {
-      days.add(version.archivedAt, index === 0 ? 'added' : 'changed', version.sizeBytes);
+  for await (const { versions, removals } of listHistories(archive, options)) {
+    for (const [index, { archivedAt, sizeBytes }] of inOrderOfTime(versions).entries()) {
+      days.add(archivedAt, index === 0 ? 'added' : 'changed', sizeBytes);
     }
+    for (const { at, kind } of removals) days.add(at, kind);
   }
-  for await (const { at, kind } of listRemovals(archive.objects, options)) days.add(at, kind);
   for await (const { at } of listStudyStates(archive.objects, options)) days.add(at, 'documents');
   return days.all();
 }
@@ -52,8 +51,6 @@ class Days {
   }
 }
 
-function inOrderOfTime(versions: readonly InventoryEntry[]): readonly ArchivedVersion[] {
-  return versions
-    .filter((version): version is ArchivedVersion => 'archivedAt' in version)
-    .toSorted((a, b) => a.archivedAt.getTime() - b.archivedAt.getTime());
+function inOrderOfTime(versions: readonly ArchivedVersion[]): readonly ArchivedVersion[] {
+  return versions.toSorted((a, b) => a.archivedAt.getTime() - b.archivedAt.getTime());
 }

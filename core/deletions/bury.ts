@@ -1,7 +1,7 @@
 import type { InstanceId } from '../identifiers.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
 import type { CallOptions, DestinationStore, Store } from '../stores/store.ts';
-import { recordRemoval } from './removals.ts';
+import { keepRecord } from './removals.ts';
 
 /** A target that can delete an instance. */
 export interface DeletingStore extends DestinationStore {
@@ -27,7 +27,7 @@ export interface Burial {
 export async function bury(id: InstanceId, burial: Burial, options: CallOptions = {}): Promise<void> {
   const { source, archive, targets, now } = burial;
   if ((await source.lookup(id, options)).length > 0) return;
-  if (archive !== undefined) await recordRemoval(archive, { id, at: now(), kind: 'removed' }, options);
+  if (archive !== undefined) await keepRecord(archive, { id, at: now(), kind: 'removed' }, options);
   for (const target of targets) await target.delete(id, options);
   burial.onBuried?.(id);
 }

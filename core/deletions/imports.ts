@@ -10,7 +10,7 @@ import { documentBytes } from '../stores/archive/json-document.ts';
 import { folders, importKey, parseKey } from '../stores/archive/keys.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
 import type { CallOptions, InventoryEntry, InventoryOptions } from '../stores/store.ts';
-import { listRemovals, recordRemoval } from './removals.ts';
+import { keepRecord, listRemovals } from './removals.ts';
 
 /**
  * Records that an instance was imported, and if it was removed before, that it is there again. May be repeated. The bytes
@@ -29,7 +29,7 @@ export async function recordImport(
     ...options,
   });
   const removals = await Array.fromAsync(listRemovals(objects, { only: id, ...options }));
-  if (removals.at(-1)?.kind === 'removed') await recordRemoval(objects, { id, at, kind: 'returned' }, options);
+  if (removals.at(-1)?.kind === 'removed') await keepRecord(objects, { id, at, kind: 'returned' }, options);
 }
 
 /** The ids that were imported, as an inventory: what a comparison joins with the others. */

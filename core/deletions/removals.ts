@@ -4,28 +4,41 @@
  *
  *     removals/<orthanc id>/<UTC time>.json            the source no longer had it at this time
  *     removals/<orthanc id>/<UTC time>.returned.json   the source had it again at this time, with bytes archived before
+ *     removals/<orthanc id>/<UTC time>.received-<md5>.json
+ *         the archive received this version at this time; its object was put right later and has the time of that
  */
-import { type InstanceId, isInstanceId, md5Of } from '../identifiers.ts';
+import { type InstanceId, isInstanceId, isMd5, type Md5, md5Of } from '../identifiers.ts';
 import { documentBytes } from '../stores/archive/json-document.ts';
 import { folders, keyTime, parseKeyTime, removalFolder } from '../stores/archive/keys.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
 import type { CallOptions, InventoryEntry, InventoryOptions } from '../stores/store.ts';
 
-/** One record. */
+/** A record that the source no longer had an instance, or had it again. */
 export interface Removal {
   readonly id: InstanceId;
   readonly at: Date;
   readonly kind: 'removed' | 'returned';
 }
 
-/** Records that the source no longer has (or has again) an instance. Written once; may be repeated. */
-export async function recordRemoval(
+/** A record of when the archive received a version, whatever the time of its object. */
+export interface Reception {
+  readonly id: InstanceId;
+  readonly at: Date;
+  readonly kind: 'received';
+  readonly md5: Md5;
+}
+
+export type ArchiveRecord = Removal | Reception;
+
+/** Keeps a record. Written once; may be repeated. */
+export async function keepRecord(
   objects: ObjectStorage,
-  { id, at, kind }: Removal,
+  record: ArchiveRecord,
   options: CallOptions = {},
 ): Promise<void> {
-  const bytes = documentBytes({ id, at: at.toISOString(), kind });
-  const key = `${removalFolder(id)}${keyTime(at)}${kind === 'returned' ? '.returned' : ''}.json`;
+  const { id, at } = record;
+  const bytes = documentBytes({ ...record, at: at.toISOString() });
+  const key = `${removalFolder(id)}${keyTime(at)}${suffixOf(record)}.json`;
   await objects.putOnce(key, bytes, {
     sizeBytes: bytes.byteLength,
     md5: md5Of(bytes),
@@ -34,17 +47,37 @@ export async function recordRemoval(
   });
 }
 
+function suffixOf(record: ArchiveRecord): string {
+  switch (record.kind) {
+    case 'removed':
+      return '';
+    case 'returned':
+      return '.returned';
+    case 'received':
+      return `.received-${record.md5}`;
+  }
+}
+
+export interface RecordOptions extends InventoryOptions {
+  readonly only?: InstanceId;
+}
+
+/** The records of removals and returns, as {@link listRecords} lists them. */
+export async function* listRemovals(objects: ObjectStorage, options: RecordOptions = {}): AsyncGenerator<Removal> {
+  for await (const record of listRecords(objects, options)) if (record.kind !== 'received') yield record;
+}
+
 /** All records, or those of `only`, in order of id, then of time. */
-export async function* listRemovals(
+export async function* listRecords(
   objects: ObjectStorage,
-  { after, only, signal }: InventoryOptions & { readonly only?: InstanceId } = {},
-): AsyncGenerator<Removal> {
+  { after, only, signal }: RecordOptions = {},
+): AsyncGenerator<ArchiveRecord> {
   const prefix = only === undefined ? folders.removals : removalFolder(only);
   // '0' follows '/': the key right behind all records of `after`.
   const afterKey = after === undefined ? undefined : `${folders.removals}${after}0`;
   for await (const { key } of objects.list(prefix, { after: afterKey, signal })) {
-    const removal = parseRemovalKey(key);
-    if (removal !== undefined) yield removal;
+    const record = parseRecordKey(key);
+    if (record !== undefined) yield record;
   }
 }
 
@@ -65,9 +98,11 @@ function* goneEntry(last: Removal | undefined): Generator<InventoryEntry> {
   if (last?.kind === 'removed') yield { id: last.id, md5: undefined, sizeBytes: undefined };
 }
 
-function parseRemovalKey(key: string): Removal | undefined {
-  const [, id, time, returned] = /^removals\/([^/]+)\/([^/]+?)(\.returned)?\.json$/.exec(key) ?? [];
+function parseRecordKey(key: string): ArchiveRecord | undefined {
+  const [, id, time, returned, md5] =
+    /^removals\/([^/]+)\/([^/]+?)(?:(\.returned)|\.received-([0-9a-f]{32}))?\.json$/.exec(key) ?? [];
   const at = parseKeyTime(time);
   if (!isInstanceId(id) || at === undefined) return undefined;
+  if (isMd5(md5)) return { id, at, kind: 'received', md5 };
   return { id, at, kind: returned === undefined ? 'removed' : 'returned' };
 }

@@ -5,6 +5,7 @@
 import type { BigIntStats, Dirent } from 'node:fs';
 import { opendir, stat } from 'node:fs/promises';
 import { type ErrorCode, MirrorError } from '../errors.ts';
+import { isTemporaryFile } from '../stores/archive/temporary-files.ts';
 import { fileBytes, fileError } from './file-bytes.ts';
 import { type Found, foundAt, type Walked } from './found.ts';
 import { storageRoleOf } from './storage-role.ts';
@@ -59,6 +60,8 @@ async function* walkEntry(path: Buffer, entry: Dirent, visited: Set<string>): As
     yield obstacle(path, what, stats.code === 'vanished' ? undefined : stats.code);
   } else if (stats.isDirectory()) {
     yield* walkDirectory(path, stats, visited);
+  } else if (isTemporaryFile(path.toString('latin1'))) {
+    yield obstacle(path, 'unfinished file of a restore or an archive that was stopped', undefined);
   } else {
     yield* examined(path, stats);
   }

@@ -5,7 +5,7 @@ import { bury } from '../deletions/bury.ts';
 import { GoneKeeper } from '../deletions/gone-keeper.ts';
 import { importedInventory } from '../deletions/imports.ts';
 import { type DeletionLimits, missingSchema } from '../deletions/missing.ts';
-import { recordRemoval, removedInventory } from '../deletions/removals.ts';
+import { keepRecord, removedInventory } from '../deletions/removals.ts';
 import type { InstanceId } from '../identifiers.ts';
 import { Archive } from '../stores/archive/archive.ts';
 import { StateDocument } from '../stores/archive/state.ts';
@@ -81,6 +81,6 @@ export function removalPartsOf({ source, destinations }: MirrorStores, policy: D
     gone,
     removed: (options) => removedInventory(objects, options),
     imported: (options) => importedInventory(objects, options),
-    onReturned: (id) => recordRemoval(objects, { id, at: now(), kind: 'returned' }),
+    onReturned: (id) => keepRecord(objects, { id, at: now(), kind: 'returned' }),
   };
 }

@@ -6,8 +6,7 @@
  * equal bytes once, so an instance that came back with bytes archived before has no new version; its `returned` record
  * (see `core/deletions/removals.ts`) tells.
  */
-import { mergeJoin } from '../compare/merge-join.ts';
-import { listRemovals, type Removal } from '../deletions/removals.ts';
+import type { Removal } from '../deletions/removals.ts';
 import { MirrorError } from '../errors.ts';
 import type { InstanceId } from '../identifiers.ts';
 import type { Archive, ArchivedVersion } from '../stores/archive/archive.ts';
@@ -19,6 +18,7 @@ import type {
   OpenOptions,
   Store,
 } from '../stores/store.ts';
+import { type InstanceHistory, listHistories, lookUpHistory } from './archive-history.ts';
 
 export interface ViewOptions {
   /** The moment; absent: now. */
@@ -45,21 +45,14 @@ export class ArchiveView implements Store {
   }
 
   async *inventory(options: InventoryOptions = {}): AsyncGenerator<InventoryEntry> {
-    const joined = mergeJoin([this.#archive.inventory(options), this.#removals(options)]);
-    for await (const { held } of joined) {
-      const [versions = [], removals = []] = held;
-      const entry = this.#chosen(versions.filter(isVersion), removals.filter(isRemovalEntry), this.#options.onRemoved);
+    for await (const history of listHistories(this.#archive, options)) {
+      const entry = this.#chosen(history, this.#options.onRemoved);
       if (entry !== undefined) yield entry;
     }
   }
 
   async lookup(id: InstanceId, options: CallOptions = {}): Promise<readonly InventoryEntry[]> {
-    const versions = await this.#archive.lookup(id, options);
-    const removals: RemovalEntry[] = [];
-    for await (const removal of listRemovals(this.#archive.objects, { ...options, only: id })) {
-      removals.push(entryOf(removal));
-    }
-    const entry = this.#chosen(versions, removals);
+    const entry = this.#chosen(await lookUpHistory(this.#archive, id, options));
     return entry === undefined ? [] : [entry];
   }
 
@@ -72,39 +65,18 @@ export class ArchiveView implements Store {
   /** The archive stays open: it belongs to the caller. */
   async close(): Promise<void> {}
 
-  async *#removals(options: InventoryOptions): AsyncGenerator<RemovalEntry> {
-    for await (const removal of listRemovals(this.#archive.objects, options)) yield entryOf(removal);
-  }
-
   #chosen(
-    versions: readonly ArchivedVersion[],
-    removals: readonly RemovalEntry[],
+    { id, versions, removals }: InstanceHistory,
     onRemoved?: (id: InstanceId) => void,
   ): InventoryEntry | undefined {
     const { at, only, archivedSince, includeRemoved = false } = this.#options;
-    const id = versions[0]?.id;
-    if (id === undefined || only?.has(id) === false) return undefined;
+    if (only?.has(id) === false) return undefined;
     const newest = versionAt(versions, [], at);
     if (newest === undefined || (archivedSince !== undefined && newest.archivedAt < archivedSince)) return undefined;
     if (includeRemoved || versionAt(versions, removals, at) !== undefined) return newest;
     onRemoved?.(id);
     return undefined;
   }
-}
-
-/** A record of `removals/` in the form of an inventory, so that it can be joined with one. */
-type RemovalEntry = InventoryEntry & Removal;
-
-function entryOf(removal: Removal): RemovalEntry {
-  return { ...removal, md5: undefined, sizeBytes: undefined };
-}
-
-function isVersion(entry: InventoryEntry): entry is ArchivedVersion {
-  return 'archivedAt' in entry;
-}
-
-function isRemovalEntry(entry: InventoryEntry): entry is RemovalEntry {
-  return 'kind' in entry;
 }
 
 /** The version that counts at a moment (absent: now); pure. */

@@ -72,7 +72,7 @@ describe.each([
 test('a comparison that cannot be completed is no answer: exit 7', async () => {
   const [source, target] = await Promise.all([serverForTest(), serverForTest()]);
   await storeAll(source, generateInstances('unanswered', 2, 4096));
-  await target.pause();
+  await target.kill();
   const { exitCode, stdout } = await runCommand(['check', source.url, target.url]);
   expect(exitCode).toBe(7);
   expect(stdout).not.toContain('equal');

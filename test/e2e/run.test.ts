@@ -72,7 +72,7 @@ test('a target that is down: the archive is filled all the same, exit 7 says tha
   const [source, target, folder] = await Promise.all([serverForTest(), serverForTest(), folderForTest()]);
   const archive = join(folder, 'archive');
   await storeAll(source, generateInstances('down', 5, 4096));
-  await target.pause();
+  await target.kill();
   const { exitCode, stdout } = await runCommand(['run', source.url, target.url, '--archive', archive]);
   expect(exitCode).toBe(7);
   expect(stdout).toContain('was left out');
@@ -86,7 +86,7 @@ test('a source that is down, or wants a password, ends the run with exit 7 and a
   const refused = await runCommand(['run', locked.url, target.url]);
   expect(refused.exitCode).toBe(7);
   expect(refused.stderr).toMatch(/401|password|credentials/);
-  await locked.pause();
+  await locked.kill();
   const down = await runCommand(['run', locked.url, target.url]);
   expect(down.exitCode).toBe(7);
   expect(down.stderr).toMatch(/orthanc-mirror: .*127\.0\.0\.1/);

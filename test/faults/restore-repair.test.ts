@@ -80,7 +80,7 @@ describe.each([oldOrthanc().version, newOrthanc().version])('Orthanc %s', (versi
       // Newer than the archive: what the server has now is what must be kept.
       await adorn(server, 'newer');
       const was = await adornments(server, withLabels);
-      await server.running.pause();
+      await server.running.kill();
       const count = await hurt(server);
       await server.running.restart();
 
@@ -136,7 +136,7 @@ test('a repair that is killed again and again loses nothing that users attached'
   const { server, path } = await scene(newOrthanc().version, false);
   await adorn(server, 'newer');
   const was = await adornments(server, true);
-  await server.running.pause();
+  await server.running.kill();
   await hurt(server);
   await server.running.restart();
   const args = ['restore', '--archive', path, '--to', server.url, '--repair'];
@@ -186,14 +186,14 @@ test('what users attached survives a repair that could delete and then not store
 test('verify --repair mends a server as well, with the archive at hand', async () => {
   const { server, path } = await scene(newOrthanc().version, false);
   const was = await adornments(server, true);
-  await server.running.pause();
+  await server.running.kill();
   const count = await hurt(server);
   await server.running.restart();
   const args = ['verify', '--target', server.url, '--archive', path, '--repair'];
   expect(await runCommand(args)).toMatchObject({ exitCode: 0, stdout: expect.stringContaining(`mended ${count}`) });
   expect((await runCommand(['verify', '--target', server.url])).exitCode).toBe(0);
   expect(await adornments(server, true)).toEqual(was);
-  await server.running.pause();
+  await server.running.kill();
   await hurt(server);
   await server.running.restart();
   const without = await runCommand(['verify', '--target', server.url, '--repair']);

@@ -109,6 +109,7 @@ describe.each(hooks.filter(({ version }) => version === '1.13.0'))('the $hook ho
     await source.server.restart();
     for (const { id } of instances) await webhook.told({ kind: 'deletion', level: 'instances', id });
     const toldOnce = webhook.announcements.length;
+    await source.server.pause();
     await source.server.restart();
     await postTo(url, nthInstance('restart', 99));
     await webhook.told({ kind: 'instance', id: nthInstance('restart', 99).id });

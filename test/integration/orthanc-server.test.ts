@@ -10,6 +10,7 @@ import { generateInstance } from '../../local/dicom/generate.ts';
 import { placeOfNth } from '../../local/dicom/identifiers.ts';
 import { startOrthanc } from '../../local/orthanc-server.ts';
 import { newOrthanc, oldOrthanc } from '../../local/orthanc-versions.ts';
+import { needs } from '../support/needs.ts';
 import { upload } from '../support/orthanc/upload.ts';
 
 const launcher = new URL('../../local/orthanc-server.ts', import.meta.url).href;
@@ -38,7 +39,7 @@ describe.each([oldOrthanc(), newOrthanc()])('a server of version $version', ({ v
     await expect(startOrthanc({ version, config })).rejects.toThrow(/ended at start\.[\s\S]*HttpCompressionEnabled/);
   });
 
-  it.runIf(process.platform === 'linux').each(['SIGKILL', 'SIGTERM'] as const)(
+  it.runIf(needs(process.platform === 'linux', 'Linux')).each(['SIGKILL', 'SIGTERM'] as const)(
     'ends with the process that started it (%s)',
     async (signal) => {
       // A killed process cannot remove its temporary folder.

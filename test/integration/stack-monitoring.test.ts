@@ -148,7 +148,7 @@ test('what was deleted at the source is not missing anywhere', async () => {
 });
 
 test('a target that is down is told as such, and the others are measured all the same', async () => {
-  await target.pause();
+  await target.kill();
   const { destinations } = await measure();
   await target.restart();
   expect(destinations).toMatchObject([

@@ -64,7 +64,7 @@ async function countInArchive(): Promise<number> {
 
 test('with one of two targets down the other and the archive get 200 instances at once', async () => {
   await vi.waitUntil(() => stack.logs.some(({ text }) => text.includes('source followed')), eventually);
-  await standby.pause();
+  await standby.kill();
   const uploads = instances.map(({ bytes, sizeBytes }) => ({ sizeBytes, body: () => bytes }));
   await uploadAll(source.url, uploads, 4, (answer) => expect(answer.kind).not.toBe('refused'));
   await vi.waitFor(

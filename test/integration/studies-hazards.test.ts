@@ -136,7 +136,7 @@ describe.each(versions)('a study on Orthanc %s', (version) => {
     try {
       const gone = await syncStudy(generateStudy('nowhere', 1).studies, options);
       expect(gone.outcomes).toMatchObject([{ kind: 'vanished', at: 'source' }]);
-      await server.running.pause();
+      await server.running.kill();
       const down = await syncStudy(generateStudy('nowhere', 1).studies, options);
       expect(down.outcomes).toMatchObject([{ kind: 'failed', at: 'source', error: { code: 'unreachable' } }]);
     } finally {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { z } from 'zod';
 import { bury } from '../../core/deletions/bury.ts';
-import { recordRemoval, removedInventory } from '../../core/deletions/removals.ts';
+import { keepRecord, removedInventory } from '../../core/deletions/removals.ts';
 import { type InstanceId, isOrthancId, type OrthancId, resourceLevels } from '../../core/identifiers.ts';
 import { runMirror } from '../../core/mirror/run-mirror.ts';
 import { type Archive, openArchive } from '../../core/stores/archive/archive.ts';
@@ -44,7 +44,7 @@ export async function backUp(source: ServerUnderTest, archive: Archive): Promise
     destinations: [destination],
     concurrency: 8,
     removed: (options) => removedInventory(archive.objects, options),
-    onReturned: (id) => recordRemoval(archive.objects, { id, at: new Date(), kind: 'returned' }),
+    onReturned: (id) => keepRecord(archive.objects, { id, at: new Date(), kind: 'returned' }),
   });
   if (end.summary.instances.failed + end.summary.instances.rejected > 0) throw new Error('the backup is not complete');
   for (const id of await idsOf(source, 'studies')) {

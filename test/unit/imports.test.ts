@@ -7,7 +7,7 @@ import { planInstance } from '../../core/compare/plan.ts';
 import { GoneKeeper } from '../../core/deletions/gone-keeper.ts';
 import { importedInventory, recordImport } from '../../core/deletions/imports.ts';
 import type { Missing } from '../../core/deletions/missing.ts';
-import { listRemovals, recordRemoval } from '../../core/deletions/removals.ts';
+import { keepRecord, listRemovals } from '../../core/deletions/removals.ts';
 import type { InstanceId } from '../../core/identifiers.ts';
 import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
 import { MemoryStore, sampleId } from '../support/memory-store.ts';
@@ -63,7 +63,7 @@ test('records of imports are listed in order of id, each once, also from the mid
 
 test('what was removed before is there again when it is imported', async () => {
   const objects = await emptyArchive();
-  await recordRemoval(objects, { id: sampleId(1), at: new Date('2026-01-01'), kind: 'removed' });
+  await keepRecord(objects, { id: sampleId(1), at: new Date('2026-01-01'), kind: 'removed' });
   await recordImport(objects, { id: sampleId(1), at: new Date('2026-01-02') });
   const removals = await Array.fromAsync(listRemovals(objects, { only: sampleId(1) }));
   expect(removals.map(({ kind }) => kind)).toEqual(['removed', 'returned']);

@@ -1,9 +1,9 @@
 /** Files that are written before they get their name. */
 import { randomUUID } from 'node:crypto';
 import { open, readdir, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { onFolder, unlessAbsent } from './folder-errors.ts';
-import { etagOf } from './folder-listing.ts';
+import { etagOf, temporaryFolder } from './folder-listing.ts';
 
 /** Temporary files older than this were left by a process that was killed: nothing takes a day to write. */
 const leftoverAfterMs = 24 * 60 * 60 * 1000;
@@ -13,12 +13,19 @@ export function temporaryName(): string {
   return `${process.pid}-${randomUUID()}`;
 }
 
+const temporaryPattern = /^\d+-[0-9a-f-]{36}$/;
+
+/** @returns whether a path is that of a {@link temporaryName} in a folder of ours. */
+export function isTemporaryFile(path: string): boolean {
+  return basename(dirname(path)) === temporaryFolder && temporaryPattern.test(basename(path));
+}
+
 /** Removes the temporary files that were left long ago. */
 export async function removeLeftovers(folder: string): Promise<void> {
   const oldest = Date.now() - leftoverAfterMs;
   for (const file of await readdir(folder)) {
     const path = join(folder, file);
-    const found = /^\d+-[0-9a-f-]{36}$/.test(file) ? await unlessAbsent(stat(path)) : undefined;
+    const found = temporaryPattern.test(file) ? await unlessAbsent(stat(path)) : undefined;
     if (found !== undefined && found.mtimeMs < oldest) {
       await rm(path, { force: true });
     }

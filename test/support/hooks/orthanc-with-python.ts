@@ -16,6 +16,12 @@ export interface OrthancWithPython {
   readonly pythonPlugin: string;
 }
 
+/** Finds its neighbours wherever the folder is moved to. */
+const launcher = `#!/bin/sh
+root=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+PYTHONHOME="$root/usr" exec "$root/Orthanc" "$@"
+`;
+
 /**
  * Installs a server with its plugin and its own Python unless that was done before (about 10 s and 300 MB; Debian and
  * root). Throws with what the installation said.
@@ -37,6 +43,6 @@ function install(version: string, folder: string, bin: string): void {
   });
   if (status !== 0) throw new Error(`Orthanc ${version} with its Python plugin is needed here.\n${stderr}`);
   // The plugin's Python finds its own library, not the one of this machine.
-  writeFileSync(bin, `#!/bin/sh\nPYTHONHOME='${folder}/usr' exec '${folder}/Orthanc' "$@"\n`);
+  writeFileSync(bin, launcher);
   chmodSync(bin, 0o755);
 }

@@ -45,6 +45,7 @@ async function startIn(
   const store = openOrthancStore({ url: running.url });
   const end = async () => {
     await store.close();
+    await running.kill();
     await running.stop();
     takeBack();
   };
