@@ -11,7 +11,7 @@ import { freePort } from '../../local/free-port.ts';
 import { type OrthancServer, startOrthanc } from '../../local/orthanc-server.ts';
 import { type LocalStack, startLocalStack } from '../../local/stack/local-stack.ts';
 import { type HookedOrthanc, startHookedOrthanc, testSecret } from '../support/hooks/hooked-orthanc.ts';
-import { type GeneratedStudyInstance, nthInstance, postTo } from '../support/hooks/study-at.ts';
+import { nthInstance, postTo } from '../support/hooks/study-at.ts';
 import { synthesizeStack } from './stack-synth.ts';
 
 const hooks = ['lua', 'python'] as const;
@@ -34,6 +34,7 @@ let templateFolder: string;
 let functionUrlPort: number;
 let target: OrthancServer;
 const sources = new Map<Hook, HookedOrthanc>();
+let posted = 0;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'orthanc-mirror-hook-delay-'));
@@ -74,8 +75,10 @@ function startStack(name: string, scheduleMinuteMs: number | 'off'): Promise<Loc
   return startLocalStack({ templateFolder, stateFolder, secrets, functionUrlPort, scheduleMinuteMs });
 }
 
-/** Posts an instance at the source. @returns the milliseconds until target and archive hold it */
-async function delayOf(instance: GeneratedStudyInstance, hook: Hook, stack: LocalStack): Promise<number> {
+/** Posts an instance at the source that nobody has seen. @returns the milliseconds until target and archive hold it */
+async function delayOf(hook: Hook, stack: LocalStack): Promise<number> {
+  posted += 1;
+  const instance = nthInstance('hook delay', posted);
   const postedAtMs = performance.now();
   await postTo(sourceUrl(hook), instance);
   const places = [
@@ -113,11 +116,11 @@ describe('with the webhook alone, no schedule runs', () => {
 
   test.each(hooks)('what the %s hook announces is in target and archive within 3 s', async (hook) => {
     for (let n = 0; n < warmingUp; n += 1) {
-      await delayOf(nthInstance(`${hook}-warm`, n), hook, stack);
+      await delayOf(hook, stack);
     }
     const delaysMs: number[] = [];
     for (let n = 0; n < measured; n += 1) {
-      delaysMs.push(await delayOf(nthInstance(`${hook}-hook`, n), hook, stack));
+      delaysMs.push(await delayOf(hook, stack));
     }
     expect(tell(`POST at the source to target and archive, ${hook} hook`, delaysMs).medianMs).toBeLessThan(
       mostMedianMs,
@@ -143,12 +146,12 @@ describe('with the webhook function stopped', () => {
   test('what arrives at the sources is in target and archive within a tick of the schedule and 5 s', async () => {
     await vi.waitUntil(() => linesOf(stack, 'scheduler', '"source followed"') >= hooks.length, arrivesWithin);
     await vi.waitUntil(() => stack.idle(), arrivesWithin);
-    for (const hook of hooks) await delayOf(nthInstance(`${hook}-tick-warm`, 0), hook, stack);
+    for (const hook of hooks) await delayOf(hook, stack);
     const delaysMs: Promise<number>[] = [];
     for (let n = 0; n < measured; n += 1) {
       // Spread over two ticks, so that some have just missed one.
       await delay((2 * tickMs) / measured);
-      for (const hook of hooks) delaysMs.push(delayOf(nthInstance(`${hook}-tick`, n), hook, stack));
+      for (const hook of hooks) delaysMs.push(delayOf(hook, stack));
     }
     const { longestMs } = tell('the same by the schedule alone', await Promise.all(delaysMs));
     expect(longestMs).toBeLessThan(tickMs + mostAfterTickMs);
