@@ -1,7 +1,7 @@
 import { targetStoreName } from '../../core/config/store-names.ts';
 import { isMirrorError } from '../../core/errors.ts';
+import type { MirrorRun } from '../../core/mirror/mirror-run.ts';
 import { archiveOf } from '../../core/mirror/parts.ts';
-import type { MirrorRun } from '../../core/mirror/run-mirror.ts';
 import { type AskedPauses, readAskedPauses } from '../../core/pause/asked-pauses.ts';
 import { Pause } from '../../core/pause/pause.ts';
 import type { OpenMirror } from '../open-mirror.ts';

@@ -1,8 +1,9 @@
 import { describe, expect, test, vi } from 'vitest';
 import type { Destination } from '../../core/copy/outcome.ts';
 import { MirrorError } from '../../core/errors.ts';
+import type { MirrorRun } from '../../core/mirror/mirror-run.ts';
 import { readAhead } from '../../core/mirror/read-ahead.ts';
-import { type MirrorRun, runMirror } from '../../core/mirror/run-mirror.ts';
+import { runMirror } from '../../core/mirror/run-mirror.ts';
 import { MemoryStore, sampleBytes, sampleId } from '../support/memory-store.ts';
 import { change, SimulatedFeed } from '../support/simulated-feed.ts';
 
