@@ -55,6 +55,11 @@ const usualDispositions = {
 
 export type ErrorCode = keyof typeof usualDispositions;
 
+/** Whether a text, such as an attribute of a dead letter, is one of our codes. */
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(usualDispositions, text);
+}
+
 export interface MirrorErrorOptions {
   /** Replaces the usual disposition of the code. */
   readonly disposition?: Disposition;

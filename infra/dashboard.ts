@@ -32,7 +32,11 @@ const sum: Window = { statistic: 'Sum', period: Duration.minutes(15) };
 export class MirrorDashboard extends Construct {
   constructor(scope: Construct, id: string, { configuration, queue, deadLetterQueue, alarms }: MirrorDashboardProps) {
     super(scope, id);
-    const perMirror = Object.entries(configuration.mirrors).flatMap(([name, mirror]) => rowsOf(name, mirror));
+    const perMirror = Object.entries(configuration.mirrors).flatMap(([name, mirror]) => [
+      ...rowsOf(name, mirror),
+      restoreRow(name),
+      ...(configuration.cloud.inbox === undefined ? [] : [inboxRow(name)]),
+    ]);
     new Dashboard(this, 'Dashboard', {
       widgets: [
         [new AlarmStatusWidget({ title: 'Alarms', alarms: [...alarms], width, height: 4 })],
@@ -91,6 +95,26 @@ function rowsOf(mirror: string, configuration: MirrorConfiguration): IWidget[][]
         own('ComparedAgeSeconds', lastValue),
       ]),
     ],
+  ];
+}
+
+function restoreRow(mirror: string): IWidget[] {
+  return [
+    graph('Restored', [metricOf('Restored', { mirror }, sum)]),
+    graph('Bytes restored', [metricOf('RestoredBytes', { mirror }, sum)]),
+  ];
+}
+
+function inboxRow(mirror: string): IWidget[] {
+  const own = (name: MetricName, label: string): IMetric => metricOf(name, { mirror }, sum, label);
+  return [
+    graph('Inbox: objects', [
+      own('InboxTaken', 'done'),
+      own('InboxRefused', 'refused'),
+      own('InboxDelayed', 'tried again later'),
+      metricOf('InboxFoundAgain', {}, sum, 'nobody told of (all mirrors)'),
+    ]),
+    graph('Inbox: instances', [own('InboxStored', 'stored'), own('InboxAlreadyThere', 'already there')]),
   ];
 }
 

@@ -26,7 +26,8 @@ export class InboxFunction extends MirrorFunction {
     const { configuration, archive } = props;
     const { bucket, queue, deadLetterQueue } = inbox;
     const { maxConcurrency, ...size } = configuration.cloud.inbox ?? defaults;
-    const code = { file: 'inbox', ...size, reservedConcurrency: maxConcurrency } as const;
+    // One more than the event source starts, for the look at what nobody told of.
+    const code = { file: 'inbox', ...size, reservedConcurrency: maxConcurrency + 1 } as const;
     super(scope, id, { ...props, queue, deadLetterQueue, inbox: bucket }, code);
     allowReadSecretsOf(this.role, serversOf(configuration));
     allowReadArchive(archive, this.role);
@@ -44,7 +45,7 @@ export class InboxFunction extends MirrorFunction {
   #allowInbox({ bucket, queue, deadLetterQueue }: Inbox): void {
     const { arriving, done, refused } = inboxFolders;
     const filed = [done, refused].map((folder) => bucket.arnForObjects(`${folder}*`));
-    this.role.allow('ListInbox', ['s3:ListBucket'], [bucket.bucketArn]);
+    this.role.allow('ListInbox', ['s3:ListBucket', 's3:ListBucketVersions'], [bucket.bucketArn]);
     this.role.allow('ReadInbox', ['s3:GetObjectVersion'], [bucket.arnForObjects(`${arriving}*`)]);
     this.role.allow('FileInbox', ['s3:PutObject', 's3:AbortMultipartUpload'], filed);
     this.role.allow('ClearInbox', ['s3:DeleteObjectVersion'], [bucket.arnForObjects(`${arriving}*`)]);

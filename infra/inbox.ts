@@ -6,6 +6,7 @@ import { Queue, QueueEncryption, QueuePolicy } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import type { CloudConfiguration } from '../core/config/cloud-schema.ts';
 import { inboxFolders } from '../core/inbox/inbox-keys.ts';
+import { acknowledgedForInbox } from './acknowledged-findings.ts';
 
 export interface InboxProps {
   readonly inbox: NonNullable<CloudConfiguration['inbox']>;
@@ -15,9 +16,6 @@ export interface InboxProps {
 
 /** Days for which an older version of an object is kept; what arrives twice under one name is taken in twice. */
 const olderVersionDays = 7;
-
-const noAccessLogs =
-  'Keys of an inbox are the names that senders gave and may hold names of patients, which belong in no log.';
 
 /**
  * The bucket in which files arrive, and the queue of its notifications. These are the only messages of the stack that
@@ -69,8 +67,8 @@ export class Inbox extends Construct {
         })),
       ],
     });
-    for (const rule of ['AwsSolutions-S1', 'HIPAA.Security::HIPAA.Security-S3BucketLoggingEnabled']) {
-      Validations.of(bucket).acknowledge({ id: rule, reason: noAccessLogs });
+    for (const [id, reason] of Object.entries(acknowledgedForInbox)) {
+      Validations.of(bucket).acknowledge({ id, reason });
     }
     return bucket;
   }

@@ -11,7 +11,12 @@ export interface MirrorSchedulesProps {
   readonly scheduler: IFunction;
   readonly verifier: IFunction;
   readonly status: IFunction;
+  /** Absent: there is no inbox. */
+  readonly inbox: IFunction | undefined;
 }
+
+/** What S3 did not tell of within this time, it will not tell. */
+const lostAfterMinutes = 15;
 
 interface Task {
   readonly id: string;
@@ -22,14 +27,15 @@ interface Task {
 
 const minutesPerHour = 60;
 
-/** The schedules of each mirror; what they send names the mirror and nothing else. */
+/** The schedules of each mirror, of which what they send names the mirror and nothing else; and that of the inbox. */
 export class MirrorSchedules extends Construct {
   readonly #role: ServiceRole;
 
-  constructor(scope: Construct, id: string, { configuration, scheduler, verifier, status }: MirrorSchedulesProps) {
+  constructor(scope: Construct, id: string, props: MirrorSchedulesProps) {
     super(scope, id);
+    const { configuration, scheduler, verifier, status, inbox } = props;
     this.#role = new ServiceRole(this, 'Identity', 'scheduler.amazonaws.com', { fromThisAccountOnly: true });
-    const invoked = [scheduler, verifier, status];
+    const invoked = [scheduler, verifier, status, ...(inbox === undefined ? [] : [inbox])];
     this.#role.allow(
       'InvokeFunctions',
       ['lambda:InvokeFunction'],
@@ -51,15 +57,23 @@ export class MirrorSchedules extends Construct {
       });
       this.#schedule(name, { id: 'Measure', invoked: status, everyMinutes, does: 'Measures the destinations' });
     }
+    if (inbox !== undefined) {
+      const input = { relist: { olderThanMinutes: lostAfterMinutes } };
+      this.#invoke('Relist', 'Looks for objects of the inbox that nobody told of.', inbox, minutesPerHour, input);
+    }
   }
 
-  #schedule(mirrorName: string, { id, invoked, everyMinutes, does }: Task): void {
-    new Schedule(this, `${id}-${mirrorName}`, {
-      description: `${does} of the mirror ${mirrorName}.`,
+  #schedule(mirror: string, { id, invoked, everyMinutes, does }: Task): void {
+    this.#invoke(`${id}-${mirror}`, `${does} of the mirror ${mirror}.`, invoked, everyMinutes, { mirror });
+  }
+
+  #invoke(id: string, description: string, invoked: IFunction, everyMinutes: number, input: object): void {
+    new Schedule(this, id, {
+      description,
       schedule: ScheduleExpression.rate(Duration.minutes(everyMinutes)),
       target: new LambdaInvoke(invoked, {
         role: this.#role.role,
-        input: ScheduleTargetInput.fromObject({ mirror: mirrorName }),
+        input: ScheduleTargetInput.fromObject(input),
         // The next tick does the same work: an old or failed one is not worth repeating.
         maxEventAge: Duration.minutes(1),
         retryAttempts: 0,

@@ -53,6 +53,7 @@ export class MirrorStack extends Stack {
       scheduler: scheduler.function,
       verifier: verifier.function,
       status: status.function,
+      inbox: taker?.function,
     });
     const functions = [scheduler, transfer, verifier, status, webhook, taker].filter((made) => made !== undefined);
     new Monitoring(this, 'Monitoring', {

@@ -123,7 +123,13 @@ export class Network extends Construct {
       endpoint.addToPolicy(
         new PolicyStatement({
           principals: [new AnyPrincipal()],
-          actions: ['s3:ListBucket', 's3:GetObjectVersion', 's3:PutObject', 's3:DeleteObjectVersion'],
+          actions: [
+            's3:ListBucket',
+            's3:ListBucketVersions',
+            's3:GetObjectVersion',
+            's3:PutObject',
+            's3:DeleteObjectVersion',
+          ],
           resources: [inbox.bucketArn, inbox.arnForObjects('*')],
         }),
       );

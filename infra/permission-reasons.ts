@@ -14,7 +14,8 @@ export const permissionReasons = {
   WriteState:
     'Keeps the cursor, the lease and the progress of a mirror, begins its archive, and records what the source lost.',
   WriteReports: 'Keeps its progress and writes its reports.',
-  ListInbox: 'Asks whether an object is still in the inbox. Without it, S3 answers 403 for what is not there.',
+  ListInbox:
+    'Asks whether an object is still in the inbox (without it, S3 answers 403 for what is not there), and looks for what S3 did not tell of.',
   ReadInbox: 'Reads what arrived in the inbox.',
   FileInbox: 'Copies what it took in or refused to done/ or refused/, and writes the reason beside it.',
   ClearInbox: 'Removes from new/ what it copied there; nothing can be removed anywhere else.',

@@ -1,6 +1,7 @@
 import { type FunctionUrl, FunctionUrlAuthType } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
 import type { CloudConfiguration } from '../core/config/cloud-schema.ts';
+import { webhookSecretsOf } from '../core/config/cloud-security-schema.ts';
 import { MirrorFunction, type MirrorFunctionProps } from './mirror-function.ts';
 import { allowReadSecrets } from './secret-access.ts';
 
@@ -9,8 +10,8 @@ const memoryMiB = 512;
 const timeoutSeconds = 10;
 
 /**
- * The function behind the URL to which the hooks announce. It knows them by a secret in a header, sees neither servers
- * nor archives, and can only put ids on the queue.
+ * The function behind the URL to which the hooks announce. It knows them by a secret in a header, or lets AWS know them,
+ * sees neither servers nor archives, and can only put ids on the queue.
  */
 export class WebhookFunction extends MirrorFunction {
   readonly url: FunctionUrl;
@@ -23,12 +24,9 @@ export class WebhookFunction extends MirrorFunction {
   ) {
     const reservedConcurrency = webhook.maxConcurrency;
     super(scope, id, props, { file: 'webhook', memoryMiB, timeoutSeconds, reservedConcurrency });
-    const { secret, previousSecret } = webhook;
-    allowReadSecrets(this.role, 'ReadWebhookSecrets', [
-      secret,
-      ...(previousSecret === undefined ? [] : [previousSecret]),
-    ]);
+    allowReadSecrets(this.role, 'ReadWebhookSecrets', webhookSecretsOf(webhook));
     this.role.allow('SendMessages', ['sqs:SendMessage'], [props.queue.queueArn]);
-    this.url = this.function.addFunctionUrl({ authType: FunctionUrlAuthType.NONE });
+    const authType = webhook.authentication === 'iam' ? FunctionUrlAuthType.AWS_IAM : FunctionUrlAuthType.NONE;
+    this.url = this.function.addFunctionUrl({ authType });
   }
 }

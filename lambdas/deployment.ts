@@ -12,8 +12,8 @@ import type { DeliveryQueue } from '../core/queue/deliveries.ts';
 import type { InstanceQueue } from '../core/queue/message.ts';
 import { createSqsClient } from '../core/queue/sqs-client.ts';
 import { sqsDeliveries } from '../core/queue/sqs-deliveries.ts';
-import { type QueueDepths, sqsDepths } from '../core/queue/sqs-depths.ts';
-import { sqsQueue } from '../core/queue/sqs-queue.ts';
+import { type QueueDepths, sqsDepths, sqsLeft } from '../core/queue/sqs-depths.ts';
+import { sendTexts, sqsQueue } from '../core/queue/sqs-queue.ts';
 import type { DeliveryLimits } from '../core/queue/verdict.ts';
 import { type SecretResolver, secretResolver } from '../core/secrets/resolve-secret.ts';
 import { secretsManagerFetcher } from '../core/secrets/secrets-manager.ts';
@@ -26,6 +26,10 @@ export interface Deployment {
   readonly secrets: SecretResolver;
   /** How full the queues are. Throws `unreachable`. */
   queueDepths(): Promise<QueueDepths>;
+  /** How many messages wait or are worked on. Throws `unreachable`. */
+  queueLeft(): Promise<number>;
+  /** Puts texts on the queue, for a queue whose messages are not ours alone. Throws `unreachable`. */
+  sendTexts(texts: readonly string[], signal: AbortSignal): Promise<void>;
   /** The queue as the scheduler sees it. */
   queue(signal: AbortSignal): InstanceQueue;
   /** The queue as the transfer function sees it. */
@@ -60,6 +64,8 @@ export async function openDeployment(): Promise<Deployment> {
     configuration,
     secrets,
     queueDepths: () => sqsDepths({ client, queueUrl, deadLetterQueueUrl }),
+    queueLeft: () => sqsLeft(client, queueUrl),
+    sendTexts: (texts, signal) => sendTexts({ client, queueUrl, signal }, texts),
     queue: (signal) => sqsQueue({ client, queueUrl, signal }),
     deliveries: sqsDeliveries({ client, queueUrl, deadLetterQueueUrl }),
     deliveryLimits: {

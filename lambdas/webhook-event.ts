@@ -8,7 +8,11 @@ const urlEventSchema = z.object({
   headers: z.record(z.string(), z.string()).default({}),
   body: z.string().default(''),
   isBase64Encoded: z.boolean().default(false),
-  requestContext: z.object({ http: z.object({ method: z.string() }) }),
+  requestContext: z.object({
+    http: z.object({ method: z.string() }),
+    // Only where the URL asks IAM. Source: https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
+    authorizer: z.object({ iam: z.object({ userArn: z.string() }) }).nullish(),
+  }),
 });
 
 export interface UrlResponse {
@@ -23,6 +27,7 @@ export function incomingOf(event: unknown): IncomingAnnouncement {
   return {
     method: requestContext.http.method,
     secret: headers[secretHeader],
+    caller: requestContext.authorizer?.iam.userArn,
     body: Buffer.from(body, isBase64Encoded ? 'base64' : 'utf8'),
   };
 }

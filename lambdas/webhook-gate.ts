@@ -1,6 +1,6 @@
 /** Decides about requests with the secrets as they are now: they are rotated while the function is warm. */
+import { webhookSecretsOf } from '../core/config/cloud-security-schema.ts';
 import type { Configuration } from '../core/config/schema.ts';
-import type { SecretRef } from '../core/config/server-schema.ts';
 import { MirrorError } from '../core/errors.ts';
 import type { SecretResolver } from '../core/secrets/resolve-secret.ts';
 import { createWebhook, type IncomingAnnouncement, type WebhookDecision } from '../core/webhook/webhook.ts';
@@ -19,14 +19,19 @@ export function webhookGate(
   if (webhook === undefined) {
     throw new MirrorError('configuration', 'This deployment has no webhook; add "webhook" to "cloud".');
   }
-  const refs: SecretRef[] = [webhook.secret, ...(webhook.previousSecret === undefined ? [] : [webhook.previousSecret])];
+  const names = Object.keys(mirrors);
+  if (webhook.authentication === 'iam') {
+    const decide = createWebhook({ mirrors: names, secrets: 'iam' });
+    return async (incoming) => decide(incoming);
+  }
+  const refs = webhookSecretsOf(webhook);
   let known: { readonly texts: readonly string[]; readonly decide: Decide } | undefined;
 
   async function current(refresh: boolean): Promise<Decide> {
     const texts = await Promise.all(refs.map((ref) => secrets.resolve(ref, refresh)));
     // The limit of requests is kept with the gate: it must not begin anew with every request.
     if (known === undefined || known.texts.join('\n') !== texts.join('\n')) {
-      known = { texts, decide: createWebhook({ mirrors: Object.keys(mirrors), secrets: texts }) };
+      known = { texts, decide: createWebhook({ mirrors: names, secrets: texts }) };
     }
     return known.decide;
   }

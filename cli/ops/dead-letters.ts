@@ -7,6 +7,7 @@ import { createSqsClient } from '../../core/queue/sqs-client.ts';
 import {
   type DeadLetter,
   type DeadLetterQueueOptions,
+  lookThroughDeadLetters,
   putBack,
   readDeadLetters,
   sendAgain,
@@ -41,11 +42,9 @@ export async function failures(
     deadLetterQueueUrl: options.deadLetterQueue,
     signal: interruption,
   };
-  const listed: DeadLetter[] = [];
   const codes = new Map<string, number>();
   try {
-    for await (const letter of readDeadLetters(queue)) {
-      listed.push(letter);
+    for await (const letter of lookThroughDeadLetters(queue)) {
       const failure = failureOf(letter);
       if (options.mirror !== undefined && failure.mirror !== options.mirror) continue;
       codes.set(failure.code, (codes.get(failure.code) ?? 0) + 1);
@@ -53,7 +52,6 @@ export async function failures(
       else terminal.print(`${failure.id ?? '(no message of ours)'}  ${failure.mirror ?? '-'}  ${failure.reason}`);
     }
   } finally {
-    for (const letter of listed) await putBack(letter, queue);
     client.destroy();
   }
   const count = [...codes.values()].reduce((sum, one) => sum + one, 0);

@@ -1,7 +1,7 @@
 /** The work of `estimate`. */
 import type { z } from 'zod';
-import { type CostItem, estimate, totalOf } from '../../core/estimate/estimate.ts';
-import { priceRegion, pricesOf } from '../../core/estimate/prices.ts';
+import { type CostItem, estimate, finalClass, totalOf } from '../../core/estimate/estimate.ts';
+import { priceRegion, pricesOf, smallestMovedBytes, storagePrices } from '../../core/estimate/prices.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { estimateOptionValues } from '../commands/estimate.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
@@ -11,13 +11,22 @@ export function printEstimate(
   { averageKib, json = false, ...options }: z.output<typeof estimateOptionValues>,
   { terminal }: CommandContext,
 ): ExitCode {
-  const { begin, monthly } = estimate({ ...options, averageBytes: averageKib * 1024 });
+  const input = { ...options, averageBytes: averageKib * 1024 };
+  const { begin, monthly } = estimate(input);
+  const storageClass = finalClass(input);
+  const { unchecked } = storagePrices[storageClass];
   if (json) {
     const totals = { begin: totalOf(begin), monthly: totalOf(monthly) };
-    terminal.printJson({ type: 'estimate', pricesOf, region: priceRegion, currency: 'USD', begin, monthly, totals });
+    const basis = { pricesOf, region: priceRegion, currency: 'USD', storageClass, unchecked: unchecked ?? null };
+    terminal.printJson({ type: 'estimate', ...basis, begin, monthly, totals });
     return exitCodes.ok;
   }
   terminal.print(`list prices of ${priceRegion} as of ${pricesOf}, in US dollars, without taxes and free tiers`);
+  if (unchecked !== undefined) terminal.print(`no source was found for the prices of: ${unchecked}`);
+  if (storageClass !== options.storageClass) {
+    const kib = smallestMovedBytes / 1024;
+    terminal.print(`S3 moves no object below ${kib} KiB out of Standard: reckoned as ${storageClass}`);
+  }
   for (const line of linesOf('once, to copy what is there', begin)) terminal.print(line);
   for (const line of linesOf('in a month', monthly)) terminal.print(line);
   return exitCodes.ok;

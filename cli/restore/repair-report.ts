@@ -1,5 +1,5 @@
 /** The summary of `restore --repair`, as text and as JSON, and its exit code. Pure. */
-import type { MirrorRunEnd } from '../../core/mirror/run-mirror.ts';
+import type { MirrorRunEnd } from '../../core/mirror/mirror-run.ts';
 import { type ExitCode, exitCodeOf, exitCodes } from '../exit-codes.ts';
 import { formatCount, formatDuration } from '../format.ts';
 import { exitCodeOfRun } from '../run/run-report.ts';

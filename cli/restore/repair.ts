@@ -1,7 +1,8 @@
 /** The work of `restore --repair`: mends what a server cannot deliver rightly, and brings back what it lacks. */
 import { defaultBudget } from '../../core/copy/copy-instance.ts';
 import type { InstanceId } from '../../core/identifiers.ts';
-import { type MirrorRunEnd, runMirror } from '../../core/mirror/run-mirror.ts';
+import type { MirrorRunEnd } from '../../core/mirror/mirror-run.ts';
+import { runMirror } from '../../core/mirror/run-mirror.ts';
 import { findDamaged, repairInstances } from '../../core/repair/mend-server.ts';
 import { findMissing, keepDocumentsOf } from '../../core/repair/missing-instances.ts';
 import { PendingWrites } from '../../core/repair/pending-writes.ts';

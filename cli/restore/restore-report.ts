@@ -1,5 +1,5 @@
 /** The summary of `restore`, as text and as JSON, and its exit code. Pure. */
-import type { MirrorRunEnd } from '../../core/mirror/run-mirror.ts';
+import type { MirrorRunEnd } from '../../core/mirror/mirror-run.ts';
 import type { RestoredDocument } from '../../core/restore/restore-documents.ts';
 import type { Verified } from '../../core/verify/verify.ts';
 import { type ExitCode, exitCodeOf, exitCodes } from '../exit-codes.ts';

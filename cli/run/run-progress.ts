@@ -1,5 +1,5 @@
 /** From what a mirror run observes to the progress that is shown. */
-import type { MirrorObserver } from '../../core/mirror/run-mirror.ts';
+import type { MirrorObserver } from '../../core/mirror/mirror-run.ts';
 import type { Progress } from '../progress.ts';
 
 /**

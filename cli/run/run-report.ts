@@ -3,7 +3,7 @@
 import type { ConflictPolicy } from '../../core/conflicts/policy.ts';
 import type { CopyResult, Destination, OutcomeKind } from '../../core/copy/outcome.ts';
 import { MirrorError } from '../../core/errors.ts';
-import type { MirrorRunEnd } from '../../core/mirror/run-mirror.ts';
+import type { MirrorRunEnd } from '../../core/mirror/mirror-run.ts';
 import { noOutcomes, type OutcomeCounts } from '../../core/mirror/summary.ts';
 import { type ExitCode, exitCodeOf } from '../exit-codes.ts';
 import { formatBytes, formatCount, formatDuration } from '../format.ts';

@@ -18,6 +18,7 @@ import { openMirror } from '../open-mirror.ts';
 import { startProgress } from '../progress.ts';
 import type { Terminal } from '../terminal.ts';
 import { deletionPolicyOf, tellDeletions } from './run-deletions.ts';
+import { pausesOf } from './run-pauses.ts';
 import { lookAtTargets } from './run-preflight.ts';
 import { progressObserver } from './run-progress.ts';
 import { type Problem, problemLine, problemsOf, summarize, summaryLines } from './run-report.ts';
@@ -70,6 +71,8 @@ export async function run(
   const end = await runMirror({
     source: mirror.reader,
     selects: mirror.selects,
+    // A dry run copies nothing.
+    paused: dryRun ? undefined : pausesOf(mirror, named.source.name),
     closedUntil: () => opennessAt(named.limits.schedule, new Date()).closedUntil,
     feed: mirror.source,
     destinations: mirror.destinations,

@@ -10,7 +10,17 @@ const kmsKeyArnSchema = z
 
 export const webhookSchema = z
   .strictObject({
-    secret: inSecretsManagerSchema.describe('Where the secret lies that the hooks send; at least 32 characters.'),
+    authentication: z
+      .enum(['secret', 'iam'])
+      .default('secret')
+      .describe(
+        '`secret`: callers send the secret in a header, as the hooks do. `iam`: AWS itself lets only those through who sign their requests and have `lambda:InvokeFunctionUrl`; for a relay of yours in AWS, because a hook in Orthanc cannot sign.',
+      ),
+    secret: inSecretsManagerSchema
+      .optional()
+      .describe(
+        'Where the secret lies that the hooks send; at least 32 characters. Required with `"authentication": "secret"`.',
+      ),
     previousSecret: inSecretsManagerSchema
       .optional()
       .describe('Where the secret lies that is still accepted while the hooks get the new one.'),
@@ -21,9 +31,26 @@ export const webhookSchema = z
       .default(5)
       .describe('Most requests that are worked on at once; others are told to come again.'),
   })
+  .superRefine(({ authentication, secret, previousSecret }, context) => {
+    if (authentication === 'secret' && secret === undefined) {
+      context.addIssue({
+        code: 'custom',
+        path: ['secret'],
+        message: 'is missing: name the secret that the hooks send',
+      });
+    }
+    if (authentication === 'iam' && (secret ?? previousSecret) !== undefined) {
+      context.addIssue({ code: 'custom', path: ['secret'], message: 'is of no use with "authentication": "iam"' });
+    }
+  })
   .describe(
     'The function URL to which the hooks announce. Absent: there is none, and the schedule alone finds what is new.',
   );
+
+/** The secrets that the webhook accepts, the current one first; none where AWS knows the callers. */
+export function webhookSecretsOf({ secret, previousSecret }: z.output<typeof webhookSchema>) {
+  return [secret, previousSecret].filter((ref) => ref !== undefined);
+}
 
 export const inboxSchema = z
   .strictObject({

@@ -1,5 +1,5 @@
 /** Reckons what a mirror costs in a month. Pure; the rates are those of `prices.ts`, the counts those of our design. */
-import { type StorageClass, servicePrices, storagePrices } from './prices.ts';
+import { type StorageClass, servicePrices, smallestMovedBytes, storagePrices } from './prices.ts';
 
 export interface EstimateInput {
   /** Instances that the source holds at the begin. */
@@ -52,7 +52,8 @@ const alarmsPerMirror = 15;
 const metricsPerMirror = 30;
 const secretsPerMirror = 2;
 
-export function estimate(input: EstimateInput): Estimate {
+export function estimate(given: EstimateInput): Estimate {
+  const input = { ...given, storageClass: finalClass(given) };
   const arriving = input.perDay * daysPerMonth;
   return {
     begin: copyItems(input, input.instances),
@@ -65,10 +66,19 @@ export function estimate(input: EstimateInput): Estimate {
   };
 }
 
+/** Where instances of this size end up. */
+export function finalClass({ averageBytes, storageClass }: EstimateInput): StorageClass {
+  return averageBytes < smallestMovedBytes ? 'standard' : storageClass;
+}
+
 function storageItems({ averageBytes, storageClass }: EstimateInput, instances: number): CostItem[] {
-  const price = storagePrices[storageClass];
-  const stored = (instances * Math.max(averageBytes, price.smallestBytes)) / gib;
-  return [item(`storage, ${storageClass}`, stored, 'GiB', price.perGibMonth)];
+  const { perGibMonth, overheadBytes = { own: 0, standard: 0 } } = storagePrices[storageClass];
+  const stored = (instances * (averageBytes + overheadBytes.own)) / gib;
+  const index = (instances * overheadBytes.standard) / gib;
+  return [
+    item(`storage, ${storageClass}`, stored, 'GiB', perGibMonth),
+    item('storage, index of what is in deep-archive', index, 'GiB', storagePrices.standard.perGibMonth),
+  ];
 }
 
 /** What copying instances costs, however they came. */
@@ -94,8 +104,8 @@ function copyItems(input: EstimateInput, instances: number): CostItem[] {
 }
 
 function verifyItems({ instances, averageBytes, storageClass, verifyDays }: EstimateInput): CostItem[] {
-  if (verifyDays === 0) return [];
   const price = storagePrices[storageClass];
+  if (verifyDays === 0 || !price.isReadBack) return [];
   const read = (instances * daysPerMonth) / verifyDays;
   return [
     item('verification, reads', read, 'requests', price.perThousandGets / 1000),
@@ -111,6 +121,7 @@ function standingItems({ mirrors, everyMinutes }: EstimateInput): CostItem[] {
     item('alarms', mirrors * alarmsPerMirror, 'alarms', servicePrices.perAlarmMonth),
     item('metrics', mirrors * metricsPerMirror, 'metrics', servicePrices.perMetricMonth),
     item('secrets', mirrors * secretsPerMirror, 'secrets', servicePrices.perSecretMonth),
+    item('dashboard', 1, 'dashboards', servicePrices.perDashboardMonth),
     item('KMS key', 1, 'keys', servicePrices.perKmsKeyMonth),
   ];
 }

@@ -38,6 +38,12 @@ export function parseNotification(body: string, bucket: string): ObjectVersion[]
   }
 }
 
+/** @returns what S3 would have told of a version. */
+export function notificationOf(bucket: string, { key, versionId }: ObjectVersion): string {
+  const object = { key: encodeURIComponent(key), versionId };
+  return JSON.stringify({ Records: [{ eventName: 'ObjectCreated:Put', s3: { bucket: { name: bucket }, object } }] });
+}
+
 /** Keys are encoded as in forms. */
 function decodeKey(key: string): string {
   return decodeURIComponent(key.replaceAll('+', ' '));

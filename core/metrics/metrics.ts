@@ -70,6 +70,10 @@ export const metricDefinitions = {
   InboxStored: count('inbox', 'Instances of the inbox written to a destination that lacked them.'),
   InboxAlreadyThere: count('inbox', 'Instances of the inbox that every destination held already.'),
   InboxDelayed: count('inbox', 'Objects of the inbox that are tried again later.'),
+  InboxFoundAgain: {
+    ...count('inbox', 'Objects of the inbox that S3 did not tell of, found by a look.'),
+    per: 'stack',
+  },
 } as const satisfies Record<string, MetricDefinition>;
 
 export type MetricName = keyof typeof metricDefinitions;

@@ -1,24 +1,20 @@
 /** One machine's mirror run: compare everything, copy what is missing, then follow the change feed. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { type PlannedInstance, type PlanOptions, planCopies } from '../compare/plan.ts';
-import type { SourceReader } from '../config/reader.ts';
+import { type PlannedInstance, planCopies } from '../compare/plan.ts';
 import { defaultBudget } from '../copy/copy-instance.ts';
 import { type CopyManyEnd, type CopyManyOptions, copyMany } from '../copy/copy-many.ts';
 import { type CopyRequest, decide } from '../copy/decide.ts';
 import type { CopyResult, Destination } from '../copy/outcome.ts';
-import type { GoneKeeper } from '../deletions/gone-keeper.ts';
 import type { DeletionVerdict } from '../deletions/missing.ts';
 import { isMirrorError, type MirrorError } from '../errors.ts';
 import type { Change, ChangeFeed } from '../follow/change-feed.ts';
 import type { Cursor } from '../follow/cursor.ts';
 import { cursorAtEnd, followChanges } from '../follow/follow.ts';
-import { type InstanceId, isInstanceId } from '../identifiers.ts';
+import { isInstanceId } from '../identifiers.ts';
 import { nobody, whyAway } from '../pause/store-away.ts';
-import type { Store } from '../stores/store.ts';
-import type { DocumentSync } from './document-sync.ts';
+import type { MirrorRun, MirrorRunEnd, Pauses } from './mirror-run.ts';
 import { readAhead } from './read-ahead.ts';
-import { type Summary, SummaryCounter } from './summary.ts';
-import type { WakeUp } from './wake-up.ts';
+import { SummaryCounter } from './summary.ts';
 
 /** Requests that a plan may be ahead of the copies: about 10 MB, and the whole plan of most runs. */
 const planAhead = 20_000;
@@ -27,69 +23,6 @@ const mendMs = 30_000;
 
 /** Node fires timers of more than 2^31 ms at once. */
 const longestTimerMs = 3_600_000;
-
-export interface MirrorRun {
-  readonly source: Store;
-  /** The source's change feed; without one only the comparison is done. */
-  readonly feed?: ChangeFeed | undefined;
-  /** Whether an announced instance is to be mirrored; absent: all are. What the source lists is selected already. */
-  readonly selects?: SourceReader['selects'];
-  /** End of a blackout that holds now, in which a watch leaves the servers alone; `undefined` while there is none. */
-  readonly closedUntil?: () => Date | undefined;
-  /** At least one. Their stores have different names. */
-  readonly destinations: readonly Destination[];
-  /** Most copies at once. */
-  readonly concurrency: number;
-  /** Keeps what a comparison does not find at the source; absent where nothing is to be done about it. */
-  readonly gone?: GoneKeeper | undefined;
-  /** See {@link PlanOptions.removed}. */
-  readonly removed?: PlanOptions['removed'];
-  /** See {@link PlanOptions.imported}. */
-  readonly imported?: PlanOptions['imported'];
-  /** Records that the source has an instance again that was removed before. */
-  readonly onReturned?: ((id: InstanceId) => Promise<void>) | undefined;
-  /** Keeps study documents equal; absent where only instances are mirrored. */
-  readonly documents?: DocumentSync | undefined;
-  /** Settles conflicts by the configured policy; absent: they are reported. */
-  readonly settleConflicts?: ((result: CopyResult) => Promise<CopyResult>) | undefined;
-  /** Compare only, and report what would be copied. */
-  readonly dryRun?: boolean;
-  /** After the first comparison follow the feed until `draining` or `signal`. */
-  readonly watch?: { readonly pollMs: number; readonly reconcileMs: number } | undefined;
-  /** Rung when something new was announced, so that a watch need not wait for its next poll. */
-  readonly wakeUp?: WakeUp | undefined;
-  /** No new copy starts after this; what runs is finished. */
-  readonly draining?: AbortSignal | undefined;
-  /** Everything is torn off. */
-  readonly signal?: AbortSignal | undefined;
-  readonly patienceMs?: number;
-  /** Pause of a watch before it asks again for a server that is away; default half a minute. */
-  readonly mendMs?: number;
-  readonly observer?: MirrorObserver;
-}
-
-/** What a caller may want to show while the run goes on. */
-export interface MirrorObserver {
-  /** An instance has its final outcome; equal ones that the listings settled included. */
-  onResult?(result: CopyResult): void;
-  /** An instance is to be copied or asked for. `sizeBytes` where the source listed it. */
-  onPlanned?(request: CopyRequest): void;
-  /** The comparison came to `id`; ids are spread evenly, so its first digits tell the fraction. */
-  onCompared?(id: InstanceId): void;
-  /** The comparison is complete: nothing more will be planned. */
-  onPlanComplete?(): void;
-}
-
-export interface MirrorRunEnd {
-  readonly summary: Summary;
-  /** Why the run ended before its work did: the source failed for good, or somebody interrupted. */
-  readonly stoppedBy: MirrorError | undefined;
-  /** Destinations that could not be served to the end, with the reason. */
-  readonly withdrawn: ReadonlyMap<Destination, MirrorError>;
-  readonly interrupted: boolean;
-  /** What the last complete comparison says of deletions at the source. */
-  readonly deletions?: DeletionVerdict | undefined;
-}
 
 /** Runs a mirror. Outside errors end up in the result; what is thrown is a defect. */
 export async function runMirror(run: MirrorRun): Promise<MirrorRunEnd> {
@@ -131,7 +64,8 @@ class Run {
     this.#stoppedBy = undefined;
     this.#withdrawn.clear();
     try {
-      await this.#withdrawUnreachable();
+      await this.#respectPauses();
+      if (!this.#done()) await this.#withdrawUnreachable();
       if (!this.#done()) await this.#compareThenFollow();
     } catch (error) {
       if (!isMirrorError(error) && !this.#over()) throw error;
@@ -139,15 +73,33 @@ class Run {
     }
   }
 
-  /** A watch goes on after an outage; an error that only an administrator can mend ends it. */
+  /** The pauses lie beside the archive: while that is away, nobody waits for them, and nothing of them changes. */
+  async #pauses(): Promise<Pauses | undefined> {
+    const isArchiveAway = [...this.#withdrawn.keys()].some(({ role }) => role === 'archive');
+    return isArchiveAway ? undefined : await this.#run.paused?.();
+  }
+
+  /** Leaves alone what somebody wants to be left alone: the whole mirror, or single destinations. */
+  async #respectPauses(): Promise<void> {
+    const paused = await this.#pauses();
+    this.#stoppedBy ??= paused?.();
+    if (this.#stoppedBy !== undefined) return;
+    for (const destination of this.#served()) {
+      const reason = paused?.(destination);
+      if (reason !== undefined) this.#withdrawn.set(destination, reason);
+    }
+  }
+
+  /** A watch goes on after an outage or a pause; an error that only an administrator can mend ends it. */
   #mayMend(): boolean {
     const reasons = [this.#stoppedBy, ...this.#withdrawn.values()].filter((error) => error !== undefined);
-    return reasons.every(({ disposition, code }) => disposition === 'retry' || code === 'full');
+    return reasons.every(({ disposition, code }) => disposition === 'retry' || code === 'full' || code === 'paused');
   }
 
   /** A destination that does not answer at the start is left out; the others are served. */
   async #withdrawUnreachable(): Promise<void> {
-    const { source, destinations, signal } = this.#run;
+    const { source, signal } = this.#run;
+    const destinations = this.#served();
     await source.lookup(nobody, { signal });
     const answers = await Promise.allSettled(destinations.map(({ store }) => store.lookup(nobody, { signal })));
     for (const [index, destination] of destinations.entries()) {
@@ -187,6 +139,7 @@ class Run {
       if (performance.now() >= compareAtMs || (await this.#returned())) return true;
       await this.#untilPoll(watch.pollMs);
       await this.#untilOpen();
+      await this.#respectPauses();
       if (this.#done()) return false;
     }
   }
@@ -196,9 +149,12 @@ class Run {
     if (performance.now() < this.#mendAtMs) return false;
     this.#mendAtMs = performance.now() + (this.#run.mendMs ?? mendMs);
     const { signal } = this.#run;
+    const paused = await this.#pauses();
     let returned = false;
-    for (const [destination, { disposition }] of this.#withdrawn) {
-      if (disposition !== 'retry' || (await whyAway(destination.store, { signal })) !== undefined) continue;
+    for (const [destination, { disposition, code }] of this.#withdrawn) {
+      const mayReturn =
+        code === 'paused' ? paused !== undefined && paused(destination) === undefined : disposition === 'retry';
+      if (!mayReturn || (await whyAway(destination.store, { signal })) !== undefined) continue;
       this.#withdrawn.delete(destination);
       returned = true;
     }

@@ -18,6 +18,8 @@ export interface DeadLetterQueueOptions {
 
 /** A message that was put aside. */
 export interface DeadLetter {
+  /** Names the message for as long as it lies there. */
+  readonly messageId: string;
   readonly body: string;
   /** Why, as far as whoever put it aside wrote it down. */
   readonly code: string | undefined;
@@ -56,10 +58,24 @@ export async function* readDeadLetters(options: DeadLetterQueueOptions): AsyncGe
   }
 }
 
-function letterOf({ Body, ReceiptHandle, MessageAttributes = {}, Attributes }: Message): DeadLetter {
+/** Yields every letter once, and lets them all lie as they were. Throws `unreachable`. */
+export async function* lookThroughDeadLetters(options: DeadLetterQueueOptions): AsyncGenerator<DeadLetter> {
+  const seen: DeadLetter[] = [];
+  try {
+    for await (const letter of readDeadLetters(options)) {
+      seen.push(letter);
+      yield letter;
+    }
+  } finally {
+    for (const letter of seen) await putBack(letter, options);
+  }
+}
+
+function letterOf({ MessageId, Body, ReceiptHandle, MessageAttributes = {}, Attributes }: Message): DeadLetter {
   const { code, reason, receiveCount } = MessageAttributes;
   const sentMs = Number(Attributes?.SentTimestamp);
   return {
+    messageId: MessageId ?? '',
     body: Body ?? '',
     code: code?.StringValue,
     reason: reason?.StringValue,

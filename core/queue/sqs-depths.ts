@@ -30,6 +30,32 @@ export async function sqsDepths(options: SqsDeliveriesOptions): Promise<QueueDep
   return { ...queue, deadLetters: deadLetters.waiting + deadLetters.inFlight };
 }
 
+const redriveSchema = z.object({
+  deadLetterTargetArn: z.string().regex(/^arn:[^:]+:sqs:[^:]+:\d+:[^:]+$/),
+});
+
+/**
+ * Asks where a queue puts aside what cannot be delivered. Throws `configuration` when it has no such queue, `unreachable`
+ * when SQS does not answer.
+ */
+export async function deadLetterQueueOf(client: SQSClient, queueUrl: string): Promise<string> {
+  const command = new GetQueueAttributesCommand({ QueueUrl: queueUrl, AttributeNames: ['RedrivePolicy'] });
+  const { Attributes } = await client.send(command).catch((cause: unknown) => {
+    throw new MirrorError('unreachable', 'SQS does not tell about the queue; check its URL and your credentials.', {
+      cause,
+    });
+  });
+  const policy = redriveSchema.safeParse(JSON.parse(Attributes?.RedrivePolicy ?? 'null'));
+  if (!policy.success) {
+    throw new MirrorError(
+      'configuration',
+      'The queue has no dead-letter queue: it is not the TransferQueueUrl of a stack.',
+    );
+  }
+  const [account, name] = policy.data.deadLetterTargetArn.split(':').slice(-2);
+  return new URL(`/${account}/${name}`, queueUrl).href;
+}
+
 async function depthOf(client: SQSClient, url: string): Promise<{ waiting: number; inFlight: number }> {
   const command = new GetQueueAttributesCommand({
     QueueUrl: url,

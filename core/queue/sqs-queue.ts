@@ -18,42 +18,47 @@ export interface SqsQueueOptions {
 }
 
 /** A queue in SQS, as the one who fills it sees it. */
-export function sqsQueue({ queueUrl, client, signal }: SqsQueueOptions): InstanceQueue {
-  return {
-    async send(messages) {
-      const failures: unknown[] = [];
-      const inFlight = new Set<Promise<void>>();
-      for await (const batch of batchesOf(messages, batchLimit)) {
-        const sending = sendBatch(client, queueUrl, batch, signal)
-          .catch((error: unknown) => void failures.push(error))
-          .finally(() => inFlight.delete(sending));
-        inFlight.add(sending);
-        if (inFlight.size >= requestsInFlight) {
-          await Promise.race(inFlight);
-        }
-        if (failures.length > 0) {
-          break;
-        }
-      }
-      await Promise.all(inFlight);
-      if (failures.length > 0) {
-        throw failures[0];
-      }
-    },
-  };
+export function sqsQueue(options: SqsQueueOptions): InstanceQueue {
+  return { send: (messages) => sendTexts(options, textsOf(messages)) };
+}
+
+async function* textsOf(messages: AsyncIterable<QueueMessage> | Iterable<QueueMessage>): AsyncGenerator<string> {
+  for await (const message of messages) yield JSON.stringify(message);
+}
+
+/** Sends texts as messages. Resolves when SQS took all of them; throws `unreachable`. */
+export async function sendTexts(
+  { queueUrl, client, signal }: SqsQueueOptions,
+  texts: AsyncIterable<string> | Iterable<string>,
+): Promise<void> {
+  const failures: unknown[] = [];
+  const inFlight = new Set<Promise<void>>();
+  for await (const batch of batchesOf(texts, batchLimit)) {
+    const sending = sendBatch(client, queueUrl, batch, signal)
+      .catch((error: unknown) => void failures.push(error))
+      .finally(() => inFlight.delete(sending));
+    inFlight.add(sending);
+    if (inFlight.size >= requestsInFlight) {
+      await Promise.race(inFlight);
+    }
+    if (failures.length > 0) {
+      break;
+    }
+  }
+  await Promise.all(inFlight);
+  if (failures.length > 0) {
+    throw failures[0];
+  }
 }
 
 /** Sends at most ten messages; those that SQS did not take are sent again, then `unreachable` is thrown. */
 async function sendBatch(
   client: SQSClient,
   queueUrl: string,
-  messages: readonly QueueMessage[],
+  texts: readonly string[],
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  let pending: SendMessageBatchRequestEntry[] = messages.map((message, index) => ({
-    Id: String(index),
-    MessageBody: JSON.stringify(message),
-  }));
+  let pending: SendMessageBatchRequestEntry[] = texts.map((MessageBody, index) => ({ Id: String(index), MessageBody }));
   for (let tried = 1; ; tried += 1) {
     pending = await sendEntries(client, queueUrl, pending, signal);
     if (pending.length === 0) {

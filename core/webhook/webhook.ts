@@ -9,9 +9,12 @@ import { TokenBucket } from './token-bucket.ts';
 export interface WebhookOptions {
   /** Names of the configured mirrors. */
   readonly mirrors: readonly string[];
-  /** The current secret and, during a rotation, the one before; see {@link secretComparison}. */
-  readonly secrets: readonly string[];
-  /** Requests with a right secret per second, on average and at once, in this process. */
+  /**
+   * The current secret and, during a rotation, the one before; see {@link secretComparison}. `iam`: there is none, and
+   * whoever AWS knows is admitted.
+   */
+  readonly secrets: readonly string[] | 'iam';
+  /** Admitted requests per second, on average and at once, in this process. */
   readonly rate?: { readonly perSecond: number; readonly burst: number };
   /** Milliseconds of a clock that never goes back. */
   readonly now?: () => number;
@@ -22,6 +25,8 @@ export interface IncomingAnnouncement {
   readonly method: string;
   /** Value of the header {@link secretHeader}. */
   readonly secret: string | undefined;
+  /** Who signed the request, as AWS found out; never what the request itself says. */
+  readonly caller?: string | undefined;
   /** The body, or `too-large` if its transport read no more than {@link maxBodyBytes} of it. */
   readonly body: Uint8Array | 'too-large';
 }
@@ -51,17 +56,23 @@ const defaultRate = { perSecond: 20, burst: 100 };
 
 /** Makes the webhook of one process. Throws `configuration` when the secrets cannot be used. */
 export function createWebhook(options: WebhookOptions): (incoming: IncomingAnnouncement) => WebhookDecision {
-  const isSecret = secretComparison(options.secrets);
+  const isAdmitted = admissionOf(options);
   const mirrors = new Set(options.mirrors);
   const bucket = new TokenBucket({ now: () => performance.now(), ...defaultRate, ...limitsOf(options) });
-  return ({ method, secret, body }) => {
-    if (method !== 'POST') return refusal(404, 'unknown', 'method');
-    // Who has no secret takes no token either, and so cannot keep the hooks out.
-    if (!isSecret(secret)) return refusal(401, 'unauthorized', 'secret');
+  return (incoming) => {
+    if (incoming.method !== 'POST') return refusal(404, 'unknown', 'method');
+    // Who is not admitted takes no token either, and so cannot keep the hooks out.
+    if (!isAdmitted(incoming)) return refusal(401, 'unauthorized', options.secrets === 'iam' ? 'caller' : 'secret');
     const waitMs = bucket.take();
     if (waitMs > 0) return { ...refusal(429, 'too-many'), retryAfterSeconds: Math.ceil(waitMs / 1000) };
-    return decideBody(body, mirrors);
+    return decideBody(incoming.body, mirrors);
   };
+}
+
+function admissionOf({ secrets }: WebhookOptions): (incoming: IncomingAnnouncement) => boolean {
+  if (secrets === 'iam') return ({ caller }) => caller !== undefined;
+  const isSecret = secretComparison(secrets);
+  return ({ secret }) => isSecret(secret);
 }
 
 function limitsOf({ rate, now }: WebhookOptions): Partial<{ perSecond: number; burst: number; now: () => number }> {

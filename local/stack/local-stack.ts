@@ -3,7 +3,7 @@
  * source mappings of the template, which invoke the bundled functions in processes of their own with the environment
  * of the template. What runs here is what would be deployed.
  *
- * Function URLs are served on loopback. Functions may do with buckets and secrets what their roles allow.
+ * Function URLs are served on loopback; nobody here signs for IAM, so that a URL with it admits nobody. Functions may do with buckets and secrets what their roles allow.
  *
  * Differences from AWS: permissions for queues and keys are not enforced, functions run on this machine's processor and
  * memory, a schedule waits for its invocation to end, and a batch has at most ten messages.
@@ -114,12 +114,13 @@ export class LocalStack {
   }
 
   /** Invokes a function by the name it calls itself, such as `scheduler`, and resolves with its result. */
-  invoke(functionName: string, event: unknown): Promise<unknown> {
-    const found = [...this.#functions.values()].find(({ name }) => name === functionName);
-    if (found === undefined) {
-      throw new Error(`the template has no function ${functionName}`);
-    }
-    return found.invoke(event);
+  async invoke(functionName: string, event: unknown): Promise<unknown> {
+    return this.#functionNamed(functionName).invoke(event);
+  }
+
+  /** Ends a function for good: every further invocation fails, and its URL answers 502. */
+  stopFunction(functionName: string): Promise<void> {
+    return this.#functionNamed(functionName).stop();
   }
 
   /** Opens the function URLs; called once, when the stack starts. */
@@ -181,6 +182,14 @@ export class LocalStack {
   /** Stops everything; invocations that are under way are torn off, as by a power cut. */
   async stop(): Promise<void> {
     await this.#parts.disposeAsync();
+  }
+
+  #functionNamed(functionName: string): LocalFunction {
+    const found = [...this.#functions.values()].find(({ name }) => name === functionName);
+    if (found === undefined) {
+      throw new Error(`the template has no function ${functionName}`);
+    }
+    return found;
   }
 
   #function(logicalId: string): LocalFunction {

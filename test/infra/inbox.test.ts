@@ -54,6 +54,15 @@ test('the function may delete versions below new/ of the inbox and nothing else'
   expect(resource).toMatch(/InboxBucket.*\/new\/\*/);
 });
 
+test('it is looked through every hour for what S3 did not tell of', () => {
+  const [schedule] = stack.resources('AWS::Scheduler::Schedule', 'SchedulesRelist');
+  expect(schedule).toMatchObject({
+    ScheduleExpression: 'rate(1 hour)',
+    Target: { Input: '{"relist":{"olderThanMinutes":15}}', RetryPolicy: { MaximumRetryAttempts: 0 } },
+  });
+  expect(stack.actionsOf('InboxTaker')).toContain('s3:ListBucketVersions');
+});
+
 test('no other function is told of the inbox or may touch it', () => {
   for (const role of ['Scheduler', 'Transfer', 'Verifier', 'Status', 'Schedules'] as const) {
     expect(JSON.stringify(stack.statementsOf(role))).not.toMatch(/Inbox(?:Bucket|Queue|DeadLetters)/);

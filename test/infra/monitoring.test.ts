@@ -127,6 +127,14 @@ test('a topic of your own is told instead', () => {
   own.template.allResourcesProperties('AWS::CloudWatch::Alarm', { AlarmActions: [topic] });
 });
 
+test('the dashboard shows what is restored, and what became of the inbox where there is one', () => {
+  const textOf = (one: SynthesizedStack) => JSON.stringify(one.resources('AWS::CloudWatch::Dashboard'));
+  for (const metric of ['Restored', 'RestoredBytes', 'InboxTaken', 'InboxRefused', 'InboxFoundAgain']) {
+    expect(textOf(stack)).toContain(`\\"${metric}\\"`);
+  }
+  expect(textOf(new SynthesizedStack())).not.toContain('Inbox');
+});
+
 test('the dashboard shows every mirror with its destinations, and the state of every alarm', () => {
   const [dashboard] = stack.resources('AWS::CloudWatch::Dashboard');
   const text = JSON.stringify(dashboard);

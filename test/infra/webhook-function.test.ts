@@ -1,5 +1,5 @@
 import { Match } from 'aws-cdk-lib/assertions';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { fullConfiguration, plainConfiguration, SynthesizedStack } from './synthesize.ts';
 
 const stack = new SynthesizedStack(fullConfiguration);
@@ -45,6 +45,31 @@ test('the webhook sees no archive and no credentials of a server: it knows its s
     ':secret:orthanc-mirror/webhook-',
     ':secret:orthanc-mirror/webhook-before-',
   ]);
+});
+
+describe('a webhook whose callers AWS knows', () => {
+  const withIam = new SynthesizedStack({ ...plainConfiguration, cloud: { webhook: { authentication: 'iam' } } });
+
+  test('lets nobody through who does not sign for IAM, and grants nobody outside the account anything', () => {
+    expect(withIam.resources('AWS::Lambda::Url')).toMatchObject([{ AuthType: 'AWS_IAM' }]);
+    withIam.template.resourceCountIs('AWS::Lambda::Permission', 0);
+  });
+
+  test('reads no secret, and fills the queue only', () => {
+    const actions = new Set(withIam.actionsOf('Webhook').filter((action) => !/^(?:ec2|logs):/.test(action)));
+    expect([...actions]).toEqual(['sqs:SendMessage']);
+  });
+
+  test('needs and takes no secret, while another needs one', () => {
+    const secret = { secretsManager: 'webhook' };
+    const refusal = (webhook: unknown) => () => new SynthesizedStack({ ...plainConfiguration, cloud: { webhook } });
+    expect(refusal({ authentication: 'iam', secret })).toThrow('cloud.webhook.secret: is of no use');
+    expect(refusal({})).toThrow('cloud.webhook.secret: is missing');
+  });
+});
+
+test('a webhook that knows its callers by a secret is open to the hooks, which cannot sign', () => {
+  expect(stack.resources('AWS::Lambda::Url')).toMatchObject([{ AuthType: 'NONE' }]);
 });
 
 test('the secrets of the webhook must lie in Secrets Manager', () => {

@@ -26,8 +26,8 @@ afterAll(() => s3.close());
 
 test('an older version that is put right does not become the newest, and a moment before that finds it', async () => {
   const archive = await openArchive(new S3Objects(place.options), { createFor: { name: 'test' } });
-  const older = await makeArchiveSample(2048);
-  const newer = await makeOtherArchiveVersion(older);
+  const older = makeArchiveSample(2048);
+  const newer = makeOtherArchiveVersion(older);
   for (const version of [older, newer]) {
     await archive.store(identityOf(version), version.bytes);
     await good.store(identityOf(version), version.bytes);

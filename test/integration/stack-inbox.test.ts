@@ -9,7 +9,9 @@ import { S3Objects } from '../../core/stores/archive/s3-objects.ts';
 import { type GeneratedInstance, generateInstance } from '../../local/dicom/generate.ts';
 import { placeOfNth } from '../../local/dicom/identifiers.ts';
 import { type OrthancServer, startOrthanc } from '../../local/orthanc-server.ts';
+import { LocalBuckets } from '../../local/stack/local-buckets.ts';
 import { type LocalStack, startLocalStack } from '../../local/stack/local-stack.ts';
+import { readStackTemplate } from '../../local/stack/template.ts';
 import { zip } from '../support/import/archives.ts';
 import { type FaultyProxy, startProxy } from './stack-proxy.ts';
 import { synthesizeStack } from './stack-synth.ts';
@@ -27,6 +29,8 @@ const zipped = [instance('zip-one'), instance('zip-two')];
 const large = instance('large', 24 * 1024 * 1024);
 const known = instance('known');
 const late = instance('late');
+/** Lies in new/ before anybody is told of what arrives there. */
+const lost = instance('lost');
 /** The proxy before the target drops the connection whenever this one is sent. */
 const deadly = instance('deadly', 8000);
 
@@ -51,7 +55,9 @@ beforeAll(async () => {
   });
   cleanUp.defer(() => proxy.stop());
   const templateFolder = await synthesizeStack(configuration(), folder);
-  stack = await startLocalStack({ templateFolder, stateFolder: join(folder, 'state'), scheduleMinuteMs: 'off' });
+  const stateFolder = join(folder, 'state');
+  await putUntold(templateFolder, stateFolder);
+  stack = await startLocalStack({ templateFolder, stateFolder, scheduleMinuteMs: 'off' });
   cleanUp.defer(() => stack.stop());
   bucket = stack.bucketNames.find((name) => name.startsWith('inbox')) ?? '';
   client = new S3Client({ endpoint: stack.s3Endpoint, forcePathStyle: true, region: 'us-east-1', credentials });
@@ -75,6 +81,19 @@ function configuration(): unknown {
       transfer: { timeoutSeconds: 60, maxReceiveCount, firstRetrySeconds: 1, lastRetrySeconds: 1, pauseSeconds: 1 },
     },
   };
+}
+
+/** Puts an object into the bucket while nobody listens, as if S3 had lost its notification. */
+async function putUntold(templateFolder: string, stateFolder: string): Promise<void> {
+  const { buckets } = await readStackTemplate(templateFolder);
+  const alone = await LocalBuckets.start(buckets, join(stateFolder, 's3'));
+  const name = buckets.map(({ logicalId }) => LocalBuckets.nameOf(logicalId)).find((one) => one.startsWith('inbox'));
+  const answer = await fetch(`${alone.endpoint}/${name}/new/main/CANARY%20lost%2B1.dcm`, {
+    method: 'PUT',
+    body: lost.bytes,
+  });
+  await alone.stop();
+  expect(answer.status).toBe(200);
 }
 
 async function put(name: string, body: Uint8Array): Promise<void> {
@@ -115,7 +134,19 @@ async function archivedUnder(folder: string): Promise<string[]> {
   }
 }
 
-const arrived = [plain, nameless, ...zipped, large, known];
+const arrived = [lost, plain, nameless, ...zipped, large, known];
+
+test('what S3 did not tell of is found when it has lain there for long, and no message waits', async () => {
+  const look = (olderThanMinutes: number) => stack.invoke('inbox', { relist: { olderThanMinutes } });
+  const looks = () => stack.logs.filter(({ text }) => text.includes('"inbox looked through"')).map(({ text }) => text);
+  await look(15);
+  expect(await keys()).toEqual(['new/main/CANARY lost+1.dcm']);
+  await look(0);
+  await settled();
+  expect(await keys()).toEqual(['done/main/CANARY lost+1.dcm']);
+  await look(0);
+  expect(looks().map((text) => /"announced":(\d+)/.exec(text)?.[1])).toEqual(['0', '1', '0']);
+});
 
 test('what is DICOM goes to target and archive, and every object is moved where it belongs', async () => {
   await fetch(new URL('/instances', source.url), { method: 'POST', body: known.bytes });
@@ -131,6 +162,7 @@ test('what is DICOM goes to target and archive, and every object is moved where 
   await put('stranger/plain.dcm', plain.bytes);
   await settled();
   expect(await keys()).toEqual([
+    'done/main/CANARY lost+1.dcm',
     'done/main/CANARY^PATIENT/plain again.dcm',
     'done/main/CANARY^PATIENT/study 1+2/plain.dcm',
     'done/main/known.dcm',
@@ -204,5 +236,5 @@ test('the archive remembers what came by the inbox, but not what the source hold
 test('no log line holds the key of an object, a patient or a word of a file', () => {
   const log = stack.logs.map(({ text }) => text).join('\n');
   expect(log).toContain('object handled');
-  expect(log).not.toMatch(/CANARY|GENERATED|plain|letter\.txt|two\.zip/);
+  expect(log).not.toMatch(/CANARY|GENERATED|lost\+1|plain|letter\.txt|two\.zip/);
 });

@@ -4,19 +4,26 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { z } from 'zod';
-import { generateInstances } from '../../local/dicom/generate.ts';
+import { generateInstance, generateInstances } from '../../local/dicom/generate.ts';
+import { placeOfNth } from '../../local/dicom/identifiers.ts';
 import { type OrthancServer, startOrthanc } from '../../local/orthanc-server.ts';
 import { type LocalStack, startLocalStack } from '../../local/stack/local-stack.ts';
 import { runCommand } from '../e2e/support/command-line.ts';
+import { type FaultyProxy, startProxy } from './stack-proxy.ts';
 import { synthesizeStack } from './stack-synth.ts';
 
 const eventually = { timeout: 90_000, interval: 100 };
 const credentials = { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test', AWS_REGION: 'us-east-1' };
-const instances = [...generateInstances('restored', 30, 4096)];
+/** In a study with others; the proxy before the target knows it by its size. */
+const unlucky = generateInstance(placeOfNth('restored', 29), 8000);
+const instances = [...generateInstances('restored', 29, 4096), unlucky];
 
 const cleanUp = new AsyncDisposableStack();
 let source: OrthancServer;
 let target: OrthancServer;
+let proxy: FaultyProxy;
+/** What the proxy does with the unlucky instance. */
+let fault: 'drop' | number | undefined;
 let stack: LocalStack;
 
 beforeAll(async () => {
@@ -25,6 +32,10 @@ beforeAll(async () => {
   [source, target] = await Promise.all([startOrthanc(), startOrthanc()]);
   cleanUp.defer(() => target.stop());
   cleanUp.defer(() => source.stop());
+  proxy = await startProxy(target.url, ({ headers }) =>
+    headers['content-length'] === String(unlucky.sizeBytes) ? fault : undefined,
+  );
+  cleanUp.defer(() => proxy.stop());
   const templateFolder = await synthesizeStack(configuration(), folder);
   const stateFolder = join(folder, 'state');
   const first = await startLocalStack({ templateFolder, stateFolder, scheduleMinuteMs: 'off' });
@@ -42,10 +53,10 @@ afterAll(() => cleanUp.disposeAsync());
 
 function configuration(): unknown {
   return {
-    mirrors: { main: { source: { url: source.url }, targets: { standby: { url: target.url } }, archive: {} } },
+    mirrors: { main: { source: { url: source.url }, targets: { standby: { url: proxy.url } }, archive: {} } },
     cloud: {
       allowPrivateNetworks: true,
-      transfer: { timeoutSeconds: 60, firstRetrySeconds: 1, lastRetrySeconds: 1, pauseSeconds: 1 },
+      transfer: { timeoutSeconds: 60, maxReceiveCount: 3, firstRetrySeconds: 1, lastRetrySeconds: 1, pauseSeconds: 1 },
     },
   };
 }
@@ -67,6 +78,22 @@ async function describePatient(): Promise<void> {
 const isProtected = async (patient: string | undefined): Promise<string> =>
   (await fetch(new URL(`/patients/${patient}/protected`, target.url))).text();
 
+function restoreToStandby() {
+  const place = ['--archive', `s3://${stack.bucketNames[0]}/main`, '--endpoint', stack.s3Endpoint];
+  const queue = ['--queue', stack.queueUrl('transfer')];
+  return runCommand(['restore', ...place, '--to', 'standby', ...queue, '--json'], credentials);
+}
+
+/** Restores while the target lacks the unlucky instance. @returns exit code and what was told of that instance */
+async function restoreUnlucky(): Promise<{ exitCode: number | null; told: unknown[] }> {
+  await fetch(new URL(`/instances/${unlucky.id}`, target.url), { method: 'DELETE' });
+  const { exitCode, stdout } = await restoreToStandby();
+  const lines = stdout.trim().split('\n').map(parseLine);
+  return { exitCode, told: lines.filter(({ id }) => id === unlucky.id) };
+}
+
+const parseLine = (line: string) => z.looseObject({ id: z.string().optional() }).parse(JSON.parse(line));
+
 test('everything comes back from the archive, documents included, and the mirror leaves the target alone meanwhile', async () => {
   const patients = await listed(source, 'patients');
   expect(await listed(target, 'instances')).toEqual(instances.map(({ id }): string => id).toSorted());
@@ -76,23 +103,46 @@ test('everything comes back from the archive, documents included, and the mirror
     await fetch(new URL(`/patients/${patient}`, target.url), { method: 'DELETE' });
   }
   expect(await listed(target, 'instances')).toEqual([]);
-  const [bucket] = stack.bucketNames;
-  const place = ['--archive', `s3://${bucket}/main`, '--endpoint', stack.s3Endpoint];
-  const queue = ['--queue', stack.queueUrl('transfer')];
-  const result = await runCommand(['restore', ...place, '--to', 'standby', ...queue, '--json'], credentials);
+  const result = await restoreToStandby();
   expect(result).toMatchObject({ exitCode: 0 });
   expect(JSON.parse(result.stdout)).toEqual({
+    type: 'summary',
     mirror: 'main',
     target: 'standby',
     instances: 30,
     studies: expect.any(Number),
+    rejected: 0,
+    failed: 0,
+    exitCode: 0,
   });
   expect(result.stderr).toContain('main target standby is left alone by its mirror meanwhile');
   expect(await listed(target, 'instances')).toEqual(instances.map(({ id }): string => id).toSorted());
   expect(await isProtected(patients[0])).toBe('1');
   expect(stack.deadLetters()).toEqual([]);
-  const pause = await fetch(new URL(`/${bucket}/main/state/pause.json`, stack.s3Endpoint));
+  const pause = await fetch(new URL(`/${stack.bucketNames[0]}/main/state/pause.json`, stack.s3Endpoint));
   expect(await pause.json()).toMatchObject({ holds: { 'main target standby': { code: 'paused', passed: true } } });
+});
+
+test('what could not be restored is told, with the exit code of what may be tried again', async () => {
+  fault = 'drop';
+  const { exitCode, told } = await restoreUnlucky();
+  expect(told).toMatchObject([{ type: 'problem', level: 'instance', outcome: 'failed', code: 'unreachable' }]);
+  expect(exitCode).toBe(5);
+});
+
+test('what the target refuses for good is told too, with another exit code', async () => {
+  fault = 400;
+  const { exitCode, told } = await restoreUnlucky();
+  expect(told).toMatchObject([{ outcome: 'rejected', code: 'refused' }]);
+  expect(exitCode).toBe(3);
+});
+
+test('when it goes well again, dead letters of former restores are none of its problems', async () => {
+  fault = undefined;
+  const depths = Object.values(stack.queueDepths()).map(({ waiting, inFlight }) => waiting + inFlight);
+  expect(Math.max(...depths)).toBeGreaterThanOrEqual(2);
+  expect(await restoreUnlucky()).toEqual({ exitCode: 0, told: [] });
+  expect(await listed(target, 'instances')).toContain(unlucky.id);
 });
 
 test('a restore to a target that the stack does not have is put aside with the reason', async () => {
@@ -106,5 +156,5 @@ test('a restore to a target that the stack does not have is put aside with the r
   };
   stack.sendTo('transfer', JSON.stringify(message));
   await vi.waitUntil(() => stack.idle(), eventually);
-  expect(stack.deadLetters()).toMatchObject([{ attributes: { code: 'malformed-message' } }]);
+  expect(stack.deadLetters().at(-1)).toMatchObject({ attributes: { code: 'malformed-message' } });
 });

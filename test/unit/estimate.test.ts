@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { type EstimateInput, estimate, totalOf } from '../../core/estimate/estimate.ts';
 import { pricesOf, storageClasses, storagePrices } from '../../core/estimate/prices.ts';
@@ -23,9 +24,16 @@ test('a million instances of one MiB in Standard cost 0.023 dollars per GiB and 
   expect(dollarsOf({}, /^storage/)).toBeCloseTo((1_000_000 / 1024) * 0.023, 2);
 });
 
-test('objects below 128 KiB are charged as 128 KiB where the class does so', () => {
-  const small = { storageClass: 'infrequent-access', averageBytes: 10 * 1024 } as const;
-  expect(dollarsOf(small, /^storage/)).toBe(dollarsOf({ ...small, averageBytes: 128 * 1024 }, /^storage/));
+test.each(storageClasses)('instances below 128 KiB stay in Standard, whatever was asked for (%s)', (storageClass) => {
+  const small = { averageBytes: 127 * 1024, perDay: 100 };
+  expect(estimate({ ...hospital, ...small, storageClass })).toEqual(estimate({ ...hospital, ...small }));
+});
+
+test('Deep Archive adds 32 KiB of its own and 8 KiB of Standard to every instance, and nothing is read back', () => {
+  const deep = { storageClass: 'deep-archive', averageBytes: 128 * 1024 } as const;
+  const gibPerKib = 1_000_000 / 1024 ** 2;
+  expect(dollarsOf(deep, /^storage/)).toBeCloseTo(160 * gibPerKib * 0.00099 + 8 * gibPerKib * 0.023, 6);
+  expect(dollarsOf(deep, /^verification/)).toBe(0);
 });
 
 test('colder storage costs less to keep and more to read', () => {
@@ -43,6 +51,15 @@ test('transfer to targets is charged where they are outside, each of them', () =
   expect(dollarsOf({ targetsOutside: true, targets: 3 }, /outside/)).toBeCloseTo(3 * once);
 });
 
-test('the table of prices tells its date', () => {
+test('the table of prices tells its date, and a source for every price', () => {
   expect(Date.parse(pricesOf)).not.toBeNaN();
+  const text = readFileSync('core/estimate/prices.ts', 'utf8');
+  const sources = [...text.matchAll(/^ \* - \[(\w+)\]/gm)].map(([, name]) => name ?? '');
+  const priced = text.split('\n').filter((line) => /^ +per\w+: (?!0,)[\d.]+,/.test(line));
+  expect(priced.length).toBeGreaterThan(20);
+  for (const line of priced) {
+    const named = [...line.matchAll(/\[(\w+)\]/g)].map(([, name]) => name ?? '');
+    expect(named.length, line).toBeGreaterThan(0);
+    expect(sources, line).toEqual(expect.arrayContaining(named));
+  }
 });

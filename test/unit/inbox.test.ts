@@ -1,7 +1,7 @@
 /** Keys and notifications of the inbox. */
 import { expect, test } from 'vitest';
 import { doneKey, parseArrivingKey, reasonKey, refusedKey } from '../../core/inbox/inbox-keys.ts';
-import { parseNotification } from '../../core/inbox/notification.ts';
+import { notificationOf, parseNotification } from '../../core/inbox/notification.ts';
 
 test.each([
   ['new/main/a.dcm', { mirror: 'main', name: 'a.dcm' }],
@@ -40,6 +40,15 @@ test('keys in notifications are encoded as in forms', () => {
     { key: 'new/main/a b+cä', versionId: 'v1' },
   ]);
 });
+
+test.each(['new/main/a b+c%ä/"<.dcm', 'new/main/line\nbreak'])(
+  'what is found again is told as S3 tells it: %j',
+  (key) => {
+    expect(parseNotification(notificationOf('inbox', { key, versionId: 'v1' }), 'inbox')).toEqual([
+      { key, versionId: 'v1' },
+    ]);
+  },
+);
 
 test('the message that S3 sends when notifications are set up is none', () => {
   expect(parseNotification(JSON.stringify({ Service: 'Amazon S3', Event: 's3:TestEvent' }), 'inbox')).toEqual([]);

@@ -1,8 +1,9 @@
 import { describe, expect, test, vi } from 'vitest';
 import type { Destination } from '../../core/copy/outcome.ts';
 import { MirrorError } from '../../core/errors.ts';
+import type { MirrorRun } from '../../core/mirror/mirror-run.ts';
 import { readAhead } from '../../core/mirror/read-ahead.ts';
-import { type MirrorRun, runMirror } from '../../core/mirror/run-mirror.ts';
+import { runMirror } from '../../core/mirror/run-mirror.ts';
 import { MemoryStore, sampleBytes, sampleId } from '../support/memory-store.ts';
 import { change, SimulatedFeed } from '../support/simulated-feed.ts';
 
@@ -117,6 +118,78 @@ describe('a mirror run', () => {
     expect((await running).interrupted).toBe(true);
     expect(target.instances.size).toBe(4);
   });
+});
+
+describe('a mirror that somebody paused', () => {
+  const paused = new MirrorError('paused', 'paused by somebody');
+  const watch = { watch: { pollMs: 5, reconcileMs: 3_600_000 }, mendMs: 5 };
+
+  test('copies nothing, and says why', async () => {
+    const { source, target, archive, run } = setUp(3);
+    const end = await run({ paused: async () => () => paused });
+    expect([end.stoppedBy, target.instances.size, archive.instances.size]).toEqual([paused, 0, 0]);
+    expect(source.calls.open).toBe(0);
+  });
+
+  test('leaves one destination alone and serves the others', async () => {
+    const { target, archive, run } = setUp(3);
+    const end = await run({ paused: async () => (one) => (one?.store === target ? paused : undefined) });
+    expect([target.calls.store, archive.instances.size]).toEqual([0, 3]);
+    expect([...end.withdrawn.values()]).toEqual([paused]);
+  });
+
+  test('does not wait for what the archive would tell of pauses while that is away', async () => {
+    const { target, archive, feed, source, run } = setUp(3);
+    const stop = new AbortController();
+    let asked = 0;
+    archive.before = () => {
+      throw new MirrorError('unreachable', 'the archive is away');
+    };
+    const paused = async () => {
+      asked += 1;
+      return () => undefined;
+    };
+    const watching = run({ ...watch, mendMs: 3_600_000, patienceMs: 0, draining: stop.signal, paused });
+    await vi.waitUntil(() => target.instances.size === 3);
+    source.instances.set(sampleId(3), sampleBytes(3));
+    feed.add(change(1, 3));
+    await vi.waitUntil(() => target.instances.size === 4);
+    stop.abort();
+    await watching;
+    expect(asked).toBe(1);
+  });
+
+  test.each(['the whole mirror', 'one target'])(
+    'while it watches stops for %s, and goes on when that is over',
+    async (what) => {
+      const { source, target, archive, feed, run } = setUp(3);
+      const stop = new AbortController();
+      let [isPaused, looks] = [false, 0];
+      const watching = run({
+        ...watch,
+        draining: stop.signal,
+        paused: async () => {
+          looks += 1;
+          const holds = isPaused;
+          return (one) => (holds && (what === 'one target') === (one?.store === target) ? paused : undefined);
+        },
+      });
+      await vi.waitUntil(() => target.instances.size === 3 && archive.instances.size === 3);
+      isPaused = true;
+      const seenPaused = looks + 2;
+      await vi.waitUntil(() => looks >= seenPaused);
+      source.instances.set(sampleId(3), sampleBytes(3));
+      feed.add(change(1, 3));
+      const looked = looks + 5;
+      await vi.waitUntil(() => looks >= looked);
+      expect(target.instances.size).toBe(3);
+      isPaused = false;
+      await vi.waitUntil(() => target.instances.size === 4 && archive.instances.size === 4);
+      stop.abort();
+      const { stoppedBy, withdrawn } = await watching;
+      expect([stoppedBy, withdrawn.size]).toEqual([undefined, 0]);
+    },
+  );
 });
 
 describe('reading ahead', () => {

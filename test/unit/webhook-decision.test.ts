@@ -50,6 +50,19 @@ describe('the webhook', () => {
     });
   });
 
+  it('takes whom AWS knows where AWS decides, and nobody else, whatever they send', () => {
+    const caller = 'arn:aws:sts::123456789012:assumed-role/relay/session';
+    expect(decide({ secret: undefined, caller }, { secrets: 'iam' }).status).toBe(200);
+    expect(decide({ secret }, { secrets: 'iam' })).toEqual({
+      status: 401,
+      answer: { v: 1, error: 'unauthorized', field: 'caller' },
+    });
+  });
+
+  it('takes no caller for a secret', () => {
+    expect(decide({ secret: undefined, caller: 'arn:aws:iam::123456789012:role/relay' }).status).toBe(401);
+  });
+
   it('refuses a wrong secret before it looks at the body', () => {
     expect(decide({ secret: 'wrong', body: 'too-large' }).status).toBe(401);
   });

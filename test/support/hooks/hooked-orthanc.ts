@@ -8,13 +8,15 @@ import { orthancWithPython, type VersionWithPython } from './orthanc-with-python
 
 const hookFiles = { lua: 'orthanc-mirror.lua', python: 'orthanc_mirror.py' } as const;
 
-/** Of the tests' mirror `main`; long enough for the webhook. */
+/** Of the tests' hooks; long enough for the webhook. */
 export const testSecret = 'SECRET-of-the-hook-0123456789abcdef';
 
 export interface HookedOrthancOptions {
   readonly version: VersionWithPython;
   readonly hook: keyof typeof hookFiles;
   readonly webhookUrl: string;
+  /** The mirror whose source it is. Default: `main`. */
+  readonly mirror?: string;
   /** A script of somebody else: loaded before ours (Lua), or as the main script that imports ours (Python). */
   readonly otherScript?: string;
   readonly config?: Readonly<Record<string, unknown>>;
@@ -67,9 +69,12 @@ async function scriptsIn(folder: string, options: HookedOrthancOptions): Promise
 }
 
 /** @returns the text of the hook with its three settings filled in. */
-async function configuredHook(folder: string, { hook, webhookUrl }: HookedOrthancOptions): Promise<string> {
+async function configuredHook(
+  folder: string,
+  { hook, webhookUrl, mirror = 'main' }: HookedOrthancOptions,
+): Promise<string> {
   const path = fileURLToPath(new URL(`../../../hooks/${hookFiles[hook]}`, import.meta.url));
-  const settings = { WEBHOOK_URL: webhookUrl, MIRROR: 'main', SECRET: `file:${join(folder, 'secret')}` };
+  const settings = { WEBHOOK_URL: webhookUrl, MIRROR: mirror, SECRET: `file:${join(folder, 'secret')}` };
   let text = await readFile(path, 'utf8');
   for (const [name, value] of Object.entries(settings)) {
     const setting = new RegExp(`^((?:local )?${name} = )'[^']*'`, 'm');

@@ -1,0 +1,85 @@
+/** What a mirror run is told, and what it tells. */
+import type { PlanOptions } from '../compare/plan.ts';
+import type { SourceReader } from '../config/reader.ts';
+import type { CopyRequest } from '../copy/decide.ts';
+import type { CopyResult, Destination } from '../copy/outcome.ts';
+import type { GoneKeeper } from '../deletions/gone-keeper.ts';
+import type { DeletionVerdict } from '../deletions/missing.ts';
+import type { MirrorError } from '../errors.ts';
+import type { ChangeFeed } from '../follow/change-feed.ts';
+import type { InstanceId } from '../identifiers.ts';
+import type { Store } from '../stores/store.ts';
+import type { DocumentSync } from './document-sync.ts';
+import type { Summary } from './summary.ts';
+import type { WakeUp } from './wake-up.ts';
+
+/** @returns why a destination, or without one the whole mirror, is left alone; `undefined` if it is not */
+export type Pauses = (destination?: Destination) => MirrorError | undefined;
+
+export interface MirrorRun {
+  readonly source: Store;
+  /** The source's change feed; without one only the comparison is done. */
+  readonly feed?: ChangeFeed | undefined;
+  /** Whether an announced instance is to be mirrored; absent: all are. What the source lists is selected already. */
+  readonly selects?: SourceReader['selects'];
+  /** End of a blackout that holds now, in which a watch leaves the servers alone; `undefined` while there is none. */
+  readonly closedUntil?: () => Date | undefined;
+  /**
+   * Asks which destinations, or without one whether the whole mirror, are left alone because somebody wants it, and why;
+   * absent: none ever is. Looked at before a comparison and before each look at the feed.
+   */
+  readonly paused?: (() => Promise<Pauses>) | undefined;
+  /** At least one. Their stores have different names. */
+  readonly destinations: readonly Destination[];
+  /** Most copies at once. */
+  readonly concurrency: number;
+  /** Keeps what a comparison does not find at the source; absent where nothing is to be done about it. */
+  readonly gone?: GoneKeeper | undefined;
+  /** See {@link PlanOptions.removed}. */
+  readonly removed?: PlanOptions['removed'];
+  /** See {@link PlanOptions.imported}. */
+  readonly imported?: PlanOptions['imported'];
+  /** Records that the source has an instance again that was removed before. */
+  readonly onReturned?: ((id: InstanceId) => Promise<void>) | undefined;
+  /** Keeps study documents equal; absent where only instances are mirrored. */
+  readonly documents?: DocumentSync | undefined;
+  /** Settles conflicts by the configured policy; absent: they are reported. */
+  readonly settleConflicts?: ((result: CopyResult) => Promise<CopyResult>) | undefined;
+  /** Compare only, and report what would be copied. */
+  readonly dryRun?: boolean;
+  /** After the first comparison follow the feed until `draining` or `signal`. */
+  readonly watch?: { readonly pollMs: number; readonly reconcileMs: number } | undefined;
+  /** Rung when something new was announced, so that a watch need not wait for its next poll. */
+  readonly wakeUp?: WakeUp | undefined;
+  /** No new copy starts after this; what runs is finished. */
+  readonly draining?: AbortSignal | undefined;
+  /** Everything is torn off. */
+  readonly signal?: AbortSignal | undefined;
+  readonly patienceMs?: number;
+  /** Pause of a watch before it asks again for a server that is away or paused; default half a minute. */
+  readonly mendMs?: number;
+  readonly observer?: MirrorObserver;
+}
+
+/** What a caller may want to show while the run goes on. */
+export interface MirrorObserver {
+  /** An instance has its final outcome; equal ones that the listings settled included. */
+  onResult?(result: CopyResult): void;
+  /** An instance is to be copied or asked for. `sizeBytes` where the source listed it. */
+  onPlanned?(request: CopyRequest): void;
+  /** The comparison came to `id`; ids are spread evenly, so its first digits tell the fraction. */
+  onCompared?(id: InstanceId): void;
+  /** The comparison is complete: nothing more will be planned. */
+  onPlanComplete?(): void;
+}
+
+export interface MirrorRunEnd {
+  readonly summary: Summary;
+  /** Why the run ended before its work did: the source failed for good, or somebody interrupted. */
+  readonly stoppedBy: MirrorError | undefined;
+  /** Destinations that could not be served to the end, with the reason. */
+  readonly withdrawn: ReadonlyMap<Destination, MirrorError>;
+  readonly interrupted: boolean;
+  /** What the last complete comparison says of deletions at the source. */
+  readonly deletions?: DeletionVerdict | undefined;
+}

@@ -1,0 +1,40 @@
+/** Lists the versions of objects in a versioned bucket of S3. */
+import { ListObjectVersionsCommand, type ListObjectVersionsCommandOutput } from '@aws-sdk/client-s3';
+import type { CallOptions } from '../store.ts';
+import { S3Requests } from './s3-requests.ts';
+import type { ObjectVersion, S3VersionsOptions } from './s3-versions.ts';
+
+export interface ListedVersion extends ObjectVersion {
+  readonly writtenAt: Date;
+}
+
+/** Yields every version below a prefix, older ones and none of deletions included. Throws a MirrorError without a key. */
+export async function* listVersions(
+  { bucket, name, ...connection }: S3VersionsOptions,
+  prefix: string,
+  { signal }: CallOptions = {},
+): AsyncGenerator<ListedVersion> {
+  const requests = new S3Requests(name, connection);
+  try {
+    for (let after: { KeyMarker?: string; VersionIdMarker?: string } | undefined = {}; after !== undefined; ) {
+      // Keys may hold what XML cannot.
+      const command = new ListObjectVersionsCommand({ Bucket: bucket, Prefix: prefix, EncodingType: 'url', ...after });
+      const page: ListObjectVersionsCommandOutput = await requests.send(signal, (call) =>
+        requests.client.send(command, call),
+      );
+      for (const { Key, VersionId, LastModified } of page.Versions ?? []) {
+        if (Key === undefined || VersionId === undefined || LastModified === undefined) continue;
+        yield { key: decodeKey(Key), versionId: VersionId, writtenAt: LastModified };
+      }
+      const { IsTruncated: hasMore, NextKeyMarker: key, NextVersionIdMarker: version } = page;
+      const next = key === undefined ? undefined : { KeyMarker: decodeKey(key) };
+      after = hasMore === true && next ? { ...next, ...(version && { VersionIdMarker: version }) } : undefined;
+    }
+  } finally {
+    requests.client.destroy();
+  }
+}
+
+function decodeKey(encoded: string): string {
+  return decodeURIComponent(encoded.replaceAll('+', ' '));
+}

@@ -1,0 +1,43 @@
+import { expect, it } from 'vitest';
+import { validateConfiguration } from '../../core/config/load.ts';
+import { secretResolver } from '../../core/secrets/resolve-secret.ts';
+import { incomingOf } from '../../lambdas/webhook-event.ts';
+import { webhookGate } from '../../lambdas/webhook-gate.ts';
+
+const userArn = 'arn:aws:sts::123456789012:assumed-role/relay/session';
+const secret = 'a-secret-of-the-webhook-0123456789abcdef';
+const id = '00000000-11111111-22222222-33333333-44444444';
+const body = JSON.stringify({ v: 1, mirror: 'main', events: [{ kind: 'stored', level: 'instances', id }] });
+
+function gateOf(webhook: object, fetched: string[] = []) {
+  const mirrors = { main: { source: { url: 'https://source.example.org/' }, archive: {} } };
+  const fetchSecret = async (name: string) => {
+    fetched.push(name);
+    return secret;
+  };
+  return webhookGate(
+    validateConfiguration({ mirrors, cloud: { webhook } }, 'the test'),
+    secretResolver({ fetchSecret }),
+  );
+}
+
+function request(authorizer: object | undefined, headers: object = {}) {
+  return incomingOf({ headers, body, requestContext: { http: { method: 'POST' }, authorizer } });
+}
+
+it('with IAM takes what AWS let through, asks for no secret, and admits nobody whom AWS does not name', async () => {
+  const fetched: string[] = [];
+  const decide = gateOf({ authentication: 'iam' }, fetched);
+  expect(await decide(request({ iam: { userArn } }))).toMatchObject({
+    status: 200,
+    announcements: [{ kind: 'instance', id }],
+  });
+  expect((await decide(request(undefined, { 'x-orthanc-mirror-secret': secret }))).status).toBe(401);
+  expect(fetched).toEqual([]);
+});
+
+it('with a secret takes no other sign of who calls', async () => {
+  const decide = gateOf({ secret: { secretsManager: 'webhook' } });
+  expect((await decide(request(undefined, { 'x-orthanc-mirror-secret': secret }))).status).toBe(200);
+  expect((await decide(request({ iam: { userArn } }))).status).toBe(401);
+});
