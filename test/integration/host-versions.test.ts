@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -53,8 +53,10 @@ async function canStore(server: OrthancServer): Promise<boolean> {
 
 describe('advise on the index of a real server', () => {
   it.each(programs)('of $version knows its schema and says what every other version does with it', async (made) => {
-    const folder = await makeStorage(made, 3);
+    const original = await makeStorage(made, 3);
     for (const to of programs) {
+      const folder = join(root, `for-${to.version}`);
+      cpSync(original, folder, { recursive: true });
       const { way, found } = await adviceOn(indexIn(folder), to.version);
       expect(found.schema).toBe(6);
       const server = await startOrthanc({ ...to, folder });
@@ -65,8 +67,6 @@ describe('advise on the index of a real server', () => {
       } finally {
         await server.stop();
       }
-      rmSync(folder, { recursive: true });
-      await makeStorage(made, 3);
     }
   });
 });
