@@ -6,6 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type OrthancServer, startOrthanc } from '../../local/orthanc-server.ts';
 import { type CommandResult, runCommand, startCommand } from '../support/command.ts';
+import { needs } from '../support/needs.ts';
 import { fill } from '../support/orthanc-load.ts';
 import { proveReadable } from '../support/server-proof.ts';
 import { canMount, mountSmallDisk } from '../support/small-disk.ts';
@@ -165,7 +166,7 @@ describe('a backup that cannot be done', () => {
   });
 });
 
-describe.runIf(canMount)('on a full disk', () => {
+describe.runIf(needs(canMount, 'Linux and root, to mount a small disk'))('on a full disk', () => {
   it('of the archive a backup fails clearly, starts the server again, and succeeds once there is room', async () => {
     await fill(server.url, 'first', 40, 100_000);
     using disk = mountSmallDisk(1_500_000);
