@@ -46,10 +46,15 @@ async function* wanted(store: Store, { subset, after, before, signal }: VerifyOp
   }
 }
 
-/** Reads one instance back. A damaged reading is repeated once, because the way here may be what is at fault. */
+/**
+ * Reads one instance back. A damaged reading is repeated once, because the way here may be what is at fault; a store
+ * that says by itself that it has lost the file was asked several times already.
+ */
 export async function verifyInstance(store: Store, entry: InventoryEntry, signal?: AbortSignal): Promise<Verified> {
   const first = await readBack(store, entry, signal);
-  return first.kind === 'sound' || first.kind === 'vanished' ? first : readBack(store, entry, signal);
+  const isLost = first.kind === 'damaged' && first.error.code === 'source-corrupt' && first.actualMd5 === undefined;
+  const isSettled = first.kind === 'sound' || first.kind === 'vanished' || isLost;
+  return isSettled ? first : readBack(store, entry, signal);
 }
 
 async function readBack(store: Store, entry: InventoryEntry, signal: AbortSignal | undefined): Promise<Verified> {

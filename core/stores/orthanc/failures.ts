@@ -50,6 +50,9 @@ export interface RefusedCall {
   readonly orthancError: string | undefined;
 }
 
+/** What 1.10.1, 1.12.7 and 1.13.0 say, with a 500, of a file of their storage that is gone: asking again is no use. */
+const lostFile = 'The specified path does not point to a regular file';
+
 /** @returns the error of an answer that is no success. */
 export function errorOfStatus(call: RefusedCall, special?: StatusCodes): MirrorError {
   const code = codeOfStatus(call.status, special);
@@ -57,7 +60,10 @@ export function errorOfStatus(call: RefusedCall, special?: StatusCodes): MirrorE
   const reason = orthancError === undefined ? '' : ` (${orthancError})`;
   const hint = advice[code] === undefined ? '' : `: ${advice[code]}`;
   const message = `${name} answered ${status}${reason} to ${method} ${pathOnly(path)}${hint}`;
-  return new MirrorError(code, message, retryAfterMs === undefined ? {} : { retryAfterMs });
+  return new MirrorError(code, message, {
+    ...(orthancError === lostFile && { disposition: 'reject' }),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  });
 }
 
 /** @returns milliseconds of a Retry-After header: seconds, or a date. */
