@@ -1,5 +1,7 @@
 /** Bounds the bytes that all copies of a process hold at once: how memory stays independent of sizes and numbers. */
 
+import { BufferPool } from './buffer-pool.ts';
+
 interface Waiting {
   readonly bytes: number;
   readonly grant: () => void;
@@ -11,6 +13,8 @@ interface Waiting {
  */
 export class ByteBudget {
   readonly totalBytes: number;
+  /** For whole instances within the allowance. */
+  readonly buffers = new BufferPool();
   #freeBytes: number;
   #waiting: Waiting[] = [];
 

@@ -86,12 +86,14 @@ async function readAndStore(
   try {
     release = await budget.acquire(weightOf(expected.sizeBytes), signal);
     opened = await source.open(request.id, { md5: expected.md5, signal });
-    const read = await readUntilVerifiable(opened, source, signal);
+    const read = await readUntilVerifiable(opened, context);
     identity = read.identity;
     const outcomes =
       read.bytes === undefined
         ? await storeStreamed(opened, read.identity, source.name, destinations, signal)
         : await storeAll(destinations, read.identity, () => read.bytes, signal);
+    // A destination that confirmed is done with the bytes; of one that failed nobody knows.
+    if (read.bytes !== undefined && outcomes.every(isConfirmed)) budget.buffers.giveBack(read.bytes);
     return { ...read.identity, outcomes };
   } catch (error) {
     return { ...(identity ?? expected), outcomes: failAll(destinations, error, signal) };
@@ -99,6 +101,10 @@ async function readAndStore(
     opened?.cancel();
     release?.();
   }
+}
+
+function isConfirmed({ kind }: DestinationOutcome): boolean {
+  return kind === 'copied' || kind === 'already-equal';
 }
 
 function weightOf(sizeBytes: number | undefined): number {

@@ -4,6 +4,7 @@ import { MirrorError } from '../errors.ts';
 import type { Md5 } from '../identifiers.ts';
 import { md5OfFinal } from '../stores/hashed-bytes.ts';
 import type { InstanceIdentity, OpenInstance, Store } from '../stores/store.ts';
+import type { CopyContext } from './copy-instance.ts';
 
 /** Instances up to this size are hashed in memory before anything is sent; larger ones are streamed. */
 export const wholeInMemoryBytes = 4 * 1024 * 1024;
@@ -11,14 +12,13 @@ export const wholeInMemoryBytes = 4 * 1024 * 1024;
 export interface Readable {
   readonly identity: InstanceIdentity;
   /** The verified bytes of a small instance; `undefined` for one that must be streamed. */
-  readonly bytes: Uint8Array | undefined;
+  readonly bytes: Uint8Array<ArrayBuffer> | undefined;
 }
 
 /** Reads a small instance whole and verifies it; of a large one it only makes sure that its hash is known. */
 export async function readUntilVerifiable(
   opened: OpenInstance,
-  source: Store,
-  signal: AbortSignal | undefined,
+  { source, budget: { buffers }, signal }: CopyContext,
 ): Promise<Readable> {
   const { id, sizeBytes } = opened;
   if (sizeBytes === undefined) {
@@ -29,9 +29,10 @@ export async function readUntilVerifiable(
     );
   }
   if (sizeBytes <= wholeInMemoryBytes) {
-    const bytes = await collect(opened.body, sizeBytes);
+    const bytes = buffers.take(sizeBytes);
+    const received = await fill(bytes, opened.body);
     const md5 = md5OfFinal(bytes);
-    assertVerified(opened, { md5, sizeBytes: bytes.byteLength }, source.name);
+    assertVerified(opened, { md5, sizeBytes: received }, source.name);
     return { identity: { id, md5, sizeBytes }, bytes };
   }
   const md5 = opened.md5 ?? (await hashBeforehand(opened, source, signal));
@@ -50,15 +51,15 @@ async function hashBeforehand(opened: OpenInstance, source: Store, signal: Abort
   }
 }
 
-async function collect(body: AsyncIterable<Uint8Array>, sizeBytes: number): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
+/** Fills `room` from the body. @returns how many bytes came, as soon as they are more than the room holds. */
+async function fill(room: Uint8Array, body: AsyncIterable<Uint8Array>): Promise<number> {
   let received = 0;
   for await (const chunk of body) {
-    chunks.push(chunk);
+    if (received + chunk.byteLength > room.byteLength) return received + chunk.byteLength;
+    room.set(chunk, received);
     received += chunk.byteLength;
-    if (received > sizeBytes) break;
   }
-  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
+  return received;
 }
 
 /** Throws `body-short` or `hash-mismatch` unless what was received is what the source announced. */

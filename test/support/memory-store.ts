@@ -83,7 +83,8 @@ export class MemoryStore implements DestinationStore {
     this.mostAtOnce = Math.max(this.mostAtOnce, this.#running);
     try {
       await this.before('store', instance.id);
-      const bytes = body instanceof Uint8Array ? body : await collect(body);
+      // A copy: the memory belongs to the caller.
+      const bytes = body instanceof Uint8Array ? Uint8Array.from(body) : await collect(body);
       const held = this.instances.get(instance.id);
       if (held === undefined) {
         this.instances.set(instance.id, bytes);

@@ -4,6 +4,7 @@ import type { CopyRequest } from '../../core/copy/decide.ts';
 import type { CopyResult, Destination } from '../../core/copy/outcome.ts';
 import { MirrorError } from '../../core/errors.ts';
 import { md5Of } from '../../core/identifiers.ts';
+import type { DestinationStore } from '../../core/stores/store.ts';
 import { MemoryStore, sampleBytes, sampleId } from '../support/memory-store.ts';
 
 const id = sampleId(1);
@@ -34,6 +35,43 @@ function kindsOf({ outcomes }: CopyResult): Record<string, string> {
     outcomes.map(({ destination, kind, error }) => [destination.store.name, error?.code ?? kind]),
   );
 }
+
+test('memory is used again once every destination confirmed, and never while one might still read it', async () => {
+  const sizeBytes = 100_000;
+  const source = new MemoryStore(
+    'source',
+    [1, 2, 3, 4].map((n) => [sampleId(n), sampleBytes(n, sizeBytes)]),
+  );
+  const seen: Uint8Array[] = [];
+  let failing = false;
+  const target = new MemoryStore('target');
+  const keeping: DestinationStore = {
+    name: 'target',
+    inventory: (options) => target.inventory(options),
+    lookup: (one) => target.lookup(one),
+    open: (one) => target.open(one),
+    close: () => target.close(),
+    store: async (instance, body) => {
+      if (body instanceof Uint8Array) seen.push(body);
+      if (failing) throw new MirrorError('unreachable', 'target does not answer');
+      return target.store(instance, body);
+    },
+  };
+  const budget = defaultBudget();
+  for (const n of [1, 2, 3, 4]) {
+    failing = n === 2;
+    await copyInstance(
+      { id: sampleId(n), lacking: [{ role: 'target', store: keeping }], undecided: [] },
+      { source, budget },
+    );
+  }
+  const [first, second, third, fourth] = seen;
+  expect(second?.buffer).toBe(first?.buffer);
+  expect(third?.buffer).not.toBe(second?.buffer);
+  expect(md5Of(second ?? new Uint8Array())).toBe(md5Of(sampleBytes(2, sizeBytes)));
+  expect(fourth?.buffer).toBe(third?.buffer);
+  expect([...target.instances.keys()]).toEqual([1, 3, 4].map(sampleId));
+});
 
 describe.each(Object.entries(sizes))('an instance of %s', (_, sizeBytes) => {
   test('is read once and reaches every destination with its bytes', async () => {
