@@ -98,7 +98,7 @@ export interface DestinationStore extends Store {
    * Idempotent: may be repeated after any error. Never retries by itself once it has begun to read a streamed `body`.
    *
    * `body` yields exactly `instance.sizeBytes` bytes; the caller vouches that a body that ends normally hashes to
-   * `instance.md5`.
+   * `instance.md5`. A `body` in memory is the caller's again, to be used for something else, once this resolves.
    */
   store(instance: InstanceIdentity, body: InstanceBytes, options?: CallOptions): Promise<StoreOutcome>;
 }
