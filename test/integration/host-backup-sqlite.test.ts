@@ -85,7 +85,7 @@ function endServerOf(configPath: string): void {
 describe('a hot backup of a server under load', () => {
   it('is refused or restores perfectly, each of 20 times', async () => {
     await fill(server.url, 'before', 20);
-    load = startLoad(server.url, { seed: 'load', keep: 10, sizeBytes: 4000 });
+    load = startLoad(server.url, { seed: 'load', keep: 10, sizeBytes: 4000, pauseMs: 40 });
     const outcomes: string[] = [];
     for (let run = 0; run < 20; run += 1) {
       const result = await backUp('--hot');
@@ -101,7 +101,8 @@ describe('a hot backup of a server under load', () => {
     }
     expect(outcomes).toHaveLength(20);
     expect(outcomes).toContain('restored');
-  }, 400_000);
+    console.log(`20 hot backups: ${outcomes.filter((one) => one === 'restored').length} restored, the others refused`);
+  }, 600_000);
 
   it('copies only what the archive lacks', async () => {
     await fill(server.url, 'first', 5);

@@ -11,19 +11,18 @@ export interface Load {
   stop(): Promise<void>;
 }
 
-/** Between two instances: the server is never idle for long, and does not grow without bound. */
-const pauseMs = 15;
-
 export interface LoadOptions {
   readonly seed: string;
   readonly sizeBytes?: number;
   /** Deletes the oldest instance whenever there are more than so many of this client. */
   readonly keep?: number;
+  /** Between two instances, so that the server does not grow without bound; default 15. */
+  readonly pauseMs?: number;
 }
 
 /** Begins to post. A server that is away for a while is waited for. */
 export function startLoad(url: string, options: LoadOptions): Load {
-  const { seed, sizeBytes = 20_000, keep = 50 } = options;
+  const { seed, sizeBytes = 20_000, keep = 50, pauseMs = 15 } = options;
   const stored = new Set<string>();
   let running = true;
   const work = (async () => {
