@@ -4,6 +4,7 @@
  *
  *     node bench/run.ts [--scale 0.1] [--json]
  */
+import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -42,6 +43,8 @@ interface Workload {
 type Copy = (target: OrthancServer) => Promise<{ readonly cpuMs: number } | undefined>;
 
 async function measure(method: string, { instances, sizeBytes, source }: Workload, copy: Copy): Promise<Measurement> {
+  // What the measurement before has left to be written to the disk is not this one's to pay.
+  spawnSync('sync');
   await using target = await startOrthanc();
   const sourceBeforeMs = await source.cpuMs();
   const targetBeforeMs = await target.cpuMs();
@@ -64,7 +67,8 @@ async function measure(method: string, { instances, sizeBytes, source }: Workloa
 
 async function assertComplete(target: OrthancServer, expected: number, method: string): Promise<void> {
   const ids: unknown = await (await fetch(new URL('instances', target.url))).json();
-  if (!Array.isArray(ids) || ids.length !== expected) throw new Error(`${method} did not copy every instance`);
+  const copied = Array.isArray(ids) ? ids.length : 0;
+  if (copied !== expected) throw new Error(`${method} copied ${copied} of ${expected} instances`);
 }
 
 async function measureAll(workload: Workload): Promise<readonly Measurement[]> {
@@ -73,7 +77,9 @@ async function measureAll(workload: Workload): Promise<readonly Measurement[]> {
   const ceilings: Measurement[] = [];
   for (const connections of ceilingConnections) {
     const post: Copy = async (target) => {
-      await uploadAll(target.url, uploads, connections);
+      await uploadAll(target.url, uploads, connections, (answer) => {
+        if (answer.kind === 'refused') console.error(`  the target answered ${answer.status}`);
+      });
       return undefined;
     };
     ceilings.push(await measure(`ceiling of the target, ${connections} connections`, workload, post));
