@@ -1,6 +1,6 @@
 /** From a configured mirror to open stores: the one place where servers, secrets and archives are put together. */
 import type { Destination } from '../copy/outcome.ts';
-import { MirrorError } from '../errors.ts';
+import { isMirrorError, MirrorError } from '../errors.ts';
 import type { SecretResolver } from '../secrets/resolve-secret.ts';
 import { type Archive, openArchive } from '../stores/archive/archive.ts';
 import { FolderObjects } from '../stores/archive/folder-objects.ts';
@@ -109,11 +109,20 @@ async function connectArchive(
     const { serverIdentifier } = await source.capabilities();
     return await openArchive(objects, {
       createFor: { name, ...(serverIdentifier === undefined ? {} : { serverIdentifier }) },
-    });
+    }).catch(notMadeYet(objects));
   } catch (error) {
     await objects.close();
     throw error;
   }
+}
+
+/** In the cloud only the scheduler may make an archive; another function that is quicker is invoked again. */
+function notMadeYet({ name }: ObjectStorage): (error: unknown) => never {
+  return (cause) => {
+    if (!isMirrorError(cause, 'forbidden')) throw cause;
+    const what = 'holds no archive yet, and these credentials may not make one: the scheduler does at its first tick';
+    throw new MirrorError('busy', `${name} ${what}`, { cause });
+  };
 }
 
 function archiveStorage(
