@@ -138,6 +138,10 @@ function deadLettersBy(text: string): Record<string, string>[] {
   return stack.deadLetters().flatMap(({ body, attributes }) => (body.includes(text) ? [attributes] : []));
 }
 
+test('a function that is quicker than the scheduler says that there is no archive yet, and makes none', async () => {
+  await expect(stack.invoke('verifier', { mirror: 'main' })).rejects.toThrow(/holds no archive yet/);
+});
+
 test('an instance that fails takes nothing with it: all others arrive, and the archive holds every one', async () => {
   for (const instance of [...good, busy, deadly, filtered]) await post(instance);
   expect(await tickAndWait()).toMatchObject({ announced: 15 + studies });
