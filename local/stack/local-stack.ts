@@ -3,7 +3,8 @@
  * source mappings of the template, which invoke the bundled functions in processes of their own with the environment
  * of the template. What runs here is what would be deployed.
  *
- * Function URLs are served on loopback; nobody here signs for IAM, so that a URL with it admits nobody. Functions may do with buckets and secrets what their roles allow.
+ * Function URLs are served on loopback; nobody here signs for IAM, so that a URL with it admits nobody. Functions may do
+ * with buckets and secrets what their roles allow.
  *
  * Differences from AWS: permissions for queues and keys are not enforced, functions run on this machine's processor and
  * memory, a schedule waits for its invocation to end, and a batch has at most ten messages.
