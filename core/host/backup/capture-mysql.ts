@@ -5,14 +5,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { fileError, systemCode } from '../file-error.ts';
 import type { IndexReader } from '../index/index-reader.ts';
-import {
-  type MysqlConnection,
-  mysqlClientMissing,
-  mysqlConnectionName,
-  mysqlError,
-  mysqlProgram,
-  mysqlProgramConnection,
-} from '../index/mysql-connection.ts';
+import { type MysqlConnection, mysqlCall } from '../index/mysql-connection.ts';
 import { openMysqlIndex } from '../index/mysql-index.ts';
 import { MysqlSession } from '../index/mysql-session.ts';
 import { programOutput } from '../program-output.ts';
@@ -102,18 +95,10 @@ async function begun(output: AsyncGenerator<Uint8Array>): Promise<AsyncGenerator
  * are then kept once.
  */
 function dump(connection: MysqlConnection, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
-  const { args, environment } = mysqlProgramConnection(connection);
   const options = ['--single-transaction', '--quick', '--routines', '--triggers', '--hex-blob', '--skip-dump-date'];
   // Table spaces, and the identity of transactions of a replicated MySQL, belong to the server and need rights there.
   const without = ['--no-tablespaces', '--loose-set-gtid-purged=OFF', '--max-allowed-packet=1G'];
-  return programOutput({
-    program: mysqlProgram('dump'),
-    args: [...args, ...options, ...without, connection.database],
-    environment,
-    signal,
-    failed: (printed) => mysqlError(printed, mysqlConnectionName(connection)),
-    missing: mysqlClientMissing,
-  });
+  return programOutput(mysqlCall('dump', connection, [...options, ...without], signal));
 }
 
 async function writeDump(source: AsyncIterable<Uint8Array>, path: string): Promise<void> {

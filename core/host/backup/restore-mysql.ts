@@ -1,13 +1,6 @@
 /** Restoring a dump into a MySQL or MariaDB database. */
 import { MirrorError } from '../../errors.ts';
-import {
-  type MysqlConnection,
-  mysqlClientMissing,
-  mysqlConnectionName,
-  mysqlError,
-  mysqlProgram,
-  mysqlProgramConnection,
-} from '../index/mysql-connection.ts';
+import { type MysqlConnection, mysqlCall } from '../index/mysql-connection.ts';
 import { MysqlSession } from '../index/mysql-session.ts';
 import { feedProgram } from '../program-output.ts';
 import { withoutDefiners } from './without-definers.ts';
@@ -54,28 +47,10 @@ export async function restoreMysqlDump(
   try {
     await session.execute(`CREATE TABLE IF NOT EXISTS ${marker} (backup VARCHAR(100) PRIMARY KEY)`);
     await session.execute(`INSERT IGNORE INTO ${marker} VALUES ('${backup}')`);
-    await feed(connection, dump, signal);
+    const load = mysqlCall('client', connection, ['--batch', '--max-allowed-packet=1G'], signal);
+    await feedProgram(load, withoutDefiners(dump));
     await session.execute(`DROP TABLE ${marker}`);
   } finally {
     await session.close();
   }
-}
-
-async function feed(
-  connection: MysqlConnection,
-  dump: AsyncIterable<Uint8Array>,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  const { args, environment } = mysqlProgramConnection(connection);
-  await feedProgram(
-    {
-      program: mysqlProgram('client'),
-      args: [...args, '--batch', '--max-allowed-packet=1G', connection.database],
-      environment,
-      signal,
-      failed: (printed) => mysqlError(printed, mysqlConnectionName(connection)),
-      missing: mysqlClientMissing,
-    },
-    withoutDefiners(dump),
-  );
 }

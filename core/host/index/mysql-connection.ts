@@ -3,6 +3,7 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { environmentVariable } from '../../config/environment.ts';
 import { MirrorError } from '../../errors.ts';
+import type { ProgramCall } from '../program-output.ts';
 
 /** Holds a secret: never print it. */
 export interface MysqlConnection {
@@ -30,10 +31,10 @@ const programNames = {
 } as const;
 
 /** What to do if neither is there. */
-export const mysqlClientMissing = 'install the client of the database (package mariadb-client or mysql-client)';
+const clientMissing = 'install the client of the database (package mariadb-client or mysql-client)';
 
 /** The name of an installed program, else MySQL's name for it. */
-export function mysqlProgram(which: keyof typeof programNames): string {
+function programOf(which: keyof typeof programNames): string {
   const folders = (environmentVariable('PATH') ?? '').split(delimiter);
   const [mariadb, mysql] = programNames[which];
   return folders.some((folder) => isProgram(join(folder, mariadb))) ? mariadb : mysql;
@@ -69,6 +70,24 @@ export function mysqlProgramConnection(connection: MysqlConnection): {
       ...tlsArguments(tls),
     ],
     environment: password === '' ? {} : { MYSQL_PWD: password },
+  };
+}
+
+/** A call of a program for the database, with further options. Its errors are those of {@link mysqlError}. */
+export function mysqlCall(
+  which: keyof typeof programNames,
+  connection: MysqlConnection,
+  options: readonly string[],
+  signal: AbortSignal | undefined,
+): ProgramCall {
+  const { args, environment } = mysqlProgramConnection(connection);
+  return {
+    program: programOf(which),
+    args: [...args, ...options, connection.database],
+    environment,
+    signal,
+    failed: (printed) => mysqlError(printed, mysqlConnectionName(connection)),
+    missing: clientMissing,
   };
 }
 

@@ -3,14 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import { MirrorError } from '../../errors.ts';
 import { type StartedProgram, startProgram } from '../program-output.ts';
-import {
-  type MysqlConnection,
-  mysqlClientMissing,
-  mysqlConnectionName,
-  mysqlError,
-  mysqlProgram,
-  mysqlProgramConnection,
-} from './mysql-connection.ts';
+import { type MysqlConnection, mysqlCall, mysqlConnectionName } from './mysql-connection.ts';
 
 /**
  * One statement after the other. Columns must be text without line ends (numbers, ids, hexadecimal): the program
@@ -43,16 +36,9 @@ export class MysqlSession {
 
   private constructor(connection: MysqlConnection, signal: AbortSignal | undefined) {
     this.name = mysqlConnectionName(connection);
-    const { args, environment } = mysqlProgramConnection(connection);
-    this.#program = startProgram({
-      program: mysqlProgram('client'),
-      // Rows are printed when they come, and the end of a statement at once.
-      args: [...args, '--batch', '--skip-column-names', '--quick', '--unbuffered', connection.database],
-      environment,
-      signal,
-      failed: (printed) => mysqlError(printed, this.name),
-      missing: mysqlClientMissing,
-    });
+    // Rows are printed when they come, and the end of a statement at once.
+    const options = ['--batch', '--skip-column-names', '--quick', '--unbuffered'];
+    this.#program = startProgram(mysqlCall('client', connection, options, signal));
     this.#lines = createInterface({ input: this.#program.child.stdout })[Symbol.asyncIterator]();
     // The program that ended tells why, see #nextLine.
     this.#program.child.stdin.on('error', () => undefined);
