@@ -1,7 +1,7 @@
 /** What S3 tells the queue of the inbox. Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html */
 import { z } from 'zod';
 import { MirrorError } from '../errors.ts';
-import type { ObjectVersion } from '../stores/archive/s3-versions.ts';
+import { decodeKey, type ObjectVersion } from '../stores/archive/s3-versions.ts';
 
 const recordSchema = z.object({
   eventName: z.string().startsWith('ObjectCreated:'),
@@ -42,9 +42,4 @@ export function parseNotification(body: string, bucket: string): ObjectVersion[]
 export function notificationOf(bucket: string, { key, versionId }: ObjectVersion): string {
   const object = { key: encodeURIComponent(key), versionId };
   return JSON.stringify({ Records: [{ eventName: 'ObjectCreated:Put', s3: { bucket: { name: bucket }, object } }] });
-}
-
-/** Keys are encoded as in forms. */
-function decodeKey(key: string): string {
-  return decodeURIComponent(key.replaceAll('+', ' '));
 }

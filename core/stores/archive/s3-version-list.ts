@@ -2,7 +2,7 @@
 import { ListObjectVersionsCommand, type ListObjectVersionsCommandOutput } from '@aws-sdk/client-s3';
 import type { CallOptions } from '../store.ts';
 import { S3Requests } from './s3-requests.ts';
-import type { ObjectVersion, S3VersionsOptions } from './s3-versions.ts';
+import { decodeKey, type ObjectVersion, type S3VersionsOptions } from './s3-versions.ts';
 
 export interface ListedVersion extends ObjectVersion {
   readonly writtenAt: Date;
@@ -33,8 +33,4 @@ export async function* listVersions(
   } finally {
     requests.client.destroy();
   }
-}
-
-function decodeKey(encoded: string): string {
-  return decodeURIComponent(encoded.replaceAll('+', ' '));
 }

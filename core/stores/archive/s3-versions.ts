@@ -22,6 +22,11 @@ export interface ObjectVersion {
   readonly versionId: string;
 }
 
+/** @returns a key that S3 wrote as in a form, in notifications and listings: a key may hold what XML cannot. */
+export function decodeKey(encoded: string): string {
+  return decodeURIComponent(encoded.replaceAll('+', ' '));
+}
+
 export interface S3VersionsOptions extends S3Connection {
   readonly bucket: string;
   /** How the bucket is called in messages. */
