@@ -5,7 +5,6 @@ import { importDocuments } from '../../core/import/import-documents.ts';
 import { importFiles } from '../../core/import/import-files.ts';
 import { readMasterKeys } from '../../core/import/object-encryption.ts';
 import { isProblem, type ReportLine } from '../../core/import/report.ts';
-import { defaultEncodingOf } from '../../core/import/target-encoding.ts';
 import type { ObjectStorage } from '../../core/stores/archive/object-storage.ts';
 import { Limitations } from '../../core/studies/limitations.ts';
 import { studyServerOf } from '../../core/studies/study-server.ts';
@@ -56,7 +55,7 @@ export async function runImport(given: ImportArguments, { terminal, interruption
     destinations,
     index,
     masterKeys,
-    defaultEncoding: options.defaultEncoding ?? (target && (await defaultEncodingOf(target.client))),
+    defaultEncoding: options.defaultEncoding ?? (await target?.defaultEncoding()),
     concurrency: options.concurrency ?? defaultConcurrency,
     dryRun,
     acceptWithoutPixelData: options.acceptWithoutPixelData,

@@ -1,5 +1,6 @@
 /** An Orthanc server as a store: what the rest of the program uses of this folder. */
 
+import type { OrthancEncoding } from '../../dicom/charset.ts';
 import { isMirrorError } from '../../errors.ts';
 import type { ChangeFeed, ChangePage } from '../../follow/change-feed.ts';
 import type { InstanceId } from '../../identifiers.ts';
@@ -13,14 +14,17 @@ import type {
   OpenInstance,
   OpenOptions,
   Store,
+  StoreOptions,
   StoreOutcome,
 } from '../store.ts';
 import { type OrthancCapabilities, readCapabilities } from './capabilities.ts';
 import { lastChange, type ReadChangesQuery, readChanges } from './change-feed.ts';
 import type { OrthancConnection } from './connection.ts';
 import { OrthancClient } from './http-client.ts';
+import { IdCheck } from './id-check.ts';
 import { pagedInventory } from './inventory-paged.ts';
 import { unpagedInventory } from './inventory-unpaged.ts';
+import { lookIntoBody } from './look-into-body.ts';
 import { lookUpInstance } from './look-up-instance.ts';
 import { openInstance } from './open-instance.ts';
 import type { RetryPolicy } from './retry.ts';
@@ -32,6 +36,13 @@ export interface OrthancStore extends DestinationStore, ChangeFeed {
   readonly client: OrthancClient;
   /** What the server is, read once. Throws `not-orthanc` if it is something else. */
   capabilities(options?: CallOptions): Promise<OrthancCapabilities>;
+  /** The option `DefaultEncoding`, asked once; `undefined` if the server does not tell it, or it is not known here. */
+  defaultEncoding(options?: CallOptions): Promise<OrthancEncoding | undefined>;
+  /**
+   * Makes sure, before an instance is deleted to be stored anew, that the server will give it the same id again. Throws
+   * `wrong-id` or `not-dicom` as `store` does, also where the id is only likely to be another one.
+   */
+  requireSameId(id: InstanceId, body: InstanceBytes, options?: CallOptions): Promise<void>;
   /**
    * Deletes an instance, and its series, study and patient with all that they carry if it was their last. Nothing
    * happens if it is not there. An unanswered call throws `unreachable` and may have deleted: to repeat it is safe.
@@ -51,10 +62,12 @@ export function isOrthancStore(store: Store): store is OrthancStore {
 
 class ServerStore implements OrthancStore {
   readonly client: OrthancClient;
+  readonly #ids: IdCheck;
   #capabilities: OrthancCapabilities | undefined;
 
   constructor(client: OrthancClient) {
     this.client = client;
+    this.#ids = new IdCheck(client);
   }
 
   get name(): string {
@@ -80,8 +93,19 @@ class ServerStore implements OrthancStore {
     return openInstance(this.client, id, { signal: options.signal });
   }
 
-  async store(instance: InstanceIdentity, body: InstanceBytes, options: CallOptions = {}): Promise<StoreOutcome> {
-    return storeInstance(this.client, await this.capabilities(options), instance, body, options);
+  async store(instance: InstanceIdentity, body: InstanceBytes, options: StoreOptions = {}): Promise<StoreOutcome> {
+    const server = { client: this.client, capabilities: await this.capabilities(options), ids: this.#ids };
+    return storeInstance(server, instance, body, options);
+  }
+
+  defaultEncoding(options: CallOptions = {}): Promise<OrthancEncoding | undefined> {
+    return this.#ids.defaultEncoding(options);
+  }
+
+  async requireSameId(id: InstanceId, body: InstanceBytes, options: CallOptions = {}): Promise<void> {
+    const examined = await lookIntoBody(body);
+    examined.release();
+    await this.#ids.requireLikely(id, examined.elements, options);
   }
 
   async delete(id: InstanceId, options: CallOptions = {}): Promise<void> {
