@@ -3,8 +3,7 @@ import type { PlanOptions } from '../compare/plan.ts';
 import type { SourceReader } from '../config/reader.ts';
 import type { CopyRequest } from '../copy/decide.ts';
 import type { CopyResult, Destination } from '../copy/outcome.ts';
-import type { GoneKeeper } from '../deletions/gone-keeper.ts';
-import type { DeletionVerdict } from '../deletions/missing.ts';
+import type { Deletions, GoneKeeper } from '../deletions/gone-keeper.ts';
 import type { MirrorError } from '../errors.ts';
 import type { ChangeFeed } from '../follow/change-feed.ts';
 import type { InstanceId } from '../identifiers.ts';
@@ -81,5 +80,5 @@ export interface MirrorRunEnd {
   readonly withdrawn: ReadonlyMap<Destination, MirrorError>;
   readonly interrupted: boolean;
   /** What the last complete comparison says of deletions at the source. */
-  readonly deletions?: DeletionVerdict | undefined;
+  readonly deletions?: Deletions | undefined;
 }

@@ -5,7 +5,7 @@ import { defaultBudget } from '../copy/copy-instance.ts';
 import { type CopyManyEnd, type CopyManyOptions, copyMany } from '../copy/copy-many.ts';
 import { type CopyRequest, decide } from '../copy/decide.ts';
 import type { CopyResult, Destination } from '../copy/outcome.ts';
-import type { DeletionVerdict } from '../deletions/missing.ts';
+import type { Deletions } from '../deletions/gone-keeper.ts';
 import { isMirrorError, type MirrorError } from '../errors.ts';
 import type { Change, ChangeFeed } from '../follow/change-feed.ts';
 import type { Cursor } from '../follow/cursor.ts';
@@ -36,7 +36,7 @@ class Run {
   readonly #budget = defaultBudget();
   #stoppedBy: MirrorError | undefined;
   #mendAtMs = 0;
-  #deletions: DeletionVerdict | undefined;
+  #deletions: Deletions | undefined;
 
   constructor(run: MirrorRun) {
     this.#run = run;
