@@ -42,6 +42,11 @@ export interface MirrorRun {
   readonly onReturned?: ((id: InstanceId) => Promise<void>) | undefined;
   /** Keeps study documents equal; absent where only instances are mirrored. */
   readonly documents?: DocumentSync | undefined;
+  /**
+   * Writes what belongs to the instances, after all were copied and before the targets are asked whether they still hold
+   * them; not called if a destination was left out.
+   */
+  readonly afterCopying?: (() => Promise<void>) | undefined;
   /** Settles conflicts by the configured policy; absent: they are reported. */
   readonly settleConflicts?: ((result: CopyResult) => Promise<CopyResult>) | undefined;
   /** Compare only, and report what would be copied. */

@@ -3,6 +3,7 @@
  * `test/contract/store-contract.ts` is this contract as tests; every store passes it.
  */
 import type { InstanceId, Md5 } from '../identifiers.ts';
+import type { Witness } from './witness.ts';
 
 /** One line of an inventory. */
 export interface InventoryEntry {
@@ -102,6 +103,9 @@ export type StoreOutcome =
 
 /** A place that instances are written to. */
 export interface DestinationStore extends Store {
+  /** For a server, which may delete by itself what it took; absent where nothing is lost so. */
+  readonly witness?: Witness | undefined;
+
   /**
    * Writes an instance and proves it: returns only after the destination confirmed the id and the hash of what it
    * holds. All or nothing: if `body` throws, ends early, or `signal` aborts, the destination holds nothing new.

@@ -173,6 +173,8 @@ test('what users attached survives a repair that could delete and then not store
     delete: (id, options) => store.delete(id, options),
     readChanges: (query) => store.readChanges(query),
     lastChange: (options) => store.lastChange(options),
+    countInstances: (options) => store.countInstances(options),
+    lostInstance: (id, options) => store.lostInstance(id, options),
     close: () => store.close(),
   };
   const limitations = new Limitations();

@@ -15,7 +15,7 @@ import type { MirrorRun } from '../../core/mirror/mirror-run.ts';
 import { runMirror } from '../../core/mirror/run-mirror.ts';
 import { scheduleSchema, tick } from '../../core/mirror/tick.ts';
 import { Pause } from '../../core/pause/pause.ts';
-import { type Archive, openArchive } from '../../core/stores/archive/archive.ts';
+import { openArchive } from '../../core/stores/archive/archive.ts';
 import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
 import { instanceKey } from '../../core/stores/archive/keys.ts';
 import { StateDocument } from '../../core/stores/archive/state.ts';

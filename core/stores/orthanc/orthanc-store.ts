@@ -1,8 +1,9 @@
 /** An Orthanc server as a store: what the rest of the program uses of this folder. */
 
+import { z } from 'zod';
 import type { OrthancEncoding } from '../../dicom/charset.ts';
-import { isMirrorError } from '../../errors.ts';
-import type { ChangeFeed, ChangePage } from '../../follow/change-feed.ts';
+import { isMirrorError, type MirrorError } from '../../errors.ts';
+import type { ChangePage } from '../../follow/change-feed.ts';
 import type { InstanceId } from '../../identifiers.ts';
 import type {
   CallOptions,
@@ -17,6 +18,7 @@ import type {
   StoreOptions,
   StoreOutcome,
 } from '../store.ts';
+import type { Witness } from '../witness.ts';
 import { type OrthancCapabilities, readCapabilities } from './capabilities.ts';
 import { lastChange, type ReadChangesQuery, readChanges } from './change-feed.ts';
 import type { OrthancConnection } from './connection.ts';
@@ -26,12 +28,13 @@ import { pagedInventory } from './inventory-paged.ts';
 import { unpagedInventory } from './inventory-unpaged.ts';
 import { lookIntoBody } from './look-into-body.ts';
 import { lookUpInstance } from './look-up-instance.ts';
+import { lostInstance } from './lost-instance.ts';
 import { openInstance } from './open-instance.ts';
 import type { RetryPolicy } from './retry.ts';
 import { storeInstance } from './store-instance.ts';
 
 /** An Orthanc server from 0.9.5 on. Tells MD5 and size in its inventory only from 1.12.5 on. */
-export interface OrthancStore extends DestinationStore, ChangeFeed {
+export interface OrthancStore extends DestinationStore, Witness {
   /** For what is not an instance: study documents, preflight. Shares the connections and the credentials. */
   readonly client: OrthancClient;
   /** What the server is, read once. Throws `not-orthanc` if it is something else. */
@@ -60,6 +63,8 @@ export function isOrthancStore(store: Store): store is OrthancStore {
   return store instanceof ServerStore;
 }
 
+const statisticsSchema = z.object({ CountInstances: z.coerce.number().int().nonnegative() });
+
 class ServerStore implements OrthancStore {
   readonly client: OrthancClient;
   readonly #ids: IdCheck;
@@ -72,6 +77,10 @@ class ServerStore implements OrthancStore {
 
   get name(): string {
     return this.client.name;
+  }
+
+  get witness(): Witness {
+    return this;
   }
 
   async capabilities(options: CallOptions = {}): Promise<OrthancCapabilities> {
@@ -122,6 +131,14 @@ class ServerStore implements OrthancStore {
 
   lastChange(options: CallOptions = {}): Promise<number> {
     return lastChange(this.client, options);
+  }
+
+  async countInstances({ signal }: CallOptions = {}): Promise<number> {
+    return (await this.client.getJson('/statistics', statisticsSchema, { signal, long: true })).CountInstances;
+  }
+
+  async lostInstance(id: InstanceId, options: CallOptions = {}): Promise<MirrorError> {
+    return lostInstance(this.name, id, await this.capabilities(options));
   }
 
   close(): Promise<void> {
