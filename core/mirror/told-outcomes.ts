@@ -1,5 +1,5 @@
 /** Remembers what was told of each instance, in 22 bytes, so that it can be corrected. */
-import { type CopyResult, type Destination, type OutcomeKind, outcomeKinds } from '../copy/outcome.ts';
+import type { CopyResult, Destination, OutcomeKind } from '../copy/outcome.ts';
 import type { InstanceId } from '../identifiers.ts';
 import { InstanceIdList } from '../stores/orthanc/instance-id-list.ts';
 
@@ -42,7 +42,7 @@ export class ToldOutcomesLog {
 
   #positionOf(outcomes: CopyResult['outcomes']): number {
     const told = new Map(outcomes.map(({ destination, kind }) => [destination, kind]));
-    const key = this.#destinations.map((one) => outcomeKinds.findIndex((kind) => kind === told.get(one))).join();
+    const key = this.#destinations.map((one) => told.get(one) ?? 'nothing').join();
     const known = this.#positions.get(key);
     if (known !== undefined) return known;
     this.#positions.set(key, this.#known.length);

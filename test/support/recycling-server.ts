@@ -56,6 +56,10 @@ export class RecyclingServer extends MemoryStore {
     this.feed.entries = this.feed.entries.filter((entry) => entry.id !== id);
   }
 
+  clearFeed(): void {
+    this.feed.entries = [];
+  }
+
   #announce(id: InstanceId): void {
     const seq = this.feed.lastEver + 1;
     this.feed.add({ seq, type: 'NewInstance', level: 'instances', id, date: '20261121T024600' });

@@ -52,8 +52,8 @@ describe('a target that keeps what it took', () => {
   });
 
   test.each([
-    ['whose feed was cleared meanwhile', (target: RecyclingServer) => void (target.feed.entries = [])],
-    ['that others delete from', (target: RecyclingServer) => void target.remove(sampleId(900))],
+    ['whose feed was cleared meanwhile', (target: RecyclingServer) => target.clearFeed()],
+    ['that others delete from', (target: RecyclingServer) => target.remove(sampleId(900))],
   ])('%s is listed once more, and nothing is told', async (_, meanwhile) => {
     const target = new RecyclingServer('target');
     const { run, lost } = setUp(20, [target]);

@@ -15,6 +15,7 @@ import type { OrthancClient } from './http-client.ts';
 
 /** What a server makes of the identifiers of one file. */
 export interface CheckedId extends GivenIds {
+  readonly elements: IdentifyingElements;
   /** Whether `DefaultEncoding` has a part in it, which may be changed while the server runs. */
   readonly dependsOnEncoding: boolean;
 }
@@ -47,24 +48,24 @@ export class IdCheck {
     if (elements === undefined) throw this.#notDicom(id);
     const first = await this.#idsOf(elements, options);
     if (!isRuledOut(id, first)) return first;
-    if (!first.dependsOnEncoding) throw this.#wrongId(id, elements, first);
+    if (!first.dependsOnEncoding) throw this.#wrongId(id, first);
     // The option can be changed, and the server be restarted, while we are connected.
     this.#encoding = undefined;
     const again = await this.#idsOf(elements, options);
-    if (isRuledOut(id, again)) throw this.#wrongId(id, elements, again);
+    if (isRuledOut(id, again)) throw this.#wrongId(id, again);
     return again;
   }
 
   /** As {@link check}; throws also where the id that is likely is another one. */
   async requireLikely(id: InstanceId, elements: IdentifyingElements | undefined, options: CallOptions): Promise<void> {
     const given = await this.check(id, elements, options);
-    if (given.id !== id && elements !== undefined) throw this.#wrongId(id, elements, given);
+    if (given.id !== id) throw this.#wrongId(id, given);
   }
 
   async #idsOf(elements: IdentifyingElements, options: CallOptions): Promise<CheckedId> {
     const dependsOnEncoding = dependsOnDefaultEncoding(elements);
     const encoding = dependsOnEncoding ? await this.defaultEncoding(options) : undefined;
-    return { ...givenIds(elements, encoding), dependsOnEncoding };
+    return { ...givenIds(elements, encoding), elements, dependsOnEncoding };
   }
 
   async #askEncoding(options: CallOptions): Promise<OrthancEncoding | undefined> {
@@ -83,21 +84,26 @@ export class IdCheck {
     return new MirrorError('not-dicom', `what was given for instance ${id} ${what}`);
   }
 
-  #wrongId(id: InstanceId, elements: IdentifyingElements, given: GivenIds): MirrorError {
+  #wrongId(id: InstanceId, given: CheckedId): MirrorError {
     const { name } = this.#client;
+    const { elements } = given;
     const would = `${name} would store instance ${id} as ${given.id}`;
     if (!canBe(elements, id)) {
       const why = 'the file that was given for it holds the identifiers of the other one';
       return new MirrorError('wrong-id', `${would}: ${why}; nothing was sent. Ask the source to verify its storage`);
     }
-    const encodings = encodingsGiving(elements, id);
-    const what = 'its PatientID is not ASCII and is read in another character set there';
-    const hint =
-      encodings.length === 0
-        ? 'another version of Orthanc gave it its id'
-        : `set DefaultEncoding there as the source has it (${encodings.join(', ')} would do)`;
-    return new MirrorError('wrong-id', `${would}: ${what}; nothing was sent. To keep its id, ${hint}`);
+    return new MirrorError('wrong-id', `${would}: ${otherCharacterSet(id, elements)}`);
   }
+}
+
+/** Why a server that is not at fault gives an instance another id, and what to do. */
+export function otherCharacterSet(id: InstanceId, elements: IdentifyingElements): string {
+  const encodings = encodingsGiving(elements, id);
+  const hint =
+    encodings.length === 0
+      ? 'another version of Orthanc gave it its id'
+      : `set DefaultEncoding there as the source has it (${encodings.join(', ')} would do)`;
+  return `its PatientID is not ASCII and is read in another character set there; nothing was sent. To keep its id, ${hint}`;
 }
 
 function isRuledOut(id: InstanceId, given: GivenIds): boolean {

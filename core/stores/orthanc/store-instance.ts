@@ -8,7 +8,7 @@ import type { OrthancCapabilities } from './capabilities.ts';
 import { exactBody } from './exact-body.ts';
 import type { StatusCodes } from './failures.ts';
 import type { OrthancClient } from './http-client.ts';
-import type { CheckedId, IdCheck } from './id-check.ts';
+import { type CheckedId, type IdCheck, otherCharacterSet } from './id-check.ts';
 import { lookIntoBody } from './look-into-body.ts';
 import { lookUpInstance } from './look-up-instance.ts';
 import { lostInstance } from './lost-instance.ts';
@@ -77,8 +77,8 @@ async function requireAbsentUnderOtherIds(
 ): Promise<void> {
   for (const other of possibleIds(expected)) {
     if (other === id || (await lookUpInstance(client, capabilities, other, options)) === undefined) continue;
-    const what = 'its PatientID is not ASCII and is read in another character set there';
-    throw new MirrorError('wrong-id', `${client.name} holds instance ${id} as ${other}: ${what}; nothing was sent`);
+    const why = otherCharacterSet(id, expected.elements);
+    throw new MirrorError('wrong-id', `${client.name} holds instance ${id} as ${other}: ${why}`);
   }
 }
 
