@@ -9,7 +9,7 @@ const { specificCharacterSet, ...others } = identifyingTags;
 const neededTags = Object.values(others);
 const wantedTags: ReadonlySet<number> = new Set([specificCharacterSet, ...neededTags]);
 
-const firstSliceBytes = 4096;
+const firstSliceBytes = 1024;
 /** A deflated data set is inflated this far. Deflate expands 1,032 times at most, so that memory is bounded by it. */
 const deflatedBytes = [4096, 64 * 1024];
 

@@ -31,6 +31,8 @@ export interface IdentifyingElements {
   readonly studyInstanceUid: string;
   readonly seriesInstanceUid: string;
   readonly sopInstanceUid: string;
+  /** The id that every server gives; `undefined` where the PatientID reads differently in different encodings. */
+  readonly plainId: InstanceId | undefined;
 }
 
 /** The ids that a server may give an instance. */
@@ -49,23 +51,28 @@ export function identifyingElements(values: ReadonlyMap<number, ElementValue>): 
   const seriesInstanceUid = uidText(values.get(identifyingTags.seriesInstanceUid));
   const sopInstanceUid = uidText(values.get(identifyingTags.sopInstanceUid));
   if (studyInstanceUid === '' || seriesInstanceUid === '' || sopInstanceUid === '') return undefined;
+  const patientId = patientIdBytes(values.get(identifyingTags.patientId));
+  const uids = [studyInstanceUid, seriesInstanceUid, sopInstanceUid];
   return {
-    patientId: patientIdBytes(values.get(identifyingTags.patientId)),
+    patientId,
     specificCharacterSet: asciiText(values.get(identifyingTags.specificCharacterSet)),
     studyInstanceUid,
     seriesInstanceUid,
     sopInstanceUid,
+    plainId: isSameEverywhere(patientId) ? instanceIdOf(patientId.toString('latin1'), uids) : undefined,
   };
 }
 
 /** Whether the id depends on the option `DefaultEncoding` of the server. */
-export function dependsOnDefaultEncoding({ patientId, specificCharacterSet }: IdentifyingElements): boolean {
-  return namesNoCharacterSet(specificCharacterSet) && !isSameEverywhere(patientId);
+export function dependsOnDefaultEncoding({ plainId, specificCharacterSet }: IdentifyingElements): boolean {
+  return plainId === undefined && namesNoCharacterSet(specificCharacterSet);
 }
 
 /** @param defaultEncoding the server's option `DefaultEncoding`; `undefined` where it is not known */
 export function givenIds(elements: IdentifyingElements, defaultEncoding: OrthancEncoding | undefined): GivenIds {
-  return idsIn(elements, characterSetOf(elements.specificCharacterSet, defaultEncoding));
+  const { plainId, specificCharacterSet } = elements;
+  if (plainId !== undefined) return { id: plainId, otherIds: [], isCertain: true };
+  return idsIn(elements, characterSetOf(specificCharacterSet, defaultEncoding));
 }
 
 /** The ids that a server of any version and any `DefaultEncoding` may once have given. */
@@ -79,6 +86,7 @@ export function everyId(elements: IdentifyingElements): readonly InstanceId[] {
  * character set cannot be converted as Orthanc does, nothing speaks against it.
  */
 export function canBe(elements: IdentifyingElements, id: InstanceId): boolean {
+  if (elements.plainId !== undefined) return elements.plainId === id;
   const now = givenIds(elements, undefined);
   const isUnknown = !now.isCertain && !namesNoCharacterSet(elements.specificCharacterSet);
   return now.id === id || isUnknown || everyId(elements).includes(id);
@@ -92,10 +100,13 @@ export function encodingsGiving(elements: IdentifyingElements, id: InstanceId): 
 
 function idsIn(elements: IdentifyingElements, characterSet: CharacterSet): GivenIds {
   const { studyInstanceUid, seriesInstanceUid, sopInstanceUid } = elements;
-  const idOf = (patientId: string) =>
-    orthancIdOf(patientId, studyInstanceUid, seriesInstanceUid, sopInstanceUid) as InstanceId;
+  const uids = [studyInstanceUid, seriesInstanceUid, sopInstanceUid];
   const { text, otherTexts, isCertain } = readText(elements.patientId, characterSet);
-  return { id: idOf(text), otherIds: otherTexts.map(idOf), isCertain };
+  return { id: instanceIdOf(text, uids), otherIds: otherTexts.map((other) => instanceIdOf(other, uids)), isCertain };
+}
+
+function instanceIdOf(patientId: string, uids: readonly string[]): InstanceId {
+  return orthancIdOf(patientId, ...uids) as InstanceId;
 }
 
 /** The text of an element without padding; `undefined` if there is none. */

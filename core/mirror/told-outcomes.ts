@@ -41,11 +41,11 @@ export class ToldOutcomesLog {
   }
 
   #positionOf(outcomes: CopyResult['outcomes']): number {
-    const told = new Map(outcomes.map(({ destination, kind }) => [destination, kind]));
-    const key = this.#destinations.map((one) => told.get(one) ?? 'nothing').join();
+    const kinds = this.#destinations.map((one) => outcomes.find(({ destination }) => destination === one)?.kind);
+    const key = kinds.join();
     const known = this.#positions.get(key);
     if (known !== undefined) return known;
     this.#positions.set(key, this.#known.length);
-    return this.#known.push(told) - 1;
+    return this.#known.push(new Map(outcomes.map(({ destination, kind }) => [destination, kind]))) - 1;
   }
 }
