@@ -14,7 +14,7 @@ export async function pumpVerified(
 ): Promise<void> {
   try {
     const hash = createHash('md5');
-    const identifiers = opened.idIsClaim === true ? new IdentifierReader() : undefined;
+    const identifiers = opened.idIsProven === true ? undefined : new IdentifierReader();
     let receivedBytes = 0;
     let heldBack: Uint8Array | undefined;
     for await (const chunk of opened.body) {

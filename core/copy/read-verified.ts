@@ -35,7 +35,7 @@ export async function readUntilVerifiable(
     const received = await fill(bytes, opened.body);
     const md5 = md5OfFinal(bytes);
     assertVerified(opened, { md5, sizeBytes: received }, source.name);
-    if (opened.idIsClaim === true) assertIdentified(opened, identifyingElementsOfFinal(bytes), source.name);
+    if (opened.idIsProven !== true) assertIdentified(opened, identifyingElementsOfFinal(bytes), source.name);
     return { identity: { id, md5, sizeBytes }, bytes };
   }
   // A source that keeps no hashes is read twice: two reads that agree are the only proof there is.
@@ -103,5 +103,5 @@ export async function* identifiedBody(opened: OpenInstance, sourceName: string):
     identifiers.push(chunk);
     yield chunk;
   }
-  if (opened.idIsClaim === true) assertIdentified(opened, identifiers.finish(), sourceName);
+  if (opened.idIsProven !== true) assertIdentified(opened, identifiers.finish(), sourceName);
 }

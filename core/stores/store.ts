@@ -31,10 +31,10 @@ export interface OpenInstance {
   readonly md5: Md5 | undefined;
   readonly sizeBytes: number | undefined;
   /**
-   * Whether the id is no more than what the store says, so that who copies must compare it with the identifiers in the
-   * file: so with a server. What lies in an archive, or is imported, was compared before.
+   * Whether the id was compared with the identifiers in the file before: so in an archive, and where files are imported.
+   * What a server says is a claim, which who copies must compare.
    */
-  readonly idIsClaim?: boolean;
+  readonly idIsProven?: boolean;
   /**
    * The bytes, once. Ends normally only after `sizeBytes` bytes (if known); throws `body-short` when the store ends
    * early and `unreachable` when the connection breaks. Does not verify the MD5: who reads, hashes.

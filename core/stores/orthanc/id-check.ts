@@ -80,7 +80,7 @@ export class IdCheck {
 
   #notDicom(id: InstanceId): MirrorError {
     const what =
-      'is no DICOM file with the UIDs of an instance; nothing was sent. Get it again from a backup or the modality';
+      'is no DICOM file that tells the UIDs of an instance within its first 16 MiB; nothing was sent. Get it again';
     return new MirrorError('not-dicom', `what was given for instance ${id} ${what}`);
   }
 

@@ -23,7 +23,7 @@ export async function openInstance(client: OrthancClient, id: InstanceId, option
   try {
     const md5 = await md5Of(client, id, answer, options);
     const body = wholeBody(client.name, answer.body, sizeBytes, signal);
-    return { id, md5, sizeBytes, idIsClaim: true, body, cancel };
+    return { id, md5, sizeBytes, body, cancel };
   } catch (error) {
     cancel();
     throw error;

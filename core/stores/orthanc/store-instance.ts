@@ -55,7 +55,7 @@ export async function storeInstance(
     const expected = await server.ids.check(instance.id, examined.elements, options);
     await requireAbsentUnderOtherIds(server, instance.id, expected, options);
     const before = await heldBefore(server, instance.id, options);
-    if (before !== undefined) return outcomeOf(server, instance, before, 'held-before', options);
+    if (before !== undefined) return await outcomeOf(server, instance, before, 'held-before', options);
     const answer = await post(server.client, instance, examined.body, options);
     const claim = await claimOf(server.client, instance.id, expected, answer);
     const held = await heldNow(server, instance.id, options);
