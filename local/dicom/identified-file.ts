@@ -6,10 +6,12 @@ export interface FileIdentity {
   readonly patientId: Uint8Array;
   /** SpecificCharacterSet; absent: the file names none. */
   readonly specificCharacterSet?: string | undefined;
+  /** Makes other bytes of the same instance. */
+  readonly comment?: string | undefined;
 }
 
 /** Generates a small DICOM file without pixels, whose identifiers may be in any character set. */
-export function identifiedFile({ uid, patientId, specificCharacterSet }: FileIdentity): Buffer {
+export function identifiedFile({ uid, patientId, specificCharacterSet, comment = '' }: FileIdentity): Buffer {
   const secondaryCapture = '1.2.840.10008.5.1.4.1.1.7';
   const padding = Buffer.from(patientId.length % 2 === 0 ? '' : ' ');
   return Buffer.concat([
@@ -19,6 +21,7 @@ export function identifiedFile({ uid, patientId, specificCharacterSet }: FileIde
     element(0x0008, 0x0018, 'UI', uid),
     element(0x0008, 0x0060, 'CS', 'OT'),
     element(0x0010, 0x0020, 'LO', Buffer.concat([patientId, padding])),
+    element(0x0010, 0x4000, 'LT', comment),
     element(0x0020, 0x000d, 'UI', `${uid}.1`),
     element(0x0020, 0x000e, 'UI', `${uid}.2`),
   ]);
