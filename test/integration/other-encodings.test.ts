@@ -136,8 +136,9 @@ describe.each([oldOrthanc(), newOrthanc()])('Orthanc $version', ({ version }) =>
     await fetch(`${source.url}/instances`, { method: 'POST', body: Uint8Array.from(wanted.bytes) });
     const sourceStore = openOrthancStore({ url: source.url });
     cleanUp.defer(() => sourceStore.close());
-    const { archive, remove } = await temporaryArchive();
-    cleanUp.defer(remove);
+    const safe = await temporaryArchive();
+    cleanUp.defer(() => safe.remove());
+    const { archive } = safe;
     const studyServer = await studyServerOf(store);
     const replaced = replaceInstance(id, {
       source: sourceStore,
