@@ -1,5 +1,6 @@
 /** The work of `restore`: opens archive and target, copies, restores documents, verifies, reports. */
 
+import { defaultCeiling } from '../../core/copy/adaptive-concurrency.ts';
 import { MirrorError } from '../../core/errors.ts';
 import type { OrthancId } from '../../core/identifiers.ts';
 import { runMirror } from '../../core/mirror/run-mirror.ts';
@@ -41,7 +42,8 @@ export interface RestoreArguments {
   readonly values: unknown;
 }
 
-const defaultConcurrency = 16;
+/** A repair reads everything back without minding how the server takes it. */
+const repairedAtOnce = 16;
 
 /** Restores everything that is selected, prints the summary. Throws a MirrorError if it cannot be begun. */
 export async function restore({ options, values }: RestoreArguments, context: CommandContext): Promise<ExitCode> {
@@ -80,7 +82,7 @@ async function repairTarget(
   const { dryRun = false, json = false } = options;
   if (server === undefined) throw new MirrorError('configuration', '--repair needs a server: --to http://…');
   const problems = new ProblemPrinter(terminal, json);
-  const concurrency = options.concurrency ?? defaultConcurrency;
+  const concurrency = options.concurrency ?? repairedAtOnce;
   const missingSince = momentOf(options.missingSince, 'start');
   const done = await repair({ archive, server, part, missingSince, concurrency, dryRun, problems }, context);
   const again = options.verify === true && !done.interrupted;
@@ -170,7 +172,7 @@ class Restore {
     const end = await runMirror({
       source,
       destinations: [{ role: 'target', store: this.#target.store }],
-      concurrency: this.#options.concurrency ?? defaultConcurrency,
+      concurrency: this.#options.concurrency ?? defaultCeiling,
       dryRun,
       draining: interruption,
       afterCopying: async () => {

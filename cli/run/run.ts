@@ -2,6 +2,7 @@
 import type { z } from 'zod';
 import { loadConfiguration } from '../../core/config/load.ts';
 import { replaceConflicts } from '../../core/conflicts/settle.ts';
+import { defaultCeiling } from '../../core/copy/adaptive-concurrency.ts';
 import { archiveOf, documentSyncOf, removalPartsOf } from '../../core/mirror/parts.ts';
 import { runMirror } from '../../core/mirror/run-mirror.ts';
 import { noOutcomes } from '../../core/mirror/summary.ts';
@@ -31,7 +32,6 @@ export interface RunArguments {
   readonly values: unknown;
 }
 
-const defaultConcurrency = 16;
 const pollMs = 5_000;
 const reconcileMs = 24 * 3_600_000;
 
@@ -76,7 +76,7 @@ export async function run(
     closedUntil: () => opennessAt(named.limits.schedule, new Date()).closedUntil,
     feed: mirror.source,
     destinations: mirror.destinations,
-    concurrency: options.concurrency ?? named.concurrency ?? defaultConcurrency,
+    concurrency: options.concurrency ?? named.concurrency ?? defaultCeiling,
     dryRun,
     documents,
     settleConflicts: options.conflicts === 'replace' ? replaceConflicts(settle) : undefined,

@@ -1,5 +1,6 @@
 /** The part of the configuration that says how to reach one Orthanc server, and where its secrets lie. */
 import { z } from 'zod';
+import { defaultMaxConnections } from '../stores/orthanc/connection.ts';
 
 const secretsManagerName = z
   .string()
@@ -143,9 +144,10 @@ export const serverSchema = z
       .int()
       .min(1)
       .max(256)
-      .default(16)
+      .default(defaultMaxConnections)
       .describe(
-        'Most connections at once to this server, of all that works for this mirror; in the cloud the functions share it.',
+        'Most connections at once to this server, of all that works for this mirror; in the cloud the functions share it. ' +
+          'Each holds one of its `HttpThreadsCount` (50 unless configured), which users need too.',
       ),
   })
   .meta({ id: 'Server', description: 'An Orthanc server.' });
