@@ -46,6 +46,11 @@ const shareWhileMeasuring = 0.6;
 const baseLastsMs = 20_000;
 const stretchThatMeetsBase = 1.02;
 const fallThatDoubtsBase = 0.6;
+/**
+ * Only latencies that are shorter by so much (as a logarithm: by 40 %) count at once: to follow each quick moment would
+ * make all others look like load.
+ */
+const muchShorter = 0.5;
 /** A limit at which the destination pushed back is kept away from for so long; longer each time that it does again. */
 const firstRefusalLastsMs = 2_000;
 const longestRefusalLastsMs = 60_000;
@@ -180,7 +185,7 @@ export class AdaptiveConcurrency {
     this.#aimAtEstimate(nowMs);
   }
 
-  /** Learns shorter latencies and those of new sizes. @returns how many times longer than an idle path's they were */
+  /** Learns much shorter latencies and those of new sizes. @returns how many times longer than an idle path's they were */
   #meetBase(round: Round, nowMs: number): number {
     const stretch = round.stretch(this.#base);
     if (stretch <= stretchThatMeetsBase && this.#aim >= this.#mostNow(nowMs)) this.#baseMetAtMs = nowMs;
@@ -188,10 +193,10 @@ export class AdaptiveConcurrency {
     for (const [sizeClass, log] of round.latencies) {
       const known = base.get(sizeClass);
       if (known === undefined) base.set(sizeClass, log - Math.log(stretch));
-      else if (log < known - Math.max(0.1, 3 * round.noise)) base.set(sizeClass, log);
+      else if (log < known - Math.max(muchShorter, 3 * round.noise)) base.set(sizeClass, log);
     }
     this.#base = base;
-    return Math.max(1, stretch);
+    return stretch;
   }
 
   #aimAtEstimate(nowMs: number): void {

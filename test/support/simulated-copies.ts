@@ -38,6 +38,8 @@ export interface Scene {
   readonly seed: number;
   /** What a copy spends on its way, all round trips together, in milliseconds. */
   readonly pathMs: number;
+  /** How many times longer the path takes at a time, whoever uses it: a machine that others use. */
+  readonly unrest?: (nowMs: number) => number;
   readonly server: SimulatedServer;
   readonly clients: readonly SimulatedClient[];
   readonly clinicians?: Clinicians;
@@ -98,7 +100,7 @@ function startClient(client: SimulatedClient, scene: Scene, { events, random, se
   const begin = (): void => {
     const { sizeBytes, work } = pick(mix, random());
     const startedAtMs = events.nowMs;
-    const onWayMs = scene.pathMs * (0.95 + 0.1 * random());
+    const onWayMs = scene.pathMs * (0.95 + 0.1 * random()) * (scene.unrest?.(startedAtMs) ?? 1);
     running += 1;
     const end = (accepted: boolean): void => {
       const nowMs = events.nowMs;

@@ -4,6 +4,7 @@ import {
   type Scene,
   type SimulatedClient,
   type SimulatedServer,
+  seeded,
   simulate,
   type Told,
 } from '../support/simulated-copies.ts';
@@ -140,6 +141,18 @@ describe('the number of copies at once', () => {
     expect(rateOf(told, 10_000, 20_000)).toBeGreaterThan(0.9 * fastest);
     expect(rateOf(told, 30_000, 60_000)).toBeGreaterThan(0.85 * slowest);
     expect(rateOf(told, 70_000, 90_000)).toBeGreaterThan(0.9 * fastest);
+  });
+
+  test.each([120, 450])('does not take an unquiet machine behind %i ms for load', (pathMs) => {
+    const random = seeded(seed);
+    const factors = Array.from({ length: 40 }, () => 1 + 0.7 * random());
+    const unrest = (nowMs: number) => factors[Math.floor(nowMs / 1500) % factors.length] ?? 1;
+    const scene = { seed, pathMs, unrest, server: { workers: 100, serviceMs: 20 }, untilMs: 60_000 };
+    const rates = [client, { ...client, fixed: defaultCeiling }].map((one) =>
+      rateOf(firstOf(simulate({ ...scene, clients: [one] })), 10_000, 60_000),
+    );
+    const [adaptive = 0, most = 0] = rates;
+    expect(adaptive).toBeGreaterThan(0.8 * most);
   });
 
   test('is not confused by tiny and huge instances', () => {
