@@ -140,6 +140,26 @@ describe('the byte budget', () => {
     expect(most).toBeLessThanOrEqual(100);
   });
 
+  test('holds an instance whose size was not listed only for what it turns out to be', async () => {
+    const { target, run } = setUp(60);
+    target.before = (call) => (call === 'store' ? delay(5) : undefined);
+    await run({ ceiling: 48, budget: new ByteBudget(8 * 1024 * 1024) });
+    expect(target.mostAtOnce).toBeGreaterThan(2);
+  });
+
+  test('gives a part back, and never more than it took', async () => {
+    const budget = new ByteBudget(100);
+    const release = await budget.acquire(100);
+    release(30);
+    release(50);
+    const other = await budget.acquire(70);
+    const third = budget.acquire(30).then(() => 'granted');
+    expect(await Promise.race([third, delay(5).then(() => 'waiting')])).toBe('waiting');
+    release();
+    expect(await third).toBe('granted');
+    other();
+  });
+
   test('lets go of who stops waiting', async () => {
     const budget = new ByteBudget(10);
     const release = await budget.acquire(10);
