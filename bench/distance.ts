@@ -24,6 +24,7 @@ interface Row {
   /** Of the repetitions, in order of their speed. */
   readonly instancesPerSecond: readonly number[];
   readonly ownCpuMs: number;
+  readonly peakResidentMiB: number;
   /** Mean number of processes that wanted to run, before and after: figures of a busy machine are worth little. */
   readonly load: readonly [number, number];
 }
@@ -73,12 +74,16 @@ async function copyOnce(method: Method, sourceUrl: string, version: string, link
   await using target = await startOrthanc({ version, config: { RemoteAccessAllowed: true } });
   const archive = join(archives, crypto.randomUUID());
   const command = method(link.near(sourceUrl), await link.far(target.url), archive);
-  const { wallMs, cpuMs } = await measureCommand([...link.prefix, ...command]);
+  const { wallMs, cpuMs, peakResidentBytes } = await measureCommand([...link.prefix, ...command]);
   const ids: unknown = await (await fetch(`${target.url}/instances`)).json();
   const copied = Array.isArray(ids) ? ids.length : 0;
   if (copied !== count) throw new Error(`${copied} of ${count} instances were copied`);
   await rm(archive, { recursive: true, force: true });
-  return { instancesPerSecond: (count * 1000) / wallMs, ownCpuMs: cpuMs / count };
+  return {
+    instancesPerSecond: (count * 1000) / wallMs,
+    ownCpuMs: cpuMs / count,
+    peakResidentMiB: peakResidentBytes / 1024 ** 2,
+  };
 }
 
 function print(rows: readonly Row[]): void {
@@ -90,12 +95,19 @@ function print(rows: readonly Row[]): void {
     `\n${count} instances of ${values.kibibytes} KiB to Orthanc ${version}, ${rttMs} ms, ${lossPercent} % loss, by ${link}\n`,
   );
   console.log(
-    '| method | instances/s | of bare, 32 connections | own ms | load before, after |\n| --- | --- | --- | --- | --- |',
+    '| method | instances/s | of bare, 32 connections | own ms | peak MiB | load before, after |\n| --- | --- | --- | --- | --- | --- |',
   );
   for (const row of rows) {
     const rate = median(row.instancesPerSecond);
     const ratio = rate / median(best.instancesPerSecond);
-    const cells = [row.method, rate.toFixed(1), ratio.toFixed(2), row.ownCpuMs.toFixed(2), row.load.join(', ')];
+    const cells = [
+      row.method,
+      rate.toFixed(1),
+      ratio.toFixed(2),
+      row.ownCpuMs.toFixed(2),
+      row.peakResidentMiB.toFixed(0),
+      row.load.join(', '),
+    ];
     console.log(`| ${cells.join(' | ')} |`);
   }
 }
@@ -118,11 +130,11 @@ try {
       for (let repetition = 0; repetition < Number(values.repeat); repetition += 1) {
         for (const [name, method] of Object.entries(methods)) {
           const before = await loadOfMachine();
-          const { instancesPerSecond, ownCpuMs } = await copyOnce(method, source.url, version, link);
+          const { instancesPerSecond, ...usage } = await copyOnce(method, source.url, version, link);
           const rates = [...(rows.get(name)?.instancesPerSecond ?? []), instancesPerSecond].sort((a, b) => a - b);
           const load = [rows.get(name)?.load[0] ?? before, await loadOfMachine()] as const;
           const facts = { version, rttMs, lossPercent, link: link.how, method: name };
-          rows.set(name, { ...facts, instancesPerSecond: rates, ownCpuMs, load });
+          rows.set(name, { ...facts, instancesPerSecond: rates, ...usage, load });
           console.error(`  ${version}, ${rttMs} ms, ${name}: ${instancesPerSecond.toFixed(1)} instances/s`);
         }
       }
