@@ -94,7 +94,7 @@ async function openOrCreate(
   if (!createArchive && (await readManifest(objects, { signal })) === undefined) return undefined;
   const { serverIdentifier } = await source.capabilities({ signal });
   const createFor = { name: source.name, ...(serverIdentifier !== undefined && { serverIdentifier }) };
-  return openArchive(objects, { signal, ...(createArchive && { createFor }) });
+  return openArchive(objects, { signal, writer: 'run', ...(createArchive && { createFor }) });
 }
 
 /** Opens the storage of an archive, without a request yet. */

@@ -37,6 +37,7 @@ const usualDispositions = {
   'malformed-message': 'reject',
   'unknown-mirror': 'reject',
   'not-dicom': 'reject',
+  'history-full': 'reject',
   'answer-malformed': 'reject',
   // Nothing can be copied before somebody acts.
   unauthorized: 'halt',
@@ -47,6 +48,7 @@ const usualDispositions = {
   'preflight-refused': 'halt',
   'deletion-guard': 'halt',
   'archive-format': 'halt',
+  'other-source': 'halt',
   'not-orthanc': 'halt',
   configuration: 'halt',
   'lease-lost': 'halt',

@@ -32,7 +32,7 @@ export class InboxFunction extends MirrorFunction {
     allowReadSecretsOf(this.role, serversOf(configuration));
     allowReadArchive(archive, this.role);
     const written = Object.entries(configuration.mirrors).flatMap(([name, mirror]) =>
-      ['archive.json', 'instances/*', 'imports/*', 'removals/*'].map((key) => archivePrefixOf(name, mirror) + key),
+      ['archive.json', 'instances/*', 'history/*'].map((key) => archivePrefixOf(name, mirror) + key),
     );
     allowWriteArchive(archive, this.role, 'WriteArchive', written);
     this.#allowInbox(inbox);

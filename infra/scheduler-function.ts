@@ -20,7 +20,7 @@ export class SchedulerFunction extends MirrorFunction {
     allowReadArchive(archive, this.role);
     const written = mirrors.flatMap(([name, mirror]) => {
       const prefix = archivePrefixOf(name, mirror);
-      return [`${prefix}state/*`, `${prefix}removals/*`, `${prefix}archive.json`];
+      return [`${prefix}state/*`, `${prefix}history/*`, `${prefix}archive.json`];
     });
     allowWriteArchive(archive, this.role, 'WriteState', written);
     this.role.allow('SendMessages', ['sqs:SendMessage'], [queue.queueArn]);

@@ -18,6 +18,7 @@ import type { DeliveryLimits } from '../core/queue/verdict.ts';
 import { type SecretResolver, secretResolver } from '../core/secrets/resolve-secret.ts';
 import { secretsManagerFetcher } from '../core/secrets/secrets-manager.ts';
 import type { Archive } from '../core/stores/archive/archive.ts';
+import type { ArchiveWriter } from '../core/stores/archive/archive-history.ts';
 import { Limitations } from '../core/studies/limitations.ts';
 import { log } from './telemetry.ts';
 
@@ -51,8 +52,11 @@ export interface CloudMirror extends ConnectedMirror {
   readonly documents: DocumentSync;
 }
 
-/** Reads what the stack told and bundled. Throws `configuration`. Nothing is connected before it is needed. */
-export async function openDeployment(): Promise<Deployment> {
+/**
+ * Reads what the stack told and bundled. Throws `configuration`. Nothing is connected before it is needed.
+ * @param writer what the records of archives say of who wrote them; absent: the function writes none
+ */
+export async function openDeployment(writer?: ArchiveWriter): Promise<Deployment> {
   const environment = readFunctionEnvironment();
   const configuration = await loadConfiguration(join(environment.codeFolder, bundledConfigurationFile));
   const queueUrl = environment.ORTHANC_MIRROR_QUEUE_URL;
@@ -73,18 +77,20 @@ export async function openDeployment(): Promise<Deployment> {
       backOff: { firstMs: transfer.firstRetrySeconds * 1000, lastMs: transfer.lastRetrySeconds * 1000 },
     },
     inboxBucket: environment.ORTHANC_MIRROR_INBOX_BUCKET,
-    mirror: openMirrors(configuration, secrets, environment.ORTHANC_MIRROR_BUCKET),
+    mirror: openMirrors(configuration, { secrets, writer, bucket: environment.ORTHANC_MIRROR_BUCKET }),
   };
 }
 
 /** Opens each mirror once; one that could not be opened is tried again the next time. */
-function openMirrors(configuration: Configuration, secrets: SecretResolver, bucket: string): Deployment['mirror'] {
+function openMirrors(
+  configuration: Configuration,
+  given: Pick<ConnectOptions, 'secrets' | 'writer' | 'bucket'>,
+): Deployment['mirror'] {
   const processes = configuration.cloud.transfer.maxConcurrency;
   const egress = { allowPrivateNetworks: configuration.cloud.allowPrivateNetworks };
   const open = new Map<string, Promise<CloudMirror>>();
   return async (name) => {
-    const opening =
-      open.get(name) ?? openMirror(name, configuration.mirrors[name], { secrets, bucket, processes, egress });
+    const opening = open.get(name) ?? openMirror(name, configuration.mirrors[name], { ...given, processes, egress });
     open.set(name, opening);
     opening.catch(() => open.delete(name));
     return opening;

@@ -13,7 +13,7 @@ import { errorFields, log, logger, publicError } from './telemetry.ts';
 /** Time to finish the copies that are under way and to move the object. */
 const marginMs = 30_000;
 
-const deployment = await openDeployment();
+const deployment = await openDeployment('inbox');
 const takeIn = inboxBatch(deployment);
 
 export const handler = middy<SQSEvent | RelistEvent, SQSBatchResponse, Error, Context>()

@@ -9,7 +9,7 @@ import { deliveryOf } from './sqs-event.ts';
 import { logger } from './telemetry.ts';
 import { transferBatch } from './transfer-batch.ts';
 
-const deployment = await openDeployment();
+const deployment = await openDeployment('transfer');
 
 export const handler = middy<SQSEvent, SQSBatchResponse, Error, Context>()
   .use(injectLambdaContext(logger))

@@ -1,4 +1,6 @@
 /** What the verifier function does for one mirror. */
+
+import { EveryVersion } from '../core/stores/archive/every-version.ts';
 import { type FoundProblem, writeVerifyReport } from '../core/verify/verify-report.ts';
 import { rotationDocument, type ShareReport, verifyShare } from '../core/verify/verify-share.ts';
 import type { CloudMirror } from './deployment.ts';
@@ -62,7 +64,8 @@ async function verifyOne(
   deadline: AbortSignal,
 ): Promise<ShareReport> {
   const document = rotationDocument(archive.objects, name);
-  const report = await verifyShare({ store: destination.store, document, now: () => new Date(), deadline });
+  const store = destination.role === 'archive' ? new EveryVersion(archive) : destination.store;
+  const report = await verifyShare({ store, document, now: () => new Date(), deadline });
   const { sound, problems, complete } = report;
   for (const problem of problems) {
     const error = 'error' in problem ? errorFields(problem.error) : {};

@@ -2,15 +2,12 @@
 import type { z } from 'zod';
 import { type ComparedInstance, compareStores } from '../../core/compare/check.ts';
 import { loadConfiguration } from '../../core/config/load.ts';
-import { importedInventory } from '../../core/deletions/imports.ts';
-import { removedInventory } from '../../core/deletions/removals.ts';
-import { Archive } from '../../core/stores/archive/archive.ts';
 import { parseArchive } from '../archive-argument.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { checkOptionValues } from '../commands/check.ts';
 import { type ExitCode, exitCodeOf } from '../exit-codes.ts';
 import { resolveMirror } from '../named-mirror.ts';
-import { type OpenMirror, openMirror } from '../open-mirror.ts';
+import { openMirror } from '../open-mirror.ts';
 import type { Terminal } from '../terminal.ts';
 import { CheckReport, differenceLine } from './check-report.ts';
 import { Grouping } from './grouping.ts';
@@ -40,11 +37,7 @@ export async function check(given: CheckArguments, { terminal, interruption }: C
   });
   const report = new CheckReport(mirror.destinations.map(({ store }) => store.name));
   const grouping = options.level === 'instance' ? undefined : new Grouping(options.level, mirror);
-  for await (const compared of compareStores(
-    mirror.reader,
-    mirror.destinations,
-    comparisonOptions(mirror, interruption),
-  )) {
+  for await (const compared of compareStores(mirror.reader, mirror.destinations, { signal: interruption })) {
     report.count(compared);
     if (grouping === undefined) printInstance(compared, terminal, options);
     else await grouping.add(compared, interruption);
@@ -54,19 +47,6 @@ export async function check(given: CheckArguments, { terminal, interruption }: C
   if (options.json) terminal.printJson({ ...summary, exitCode: exitCodeOf(summary.outcome) });
   else for (const line of report.lines()) terminal.print(line);
   return exitCodeOf(summary.outcome);
-}
-
-function comparisonOptions({ destinations }: OpenMirror, signal: AbortSignal) {
-  const archive = destinations.find(({ store }) => store instanceof Archive)?.store;
-  const objects = archive instanceof Archive ? archive.objects : undefined;
-  return {
-    signal,
-    // What the archive remembers as removed, or imported by other means, is no difference: the mirror knows of it.
-    ...(objects !== undefined && {
-      removed: (options: object) => removedInventory(objects, options),
-      imported: (options: object) => importedInventory(objects, options),
-    }),
-  };
 }
 
 function printInstance(

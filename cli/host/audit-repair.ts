@@ -7,6 +7,7 @@ import { replaceOnServer } from '../../core/repair/replace-on-server.ts';
 import { secretResolver } from '../../core/secrets/resolve-secret.ts';
 import { secretsManagerFetcher } from '../../core/secrets/secrets-manager.ts';
 import { openArchive } from '../../core/stores/archive/archive.ts';
+import { EveryVersion } from '../../core/stores/archive/every-version.ts';
 import { Limitations } from '../../core/studies/limitations.ts';
 import { studyServerOf } from '../../core/studies/study-server.ts';
 import { parseArchive } from '../archive-argument.ts';
@@ -40,7 +41,7 @@ export async function repairAudited(
   const limitations = new Limitations(({ message }) => warn(message));
   const studyServer = await studyServerOf(server, { signal });
   const putRight = replaceOnServer({ server, studyServer, safe: archive.objects, limitations });
-  const repair = { server, putRight, goodCopies: [archive], budget: defaultBudget(), signal };
+  const repair = { server, putRight, goodCopies: [new EveryVersion(archive)], budget: defaultBudget(), signal };
   let mended = 0;
   for await (const { id, outcome } of repairInstances(ids, repair)) {
     if (outcome.kind === 'mended') mended += 1;

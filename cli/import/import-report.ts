@@ -38,7 +38,7 @@ export function exitCodeOfImport(
 
 /** The last line of `import --json`. Fields are only ever added. */
 export function jsonSummary(summary: ImportSummary, { dryRun, durationMs, documents }: ImportFacts) {
-  const { counts, notDicom, storedBytes, stoppedBy, interrupted } = summary;
+  const { counts, notDicom, storedBytes, keptBeside, stoppedBy, interrupted } = summary;
   return {
     type: 'summary',
     dryRun,
@@ -50,6 +50,7 @@ export function jsonSummary(summary: ImportSummary, { dryRun, durationMs, docume
     refused: counts.refused,
     failed: counts.failed,
     storedBytes,
+    keptBeside,
     documents,
     durationMs: Math.round(durationMs),
     interrupted,
@@ -63,7 +64,7 @@ export function summaryLines(
   summary: ImportSummary,
   { dryRun, durationMs, documents }: ImportFacts,
 ): readonly string[] {
-  const { counts, notDicom, storedBytes, stoppedBy, interrupted } = summary;
+  const { counts, notDicom, storedBytes, keptBeside, stoppedBy, interrupted } = summary;
   const count = dryRun ? counts['would-store'] : counts.stored;
   const counted = [
     `${dryRun ? 'would store' : 'stored'} ${formatCount(count)} (${formatBytes(storedBytes)})`,
@@ -75,6 +76,9 @@ export function summaryLines(
   return [
     `${counted.join(', ')} in ${formatDuration(durationMs)}`,
     ...[...notDicom].map(([what, files]) => `  not DICOM: ${what} ${formatCount(files)}`),
+    ...(keptBeside === 0
+      ? []
+      : [`  kept beside, not current: ${formatCount(keptBeside)} (the archive goes by what its source has, or had)`]),
     ...(documents === undefined ? [] : [documentsLine(documents)]),
     ...(stoppedBy === undefined ? [] : [`stopped: ${stoppedBy.message} (${stoppedBy.code})`]),
     ...(interrupted ? ['interrupted; run the same command again to go on'] : []),

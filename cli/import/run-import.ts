@@ -1,12 +1,10 @@
 /** The work of `import`: opens what is named, imports, reports. */
 import type { z } from 'zod';
-import { recordImport } from '../../core/deletions/imports.ts';
 import { importDocuments } from '../../core/import/import-documents.ts';
 import { importFiles } from '../../core/import/import-files.ts';
 import { readMasterKeys } from '../../core/import/object-encryption.ts';
 import { isProblem, type ReportLine } from '../../core/import/report.ts';
 import { defaultEncodingOf } from '../../core/import/target-encoding.ts';
-import type { ObjectStorage } from '../../core/stores/archive/object-storage.ts';
 import { Limitations } from '../../core/studies/limitations.ts';
 import { studyServerOf } from '../../core/studies/study-server.ts';
 import type { CommandContext } from '../command-context.ts';
@@ -63,7 +61,6 @@ export async function runImport(given: ImportArguments, { terminal, interruption
     draining: interruption,
     onLine: async (line, counts) => {
       await report.write(line);
-      if (archiveObjects !== undefined) await remember(line, archiveObjects);
       showProgress({ instances: counts.instances, bytes: counts.storedBytes });
       if (isProblem(line)) printProblem(line);
     },
@@ -87,12 +84,6 @@ export async function runImport(given: ImportArguments, { terminal, interruption
   if (json) terminal.printJson(jsonSummary(summary, facts));
   else for (const line of summaryLines(summary, facts)) terminal.print(line);
   return exitCodeOfImport(summary, documents);
-
-  /** Without this, a mirror that uses the archive would take the instance for deleted at its source. */
-  async function remember({ outcome, id }: ReportLine, objects: ObjectStorage): Promise<void> {
-    if (id === undefined || (outcome !== 'stored' && outcome !== 'already-there')) return;
-    await recordImport(objects, { id, at: new Date() });
-  }
 
   function printProblem(line: ReportLine): void {
     if (json) terminal.printJson({ type: 'problem', ...line });

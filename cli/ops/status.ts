@@ -104,7 +104,7 @@ async function countArchive({ objects }: OpenMirrorState, signal: AbortSignal): 
   const archive = await openArchive(objects, { signal });
   let instances = 0;
   let last: string | undefined;
-  for await (const { id } of archive.inventory({ signal })) {
+  for await (const { id } of archive.versions({ signal })) {
     if (id !== last) instances += 1;
     last = id;
   }

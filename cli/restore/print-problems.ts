@@ -1,4 +1,4 @@
-import type { InstanceId, OrthancId } from '../../core/identifiers.ts';
+import type { InstanceId, Md5, OrthancId } from '../../core/identifiers.ts';
 import type { RestoredDocument } from '../../core/restore/restore-documents.ts';
 import type { Mended } from '../../core/verify/mend.ts';
 import type { Verified } from '../../core/verify/verify.ts';
@@ -11,6 +11,11 @@ interface Finding {
   readonly outcome: string;
   readonly code: string;
   readonly reason: string;
+}
+
+/** What is said of an instance whose versions no record tells apart. */
+export function unsettledLine(id: InstanceId): string {
+  return `instance ${id} has several versions and no record of which counts; the newest was taken`;
 }
 
 /** Prints each thing that went wrong as one line, of text or of JSON. */
@@ -44,6 +49,12 @@ export class ProblemPrinter {
 
   missing(id: InstanceId, destination: string): void {
     this.#print({ id, destination, outcome: 'missing', code: 'vanished', reason: `${destination} does not hold it` });
+  }
+
+  /** Prints that an archive lost the version that counts. */
+  lost(id: InstanceId, archive: string, md5: Md5): void {
+    const reason = `the object with MD5 ${md5} is gone; bring it back with verify --repair, then restore again`;
+    this.#print({ id, destination: archive, outcome: 'lost', code: 'source-corrupt', reason });
   }
 
   /** Prints what became of a damaged instance. */

@@ -14,7 +14,7 @@ import type { QueueMessage } from '../../core/queue/message.ts';
 import { createSqsClient } from '../../core/queue/sqs-client.ts';
 import { deadLetterQueueOf, sqsLeft } from '../../core/queue/sqs-depths.ts';
 import { sqsQueue } from '../../core/queue/sqs-queue.ts';
-import { ArchiveView, type ViewOptions } from '../../core/restore/archive-view.ts';
+import { ArchiveView, type ViewObserver, type ViewOptions } from '../../core/restore/archive-view.ts';
 import { selectInstances } from '../../core/restore/select-instances.ts';
 import { selectsAll } from '../../core/restore/selection.ts';
 import type { Archive } from '../../core/stores/archive/archive.ts';
@@ -23,6 +23,7 @@ import type { RestoreOptionValues } from '../commands/restore.ts';
 import { type ExitCode, exitCodeOf, exitCodes } from '../exit-codes.ts';
 import { formatCount } from '../format.ts';
 import { isServerUrl, momentOf, openArchiveToRead, selectionOf } from './open-restore.ts';
+import { ProblemPrinter, unsettledLine } from './print-problems.ts';
 import { type PutAside, PutAsideMeanwhile } from './put-aside-meanwhile.ts';
 
 const askEveryMs = 2_000;
@@ -74,7 +75,15 @@ async function restoreByStack(plan: Plan, json: boolean, context: CommandContext
   const store = targetStoreName(mirror, target);
   await askToPause(pause, 'a restore is under way; it ends with it, or with "resume"', store);
   terminal.say(`${store} is left alone by its mirror meanwhile`);
-  const instances = await work(plan, instancesOf(plan), 'instances', context);
+  let [rejected, failed] = [0, 0];
+  const observer: ViewObserver = {
+    onUnsettled: (id) => terminal.warn(unsettledLine(id)),
+    onLost: (id, md5) => {
+      rejected += 1;
+      new ProblemPrinter(terminal, json).lost(id, archive.name, md5);
+    },
+  };
+  const instances = await work(plan, instancesOf(plan, observer), 'instances', context);
   const studies = signal.aborted ? 0 : await work(plan, studiesOf(plan), 'study documents', context);
   if (signal.aborted) {
     terminal.warn(
@@ -83,7 +92,6 @@ async function restoreByStack(plan: Plan, json: boolean, context: CommandContext
     return exitCodes.interrupted;
   }
   await askToResume(pause, store);
-  let [rejected, failed] = [0, 0];
   for await (const putAside of meanwhile.found()) {
     if (putAside.outcome === 'rejected') rejected += 1;
     else failed += 1;
@@ -103,7 +111,7 @@ function lineOf({ id, outcome, code, reason }: PutAside): string {
 function summaryLine(...counts: [instances: number, studies: number, rejected: number, failed: number]): string {
   const [instances, studies, rejected, failed] = counts.map(formatCount);
   const worked = `${instances} instances and ${studies} study documents were worked on`;
-  return `${worked}; of them put aside: rejected ${rejected}, failed ${failed}`;
+  return `${worked}; rejected ${rejected}, failed ${failed}`;
 }
 
 async function planOf(
@@ -121,8 +129,11 @@ async function planOf(
   return { ...common, view: { at, includeRemoved, only: instances }, studies };
 }
 
-async function* instancesOf({ archive, mirror, target, view }: Plan): AsyncGenerator<QueueMessage> {
-  for await (const { id, md5, sizeBytes } of new ArchiveView(archive, view).inventory()) {
+async function* instancesOf(
+  { archive, mirror, target, view }: Plan,
+  observer: ViewObserver,
+): AsyncGenerator<QueueMessage> {
+  for await (const { id, md5, sizeBytes } of new ArchiveView(archive, { ...view, observer }).inventory()) {
     if (md5 !== undefined) yield { v: 1, mirror, kind: 'restore', target, id, md5, sizeBytes };
   }
 }

@@ -7,8 +7,9 @@ import { findDamaged, repairInstances } from '../../core/repair/mend-server.ts';
 import { findMissing, keepDocumentsOf } from '../../core/repair/missing-instances.ts';
 import { PendingWrites } from '../../core/repair/pending-writes.ts';
 import { replaceOnServer } from '../../core/repair/replace-on-server.ts';
-import { ArchiveView, type ViewOptions } from '../../core/restore/archive-view.ts';
+import { ArchiveView, type ViewObserver, type ViewOptions } from '../../core/restore/archive-view.ts';
 import type { Archive } from '../../core/stores/archive/archive.ts';
+import { EveryVersion } from '../../core/stores/archive/every-version.ts';
 import type { OrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
 import { Limitations } from '../../core/studies/limitations.ts';
 import { type StudyServer, studyServerOf } from '../../core/studies/study-server.ts';
@@ -16,7 +17,7 @@ import type { PutRight } from '../../core/verify/mend.ts';
 import type { CommandContext } from '../command-context.ts';
 import { startProgress } from '../progress.ts';
 import { problemsOf } from '../run/run-report.ts';
-import type { ProblemPrinter } from './print-problems.ts';
+import { type ProblemPrinter, unsettledLine } from './print-problems.ts';
 import { nothingRepaired, type RepairCounts, type RepairReport } from './repair-report.ts';
 
 export interface RepairArguments {
@@ -88,7 +89,7 @@ class Repair {
   async #mend(id: InstanceId): Promise<void> {
     const { archive, server, part, problems } = this.#given;
     const fallback = new ArchiveView(archive, { at: part.at, includeRemoved: true });
-    const mend = { server, putRight: this.#putRight, goodCopies: [archive], fallback, budget };
+    const mend = { server, putRight: this.#putRight, goodCopies: [new EveryVersion(archive)], fallback, budget };
     for await (const { outcome, otherVersion } of repairInstances([id], mend)) {
       if (outcome.kind === 'mended') this.#add('mended');
       else this.#add(outcome.error.disposition === 'reject' ? 'rejected' : 'failed');
@@ -101,7 +102,14 @@ class Repair {
   async #bringBack(): Promise<MirrorRunEnd | undefined> {
     const { archive, server, part, missingSince, dryRun, concurrency, problems } = this.#given;
     const { interruption: signal } = this.#context;
-    const view = new ArchiveView(archive, { ...part, archivedSince: missingSince });
+    const observer: ViewObserver = {
+      onUnsettled: (id) => this.#context.terminal.warn(unsettledLine(id)),
+      onLost: (id, md5) => {
+        this.#add('rejected');
+        problems.lost(id, archive.name, md5);
+      },
+    };
+    const view = new ArchiveView(archive, { ...part, since: missingSince, observer });
     const missing = await findMissing(view, server, { signal });
     this.#add('missing', missing.size);
     if (dryRun) for (const id of missing) problems.missing(id, server.name);

@@ -36,6 +36,10 @@ export interface RestoreReport {
   readonly selective: boolean;
   /** Instances that were left out because they were removed from the source. */
   readonly removed: number;
+  /** Instances of which the archive keeps several versions and does not know which counts; the newest was taken. */
+  readonly unsettled: number;
+  /** Instances whose version that counts is gone from the archive. */
+  readonly lost: number;
   /** Absent where it did not come to that. */
   readonly documents: DocumentCounts | undefined;
   readonly verified: VerifiedCounts | undefined;
@@ -64,13 +68,13 @@ export function countVerified(counts: VerifiedCounts, { kind }: Verified): Verif
 }
 
 /** The exit code: of the copies, then of the documents, then of the reading back. */
-export function exitCodeOfRestore({ end, documents, verified, interrupted }: RestoreReport): ExitCode {
+export function exitCodeOfRestore({ end, lost, documents, verified, interrupted }: RestoreReport): ExitCode {
   if (interrupted) return exitCodes.interrupted;
   const ofRun = exitCodeOfRun(end);
   if (ofRun !== exitCodes.ok) return ofRun;
   return exitCodeOf({
     conflicting: 0,
-    rejected: documents?.rejected ?? 0,
+    rejected: lost + (documents?.rejected ?? 0),
     failed: (documents?.failed ?? 0) + (verified?.unread ?? 0),
     differences: (verified?.damaged ?? 0) + (verified?.missing ?? 0),
   });
@@ -78,7 +82,8 @@ export function exitCodeOfRestore({ end, documents, verified, interrupted }: Res
 
 /** The last line of `restore --json`. Fields are only ever added. */
 export function jsonSummary(report: RestoreReport) {
-  const { dryRun, archive, target, end, removed, documents, verified, interrupted, durationMs } = report;
+  const { dryRun, archive, target, end, removed, unsettled, lost, documents, verified, interrupted, durationMs } =
+    report;
   const { copied, vanished, rejected, failed, conflict, ...others } = end.summary.instances;
   const stop = stopOf(end);
   return {
@@ -95,6 +100,8 @@ export function jsonSummary(report: RestoreReport) {
     bytesCopied: end.summary.bytesCopied,
     notInArchive: report.selective ? null : end.summary.notAtSource,
     removedLeftOut: removed,
+    unsettled,
+    lost,
     documents: documents ?? noDocuments,
     verified: verified ?? null,
     durationMs: Math.round(durationMs),
@@ -106,7 +113,7 @@ export function jsonSummary(report: RestoreReport) {
 
 /** The summary as lines of text. */
 export function summaryLines(report: RestoreReport): readonly string[] {
-  const { dryRun, end, removed, documents, verified, interrupted, durationMs } = report;
+  const { dryRun, end, removed, unsettled, lost, documents, verified, interrupted, durationMs } = report;
   const { instances, bytesCopied, notAtSource } = end.summary;
   const rate = dryRun || durationMs === 0 ? '' : `, ${formatBytes((bytesCopied / durationMs) * 1000)}/s`;
   const counted = [
@@ -123,6 +130,8 @@ export function summaryLines(report: RestoreReport): readonly string[] {
     ...(documents === undefined ? [] : [documentsLine(documents)]),
     ...(verified === undefined ? [] : [verifiedLine(verified)]),
     ...(removed === 0 ? [] : [removedLine(removed)]),
+    ...(unsettled === 0 ? [] : [`${formatCount(unsettled)} with several versions and no record: the newest was taken`]),
+    ...(lost === 0 ? [] : [`${formatCount(lost)} lost by the archive; they could not be restored`]),
     ...(notAtSource === 0 || report.selective
       ? []
       : [`${formatCount(notAtSource)} at the target only; left where they are`]),

@@ -3,7 +3,7 @@
 import { MirrorError } from '../../core/errors.ts';
 import type { OrthancId } from '../../core/identifiers.ts';
 import { runMirror } from '../../core/mirror/run-mirror.ts';
-import { ArchiveView, type ViewOptions } from '../../core/restore/archive-view.ts';
+import { ArchiveView, type ViewObserver, type ViewOptions } from '../../core/restore/archive-view.ts';
 import { readBack } from '../../core/restore/read-back.ts';
 import { restoreDocuments } from '../../core/restore/restore-documents.ts';
 import { selectInstances } from '../../core/restore/select-instances.ts';
@@ -19,7 +19,7 @@ import { progressObserver } from '../run/run-progress.ts';
 import { problemsOf } from '../run/run-report.ts';
 import { lookAtTarget } from './look-at-target.ts';
 import { momentOf, openArchiveToRead, openTarget, type RestoreTarget, selectionOf } from './open-restore.ts';
-import { ProblemPrinter } from './print-problems.ts';
+import { ProblemPrinter, unsettledLine } from './print-problems.ts';
 import { repair } from './repair.ts';
 import { exitCodeOfRepair, jsonRepairSummary, repairSummaryLines } from './repair-report.ts';
 import {
@@ -137,7 +137,7 @@ class Restore {
   async run(): Promise<RestoreReport> {
     const startedAtMs = performance.now();
     const { dryRun = false, verify = false } = this.#options;
-    const { end, removed } = await this.#copy(dryRun);
+    const { end, left } = await this.#copy(dryRun);
     const goesOn = !dryRun && !end.interrupted && end.stoppedBy === undefined && end.withdrawn.size === 0;
     const documents = goesOn ? await this.#documents() : undefined;
     const verified =
@@ -150,7 +150,7 @@ class Restore {
       target: this.#target.store.name,
       end,
       selective: this.#part.only !== undefined,
-      removed,
+      ...left,
       documents,
       verified,
       interrupted: this.#context.interruption.aborted,
@@ -160,9 +160,19 @@ class Restore {
 
   async #copy(dryRun: boolean) {
     const { interruption, terminal } = this.#context;
-    let removed = 0;
-    const source = this.#view(() => {
-      removed += 1;
+    const left = { removed: 0, unsettled: 0, lost: 0 };
+    const source = this.#view({
+      onRemoved: () => {
+        left.removed += 1;
+      },
+      onUnsettled: (id) => {
+        left.unsettled += 1;
+        terminal.warn(unsettledLine(id));
+      },
+      onLost: (id, md5) => {
+        left.lost += 1;
+        this.#problems.lost(id, this.#archive.name, md5);
+      },
     });
     const progress = progressObserver(startProgress(terminal));
     const end = await runMirror({
@@ -179,7 +189,7 @@ class Restore {
         },
       },
     });
-    return { end, removed };
+    return { end, left };
   }
 
   async #documents(): Promise<DocumentCounts> {
@@ -197,9 +207,9 @@ class Restore {
     return counts;
   }
 
-  #view(onRemoved?: () => void): ArchiveView {
+  #view(observer?: ViewObserver): ArchiveView {
     const { at, only, includeRemoved } = this.#part;
-    return new ArchiveView(this.#archive, { at, only, includeRemoved, onRemoved });
+    return new ArchiveView(this.#archive, { at, only, includeRemoved, observer });
   }
 }
 

@@ -4,6 +4,7 @@ import { MirrorError } from '../../core/errors.ts';
 import { secretResolver } from '../../core/secrets/resolve-secret.ts';
 import { secretsManagerFetcher } from '../../core/secrets/secrets-manager.ts';
 import { type Archive, openArchive } from '../../core/stores/archive/archive.ts';
+import { EveryVersion } from '../../core/stores/archive/every-version.ts';
 import type { Store } from '../../core/stores/store.ts';
 import { parseSubset } from '../../core/verify/subset.ts';
 import { verifyStore } from '../../core/verify/verify.ts';
@@ -77,6 +78,7 @@ async function openStores(
     opened.defer(() => objects.close());
     archive = await openArchive(objects, { signal });
   }
-  const verified = [...(archive === undefined ? [] : [archive]), ...(await server('target', options.target))];
+  const archived = archive === undefined ? [] : [new EveryVersion(archive)];
+  const verified = [...archived, ...(await server('target', options.target))];
   return { archive, verified, goodCopies: [...verified, ...(await server('source', options.source))] };
 }

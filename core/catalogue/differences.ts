@@ -1,9 +1,10 @@
 /** What differs in an archive between two moments. */
-import { mergeJoin } from '../compare/merge-join.ts';
+
 import type { InstanceId, Md5, OrthancId } from '../identifiers.ts';
 import { ArchiveView } from '../restore/archive-view.ts';
 import type { Archive } from '../stores/archive/archive.ts';
 import type { CallOptions } from '../stores/store.ts';
+import { mergeJoin } from '../streams/merge-join.ts';
 import { type DocumentState, listStudiesAt } from './list-documents.ts';
 
 export type Difference =

@@ -3,6 +3,7 @@ import type { Destination } from '../copy/outcome.ts';
 import { isMirrorError, MirrorError } from '../errors.ts';
 import type { SecretResolver } from '../secrets/resolve-secret.ts';
 import { type Archive, openArchive } from '../stores/archive/archive.ts';
+import type { ArchiveWriter } from '../stores/archive/archive-history.ts';
 import { FolderObjects } from '../stores/archive/folder-objects.ts';
 import { readManifest } from '../stores/archive/manifest.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
@@ -24,6 +25,8 @@ export interface ConnectOptions {
   readonly egress?: EgressRules;
   /** How many processes work for this mirror at once, which share the connections; default 1. */
   readonly processes?: number;
+  /** Who writes to the archive; see {@link openArchive}. */
+  readonly writer?: ArchiveWriter | undefined;
 }
 
 /** A mirror whose stores are open. */
@@ -98,17 +101,18 @@ async function connectArchive(
   mirror: MirrorConfiguration,
   archive: ArchiveConfiguration,
   source: OrthancStore,
-  { bucket }: ConnectOptions,
+  { bucket, writer }: ConnectOptions,
 ): Promise<Archive> {
   const objects = archiveStorage(name, mirror, archive, bucket);
   try {
     // A restore must work when the source is gone for good: only a new archive needs to know it.
     if ((await readManifest(objects)) !== undefined) {
-      return await openArchive(objects);
+      return await openArchive(objects, { writer });
     }
     const { serverIdentifier } = await source.capabilities();
     return await openArchive(objects, {
       createFor: { name, ...(serverIdentifier === undefined ? {} : { serverIdentifier }) },
+      writer,
     }).catch(notMadeYet(objects));
   } catch (error) {
     await objects.close();

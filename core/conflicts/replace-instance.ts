@@ -81,8 +81,7 @@ async function ensureArchived(
   archive: Archive,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const versions = await archive.lookup(wanted.id, { signal });
-  if (versions.some(({ md5, sizeBytes }) => md5 === wanted.md5 && sizeBytes === wanted.sizeBytes)) return;
+  if ((await archive.storeKept(wanted, { signal })) !== undefined) return;
   const opened = await source.open(wanted.id, { md5: wanted.md5, signal });
   try {
     await archive.store(wanted, opened.body, { signal });

@@ -4,7 +4,14 @@
  */
 import { isMirrorError, MirrorError } from '../errors.ts';
 import type { Md5 } from '../identifiers.ts';
-import type { InstanceBytes, InstanceIdentity, OpenInstance, Store } from '../stores/store.ts';
+import type {
+  InstanceBytes,
+  InstanceIdentity,
+  OpenInstance,
+  Store,
+  StoreOptions,
+  StoreOutcome,
+} from '../stores/store.ts';
 import { Branch } from './branch.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { type CopyRequest, type Decision, decide } from './decide.ts';
@@ -48,14 +55,53 @@ export async function copyInstance(request: CopyRequest, context: CopyContext): 
       ...failAll(all, error, context.signal),
     ]);
   }
-  if (decision.lacking.length === 0) return resultOf(request, decision, decision.outcomes);
-  const first = await readAndStore(request, decision, decision.lacking, context);
+  const kept = await storeKept(request, decision, context.signal);
+  const lacking = decision.lacking.filter(
+    (destination) => !kept.some((outcome) => outcome.destination === destination),
+  );
+  const settledBefore = [...decision.outcomes, ...kept];
+  // Nothing was read, so that nothing counts as bytes that were copied.
+  if (lacking.length === 0) {
+    const sizeBytes = kept.length === 0 ? decision.sizeBytes : undefined;
+    return resultOf(request, { md5: decision.md5, sizeBytes }, settledBefore);
+  }
+  const first = await readAndStore(request, decision, lacking, context);
   const mismatched = first.outcomes.filter(({ error }) => error?.code === 'hash-mismatch');
-  if (mismatched.length === 0) return resultOf(request, first, [...decision.outcomes, ...first.outcomes]);
+  if (mismatched.length === 0) return resultOf(request, first, [...settledBefore, ...first.outcomes]);
   const settled = first.outcomes.filter((outcome) => !mismatched.includes(outcome));
   const again = mismatched.map(({ destination }) => destination);
   const second = await readAndStore(request, decision, again, context);
-  return resultOf(request, second, [...decision.outcomes, ...settled, ...second.outcomes.map(rejectSecondMismatch)]);
+  return resultOf(request, second, [...settledBefore, ...settled, ...second.outcomes.map(rejectSecondMismatch)]);
+}
+
+/** Lets an archive that keeps the very bytes already take note that they count; nothing is read for that. */
+async function storeKept(
+  { id }: CopyRequest,
+  { kept, md5, sizeBytes, lacking }: Decision,
+  signal: AbortSignal | undefined,
+): Promise<readonly DestinationOutcome[]> {
+  if (kept !== 'these' || md5 === undefined) return [];
+  const asked = lacking.map(async (destination): Promise<DestinationOutcome | undefined> => {
+    try {
+      const outcome = await destination.store.storeKept?.({ id, md5, sizeBytes }, { signal });
+      return outcome && outcomeOf(destination, id, outcome);
+    } catch (error) {
+      return outcomeOfError(destination, meaningOf(error, signal), 'destination');
+    }
+  });
+  return (await Promise.all(asked)).filter((outcome) => outcome !== undefined);
+}
+
+function outcomeOf(destination: Destination, id: InstanceIdentity['id'], outcome: StoreOutcome): DestinationOutcome {
+  switch (outcome.kind) {
+    case 'stored':
+    case 'already-equal': {
+      const kind = outcome.kind === 'stored' ? 'copied' : 'already-equal';
+      return { destination, kind, ...(outcome.isKeptBeside && { isKeptBeside: true }) };
+    }
+    case 'conflict':
+      return { destination, kind: 'conflict', error: conflictError(destination, id) };
+  }
 }
 
 interface Attempt {
@@ -75,11 +121,12 @@ function resultOf(
 /** One read of the source, given to all of `destinations`. */
 async function readAndStore(
   request: CopyRequest,
-  expected: Pick<Attempt, 'md5' | 'sizeBytes'>,
+  expected: Pick<Decision, 'md5' | 'sizeBytes' | 'kept'>,
   destinations: readonly Destination[],
   context: CopyContext,
 ): Promise<Attempt> {
   const { source, budget, signal } = context;
+  const options = { signal, isNew: expected.kept === 'nothing' };
   let release: (() => void) | undefined;
   let opened: OpenInstance | undefined;
   let identity: InstanceIdentity | undefined;
@@ -90,13 +137,14 @@ async function readAndStore(
     identity = read.identity;
     const outcomes =
       read.bytes === undefined
-        ? await storeStreamed(opened, read.identity, source.name, destinations, signal)
-        : await storeAll(destinations, read.identity, () => read.bytes, signal);
+        ? await storeStreamed(opened, read.identity, source.name, destinations, options)
+        : await storeAll(destinations, read.identity, () => read.bytes, options);
     // A destination that confirmed is done with the bytes; of one that failed nobody knows.
     if (read.bytes !== undefined && outcomes.every(isConfirmed)) budget.buffers.giveBack(read.bytes);
     return { ...read.identity, outcomes };
   } catch (error) {
-    return { ...(identity ?? expected), outcomes: failAll(destinations, error, signal) };
+    const { md5, sizeBytes } = identity ?? expected;
+    return { md5, sizeBytes, outcomes: failAll(destinations, error, signal) };
   } finally {
     opened?.cancel();
     release?.();
@@ -118,7 +166,7 @@ async function storeStreamed(
   identity: InstanceIdentity,
   sourceName: string,
   destinations: readonly Destination[],
-  signal: AbortSignal | undefined,
+  options: StoreOptions,
 ): Promise<readonly DestinationOutcome[]> {
   const branches = new Map(destinations.map((destination) => [destination, new Branch()]));
   const pumped = pumpVerified(opened, identity, sourceName, [...branches.values()]);
@@ -126,7 +174,7 @@ async function storeStreamed(
     destinations,
     identity,
     (destination) => branches.get(destination),
-    signal,
+    options,
     (destination) => branches.get(destination)?.close(),
   );
   const [settled] = await Promise.all([outcomes, pumped]);
@@ -137,23 +185,16 @@ async function storeAll(
   destinations: readonly Destination[],
   identity: InstanceIdentity,
   bodyFor: (destination: Destination) => InstanceBytes | undefined,
-  signal: AbortSignal | undefined,
+  options: StoreOptions,
   settled?: (destination: Destination) => void,
 ): Promise<readonly DestinationOutcome[]> {
   return Promise.all(
     destinations.map(async (destination): Promise<DestinationOutcome> => {
       try {
-        const outcome = await destination.store.store(identity, bodyFor(destination) ?? new Uint8Array(), { signal });
-        switch (outcome.kind) {
-          case 'stored':
-            return { destination, kind: 'copied' };
-          case 'already-equal':
-            return { destination, kind: 'already-equal' };
-          case 'conflict':
-            return { destination, kind: 'conflict', error: conflictError(destination, identity.id) };
-        }
+        const body = bodyFor(destination) ?? new Uint8Array();
+        return outcomeOf(destination, identity.id, await destination.store.store(identity, body, options));
       } catch (error) {
-        return outcomeOfError(destination, meaningOf(error, signal), 'destination');
+        return outcomeOfError(destination, meaningOf(error, options.signal), 'destination');
       } finally {
         settled?.(destination);
       }

@@ -1,7 +1,6 @@
 import type { InstanceId } from '../identifiers.ts';
-import type { ObjectStorage } from '../stores/archive/object-storage.ts';
+import type { Archive } from '../stores/archive/archive.ts';
 import type { CallOptions, DestinationStore, Store } from '../stores/store.ts';
-import { keepRecord } from './removals.ts';
 
 /** A target that can delete an instance. */
 export interface DeletingStore extends DestinationStore {
@@ -12,10 +11,9 @@ export interface DeletingStore extends DestinationStore {
 export interface Burial {
   readonly source: Store;
   /** Where the removal is recorded first; nothing is ever deleted there. */
-  readonly archive: ObjectStorage | undefined;
+  readonly archive: Pick<Archive, 'recordRemoval'> | undefined;
   /** Targets at which it is deleted; empty unless deletions are propagated. */
   readonly targets: readonly DeletingStore[];
-  readonly now: () => Date;
   /** Called for what was really done. */
   readonly onBuried?: (id: InstanceId) => void;
 }
@@ -25,9 +23,9 @@ export interface Burial {
  * if it has the instance after all, or does not answer, nothing happens.
  */
 export async function bury(id: InstanceId, burial: Burial, options: CallOptions = {}): Promise<void> {
-  const { source, archive, targets, now } = burial;
+  const { source, archive, targets } = burial;
   if ((await source.lookup(id, options)).length > 0) return;
-  if (archive !== undefined) await keepRecord(archive, { id, at: now(), kind: 'removed' }, options);
+  await archive?.recordRemoval(id, options);
   for (const target of targets) await target.delete(id, options);
   burial.onBuried?.(id);
 }

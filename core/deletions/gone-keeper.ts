@@ -76,11 +76,11 @@ export class GoneKeeper {
     return verdict;
   }
 
-  /** Whether something is left to do: what the archive noted and no target holds is settled; what was imported never was at the source. */
-  #concerns({ onlyAt, markedRemoved, imported }: PlannedInstance): boolean {
-    if (imported) return false;
+  /** Whether something is left to do: what was imported never was at the source, what the archive noted is settled. */
+  #concerns({ onlyAt, archived }: PlannedInstance): boolean {
+    if (archived?.isForeign === true) return false;
     const atTarget = onlyAt.some(({ role }) => role === 'target');
-    return (this.#options.deletesAtTargets && atTarget) || (onlyAt.length > 0 && !markedRemoved);
+    return (this.#options.deletesAtTargets && atTarget) || (archived !== undefined && archived.standing !== 'removed');
   }
 
   async #write(): Promise<void> {

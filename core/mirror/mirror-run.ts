@@ -1,5 +1,4 @@
 /** What a mirror run is told, and what it tells. */
-import type { PlanOptions } from '../compare/plan.ts';
 import type { SourceReader } from '../config/reader.ts';
 import type { CopyRequest } from '../copy/decide.ts';
 import type { CopyResult, Destination } from '../copy/outcome.ts';
@@ -35,12 +34,6 @@ export interface MirrorRun {
   readonly concurrency: number;
   /** Keeps what a comparison does not find at the source; absent where nothing is to be done about it. */
   readonly gone?: GoneKeeper | undefined;
-  /** See {@link PlanOptions.removed}. */
-  readonly removed?: PlanOptions['removed'];
-  /** See {@link PlanOptions.imported}. */
-  readonly imported?: PlanOptions['imported'];
-  /** Records that the source has an instance again that was removed before. */
-  readonly onReturned?: ((id: InstanceId) => Promise<void>) | undefined;
   /** Keeps study documents equal; absent where only instances are mirrored. */
   readonly documents?: DocumentSync | undefined;
   /** Settles conflicts by the configured policy; absent: they are reported. */

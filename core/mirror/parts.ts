@@ -1,11 +1,8 @@
 /** The parts of a mirror beside the copying of instances, put together from its open stores. */
-import type { PlanOptions } from '../compare/plan.ts';
 import type { Destination } from '../copy/outcome.ts';
 import { bury } from '../deletions/bury.ts';
 import { GoneKeeper } from '../deletions/gone-keeper.ts';
-import { importedInventory } from '../deletions/imports.ts';
 import { type DeletionLimits, missingSchema } from '../deletions/missing.ts';
-import { keepRecord, removedInventory } from '../deletions/removals.ts';
 import type { InstanceId } from '../identifiers.ts';
 import { Archive } from '../stores/archive/archive.ts';
 import { StateDocument } from '../stores/archive/state.ts';
@@ -59,28 +56,20 @@ export interface DeletionPolicy {
 /** What takes note of removals; without an archive there is no place to do so, and nothing is done. */
 export interface RemovalParts {
   readonly gone?: GoneKeeper;
-  readonly removed?: PlanOptions['removed'];
-  readonly imported?: PlanOptions['imported'];
-  readonly onReturned?: (id: InstanceId) => Promise<void>;
 }
 
 /** What takes note of what is gone from the source, and acts on it as the policy says. */
 export function removalPartsOf({ source, destinations }: MirrorStores, policy: DeletionPolicy): RemovalParts {
-  const objects = archiveOf(destinations)?.store.objects;
-  if (objects === undefined) return {};
+  const archive = archiveOf(destinations)?.store;
+  if (archive === undefined) return {};
   const { propagate, limits, now, onBuried } = policy;
   const targets = propagate ? targetsOf(destinations).map(({ store }) => store) : [];
   const gone = new GoneKeeper({
-    document: new StateDocument(objects, 'missing', missingSchema),
+    document: new StateDocument(archive.objects, 'missing', missingSchema),
     limits,
     deletesAtTargets: propagate,
     now,
-    bury: (id, options) => bury(id, { source, archive: objects, targets, now, ...(onBuried && { onBuried }) }, options),
+    bury: (id, options) => bury(id, { source, archive, targets, ...(onBuried && { onBuried }) }, options),
   });
-  return {
-    gone,
-    removed: (options) => removedInventory(objects, options),
-    imported: (options) => importedInventory(objects, options),
-    onReturned: (id) => keepRecord(objects, { id, at: now(), kind: 'returned' }),
-  };
+  return { gone };
 }

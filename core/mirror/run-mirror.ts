@@ -185,13 +185,12 @@ class Run {
   }
 
   async *#plan(): AsyncGenerator<CopyRequest> {
-    const { source, observer, signal, gone, removed, imported, dryRun = false } = this.#run;
+    const { source, observer, signal, gone, dryRun = false } = this.#run;
     const served = this.#served();
     await gone?.begin({ resume: false });
-    for await (const planned of planCopies(source, served, { removed, imported, signal })) {
+    for await (const planned of planCopies(source, served, { signal })) {
       observer?.onCompared?.(planned.id);
       gone?.note(planned);
-      if (planned.atSource && planned.markedRemoved && !dryRun) await this.#run.onReturned?.(planned.id);
       await this.#note(planned);
       if (planned.request === undefined) continue;
       observer?.onPlanned?.(planned.request);

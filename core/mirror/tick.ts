@@ -3,7 +3,7 @@
  * after the queue acknowledged; a tick that dies is repeated by the next one.
  */
 import { z } from 'zod';
-import { type PlanOptions, planCopies } from '../compare/plan.ts';
+import { planCopies } from '../compare/plan.ts';
 import type { Destination } from '../copy/outcome.ts';
 import type { GoneKeeper } from '../deletions/gone-keeper.ts';
 import type { DeletionVerdict } from '../deletions/missing.ts';
@@ -61,14 +61,8 @@ export interface TickOptions {
   readonly document: ScheduleDocument;
   /** Keeps what the comparison does not find at the source; absent where nothing is to be done about it. */
   readonly gone?: GoneKeeper | undefined;
-  /** Ids that the archive remembers as removed, see {@link PlanOptions.removed}. */
-  readonly removed?: PlanOptions['removed'];
-  /** Ids that did not come from the source, see {@link PlanOptions.imported}. */
-  readonly imported?: PlanOptions['imported'];
   /** Tells which study documents differ somewhere; absent where only instances are mirrored. */
   readonly documents?: Pick<DocumentSync, 'announced' | 'differing'> | undefined;
-  /** Records that the source has an instance again that was removed before. */
-  readonly onReturned?: (id: InstanceId) => Promise<void>;
   /** Resolves when the queue acknowledged every announcement. */
   readonly send: (announcements: readonly Announcement[]) => Promise<void>;
   /** Runs `work` under the mirror's lease; `undefined` if another tick holds it. */
@@ -235,7 +229,7 @@ class Tick {
 
   /** Continues the comparison until its end or the deadline. */
   async #compare(start: Schedule): Promise<Schedule> {
-    const { source, deadline, now, removed, imported } = this.#options;
+    const { source, deadline, now } = this.#options;
     const destinations = await this.#comparable();
     if (destinations.length === 0) return start;
     // With a destination left out, what only that one holds is not seen: nothing can be said about deletions.
@@ -244,10 +238,9 @@ class Tick {
     let part = emptyPart();
     const after = start.inventory?.after ?? undefined;
     await gone?.begin({ resume: after !== undefined });
-    for await (const planned of planCopies(source, destinations, { after, removed, imported, signal: deadline })) {
+    for await (const planned of planCopies(source, destinations, { after, signal: deadline })) {
       this.#compared += 1;
       if (planned.settled.some(({ kind }) => kind === 'conflict')) this.#conflicts += 1;
-      if (planned.atSource && planned.markedRemoved) await this.#options.onReturned?.(planned.id);
       gone?.note(planned);
       addTo(part, planned);
       if (part.announcements.length < batchSize && part.ids < saveEvery) continue;

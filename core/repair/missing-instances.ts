@@ -1,10 +1,10 @@
 /** Which instances a server lacks, and what must be written to it beside their bytes. */
 import { readStudiesAt } from '../catalogue/list-documents.ts';
-import { mergeJoin } from '../compare/merge-join.ts';
 import { isMirrorError } from '../errors.ts';
 import type { InstanceId, OrthancId } from '../identifiers.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
 import type { CallOptions, Store } from '../stores/store.ts';
+import { mergeJoin } from '../streams/merge-join.ts';
 import { readArchivedPatient } from '../studies/archive-document.ts';
 import { readStudyDocument } from '../studies/read-study-document.ts';
 import type { StudyDocument } from '../studies/study-document.ts';

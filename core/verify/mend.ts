@@ -1,7 +1,6 @@
 /** Puts a damaged instance right with the bytes of a store that still has them. */
 import type { ByteBudget } from '../copy/byte-budget.ts';
 import { copyInstance } from '../copy/copy-instance.ts';
-import { keepRecord } from '../deletions/removals.ts';
 import { isMirrorError, MirrorError } from '../errors.ts';
 import type { InstanceId, Md5 } from '../identifiers.ts';
 import type { Archive } from '../stores/archive/archive.ts';
@@ -31,16 +30,9 @@ export type Mended =
   | { readonly kind: 'mended'; readonly from: string }
   | { readonly kind: 'not-mended'; readonly error: MirrorError };
 
-/** How an archive puts an object right: the damaged one is kept aside, and when the version was received is recorded. */
+/** How an archive puts an object right: the damaged one is kept aside. */
 export function supersedeIn(archive: Archive): PutRight {
-  return async (instance, body, options) => {
-    const { id, md5 } = instance;
-    const found = (await archive.lookup(id, options)).find((version) => version.md5 === md5);
-    // In S3 the new object has the time of now; `--at`, and which version is the newest, go by when it was received.
-    if (found !== undefined)
-      await keepRecord(archive.objects, { id, md5, at: found.archivedAt, kind: 'received' }, options);
-    await archive.supersede(instance, body, options);
-  };
+  return (instance, body, options) => archive.supersede(instance, body, options);
 }
 
 /**

@@ -56,8 +56,8 @@ test.each(allFunctions)('the %s function may not delete from the archive, nor ch
   expect(s3Actions.filter((action) => !harmless.includes(action))).toEqual([]);
 });
 
-test('the scheduler writes its state, removals and the manifest of an archive, and no instance', () => {
-  expect(writtenKeys('Scheduler')).toEqual(['/main/archive.json', '/main/removals/*', '/main/state/*']);
+test('the scheduler writes its state, the history and the manifest of an archive, and no instance', () => {
+  expect(writtenKeys('Scheduler')).toEqual(['/main/archive.json', '/main/history/*', '/main/state/*']);
 });
 
 test.each([

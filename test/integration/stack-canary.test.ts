@@ -234,7 +234,7 @@ test('no canary is in a key, in the metadata of an object, in state or in a repo
     for (const key of keys) {
       const head = await client.send(new HeadObjectCommand({ Bucket, ...key }));
       expect(found(JSON.stringify(head))).toEqual([]);
-      if (/^main\/(?:state|reports|removals)\/|^main\/archive\.json$/.test(key.Key)) {
+      if (/^main\/(?:state|reports|history)\/|^main\/archive\.json$/.test(key.Key)) {
         const answer = await fetch(`${stack.s3Endpoint}/${Bucket}/${key.Key}`);
         expect(found(await answer.text())).toEqual([]);
       }
