@@ -80,12 +80,18 @@ export function completeListing(
   const guard = guardReason(count, listed, limits);
   // A listing that is not believed is no evidence: neither for the next one.
   if (guard !== undefined) return { verdict: { kind: 'guarded', count, reason: guard }, next: beginListing(missing) };
-  const firstMissed = new Map(missing.previous);
+  // A clock that was ahead must not delay what is gone until it is as late as it was.
+  const firstMissed = new Map(
+    missing.previous.map(([id, since]): [InstanceId, number] => [id, Math.min(Date.parse(since), now.getTime())]),
+  );
   const gone = ids.filter((id) => {
     const since = firstMissed.get(id);
-    return since !== undefined && now.getTime() - Date.parse(since) >= limits.graceMs;
+    return since !== undefined && now.getTime() - since >= limits.graceMs;
   });
-  const previous = ids.map((id): [InstanceId, string] => [id, firstMissed.get(id) ?? now.toISOString()]);
+  const previous = ids.map((id): [InstanceId, string] => [
+    id,
+    new Date(firstMissed.get(id) ?? now.getTime()).toISOString(),
+  ]);
   const verdict: DeletionVerdict = gone.length === 0 ? { kind: 'none' } : { kind: 'gone', ids: gone };
   return { verdict, next: { ...beginListing(missing), previous } };
 }

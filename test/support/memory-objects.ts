@@ -127,9 +127,8 @@ export class MemoryObjects implements ObjectStorage {
 
   async close(): Promise<void> {}
 
-  /** What `cp -r`, or copying a bucket, makes of it: the same objects, with times of now. @returns the copy */
-  copied(options: MemoryObjectsOptions): MemoryObjects {
-    const copy = new MemoryObjects(options);
+  /** What `cp -r`, or copying a bucket, does: the same objects, with times of now. @returns the copy */
+  copyTo<Copy extends MemoryObjects>(copy: Copy): Copy {
     for (const [key, { bytes }] of this.stored) copy.#write(key, bytes);
     return copy;
   }

@@ -145,7 +145,7 @@ describe('a mirror to an archive', () => {
       source.instances.set(id, bytes);
       await mirror();
     }
-    const copy = await openArchive(objects.copied({ now: () => 0 }));
+    const copy = await openArchive(objects.copyTo(new MemoryObjects({ now: () => 0 })));
     expect(await restored(copy)).toBe(md5Of(first));
   });
 });
