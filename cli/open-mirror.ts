@@ -9,6 +9,7 @@ import { type SecretResolver, secretResolver } from '../core/secrets/resolve-sec
 import { secretsManagerFetcher } from '../core/secrets/secrets-manager.ts';
 import { openArchive } from '../core/stores/archive/archive.ts';
 import { openObjectStorage } from '../core/stores/archive/archive-location.ts';
+import { type FutureTime, tellingFutureTimes } from '../core/stores/archive/future-times.ts';
 import { readManifest } from '../core/stores/archive/manifest.ts';
 import type { ObjectStorage } from '../core/stores/archive/object-storage.ts';
 import { type OrthancStore, openOrthancStore } from '../core/stores/orthanc/orthanc-store.ts';
@@ -21,6 +22,8 @@ export interface OpenMirrorOptions extends CallOptions {
   /** Whether an archive that does not exist is made; if not, it counts as empty. */
   readonly createArchive: boolean;
   readonly warn: (line: string) => void;
+  /** Told of records and sidecars in the archive whose times lie in the future. */
+  readonly onFutureTime?: ((found: FutureTime) => void) | undefined;
 }
 
 /** The open stores; disposing of it closes them. */
@@ -72,7 +75,7 @@ async function openDestinationArchive(
   source: OrthancStore,
   options: OpenMirrorOptions,
 ): Promise<DestinationStore> {
-  const objects = storageOf(archive);
+  const objects = storageOf(archive, options.onFutureTime);
   try {
     const opened = await openOrCreate(objects, source, options);
     if (opened !== undefined) return opened;
@@ -97,8 +100,13 @@ async function openOrCreate(
   return openArchive(objects, { signal, writer: 'run', ...(createArchive && { createFor }) });
 }
 
-/** Opens the storage of an archive, without a request yet. */
-export function storageOf(archive: ArchiveConfiguration): ObjectStorage {
+/** Opens the storage of an archive, without a request yet. `onFutureTime`: see {@link tellingFutureTimes}. */
+export function storageOf(archive: ArchiveConfiguration, onFutureTime?: (found: FutureTime) => void): ObjectStorage {
+  const objects = storageAt(archive);
+  return onFutureTime === undefined ? objects : tellingFutureTimes(objects, onFutureTime);
+}
+
+function storageAt(archive: ArchiveConfiguration): ObjectStorage {
   if ('folder' in archive) return openObjectStorage({ kind: 'folder', path: archive.folder });
   const { bucket, prefix = '', endpoint, region } = archive;
   if (bucket === undefined) {

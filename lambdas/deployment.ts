@@ -19,6 +19,7 @@ import { type SecretResolver, secretResolver } from '../core/secrets/resolve-sec
 import { secretsManagerFetcher } from '../core/secrets/secrets-manager.ts';
 import type { Archive } from '../core/stores/archive/archive.ts';
 import type { ArchiveWriter } from '../core/stores/archive/archive-history.ts';
+import type { FutureTime } from '../core/stores/archive/future-times.ts';
 import { Limitations } from '../core/studies/limitations.ts';
 import { log } from './telemetry.ts';
 
@@ -90,11 +91,18 @@ function openMirrors(
   const egress = { allowPrivateNetworks: configuration.cloud.allowPrivateNetworks };
   const open = new Map<string, Promise<CloudMirror>>();
   return async (name) => {
-    const opening = open.get(name) ?? openMirror(name, configuration.mirrors[name], { ...given, processes, egress });
+    const opening =
+      open.get(name) ??
+      openMirror(name, configuration.mirrors[name], { ...given, processes, egress, onFutureTime: logFutureTime });
     open.set(name, opening);
     opening.catch(() => open.delete(name));
     return opening;
   };
+}
+
+/** A clock was wrong; nothing else follows from it. */
+function logFutureTime(mirror: string, { key: archiveKey }: FutureTime): void {
+  log('warn', 'time in the future', { mirror, archiveKey });
 }
 
 async function openMirror(

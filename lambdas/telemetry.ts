@@ -25,6 +25,8 @@ const allowedFields = [
   'comparing',
   'compareReason',
   'leaseHeld',
+  // Key of a record or sidecar of an archive: ids, hashes, numbers and a time.
+  'archiveKey',
   // Of requests to the webhook.
   'status',
   'accepted',

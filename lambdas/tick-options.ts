@@ -1,6 +1,6 @@
 /** Puts together what one tick of a mirror needs in the cloud. */
-import type { MirrorConfiguration } from '../core/config/schema.ts';
-import { type DeletionPolicy, removalPartsOf } from '../core/mirror/parts.ts';
+import { type MirrorConfiguration, successorsOf } from '../core/config/schema.ts';
+import { type DeletionPolicy, removalPartsOf, sourceProofOf } from '../core/mirror/parts.ts';
 import { type ScheduleDocument, scheduleSchema, type TickOptions } from '../core/mirror/tick.ts';
 import type { QueueMessage } from '../core/queue/message.ts';
 import { opennessAt } from '../core/schedule/blackouts.ts';
@@ -34,6 +34,7 @@ export async function tickOptions(
     feed: source,
     sourceIdentity: async () => (await readCapabilities(source.client, { signal: deadline })).serverIdentifier ?? null,
     destinations,
+    sourceProof: sourceProofOf({ source, destinations }, { successors: successorsOf(configuration) }),
     document: scheduleDocument(archive.objects),
     // What a filter leaves out is not gone from the source, and its documents stay there too.
     ...(selects === undefined && {

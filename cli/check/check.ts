@@ -2,10 +2,13 @@
 import type { z } from 'zod';
 import { type ComparedInstance, compareStores } from '../../core/compare/check.ts';
 import { loadConfiguration } from '../../core/config/load.ts';
+import { archiveOf } from '../../core/mirror/parts.ts';
+import { lookAtTimes } from '../../core/stores/archive/future-times.ts';
 import { parseArchive } from '../archive-argument.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { checkOptionValues } from '../commands/check.ts';
 import { type ExitCode, exitCodeOf } from '../exit-codes.ts';
+import { FutureTimes } from '../future-times.ts';
 import { resolveMirror } from '../named-mirror.ts';
 import { openMirror } from '../open-mirror.ts';
 import type { Terminal } from '../terminal.ts';
@@ -30,9 +33,11 @@ export async function check(given: CheckArguments, { terminal, interruption }: C
     configuration: options.config === undefined ? undefined : await loadConfiguration(options.config),
     values,
   });
+  const futureTimes = new FutureTimes(terminal);
   await using mirror = await openMirror(named, {
     createArchive: false,
     signal: interruption,
+    onFutureTime: futureTimes.note,
     warn: (line) => terminal.warn(line),
   });
   const report = new CheckReport(mirror.destinations.map(({ store }) => store.name));
@@ -43,8 +48,12 @@ export async function check(given: CheckArguments, { terminal, interruption }: C
     else await grouping.add(compared, interruption);
   }
   if (grouping !== undefined) printGroups(grouping, terminal, options);
+  const objects = archiveOf(mirror.destinations)?.store.objects;
+  if (objects !== undefined) await lookAtTimes(objects, { signal: interruption });
+  futureTimes.tell();
   const summary = report.summary(mirror.source.name);
-  if (options.json) terminal.printJson({ ...summary, exitCode: exitCodeOf(summary.outcome) });
+  if (options.json)
+    terminal.printJson({ ...summary, futureTimes: futureTimes.count, exitCode: exitCodeOf(summary.outcome) });
   else for (const line of report.lines()) terminal.print(line);
   return exitCodeOf(summary.outcome);
 }

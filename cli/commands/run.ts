@@ -25,6 +25,7 @@ export const runOptionValues = z.object({
   deletionGraceHours: z.number().default(defaultDeletionLimits.graceMs / msPerHour),
   instancesOnly: z.boolean().optional(),
   force: z.boolean().optional(),
+  succeed: z.boolean().optional(),
   json: z.boolean().optional(),
 });
 
@@ -75,6 +76,7 @@ export function registerRun(program: Command, context: CommandContext): void {
         .default(defaultDeletionLimits.graceMs / msPerHour),
     )
     .addOption(switchOption('--instances-only', 'leave labels, metadata, attachments and protection alone'))
+    .addOption(switchOption('--succeed', 'SOURCE takes the place of the source that the archive belongs to, for good'))
     .addOption(switchOption('--force', 'go on in spite of a risk that the look at the target found'))
     .addOption(jsonOption());
   for (const option of [...serverOptions('source'), ...serverOptions('target')]) command.addOption(option);

@@ -14,6 +14,7 @@ import { verifyStore } from '../../core/verify/verify.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { RestoreOptionValues } from '../commands/restore.ts';
 import type { ExitCode } from '../exit-codes.ts';
+import { FutureTimes } from '../future-times.ts';
 import { startProgress } from '../progress.ts';
 import { progressObserver } from '../run/run-progress.ts';
 import { problemsOf } from '../run/run-report.ts';
@@ -48,7 +49,9 @@ export async function restore({ options, values }: RestoreArguments, context: Co
   const { terminal, interruption } = context;
   await using opened = new AsyncDisposableStack();
   const wanted = { selection: selectionOf(options), at: momentOf(options.at) };
-  const archive = await openArchiveToRead(options.archive, options.endpoint, { signal: interruption });
+  const futureTimes = new FutureTimes(terminal);
+  const reading = { signal: interruption, onFutureTime: futureTimes.note };
+  const archive = await openArchiveToRead(options.archive, options.endpoint, reading);
   opened.defer(() => archive.close());
   const target = await openTarget(options.to, values, {
     archive,
@@ -62,9 +65,14 @@ export async function restore({ options, values }: RestoreArguments, context: Co
     const look = { force: options.force === true, say, signal: interruption };
     await lookAtTarget(new ArchiveView(archive, part), target.server, look);
   }
-  if (options.repair === true) return await repairTarget(archive, target, part, options, context);
+  if (options.repair === true) {
+    const exitCode = await repairTarget(archive, target, part, options, context);
+    futureTimes.tell();
+    return exitCode;
+  }
   const report = await new Restore(archive, target, part, options, context).run();
-  if (options.json === true) terminal.printJson(jsonSummary(report));
+  futureTimes.tell();
+  if (options.json === true) terminal.printJson({ ...jsonSummary(report), futureTimes: futureTimes.count });
   else for (const line of summaryLines(report)) terminal.print(line);
   return exitCodeOfRestore(report);
 }

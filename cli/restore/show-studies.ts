@@ -9,6 +9,7 @@ import { isStudySelected, type Selection } from '../../core/restore/selection.ts
 import type { Archive } from '../../core/stores/archive/archive.ts';
 import type { CommandContext } from '../command-context.ts';
 import { formatBytes, formatCount } from '../format.ts';
+import { FutureTimes } from '../future-times.ts';
 import type { ArchiveOptionValues } from './archive-options.ts';
 import { columns } from './columns.ts';
 import { momentOf, openArchiveToRead } from './open-restore.ts';
@@ -23,7 +24,9 @@ export async function listStudies(
   { terminal, interruption: signal }: CommandContext,
 ): Promise<void> {
   const at = momentOf(options.at);
-  const archive = await openArchiveToRead(options.archive, options.endpoint, { signal });
+  const futureTimes = new FutureTimes(terminal);
+  const onFutureTime = futureTimes.note;
+  const archive = await openArchiveToRead(options.archive, options.endpoint, { signal, onFutureTime });
   let documented = 0;
   const show = (entry: StudyEntry) => {
     if (!isStudySelected(entry, entry.modalities, selection)) return;
@@ -42,6 +45,7 @@ export async function listStudies(
     const view = new ArchiveView(archive, { at });
     for (const entry of await readUndocumentedStudies(archive, view, { at, signal })) show(entry);
   } finally {
+    futureTimes.tell();
     await archive.close();
   }
 }
@@ -60,7 +64,9 @@ export async function listStudy(
   { terminal, interruption: signal }: CommandContext,
 ): Promise<void> {
   const at = momentOf(options.at);
-  const archive = await openArchiveToRead(options.archive, options.endpoint, { signal });
+  const futureTimes = new FutureTimes(terminal);
+  const onFutureTime = futureTimes.note;
+  const archive = await openArchiveToRead(options.archive, options.endpoint, { signal, onFutureTime });
   try {
     const { instances, studies } = await selectInstances(archive, { studies: [study] }, { at, signal });
     if (instances.size === 0) {
@@ -77,6 +83,7 @@ export async function listStudy(
       }
     }
   } finally {
+    futureTimes.tell();
     await archive.close();
   }
 }

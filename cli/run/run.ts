@@ -1,8 +1,9 @@
 /** The work of `run`: opens the stores, mirrors, reports. */
 import type { z } from 'zod';
 import { loadConfiguration } from '../../core/config/load.ts';
+import { successorsOf } from '../../core/config/schema.ts';
 import { replaceConflicts } from '../../core/conflicts/settle.ts';
-import { archiveOf, documentSyncOf, removalPartsOf } from '../../core/mirror/parts.ts';
+import { archiveOf, documentSyncOf, removalPartsOf, sourceProofOf } from '../../core/mirror/parts.ts';
 import { runMirror } from '../../core/mirror/run-mirror.ts';
 import { noOutcomes } from '../../core/mirror/summary.ts';
 import type { WakeUp } from '../../core/mirror/wake-up.ts';
@@ -13,6 +14,7 @@ import { parseArchive } from '../archive-argument.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { runOptionValues } from '../commands/run.ts';
 import type { ExitCode } from '../exit-codes.ts';
+import { FutureTimes } from '../future-times.ts';
 import { resolveMirror } from '../named-mirror.ts';
 import { openMirror } from '../open-mirror.ts';
 import { startProgress } from '../progress.ts';
@@ -53,9 +55,11 @@ export async function run(
     configuration: options.config === undefined ? undefined : await loadConfiguration(options.config),
     values,
   });
+  const futureTimes = new FutureTimes(terminal);
   await using mirror = await openMirror(named, {
     createArchive: !dryRun,
     signal: interruption,
+    onFutureTime: futureTimes.note,
     warn: (line) => terminal.warn(line),
   });
   await lookAtTargets(mirror, options, terminal, interruption);
@@ -66,6 +70,7 @@ export async function run(
       : documentSyncOf(mirror, limitations, documentProblems(terminal, json));
   const archive = archiveOf(mirror.destinations)?.store;
   const settle = { source: mirror.source, archive, limitations, signal: interruption };
+  const successors = options.succeed ? (archive?.manifest.predecessors.length ?? 0) + 1 : successorsOf(named);
   const startedAtMs = performance.now();
   const progress = progressObserver(startProgress(terminal));
   const end = await runMirror({
@@ -76,6 +81,7 @@ export async function run(
     closedUntil: () => opennessAt(named.limits.schedule, new Date()).closedUntil,
     feed: mirror.source,
     destinations: mirror.destinations,
+    sourceProof: sourceProofOf(mirror, { successors, dryRun }),
     concurrency: options.concurrency ?? named.concurrency ?? defaultConcurrency,
     dryRun,
     documents,
@@ -104,7 +110,9 @@ export async function run(
     deletions,
     documentCounts,
   };
-  const summary = summarize(end, { ...facts, durationMs: performance.now() - startedAtMs });
+  futureTimes.tell();
+  const durationMs = performance.now() - startedAtMs;
+  const summary = summarize(end, { ...facts, durationMs, futureTimes: futureTimes.count });
   if (json) terminal.printJson(summary);
   else for (const line of summaryLines(summary)) terminal.print(line);
   return summary.exitCode;

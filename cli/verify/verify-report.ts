@@ -40,10 +40,11 @@ export class VerifyReport {
     return { instances: sound + damaged + unread, bytes: this.#bytes };
   }
 
-  finish(): void {
+  /** @param futureTimes records and sidecars of the archive with times in the future */
+  finish(futureTimes: number): void {
     const { sound, damaged, mended, vanished, unread } = this.#counts;
     if (this.#json) {
-      this.#terminal.printJson({ type: 'summary', ...this.#counts, bytes: this.#bytes });
+      this.#terminal.printJson({ type: 'summary', ...this.#counts, bytes: this.#bytes, futureTimes });
       return;
     }
     this.#terminal.print(

@@ -5,6 +5,7 @@ import { secretResolver } from '../../core/secrets/resolve-secret.ts';
 import { secretsManagerFetcher } from '../../core/secrets/secrets-manager.ts';
 import { type Archive, openArchive } from '../../core/stores/archive/archive.ts';
 import { EveryVersion } from '../../core/stores/archive/every-version.ts';
+import { lookAtTimes } from '../../core/stores/archive/future-times.ts';
 import type { Store } from '../../core/stores/store.ts';
 import { parseSubset } from '../../core/verify/subset.ts';
 import { verifyStore } from '../../core/verify/verify.ts';
@@ -12,6 +13,7 @@ import { parseArchive } from '../archive-argument.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { verifyOptionValues } from '../commands/verify.ts';
 import { type ExitCode, exitCodeOf } from '../exit-codes.ts';
+import { FutureTimes } from '../future-times.ts';
 import { openServer, storageOf } from '../open-mirror.ts';
 import { startProgress } from '../progress.ts';
 import { serverOfUrl } from '../server-options.ts';
@@ -29,7 +31,8 @@ export async function verify(given: VerifyArguments, context: CommandContext): P
   const { options } = given;
   const subset = options.subset === undefined ? undefined : parseSubset(options.subset, Date.now() % 2 ** 32);
   await using opened = new AsyncDisposableStack();
-  const { archive, verified, goodCopies } = await openStores(given, context, opened);
+  const futureTimes = new FutureTimes(context.terminal);
+  const { archive, verified, goodCopies } = await openStores(given, context, opened, futureTimes);
   const warn = (line: string) => context.terminal.warn(line);
   const report = new VerifyReport(context.terminal, options.json === true);
   const show = startProgress(context.terminal);
@@ -45,7 +48,9 @@ export async function verify(given: VerifyArguments, context: CommandContext): P
       show(report.progress());
     }
   }
-  report.finish();
+  if (archive !== undefined) await lookAtTimes(archive.objects, { signal: context.interruption });
+  futureTimes.tell();
+  report.finish(futureTimes.count);
   return exitCodeOf(report.outcome());
 }
 
@@ -59,6 +64,7 @@ async function openStores(
   { options, values }: VerifyArguments,
   { terminal, interruption: signal }: CommandContext,
   opened: AsyncDisposableStack,
+  futureTimes: FutureTimes,
 ): Promise<NamedStores> {
   const place = parseArchive(options.archive, options.endpoint);
   if (place === undefined && options.target === undefined) {
@@ -74,7 +80,7 @@ async function openStores(
   };
   let archive: Archive | undefined;
   if (place !== undefined) {
-    const objects = storageOf(place);
+    const objects = storageOf(place, futureTimes.note);
     opened.defer(() => objects.close());
     archive = await openArchive(objects, { signal });
   }

@@ -5,6 +5,7 @@ import type { SecretResolver } from '../secrets/resolve-secret.ts';
 import { type Archive, openArchive } from '../stores/archive/archive.ts';
 import type { ArchiveWriter } from '../stores/archive/archive-history.ts';
 import { FolderObjects } from '../stores/archive/folder-objects.ts';
+import { type FutureTime, tellingFutureTimes } from '../stores/archive/future-times.ts';
 import { readManifest } from '../stores/archive/manifest.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
 import { S3Objects } from '../stores/archive/s3-objects.ts';
@@ -27,6 +28,8 @@ export interface ConnectOptions {
   readonly processes?: number;
   /** Who writes to the archive; see {@link openArchive}. */
   readonly writer?: ArchiveWriter | undefined;
+  /** Told of records and sidecars whose times lie in the future. */
+  readonly onFutureTime?: ((mirror: string, found: FutureTime) => void) | undefined;
 }
 
 /** A mirror whose stores are open. */
@@ -101,9 +104,10 @@ async function connectArchive(
   mirror: MirrorConfiguration,
   archive: ArchiveConfiguration,
   source: OrthancStore,
-  { bucket, writer }: ConnectOptions,
+  { bucket, writer, onFutureTime }: ConnectOptions,
 ): Promise<Archive> {
-  const objects = archiveStorage(name, mirror, archive, bucket);
+  const plain = archiveStorage(name, mirror, archive, bucket);
+  const objects = onFutureTime === undefined ? plain : tellingFutureTimes(plain, (found) => onFutureTime(name, found));
   try {
     // A restore must work when the source is gone for good: only a new archive needs to know it.
     if ((await readManifest(objects)) !== undefined) {

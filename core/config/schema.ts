@@ -15,8 +15,18 @@ export const nameSchema = z.string().regex(/^[a-z0-9-]{1,32}$/, {
   error: 'is not a name: use 1 to 32 of the characters a-z, 0-9 and -',
 });
 
+const succeedSchema = z
+  .int()
+  .min(1)
+  .optional()
+  .describe(
+    'How many servers may have taken the place of the first source, one after the other, in this archive. An archive ' +
+      'belongs to one source: another one is refused until this number says that it is its successor.',
+  );
+
 const folderArchiveSchema = z.strictObject({
   folder: z.string().min(1).describe('Path of the folder. Not in the cloud.'),
+  succeed: succeedSchema,
 });
 
 const bucketArchiveSchema = z.strictObject({
@@ -35,6 +45,7 @@ const bucketArchiveSchema = z.strictObject({
     .optional()
     .describe('Address of an S3-compatible store other than AWS. Not in the cloud.'),
   region: z.string().min(1).optional().describe('Region of the bucket. Not in the cloud.'),
+  succeed: succeedSchema,
 });
 
 const archiveSchema = z
@@ -132,6 +143,11 @@ const mirrorSchema = z
     }
   });
 export type MirrorConfiguration = z.output<typeof mirrorSchema>;
+
+/** How many successors its first source may have had, by the configuration. */
+export function successorsOf({ archive }: { readonly archive?: ArchiveConfiguration | undefined }): number {
+  return archive?.succeed ?? 0;
+}
 
 /** The whole configuration. */
 export const configurationSchema = z.strictObject({

@@ -9,6 +9,7 @@ import type { ChangeFeed } from '../follow/change-feed.ts';
 import type { InstanceId } from '../identifiers.ts';
 import type { Store } from '../stores/store.ts';
 import type { DocumentSync } from './document-sync.ts';
+import type { SourceProof } from './source-proof.ts';
 import type { Summary } from './summary.ts';
 import type { WakeUp } from './wake-up.ts';
 
@@ -34,6 +35,8 @@ export interface MirrorRun {
   readonly concurrency: number;
   /** Keeps what a comparison does not find at the source; absent where nothing is to be done about it. */
   readonly gone?: GoneKeeper | undefined;
+  /** Holds the mirror to the source that the archive belongs to; absent where there is no archive, or none that opens. */
+  readonly sourceProof?: Pick<SourceProof, 'verify' | 'remember'> | undefined;
   /** Keeps study documents equal; absent where only instances are mirrored. */
   readonly documents?: DocumentSync | undefined;
   /** Settles conflicts by the configured policy; absent: they are reported. */

@@ -6,10 +6,12 @@ import { type DeletionLimits, missingSchema } from '../deletions/missing.ts';
 import type { InstanceId } from '../identifiers.ts';
 import { Archive } from '../stores/archive/archive.ts';
 import { StateDocument } from '../stores/archive/state.ts';
+import { readCapabilities } from '../stores/orthanc/capabilities.ts';
 import { isOrthancStore, type OrthancStore } from '../stores/orthanc/orthanc-store.ts';
 import type { Limitations } from '../studies/limitations.ts';
 import type { StudySyncResult } from '../studies/sync-study.ts';
 import { DocumentSync } from './document-sync.ts';
+import { SourceProof } from './source-proof.ts';
 
 /** The open stores of a mirror. */
 export interface MirrorStores {
@@ -43,6 +45,31 @@ export function documentSyncOf(
   const found = archiveOf(destinations);
   const archive = found && { destination: found.destination, objects: found.store.objects };
   return new DocumentSync({ source, targets: targetsOf(destinations), archive, limitations, onResult });
+}
+
+export interface SourceProofPolicy {
+  /** See {@link SourceProofOptions.successors}; absent: none but those that the archive has had. */
+  readonly successors?: number | undefined;
+  readonly dryRun?: boolean | undefined;
+}
+
+/** What holds the mirror to the one source of its archive; without an archive there is nothing to hold it to. */
+export function sourceProofOf(
+  { source, destinations }: MirrorStores,
+  policy: SourceProofPolicy = {},
+): SourceProof | undefined {
+  const archive = archiveOf(destinations)?.store;
+  if (archive === undefined) return undefined;
+  const { successors = 0, dryRun } = policy;
+  return new SourceProof({
+    archive,
+    feed: source,
+    name: source.name,
+    serverIdentifier: async (options) => (await readCapabilities(source.client, options)).serverIdentifier,
+    successors,
+    now: () => new Date(),
+    dryRun,
+  });
 }
 
 export interface DeletionPolicy {

@@ -115,6 +115,7 @@ class Run {
     const { feed, watch, signal } = this.#run;
     for (;;) {
       const cursor = feed === undefined ? undefined : await cursorAtEnd(feed, { signal });
+      await this.#proveSource();
       await this.#copy(readAhead(this.#plan(), planAhead));
       if (!this.#over() && this.#run.dryRun !== true) await this.#run.documents?.reconcile(this.#withdrawn, { signal });
       if (feed === undefined || cursor === undefined || this.#run.dryRun === true || this.#done()) return;
@@ -199,6 +200,19 @@ class Run {
     observer?.onPlanComplete?.();
     // With a destination left out, what only that one holds was not seen: no complete comparison.
     if (served.length === this.#run.destinations.length) this.#deletions = await gone?.complete({ signal, dryRun });
+    await this.#run.sourceProof?.remember({ signal });
+  }
+
+  /** Another source than the archive's ends everything. An archive that cannot be asked now is left out. */
+  async #proveSource(): Promise<void> {
+    try {
+      await this.#run.sourceProof?.verify({ signal: this.#run.signal });
+    } catch (error) {
+      if (!isMirrorError(error) || error.code === 'other-source') throw error;
+      for (const destination of this.#served()) {
+        if (destination.role === 'archive') this.#withdrawn.set(destination, error);
+      }
+    }
   }
 
   /** Counts what the listings settle; an instance with a request is counted when that is done. */

@@ -12,12 +12,14 @@ import type { Change, ChangeFeed } from '../follow/change-feed.ts';
 import { cursorSchema } from '../follow/cursor.ts';
 import { cursorAtEnd, followChanges } from '../follow/follow.ts';
 import { type InstanceId, isInstanceId, type Md5, type OrthancId } from '../identifiers.ts';
+import { withHold } from '../pause/pause-state.ts';
 import { answering, letIn, type PauseReview, type ReviewOptions, reviewPauses } from '../pause/review-pauses.ts';
 import type { Openness } from '../schedule/blackouts.ts';
 import type { StateDocument } from '../stores/archive/state.ts';
 import type { Store } from '../stores/store.ts';
 import { addTo, type ComparedPart, emptyPart } from './compared-part.ts';
 import type { DocumentSync } from './document-sync.ts';
+import type { SourceProof } from './source-proof.ts';
 
 /** What is remembered between ticks: `state/<mirror>/schedule.json`. */
 export const scheduleSchema = z.strictObject({
@@ -61,6 +63,8 @@ export interface TickOptions {
   readonly document: ScheduleDocument;
   /** Keeps what the comparison does not find at the source; absent where nothing is to be done about it. */
   readonly gone?: GoneKeeper | undefined;
+  /** Holds the mirror to the source that its archive belongs to. */
+  readonly sourceProof?: Pick<SourceProof, 'verify' | 'remember'> | undefined;
   /** Tells which study documents differ somewhere; absent where only instances are mirrored. */
   readonly documents?: Pick<DocumentSync, 'announced' | 'differing'> | undefined;
   /** Resolves when the queue acknowledged every announcement. */
@@ -194,6 +198,7 @@ class Tick {
   /** Begins a comparison. The feed's position is taken first: what comes later is in the feed. */
   async #begin(reason: string, before: Schedule | null): Promise<Schedule> {
     const { feed, sourceIdentity, now, deadline } = this.#options;
+    await this.#proveSource();
     this.#compareReason = reason;
     const cursor = await cursorAtEnd(feed, { signal: deadline });
     return this.#save({
@@ -205,11 +210,25 @@ class Tick {
     });
   }
 
+  /** Throws `other-source`, and has the messages wait, if the archive belongs to another source. */
+  async #proveSource(): Promise<void> {
+    const { sourceProof, source, pauses, deadline } = this.#options;
+    try {
+      await sourceProof?.verify({ signal: deadline });
+    } catch (error) {
+      if (!isMirrorError(error, 'other-source') || pauses === undefined) throw error;
+      const { pause, probeAfterMs } = pauses;
+      await pause.change((state) => withHold(state, source.name, error, { now: pause.now(), probeAfterMs }));
+      throw error;
+    }
+  }
+
   /** Stores that are back are used again; if they missed messages, the comparison that finds those is begun before. */
   async #letIn(schedule: Schedule): Promise<Schedule> {
     const { back, mustCompare } = this.#pauses;
     const { pauses } = this.#options;
     if (pauses === undefined || back.length === 0) return schedule;
+    await this.#proveSource();
     const next = mustCompare ? await this.#begin(`${back.join(', ')} can be used again`, schedule) : schedule;
     await letIn(pauses.pause, back);
     return next;
@@ -253,6 +272,7 @@ class Tick {
     const studies = (await this.#options.documents?.differing(this.#leftOut(destinations), { signal: deadline })) ?? [];
     await this.#announce(studies.map(asStudy));
     this.#deletions = await gone?.complete({ signal: deadline });
+    await this.#options.sourceProof?.remember({ signal: deadline });
     return this.#save({ ...schedule, inventory: null, comparedAt: now().toISOString() });
   }
 

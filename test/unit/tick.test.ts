@@ -3,6 +3,8 @@ import type { Destination } from '../../core/copy/outcome.ts';
 import { MirrorError } from '../../core/errors.ts';
 import type { OrthancId } from '../../core/identifiers.ts';
 import { type Schedule, type TickOptions, tick } from '../../core/mirror/tick.ts';
+import { Pause } from '../../core/pause/pause.ts';
+import { MemoryObjects } from '../support/memory-objects.ts';
 import { MemoryStore, sampleBytes, sampleId } from '../support/memory-store.ts';
 import { change, SimulatedFeed } from '../support/simulated-feed.ts';
 
@@ -146,5 +148,29 @@ describe('a scheduled mirror', () => {
     const { queue, run } = setUp(3);
     expect(await run({ underLease: async () => undefined })).toMatchObject({ leaseHeld: true, announced: 0 });
     expect(queue).toEqual([]);
+  });
+
+  test('has everything wait while its archive belongs to another source, however well that answers', async () => {
+    const { queue, run, clock } = setUp(5);
+    const pause = new Pause(new MemoryObjects(), () => clock.now);
+    const other = new MirrorError('other-source', 'the archive belongs to another source');
+    const sourceProof = {
+      verify: async () => {
+        throw other;
+      },
+      remember: async () => undefined,
+    };
+    const pauses = { pause, probeAfterMs: 60_000, graceMs: 1_800_000, sendTrial: async () => undefined };
+    await expect(run({ sourceProof, pauses })).rejects.toBe(other);
+    for (let minute = 1; minute <= 3; minute += 1) {
+      clock.now = new Date(clock.now.getTime() + 60_000);
+      await run({ sourceProof, pauses }).catch((error: unknown) => expect(error).toBe(other));
+      expect((await pause.read()).holds).toMatchObject({ source: { code: 'other-source' } });
+    }
+    expect(queue).toEqual([]);
+    clock.now = new Date(clock.now.getTime() + 60_000);
+    await run({ pauses });
+    expect(queue).toHaveLength(5);
+    expect((await pause.read()).holds).toEqual({});
   });
 });

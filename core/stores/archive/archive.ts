@@ -20,7 +20,7 @@ import type {
 import { ArchiveHistory, type ArchiveWriter, listVersions, speaksForSource } from './archive-history.ts';
 import { type ArchivedVersion, type InstanceHistory, isForeign, stateAt } from './history.ts';
 import { instanceKey } from './keys.ts';
-import { type ArchiveManifest, type ArchiveSource, createManifest, readManifest } from './manifest.ts';
+import { type ArchiveManifest, type ArchiveSource, createManifest, readManifest, succeedSource } from './manifest.ts';
 import type { ObjectStorage } from './object-storage.ts';
 
 export interface OpenArchiveOptions extends CallOptions {
@@ -53,7 +53,7 @@ export async function openArchive(objects: ObjectStorage, options: OpenArchiveOp
 /** An open archive; made by {@link openArchive}. */
 export class Archive implements DestinationStore {
   readonly name: string;
-  readonly manifest: ArchiveManifest;
+  #manifest: ArchiveManifest;
   /** Where it lies: for sidecars, state and reports, which have modules of their own. */
   readonly objects: ObjectStorage;
   /** Which version was the current one, and when. */
@@ -69,9 +69,13 @@ export class Archive implements DestinationStore {
   ) {
     this.name = objects.name;
     this.objects = objects;
-    this.manifest = manifest;
+    this.#manifest = manifest;
     this.history = new ArchiveHistory(objects, options);
     this.#speaksForSource = speaksForSource(options.writer);
+  }
+
+  get manifest(): ArchiveManifest {
+    return this.#manifest;
   }
 
   async *inventory(options: InventoryOptions = {}): AsyncGenerator<InventoryEntry> {
@@ -189,6 +193,11 @@ export class Archive implements DestinationStore {
   /** Every version of every instance, in order of id, then of MD5, the current ones and all others. */
   versions(options: InventoryOptions = {}): AsyncGenerator<ArchivedVersion> {
     return listVersions(this.objects, options);
+  }
+
+  /** Another server takes the place of the archive's source, for good. Throws as {@link succeedSource}. */
+  async succeed(source: ArchiveSource, at: Date, options: CallOptions = {}): Promise<void> {
+    this.#manifest = await succeedSource(this.objects, source, at, options);
   }
 
   /** Closes the storage as well. */

@@ -4,7 +4,7 @@
  *
  * A key is text of segments joined by `/`, without empty, `.` or `..` segments. Keys are compared by the bytes of
  * their UTF-8 form. Objects under one key are only ever replaced by {@link ObjectStorage.replaceIf}, which is for
- * documents of state; everything else is written once.
+ * documents of state and the manifest; everything else is written once.
  *
  * Every call throws a `MirrorError`: `unreachable`, `busy`, `server-error` (may be repeated), `forbidden`,
  * `unauthorized`, `full`, `read-only`, `configuration` (no bucket, no folder), `interrupted` when its signal aborts (or
