@@ -1,12 +1,11 @@
 /** Puts together what one tick of a mirror needs in the cloud. */
 import { type MirrorConfiguration, successorsOf } from '../core/config/schema.ts';
 import { type DeletionPolicy, removalPartsOf, sourceProofOf } from '../core/mirror/parts.ts';
-import { type ScheduleDocument, scheduleSchema, type TickOptions } from '../core/mirror/tick.ts';
+import { scheduleDocument } from '../core/mirror/schedule-document.ts';
+import type { TickOptions } from '../core/mirror/tick.ts';
 import type { QueueMessage } from '../core/queue/message.ts';
 import { opennessAt } from '../core/schedule/blackouts.ts';
 import { Lease } from '../core/stores/archive/lease.ts';
-import type { ObjectStorage } from '../core/stores/archive/object-storage.ts';
-import { StateDocument } from '../core/stores/archive/state.ts';
 import { readCapabilities } from '../core/stores/orthanc/capabilities.ts';
 import type { Deployment } from './deployment.ts';
 
@@ -62,14 +61,6 @@ function deletionPolicyOf({ deletions }: MirrorConfiguration): DeletionPolicy {
     propagate: mode === 'propagate',
     limits: { maxCount, maxPercent, graceMs: graceHours * msPerHour },
     now: () => new Date(),
-  };
-}
-
-function scheduleDocument(objects: ObjectStorage): ScheduleDocument {
-  const document = new StateDocument(objects, 'schedule', scheduleSchema);
-  return {
-    read: () => document.read(),
-    write: (value, version) => document.write(value, version),
   };
 }
 

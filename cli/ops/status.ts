@@ -3,11 +3,10 @@ import { z } from 'zod';
 import type { ServerConfiguration } from '../../core/config/server-schema.ts';
 import { targetStoreName } from '../../core/config/store-names.ts';
 import { isMirrorError } from '../../core/errors.ts';
-import { scheduleSchema } from '../../core/mirror/tick.ts';
+import { scheduleDocument } from '../../core/mirror/schedule-document.ts';
 import { secretResolver } from '../../core/secrets/resolve-secret.ts';
 import { secretsManagerFetcher } from '../../core/secrets/secrets-manager.ts';
 import { openArchive } from '../../core/stores/archive/archive.ts';
-import { StateDocument } from '../../core/stores/archive/state.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { statusOptionValues } from '../commands/status.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
@@ -32,7 +31,7 @@ export async function status(
   await using state = await openMirrorState(mirror, options);
   const stores = await Promise.all(serversOf(state).map(([name, server]) => countServer(name, server, interruption)));
   if (options.countArchive) stores.push(await countArchive(state, interruption));
-  const schedule = (await new StateDocument(state.objects, 'schedule', scheduleSchema).read())?.value;
+  const schedule = (await scheduleDocument(state.objects).read())?.value;
   const { holds } = await state.pause.read();
   const result = {
     type: 'status',

@@ -13,7 +13,7 @@ export const overlapEntries = 1000;
 /** Entries that are younger than the newest one by less than this are read again. */
 export const overlapSeconds = 60;
 
-/** A handled entry: sequence number, the first eight digits of the resource's id, and the time in seconds. */
+/** A handled entry: sequence number, the first digits of the resource's id, and the time in seconds. */
 const handledSchema = z.tuple([z.int().nonnegative(), z.string(), z.int()]);
 
 export const cursorSchema = z.strictObject({
@@ -62,7 +62,7 @@ export function resetReason(cursor: Cursor, reread: readonly Change[], last: num
   for (const [seq, idPrefix] of cursor.handled) {
     const there = now.get(seq);
     if (there === undefined) continue;
-    if (there !== idPrefix)
+    if (!there.startsWith(idPrefix))
       return `entry ${seq} of the change feed names another resource than before: the source was restored`;
     seen += 1;
   }

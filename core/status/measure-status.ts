@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Destination } from '../copy/outcome.ts';
 import { isMirrorError } from '../errors.ts';
 import type { Change } from '../follow/change-feed.ts';
-import { scheduleSchema } from '../mirror/tick.ts';
+import { scheduleDocument } from '../mirror/schedule-document.ts';
 import type { Pause } from '../pause/pause.ts';
 import type { QueueDepths } from '../queue/sqs-depths.ts';
 import type { Archive } from '../stores/archive/archive.ts';
@@ -66,7 +66,7 @@ export async function measureStatus(options: MeasureOptions): Promise<MirrorStat
   );
   await document.write({ version: 1, position, samples, archiveCount }, found?.version ?? null);
   const [schedule, paused, queue] = await Promise.all([
-    new StateDocument(archive.objects, 'schedule', scheduleSchema).read(),
+    scheduleDocument(archive.objects).read(),
     pause.inForce(),
     queueDepths(),
   ]);

@@ -7,6 +7,7 @@ import type { ObjectStorage } from '../stores/archive/object-storage.ts';
 import type { CallOptions } from '../stores/store.ts';
 import { type AttachmentPlace, attachmentsIn, type OpenAttachment } from './attachment-source.ts';
 import { canonical, contentHash } from './canonical-json.ts';
+import { saysTheSame } from './own-times.ts';
 import {
   type PatientDocument,
   patientDocumentSchema,
@@ -58,7 +59,8 @@ export function readArchivedPatient(
 }
 
 /**
- * Writes a document and the bytes of its attachments, these first, if its content differs from that of the newest.
+ * Writes a document and the bytes of its attachments, these first, if its content differs from that of the newest by
+ * more than Orthanc's own times.
  * Nothing is overwritten. Throws `hash-mismatch` if an attachment changed since the document was read (read it again),
  * and what the storage and the source of the attachments throw.
  */
@@ -72,12 +74,11 @@ export async function archiveDocument(
     document.format === 'orthanc-mirror-study'
       ? await readArchivedStudy(objects, document.id, { signal })
       : await readArchivedPatient(objects, document.id, { signal });
-  const hash = contentHash(document);
-  if (newest !== undefined && contentHash(newest.document) === hash) return { key: newest.key, written: false };
+  if (newest !== undefined && saysTheSame(newest.document, document)) return { key: newest.key, written: false };
   await archiveAttachments(objects, document, options, newest?.document);
   const at = laterThan(newest?.at, options.now?.() ?? new Date());
   const keyOf = document.format === 'orthanc-mirror-study' ? studyKey : patientKey;
-  const key = keyOf(document.id, at, hash.slice(0, 8));
+  const key = keyOf(document.id, at, contentHash(document).slice(0, 8));
   const bytes = documentBytes(canonical(document));
   await objects.putOnce(key, bytes, { sizeBytes: bytes.length, contentType: 'application/json', signal });
   return { key, written: true };

@@ -1,6 +1,7 @@
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { expect, onTestFinished, test } from 'vitest';
-import { type Announcement, scheduleSchema, tick } from '../../core/mirror/tick.ts';
+import { scheduleDocument } from '../../core/mirror/schedule-document.ts';
+import { type Announcement, tick } from '../../core/mirror/tick.ts';
 import { openArchive } from '../../core/stores/archive/archive.ts';
 import { S3Objects } from '../../core/stores/archive/s3-objects.ts';
 import { StateDocument } from '../../core/stores/archive/state.ts';
@@ -52,7 +53,7 @@ test('a tick with nothing new costs two requests to the source, none to the targ
         { role: 'target', store: targetStore },
         { role: 'archive', store: archive },
       ],
-      document: new StateDocument(objects, 'schedule', scheduleSchema),
+      document: scheduleDocument(objects),
       send: async (announcements) => {
         sent.push(...announcements);
       },
