@@ -108,12 +108,12 @@ export function storageOf(archive: ArchiveConfiguration, onFutureTime?: (found: 
 
 function storageAt(archive: ArchiveConfiguration): ObjectStorage {
   if ('folder' in archive) return openObjectStorage({ kind: 'folder', path: archive.folder });
-  const { bucket, prefix = '', endpoint, region } = archive;
+  const { bucket, prefix = '', endpoint, region, objectLock } = archive;
   if (bucket === undefined) {
     throw new MirrorError(
       'configuration',
       'the configuration names no "bucket" for the archive; add it, or give --archive',
     );
   }
-  return openObjectStorage({ kind: 's3', bucket, prefix }, { endpoint, region });
+  return openObjectStorage({ kind: 's3', bucket, prefix }, { endpoint, region, objectLock });
 }

@@ -1,5 +1,6 @@
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
+import type { CloudConfiguration } from '../core/config/cloud-schema.ts';
 import type { PermissionName } from './permission-reasons.ts';
 import type { ServiceRole } from './service-role.ts';
 
@@ -30,4 +31,18 @@ export function allowWriteArchive(
     keyPatterns.map((pattern) => bucket.arnForObjects(pattern)),
   );
   role.allow('EncryptArchive', ['kms:GenerateDataKey'], [key.keyArn]);
+}
+
+/**
+ * Lets a function lock what it replaces every few minutes for a day only, where the bucket would lock it for years. What is
+ * locked already it cannot unlock: that takes `s3:BypassGovernanceRetention`, which nobody has.
+ */
+export function allowShortRetention(
+  { bucket }: ArchivePlace,
+  role: ServiceRole,
+  { objectLock }: CloudConfiguration,
+  keyPatterns: readonly string[],
+): void {
+  const resources = keyPatterns.map((pattern) => bucket.arnForObjects(pattern));
+  role.allow('LockStateBriefly', ['s3:PutObjectRetention'], objectLock === undefined ? [] : resources);
 }

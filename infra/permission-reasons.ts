@@ -10,10 +10,13 @@ export const permissionReasons = {
   ReadArchive: 'Reads archives and their state.',
   DecryptArchive: 'Reads what the key of the stack encrypts.',
   EncryptArchive: 'Writes what the key of the stack encrypts; S3 also decrypts the parts of a large upload with it.',
-  WriteArchive: 'Adds instances, documents, attachments and the pause flag. Every version of an object is kept.',
+  WriteArchive:
+    'Adds instances, records of their history, documents, attachments and the pause flag. Every version of an object is kept.',
   WriteState:
-    'Keeps the cursor, the lease and the progress of a mirror, begins its archive, and records what the source lost.',
+    'Keeps the cursor, the lease and the progress of a mirror, begins its archive, records what the source lost, and who succeeds it.',
   WriteReports: 'Keeps its progress and writes its reports.',
+  LockStateBriefly:
+    'Locks documents of state, which it replaces every few minutes, for a day instead of the term of the archive. Nothing that is locked can be unlocked by it.',
   ListInbox:
     'Asks whether an object is still in the inbox (without it, S3 answers 403 for what is not there), and looks for what S3 did not tell of.',
   ReadInbox: 'Reads what arrived in the inbox.',

@@ -1,6 +1,6 @@
 import type { Construct } from 'constructs';
 import { archivePrefixOf } from '../core/config/archive-location.ts';
-import { allowReadArchive, allowWriteArchive } from './archive-access.ts';
+import { allowReadArchive, allowShortRetention, allowWriteArchive } from './archive-access.ts';
 import { serversOf } from './configured-servers.ts';
 import { MirrorFunction, type MirrorFunctionProps } from './mirror-function.ts';
 import { allowReadSecretsOf } from './secret-access.ts';
@@ -23,6 +23,8 @@ export class SchedulerFunction extends MirrorFunction {
       return [`${prefix}state/*`, `${prefix}history/*`, `${prefix}archive.json`];
     });
     allowWriteArchive(archive, this.role, 'WriteState', written);
+    const state = mirrors.map(([name, mirror]) => `${archivePrefixOf(name, mirror)}state/*`);
+    allowShortRetention(archive, this.role, configuration.cloud, state);
     this.role.allow('SendMessages', ['sqs:SendMessage'], [queue.queueArn]);
   }
 }

@@ -1,6 +1,6 @@
 import type { Construct } from 'constructs';
 import { archivePrefixOf } from '../core/config/archive-location.ts';
-import { allowReadArchive, allowWriteArchive } from './archive-access.ts';
+import { allowReadArchive, allowShortRetention, allowWriteArchive } from './archive-access.ts';
 import { serversOf } from './configured-servers.ts';
 import { MirrorFunction, type MirrorFunctionProps } from './mirror-function.ts';
 import { allowReadSecretsOf } from './secret-access.ts';
@@ -18,6 +18,7 @@ export class StatusFunction extends MirrorFunction {
       return [`${prefix}state/status*`, `${prefix}reports/status.*`];
     });
     allowWriteArchive(archive, this.role, 'WriteReports', written);
+    allowShortRetention(archive, this.role, configuration.cloud, written);
     this.role.allow('MeasureQueues', ['sqs:GetQueueAttributes'], [queue.queueArn, deadLetterQueue.queueArn]);
   }
 }

@@ -1,7 +1,8 @@
 import { Duration } from 'aws-cdk-lib';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import type { Construct } from 'constructs';
-import { allowReadArchive, allowWriteArchive } from './archive-access.ts';
+import { archivePrefixOf } from '../core/config/archive-location.ts';
+import { allowReadArchive, allowShortRetention, allowWriteArchive } from './archive-access.ts';
 import { serversOf } from './configured-servers.ts';
 import { MirrorFunction, type MirrorFunctionProps } from './mirror-function.ts';
 import { allowReadSecretsOf } from './secret-access.ts';
@@ -23,6 +24,10 @@ export class TransferFunction extends MirrorFunction {
     allowReadSecretsOf(this.role, serversOf(configuration));
     allowReadArchive(archive, this.role);
     allowWriteArchive(archive, this.role, 'WriteArchive', ['*']);
+    const state = Object.entries(configuration.mirrors).map(
+      ([name, mirror]) => `${archivePrefixOf(name, mirror)}state/*`,
+    );
+    allowShortRetention(archive, this.role, configuration.cloud, state);
     this.role.allow('ConsumeMessages', consumeActions, [queue.queueArn]);
     this.role.allow('SendMessages', ['sqs:SendMessage'], [queue.queueArn]);
     this.role.allow('PutAside', ['sqs:SendMessage'], [deadLetterQueue.queueArn]);

@@ -89,11 +89,18 @@ function openMirrors(
 ): Deployment['mirror'] {
   const processes = configuration.cloud.transfer.maxConcurrency;
   const egress = { allowPrivateNetworks: configuration.cloud.allowPrivateNetworks };
+  const objectLock = configuration.cloud.objectLock?.mode;
   const open = new Map<string, Promise<CloudMirror>>();
   return async (name) => {
     const opening =
       open.get(name) ??
-      openMirror(name, configuration.mirrors[name], { ...given, processes, egress, onFutureTime: logFutureTime });
+      openMirror(name, configuration.mirrors[name], {
+        ...given,
+        objectLock,
+        processes,
+        egress,
+        onFutureTime: logFutureTime,
+      });
     open.set(name, opening);
     opening.catch(() => open.delete(name));
     return opening;

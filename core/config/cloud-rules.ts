@@ -37,7 +37,9 @@ function problemsOfArchive({ archive }: MirrorConfiguration): string[] {
   if ('folder' in archive) {
     return ['archive.folder: a function has no lasting folder; use "archive": {} for the bucket of the stack'];
   }
-  const outside = (['bucket', 'endpoint', 'region'] as const).filter((field) => archive[field] !== undefined);
+  const outside = (['bucket', 'endpoint', 'region', 'objectLock'] as const).filter(
+    (field) => archive[field] !== undefined,
+  );
   return outside.map((field) => `archive.${field}: the archive lies in the bucket of the stack; remove it`);
 }
 

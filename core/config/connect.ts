@@ -8,7 +8,7 @@ import { FolderObjects } from '../stores/archive/folder-objects.ts';
 import { type FutureTime, tellingFutureTimes } from '../stores/archive/future-times.ts';
 import { readManifest } from '../stores/archive/manifest.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
-import { S3Objects } from '../stores/archive/s3-objects.ts';
+import { S3Objects, type S3ObjectsOptions } from '../stores/archive/s3-objects.ts';
 import type { EgressRules } from '../stores/orthanc/egress-guard.ts';
 import { type OrthancStore, openOrthancStore } from '../stores/orthanc/orthanc-store.ts';
 import { archivePrefixOf } from './archive-location.ts';
@@ -22,6 +22,8 @@ export interface ConnectOptions {
   readonly secrets: SecretResolver;
   /** Bucket of archives that name none: the one of the stack. */
   readonly bucket?: string;
+  /** How the bucket of the stack is locked; see {@link S3ObjectsOptions.objectLock}. */
+  readonly objectLock?: S3ObjectsOptions['objectLock'];
   /** Which addresses servers may have; absent: any. */
   readonly egress?: EgressRules;
   /** How many processes work for this mirror at once, which share the connections; default 1. */
@@ -104,9 +106,10 @@ async function connectArchive(
   mirror: MirrorConfiguration,
   archive: ArchiveConfiguration,
   source: OrthancStore,
-  { bucket, writer, onFutureTime }: ConnectOptions,
+  options: ConnectOptions,
 ): Promise<Archive> {
-  const plain = archiveStorage(name, mirror, archive, bucket);
+  const { writer, onFutureTime } = options;
+  const plain = archiveStorage(name, mirror, archive, options);
   const objects = onFutureTime === undefined ? plain : tellingFutureTimes(plain, (found) => onFutureTime(name, found));
   try {
     // A restore must work when the source is gone for good: only a new archive needs to know it.
@@ -137,12 +140,12 @@ function archiveStorage(
   name: string,
   mirror: MirrorConfiguration,
   archive: ArchiveConfiguration,
-  stackBucket: string | undefined,
+  stack: Pick<ConnectOptions, 'bucket' | 'objectLock'>,
 ): ObjectStorage {
   if ('folder' in archive) {
     return new FolderObjects(archive.folder);
   }
-  const { bucket = stackBucket, prefix, endpoint, region } = archive;
+  const { bucket = stack.bucket, prefix, endpoint, region, objectLock = stack.objectLock } = archive;
   if (bucket === undefined) {
     throw new MirrorError(
       'configuration',
@@ -150,5 +153,5 @@ function archiveStorage(
     );
   }
   const ownPrefix = archive.bucket === undefined ? archivePrefixOf(name, mirror) : prefix;
-  return new S3Objects({ bucket, prefix: ownPrefix, endpoint, region });
+  return new S3Objects({ bucket, prefix: ownPrefix, endpoint, region, objectLock });
 }

@@ -45,6 +45,12 @@ const bucketArchiveSchema = z.strictObject({
     .optional()
     .describe('Address of an S3-compatible store other than AWS. Not in the cloud.'),
   region: z.string().min(1).optional().describe('Region of the bucket. Not in the cloud.'),
+  objectLock: z
+    .enum(['governance', 'compliance'])
+    .optional()
+    .describe(
+      'Mode of the default retention of the bucket, if it has one: documents of state, which are written every minute, are then locked for a day instead of its term. In the cloud `cloud.objectLock` says it.',
+    ),
   succeed: succeedSchema,
 });
 

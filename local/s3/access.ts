@@ -45,7 +45,10 @@ export function requireAllowed(request: IncomingMessage, isAllowed: IsAllowed, b
   const action = (actions[`${request.method} ${operation}`] ?? 's3:*').replace(/Object$/, `Object${versioned}`);
   const resource = `arn:aws:s3:::${bucket}${key === '' ? '' : `/${key}`}`;
   const accessKeyId = /Credential=([^/]+)\//.exec(request.headers.authorization ?? '')?.[1];
-  if (!isAllowed({ accessKeyId, action, resource })) {
-    throw new Failure(403, 'AccessDenied', `${action} is not allowed`);
+  const isLocking = request.headers['x-amz-object-lock-mode'] !== undefined;
+  for (const needed of isLocking ? [action, 's3:PutObjectRetention'] : [action]) {
+    if (!isAllowed({ accessKeyId, action: needed, resource })) {
+      throw new Failure(403, 'AccessDenied', `${needed} is not allowed`);
+    }
   }
 }

@@ -14,6 +14,8 @@ export interface QueueResource {
 export interface BucketResource {
   readonly logicalId: string;
   readonly versioned: boolean;
+  /** What locks every new version, if anything does. */
+  readonly defaultRetention: { readonly mode: string; readonly days: number } | undefined;
   /** Who is told of new objects: queues, by what the keys begin with. */
   readonly notifications: readonly { readonly queue: string; readonly prefix: string }[];
 }
@@ -90,6 +92,9 @@ const queueSchema = z.object({
 const bucketSchema = z.object({
   VersioningConfiguration: z.object({ Status: z.string() }).optional(),
   LoggingConfiguration: z.object({ DestinationBucketName: z.unknown() }).optional(),
+  ObjectLockConfiguration: z
+    .object({ Rule: z.object({ DefaultRetention: z.object({ Mode: z.string(), Days: z.number() }) }) })
+    .optional(),
   NotificationConfiguration: z
     .object({
       QueueConfigurations: z.array(
@@ -191,10 +196,13 @@ interface ReadBucket extends BucketResource {
 }
 
 function readBucket(logicalId: string, properties: unknown): ReadBucket {
-  const { VersioningConfiguration, LoggingConfiguration, NotificationConfiguration } = bucketSchema.parse(properties);
+  const { VersioningConfiguration, LoggingConfiguration, NotificationConfiguration, ObjectLockConfiguration } =
+    bucketSchema.parse(properties);
+  const retention = ObjectLockConfiguration?.Rule.DefaultRetention;
   return {
     logicalId,
     versioned: VersioningConfiguration?.Status === 'Enabled',
+    defaultRetention: retention && { mode: retention.Mode, days: retention.Days },
     notifications: NotificationConfiguration.QueueConfigurations.map(({ Queue, Filter }) => ({
       queue: referredResource(Queue),
       prefix: Filter.S3Key.Rules[0].Value,

@@ -67,6 +67,20 @@ test.each([
   });
 });
 
+test('who replaces documents of state may lock these for less than the term, and nothing else', () => {
+  const locked = new SynthesizedStack({
+    ...plainConfiguration,
+    cloud: { objectLock: { mode: 'compliance', days: 3650 } },
+  });
+  for (const name of ['Scheduler', 'Transfer', 'Verifier', 'Status'] as const) {
+    const locking = locked.statementsOf(name).filter(({ Action }) => Action.includes('s3:PutObjectRetention'));
+    const keys = JSON.stringify(locking).match(/main\/[^"]*/g) ?? [];
+    expect(keys.length).toBeGreaterThan(0);
+    for (const key of keys) expect(key).toMatch(/^main\/(?:state\/|reports\/)/);
+    expect(stack.actionsOf(name)).not.toContain('s3:PutObjectRetention');
+  }
+});
+
 test('without object lock in the configuration there is none', () => {
   bucketHas({ ObjectLockEnabled: Match.absent(), LoggingConfiguration: Match.anyValue() });
 });

@@ -29,6 +29,11 @@ export const folders = {
   hostBackups: 'host-backups/',
 } as const;
 
+/** Whether a key is that of a document that is replaced again and again: state, progress, the status page. */
+export function isReplaced(key: string): boolean {
+  return key.startsWith(folders.state) || key.startsWith(folders.reports);
+}
+
 /** What the key of a record of an instance's history says; see `history.ts`. */
 export type HistoryRecord = {
   readonly id: InstanceId;

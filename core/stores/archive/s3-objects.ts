@@ -12,12 +12,14 @@ import {
   type ListObjectsV2CommandInput,
   type ListObjectsV2CommandOutput,
   PutObjectCommand,
+  type PutObjectCommandInput,
 } from '@aws-sdk/client-s3';
 import { MirrorError } from '../../errors.ts';
 import { type Md5, md5Of } from '../../identifiers.ts';
 import { throwIfAborted } from '../aborted.ts';
 import type { CallOptions, InstanceBytes } from '../store.ts';
 import { checkKey } from './key-check.ts';
+import { isReplaced } from './keys.ts';
 import type { GetOptions, ListOptions, ObjectEntry, ObjectStorage, OpenObject, PutOptions } from './object-storage.ts';
 import { s3Body } from './s3-body.ts';
 import { uploadInParts } from './s3-multipart.ts';
@@ -25,6 +27,8 @@ import { type S3Connection, S3Requests } from './s3-requests.ts';
 import { collectVerified, verifiedBody } from './verified-body.ts';
 
 const defaultPartBytes = 8 * 1024 * 1024;
+/** Under object lock, every version of a document that is replaced is kept for so long, whatever the term of the bucket. */
+const replacedRetentionMs = 24 * 3_600_000;
 /** Metadata by which a writer of state knows its own document again, if the answer to its write was lost. */
 const writeIdName = 'write-id';
 
@@ -36,6 +40,11 @@ export interface S3ObjectsOptions extends S3Connection {
   readonly name?: string | undefined;
   /** Objects of up to this size are sent in one request; larger ones in parts of it. At least 5 MiB; default 8 MiB. */
   readonly partBytes?: number | undefined;
+  /**
+   * Mode of the default retention of the bucket, if it has one. Documents that are replaced every minute are then locked
+   * for a day and not for its term. Needs `s3:PutObjectRetention` for them.
+   */
+  readonly objectLock?: 'governance' | 'compliance' | undefined;
 }
 
 /** The credentials need `s3:GetObject`, `s3:PutObject`, `s3:ListBucket` and `s3:AbortMultipartUpload`, no more. */
@@ -45,12 +54,14 @@ export class S3Objects implements ObjectStorage {
   readonly #bucket: string;
   readonly #prefix: string;
   readonly #partBytes: number;
+  readonly #objectLock: S3ObjectsOptions['objectLock'];
 
   constructor(options: S3ObjectsOptions) {
     this.#bucket = options.bucket;
     this.#prefix = options.prefix ?? '';
     this.name = options.name ?? `s3://${this.#bucket}/${this.#prefix}`;
     this.#partBytes = options.partBytes ?? defaultPartBytes;
+    this.#objectLock = options.objectLock;
     this.#requests = new S3Requests(this.name, options);
   }
 
@@ -142,6 +153,7 @@ export class S3Objects implements ObjectStorage {
       ...(expectedEtag === null ? { IfNoneMatch: '*' } : { IfMatch: expectedEtag }),
       ContentType: 'application/json',
       Metadata: { [writeIdName]: writeId },
+      ...this.#retentionOf(key),
     });
     const answer = await this.#requests.sendOr([404, 409, 412], options.signal, (call) =>
       this.#requests.client.send(command, call),
@@ -265,6 +277,13 @@ export class S3Objects implements ObjectStorage {
       throwIfAborted(signal);
       yield page;
     }
+  }
+
+  /** An explicit retention takes the place of the bucket's default (S3 User Guide, "Object Lock: retention periods"). */
+  #retentionOf(key: string): Pick<PutObjectCommandInput, 'ObjectLockMode' | 'ObjectLockRetainUntilDate'> {
+    if (this.#objectLock === undefined || !isReplaced(key)) return {};
+    const mode = this.#objectLock === 'compliance' ? 'COMPLIANCE' : 'GOVERNANCE';
+    return { ObjectLockMode: mode, ObjectLockRetainUntilDate: new Date(Date.now() + replacedRetentionMs) };
   }
 
   #at(key: string): { Bucket: string; Key: string } {
