@@ -15,7 +15,13 @@ export interface Times {
   readonly placeMs: number;
 }
 
-interface LogEntry extends Times {
+/** When something happened: from the time before to the time after. */
+export interface Period {
+  readonly begun: Times;
+  readonly ended: Times;
+}
+
+interface LogEntry extends Period {
   /** `undefined` after a run that was cut: a part of it may be there. */
   readonly told: Told | undefined;
 }
@@ -36,22 +42,22 @@ export class HistoryModel {
   }
 
   /** The archive saw all of the source. */
-  observe(times: Times): void {
+  observe(period: Period): void {
     this.#observed = { instances: new Map(this.source), label: this.label };
     for (const n of this.source.keys()) this.#supply(n);
-    this.#log.push({ ...times, told: this.present() });
+    this.#log.push({ ...period, told: this.present() });
   }
 
   /** A run was cut somewhere: what the archive has of it by now, nobody but itself can say. */
-  cut(times: Times, supplied: Iterable<number>): void {
+  cut(period: Period, supplied: Iterable<number>): void {
     for (const n of supplied) this.#supply(n);
-    this.#log.push({ ...times, told: undefined });
+    this.#log.push({ ...period, told: undefined });
   }
 
-  import(n: number, version: number, times: Times): void {
+  import(n: number, version: number, period: Period): void {
     if (!this.#supplied.has(n) && !this.#foreign.has(n)) this.#foreign.set(n, version);
     const isCertain = this.#log.at(-1)?.told !== undefined || this.#log.length === 0;
-    this.#log.push({ ...times, told: isCertain ? this.present() : undefined });
+    this.#log.push({ ...period, told: isCertain ? this.present() : undefined });
   }
 
   #supply(n: number): void {
@@ -64,13 +70,14 @@ export class HistoryModel {
    * @param pick chooses a number from 0 up to 1
    */
   moments(count: number, pick: () => number): readonly { readonly at: Date; readonly told: Told }[] {
-    const times = this.#log.flatMap(({ machineMs, placeMs }) => [machineMs, placeMs]);
+    const times = this.#log.flatMap(({ ended: { machineMs, placeMs } }) => [machineMs, placeMs]);
     const [first, last] = [Math.min(...times) - 10_000, Math.max(...times) + 10_000];
     const found: { readonly at: Date; readonly told: Told }[] = [];
     for (let tries = 0; tries < 20 * count && found.length < count; tries += 1) {
       // Between the times of two entries as often as anywhere.
       const near = times[Math.floor(pick() * times.length)] ?? first;
-      const atMs = Math.floor(pick() < 0.5 ? first + pick() * (last - first) : near + 1000 + pick() * 600_000);
+      const afterMs = [10, 1000, 600_000][Math.floor(pick() * 3)] ?? 0;
+      const atMs = Math.floor(pick() < 0.5 ? first + pick() * (last - first) : near + 10 + pick() * afterMs);
       const told = this.#toldAt(atMs);
       if (told !== undefined) found.push({ at: new Date(atMs), told });
     }
@@ -79,10 +86,10 @@ export class HistoryModel {
 
   #toldAt(atMs: number): Told | undefined {
     const before = (timeOf: (entry: LogEntry) => number) => this.#log.filter((entry) => timeOf(entry) <= atMs);
-    const byMachine = before(({ machineMs }) => machineMs);
+    const byMachine = before(({ begun }) => begun.machineMs);
     // A bucket tells whole seconds, and a sidecar may be a millisecond later than the one before it.
-    const byPlace = before(({ placeMs }) => Math.floor(placeMs / 1000) * 1000);
-    const surely = before(({ machineMs, placeMs }) => Math.max(machineMs, placeMs) + 10);
+    const byPlace = before(({ begun }) => Math.floor(begun.placeMs / 1000) * 1000);
+    const surely = before(({ ended }) => Math.max(ended.machineMs, ended.placeMs) + 10);
     const happened = this.#log.slice(0, surely.length);
     const agree = [byMachine, byPlace, surely].every(
       (entries) => entries.length === happened.length && entries.every((entry, index) => entry === happened[index]),

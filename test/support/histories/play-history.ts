@@ -1,7 +1,7 @@
 /** Plays a random history against a world, and holds what it says against the log. */
 import { expect } from 'vitest';
 import type { SeededRandom } from '../seeded-random.ts';
-import { HistoryModel, type Times, type Told } from './history-model.ts';
+import { HistoryModel, type Period, type Times, type Told } from './history-model.ts';
 
 /** A source, an archive of it, and the clocks, simulated or real. */
 export interface World {
@@ -108,8 +108,7 @@ class PlayedHistory {
         return this.#world.clearFeed();
       case 'import':
         this.steps.push(`import ${n} version ${version}`);
-        await this.#world.importFile(n, version);
-        this.#model.import(n, version, this.#world.now());
+        this.#model.import(n, version, await this.#during(() => this.#world.importFile(n, version)));
         return;
       case 'observe':
         return this.#observe();
@@ -130,8 +129,7 @@ class PlayedHistory {
 
   async #observe(): Promise<void> {
     this.steps.push(`observe at ${JSON.stringify(this.#world.now())}`);
-    await this.#world.observe();
-    this.#model.observe(this.#world.now());
+    this.#model.observe(await this.#during(() => this.#world.observe()));
     expect(await this.#world.restored()).toEqual(this.#model.present());
   }
 
@@ -139,8 +137,17 @@ class PlayedHistory {
     if (this.#world.cut === undefined) return;
     const writes = this.#random.between(0, 4);
     this.steps.push(`a run that dies after ${writes} writes`);
-    const supplied = await this.#world.cut(writes);
-    this.#model.cut(this.#world.now(), supplied);
+    let supplied: readonly number[] = [];
+    const period = await this.#during(async () => {
+      supplied = (await this.#world.cut?.(writes)) ?? [];
+    });
+    this.#model.cut(period, supplied);
+  }
+
+  async #during(work: () => Promise<unknown>): Promise<Period> {
+    const begun = this.#world.now();
+    await work();
+    return { begun, ended: this.#world.now() };
   }
 
   #setClock(): void {
