@@ -4,7 +4,6 @@ import { scheduleDocument } from '../../core/mirror/schedule-document.ts';
 import { type Announcement, tick } from '../../core/mirror/tick.ts';
 import { openArchive } from '../../core/stores/archive/archive.ts';
 import { S3Objects } from '../../core/stores/archive/s3-objects.ts';
-import { StateDocument } from '../../core/stores/archive/state.ts';
 import { readCapabilities } from '../../core/stores/orthanc/capabilities.ts';
 import { openOrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
 import { generateInstances } from '../../local/dicom/generate.ts';
