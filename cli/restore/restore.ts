@@ -145,9 +145,8 @@ class Restore {
   async run(): Promise<RestoreReport> {
     const startedAtMs = performance.now();
     const { dryRun = false, verify = false } = this.#options;
-    const { end, left } = await this.#copy(dryRun);
+    const { end, left, documents } = await this.#copy(dryRun);
     const goesOn = !dryRun && !end.interrupted && end.stoppedBy === undefined && end.withdrawn.size === 0;
-    const documents = goesOn ? await this.#documents() : undefined;
     const verified =
       goesOn && verify
         ? await verifyRestored(this.#view(), this.#target.store, this.#problems, this.#context.interruption)
@@ -169,15 +168,20 @@ class Restore {
   async #copy(dryRun: boolean) {
     const { interruption, terminal } = this.#context;
     const left = { removed: 0, unsettled: 0, lost: 0 };
+    // Where the server must be compared again, the archive is listed a second time.
+    let isPlanned = false;
+    let documents: DocumentCounts | undefined;
     const source = this.#view({
       onRemoved: () => {
-        left.removed += 1;
+        if (!isPlanned) left.removed += 1;
       },
       onUnsettled: (id) => {
+        if (isPlanned) return;
         left.unsettled += 1;
         terminal.warn(unsettledLine(id));
       },
       onLost: (id, md5) => {
+        if (isPlanned) return;
         left.lost += 1;
         this.#problems.lost(id, this.#archive.name, md5);
       },
@@ -189,15 +193,22 @@ class Restore {
       concurrency: this.#options.concurrency ?? defaultConcurrency,
       dryRun,
       draining: interruption,
+      afterCopying: async () => {
+        documents = await this.#documents();
+      },
       observer: {
         ...progress,
+        onPlanComplete: () => {
+          isPlanned = true;
+          progress.onPlanComplete?.();
+        },
         onResult: (result) => {
           progress.onResult?.(result);
           for (const problem of problemsOf(result)) this.#problems.instance(problem);
         },
       },
     });
-    return { end, left };
+    return { end, left, documents };
   }
 
   async #documents(): Promise<DocumentCounts> {

@@ -4,14 +4,7 @@
  */
 import { isMirrorError, MirrorError } from '../errors.ts';
 import type { Md5 } from '../identifiers.ts';
-import type {
-  InstanceBytes,
-  InstanceIdentity,
-  OpenInstance,
-  Store,
-  StoreOptions,
-  StoreOutcome,
-} from '../stores/store.ts';
+import type { InstanceBytes, InstanceIdentity, OpenInstance, Store, StoreOutcome } from '../stores/store.ts';
 import { Branch } from './branch.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { type CopyRequest, type Decision, decide } from './decide.ts';
@@ -70,7 +63,7 @@ export async function copyInstance(request: CopyRequest, context: CopyContext): 
   if (mismatched.length === 0) return resultOf(request, first, [...settledBefore, ...first.outcomes]);
   const settled = first.outcomes.filter((outcome) => !mismatched.includes(outcome));
   const again = mismatched.map(({ destination }) => destination);
-  const second = await readAndStore(request, decision, again, context);
+  const second = await readAndStore(request, { ...decision, absent: new Set() }, again, context);
   return resultOf(request, second, [...settledBefore, ...settled, ...second.outcomes.map(rejectSecondMismatch)]);
 }
 
@@ -121,12 +114,11 @@ function resultOf(
 /** One read of the source, given to all of `destinations`. */
 async function readAndStore(
   request: CopyRequest,
-  expected: Pick<Decision, 'md5' | 'sizeBytes' | 'kept'>,
+  expected: Pick<Decision, 'md5' | 'sizeBytes' | 'absent'>,
   destinations: readonly Destination[],
   context: CopyContext,
 ): Promise<Attempt> {
   const { source, budget, signal } = context;
-  const options = { signal, isNew: expected.kept === 'nothing' };
   let release: (() => void) | undefined;
   let opened: OpenInstance | undefined;
   let identity: InstanceIdentity | undefined;
@@ -135,10 +127,11 @@ async function readAndStore(
     opened = await source.open(request.id, { md5: expected.md5, signal });
     const read = await readUntilVerifiable(opened, context);
     identity = read.identity;
+    const shipment = { identity, absent: expected.absent, signal };
     const outcomes =
       read.bytes === undefined
-        ? await storeStreamed(opened, read.identity, source.name, destinations, options)
-        : await storeAll(destinations, read.identity, () => read.bytes, options);
+        ? await storeStreamed(opened, shipment, source.name, destinations)
+        : await storeAll(destinations, shipment, () => read.bytes);
     // A destination that confirmed is done with the bytes; of one that failed nobody knows.
     if (read.bytes !== undefined && outcomes.every(isConfirmed)) budget.buffers.giveBack(read.bytes);
     return { ...read.identity, outcomes };
@@ -160,21 +153,26 @@ function weightOf(sizeBytes: number | undefined): number {
   return sizeBytes <= wholeInMemoryBytes ? sizeBytes : streamedBytes;
 }
 
+/** What is given to every destination. */
+interface Shipment {
+  readonly identity: InstanceIdentity;
+  readonly absent: ReadonlySet<Destination>;
+  readonly signal: AbortSignal | undefined;
+}
+
 /** Streams a large instance; every destination lacks the last chunk until the hash of the whole is verified. */
 async function storeStreamed(
   opened: OpenInstance,
-  identity: InstanceIdentity,
+  shipment: Shipment,
   sourceName: string,
   destinations: readonly Destination[],
-  options: StoreOptions,
 ): Promise<readonly DestinationOutcome[]> {
   const branches = new Map(destinations.map((destination) => [destination, new Branch()]));
-  const pumped = pumpVerified(opened, identity, sourceName, [...branches.values()]);
+  const pumped = pumpVerified(opened, shipment.identity, sourceName, [...branches.values()]);
   const outcomes = storeAll(
     destinations,
-    identity,
+    shipment,
     (destination) => branches.get(destination),
-    options,
     (destination) => branches.get(destination)?.close(),
   );
   const [settled] = await Promise.all([outcomes, pumped]);
@@ -183,18 +181,18 @@ async function storeStreamed(
 
 async function storeAll(
   destinations: readonly Destination[],
-  identity: InstanceIdentity,
+  { identity, absent, signal }: Shipment,
   bodyFor: (destination: Destination) => InstanceBytes | undefined,
-  options: StoreOptions,
   settled?: (destination: Destination) => void,
 ): Promise<readonly DestinationOutcome[]> {
   return Promise.all(
     destinations.map(async (destination): Promise<DestinationOutcome> => {
       try {
         const body = bodyFor(destination) ?? new Uint8Array();
-        return outcomeOf(destination, identity.id, await destination.store.store(identity, body, options));
+        const outcome = await destination.store.store(identity, body, { signal, isAbsent: absent.has(destination) });
+        return outcomeOf(destination, identity.id, outcome);
       } catch (error) {
-        return outcomeOfError(destination, meaningOf(error, options.signal), 'destination');
+        return outcomeOfError(destination, meaningOf(error, signal), 'destination');
       } finally {
         settled?.(destination);
       }

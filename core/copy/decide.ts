@@ -26,6 +26,8 @@ export interface Decision {
   readonly md5: Md5 | undefined;
   readonly sizeBytes: number | undefined;
   readonly lacking: readonly Destination[];
+  /** Those of `lacking` that know nothing of the id: servers were asked just now, as a listing may be hours old. */
+  readonly absent: ReadonlySet<Destination>;
   readonly outcomes: readonly DestinationOutcome[];
   readonly kept: KeptVersions | undefined;
 }
@@ -79,13 +81,16 @@ export function whatIsKept(known: KnownEntry | undefined, md5: Md5 | undefined):
  */
 export async function decide(request: CopyRequest, source: Store, signal: AbortSignal | undefined): Promise<Decision> {
   if (request.undecided.length === 0) {
-    return { ...known(request), lacking: request.lacking, outcomes: request.settled ?? [], kept: request.kept };
+    const absent = new Set(archivesWithout(request));
+    const outcomes = request.settled ?? [];
+    return { ...known(request), lacking: request.lacking, absent, outcomes, kept: request.kept };
   }
   const answers = await Promise.all(request.undecided.map((destination) => ask(destination, request.id, signal)));
   const atSource = answers.some(({ told }) => told.length > 0)
     ? await askSource(request, source, signal)
     : known(request);
   const lacking = [...request.lacking];
+  const absent = new Set(archivesWithout(request));
   const outcomes = [...(request.settled ?? [])];
   let { kept } = request;
   for (const { destination, told, outcome } of answers) {
@@ -101,13 +106,21 @@ export async function decide(request: CopyRequest, source: Store, signal: AbortS
       case 'conflict':
         outcomes.push({ destination, kind: 'conflict', error: conflictError(destination, request.id) });
         break;
-      // Where no hash is known the destination's own answer to the copy decides: it proves what it holds.
       case 'lacking':
+        if (told.length === 0) absent.add(destination);
+        lacking.push(destination);
+        break;
+      // Where no hash is known the destination decides when it has the bytes: it compares them with what it holds.
       case 'unknown':
         lacking.push(destination);
     }
   }
-  return { ...atSource, lacking, outcomes, kept };
+  return { ...atSource, lacking, absent, outcomes, kept };
+}
+
+/** The archives that were listed and know nothing of the id. */
+function archivesWithout({ kept, lacking }: CopyRequest): readonly Destination[] {
+  return kept === 'nothing' ? lacking.filter(({ store }) => store.knownOf !== undefined) : [];
 }
 
 function known(request: CopyRequest): { md5: Md5 | undefined; sizeBytes: number | undefined } {

@@ -26,7 +26,8 @@ function keptBeside({ destination }: DestinationOutcome): string {
   return `kept beside, not current: ${destination.store.name} goes by what its source has, or had, under this id`;
 }
 
-function fileOutcomeOf(kind: DestinationOutcome['kind']): FileOutcome {
+/** What is told of a file whose instance ended so. */
+export function fileOutcomeOf(kind: DestinationOutcome['kind']): FileOutcome {
   switch (kind) {
     case 'copied':
       return 'stored';

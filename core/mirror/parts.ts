@@ -1,9 +1,8 @@
 /** The parts of a mirror beside the copying of instances, put together from its open stores. */
 import type { Destination } from '../copy/outcome.ts';
-import { bury } from '../deletions/bury.ts';
-import { GoneKeeper } from '../deletions/gone-keeper.ts';
+import { GoneKeeper, type GoneKeeperOptions } from '../deletions/gone-keeper.ts';
 import { type DeletionLimits, missingSchema } from '../deletions/missing.ts';
-import type { InstanceId } from '../identifiers.ts';
+import { propagateDeletion } from '../deletions/propagate-deletion.ts';
 import { Archive } from '../stores/archive/archive.ts';
 import { StateDocument } from '../stores/archive/state.ts';
 import { readCapabilities } from '../stores/orthanc/capabilities.ts';
@@ -77,7 +76,7 @@ export interface DeletionPolicy {
   readonly propagate: boolean;
   readonly limits: DeletionLimits;
   readonly now: () => Date;
-  readonly onBuried?: (id: InstanceId) => void;
+  readonly onGone?: GoneKeeperOptions['onGone'];
 }
 
 /** What takes note of removals; without an archive there is no place to do so, and nothing is done. */
@@ -89,14 +88,15 @@ export interface RemovalParts {
 export function removalPartsOf({ source, destinations }: MirrorStores, policy: DeletionPolicy): RemovalParts {
   const archive = archiveOf(destinations)?.store;
   if (archive === undefined) return {};
-  const { propagate, limits, now, onBuried } = policy;
+  const { propagate, limits, now, onGone } = policy;
   const targets = propagate ? targetsOf(destinations).map(({ store }) => store) : [];
   const gone = new GoneKeeper({
     document: new StateDocument(archive.objects, 'missing', missingSchema),
     limits,
     deletesAtTargets: propagate,
     now,
-    bury: (id, options) => bury(id, { source, archive, targets, ...(onBuried && { onBuried }) }, options),
+    propagate: (id, options) => propagateDeletion(id, { source, archive, targets }, options),
+    onGone,
   });
   return { gone };
 }

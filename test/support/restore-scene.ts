@@ -2,7 +2,6 @@
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { z } from 'zod';
-import { bury } from '../../core/deletions/bury.ts';
 import { type InstanceId, isOrthancId, type OrthancId, resourceLevels } from '../../core/identifiers.ts';
 import { runMirror } from '../../core/mirror/run-mirror.ts';
 import { type Archive, openArchive } from '../../core/stores/archive/archive.ts';
@@ -58,7 +57,7 @@ export async function backUp(source: ServerUnderTest, archive: Archive): Promise
 /** Deletes an instance at the source and records that it is gone, as a mirror does after two comparisons. */
 export async function removeAtSource(source: ServerUnderTest, archive: Archive, id: InstanceId): Promise<void> {
   await source.store.delete(id);
-  await bury(id, { source: source.store, archive, targets: [] });
+  await archive.recordRemoval(id);
 }
 
 export async function idsOf({ url }: ServerUnderTest, level: string): Promise<readonly OrthancId[]> {

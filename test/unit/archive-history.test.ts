@@ -110,7 +110,7 @@ describe('a mirror to an archive', () => {
     const [planned] = await Array.fromAsync(planCopies(source, destinations));
     const before = { ...objects.calls };
     expect(planned?.request?.kept).toBe('nothing');
-    await archive.store(identityOf(id, first), first, { isNew: true });
+    await archive.store(identityOf(id, first), first, { isAbsent: true });
     expect(objects.calls).toEqual({ ...before, putOnce: before.putOnce + 1 });
   });
 

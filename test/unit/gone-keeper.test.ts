@@ -17,8 +17,8 @@ test.each([
   ['recorded as removed', known('removed'), []],
   ['keeps without a record', known('unsettled'), [sampleId(1)]],
   ['got another way than from the source', known('held', true), []],
-  ['knows nothing of', [], []],
-])('an instance that the source lacks and the archive %s', async (_name, archived, buried) => {
+  ["knows nothing of, so that it is the target's own", [], []],
+])('an instance that the source lacks and the archive %s', async (_name, archived, gone) => {
   const destinations = [
     { role: 'target' as const, store: new MemoryStore('target') },
     { role: 'archive' as const, store: new MemoryStore('archive') },
@@ -36,7 +36,10 @@ test.each([
     limits: { maxCount: 5, maxPercent: 100, graceMs: 0 },
     deletesAtTargets: false,
     now: () => new Date(),
-    bury: async (id) => void done.push(id),
+    propagate: async (id) => {
+      done.push(id);
+      return { kind: 'gone', kept: [] };
+    },
   });
   for (let comparison = 1; comparison <= 2; comparison += 1) {
     await keeper.begin({ resume: false });
@@ -44,5 +47,5 @@ test.each([
     keeper.note(planInstance({ id: sampleId(1), held: [[], [entry(sampleId(1))], archived] }, destinations));
     await keeper.complete();
   }
-  expect(done).toEqual(buried);
+  expect(done).toEqual(gone);
 });

@@ -111,7 +111,9 @@ export class Archive implements DestinationStore {
   /** Starts reading a version, whether it is the current one or not; `undefined` if there is no such object. */
   async openVersion(id: InstanceId, md5: Md5, options: CallOptions = {}): Promise<OpenInstance | undefined> {
     const object = await this.objects.get(instanceKey(id, md5), options);
-    return object && { id, md5, sizeBytes: object.sizeBytes, body: object.body, cancel: () => object.cancel() };
+    if (object === undefined) return undefined;
+    const { sizeBytes, body } = object;
+    return { id, md5, sizeBytes, idIsProven: true, body, cancel: () => object.cancel() };
   }
 
   /**
@@ -126,7 +128,7 @@ export class Archive implements DestinationStore {
     const { id } = instance;
     const before = this.#storing.get(id);
     const turn = (before ?? Promise.resolve()).then(() =>
-      this.#store(instance, body, before === undefined ? options : { ...options, isNew: false }),
+      this.#store(instance, body, before === undefined ? options : { ...options, isAbsent: false }),
     );
     const settled = turn.then(
       () => undefined,
@@ -142,8 +144,8 @@ export class Archive implements DestinationStore {
 
   async #store(instance: InstanceIdentity, body: InstanceBytes, options: StoreOptions): Promise<StoreOutcome> {
     const { id, md5 } = instance;
-    const { isNew = false, signal } = options;
-    const found = isNew ? { id, versions: [], records: [] } : await this.history.of(id, { signal });
+    const { isAbsent = false, signal } = options;
+    const found = isAbsent ? { id, versions: [], records: [] } : await this.history.of(id, { signal });
     const before = await this.#beforeAdding(found, md5, { signal });
     const outcome = await this.#put(instance, body, { signal });
     const wasEmpty = before.versions.length === 0;

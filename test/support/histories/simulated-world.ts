@@ -1,8 +1,8 @@
 /** A world of histories in memory: thousands of comparisons a second, and clocks that are set by hand. */
 import { readStudiesAt } from '../../../core/catalogue/list-documents.ts';
-import { bury } from '../../../core/deletions/bury.ts';
 import { GoneKeeper } from '../../../core/deletions/gone-keeper.ts';
 import { missingSchema } from '../../../core/deletions/missing.ts';
+import { propagateDeletion } from '../../../core/deletions/propagate-deletion.ts';
 import { MirrorError } from '../../../core/errors.ts';
 import type { InstanceId, Md5 } from '../../../core/identifiers.ts';
 import { runMirror } from '../../../core/mirror/run-mirror.ts';
@@ -154,7 +154,7 @@ export class SimulatedWorld implements World {
         limits: { maxCount: 100, maxPercent: 100, graceMs: 0 },
         deletesAtTargets: false,
         now: () => new Date(this.#machineMs),
-        bury: (id, options) => bury(id, { source: this.source, archive, targets: [] }, options),
+        propagate: (id, options) => propagateDeletion(id, { source: this.source, archive, targets: [] }, options),
       }),
     });
   }
