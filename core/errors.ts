@@ -38,6 +38,8 @@ const usualDispositions = {
   'unknown-mirror': 'reject',
   'not-dicom': 'reject',
   'answer-malformed': 'reject',
+  'sidecar-damaged': 'reject',
+  'sidecar-from-future': 'reject',
   // Nothing can be copied before somebody acts.
   unauthorized: 'halt',
   forbidden: 'halt',

@@ -2,6 +2,7 @@
 import type { z } from 'zod';
 import { loadConfiguration } from '../../core/config/load.ts';
 import { replaceConflicts } from '../../core/conflicts/settle.ts';
+import type { SyncReport } from '../../core/mirror/document-sync.ts';
 import { archiveOf, documentSyncOf, removalPartsOf } from '../../core/mirror/parts.ts';
 import { runMirror } from '../../core/mirror/run-mirror.ts';
 import { noOutcomes } from '../../core/mirror/summary.ts';
@@ -16,6 +17,8 @@ import type { ExitCode } from '../exit-codes.ts';
 import { resolveMirror } from '../named-mirror.ts';
 import { openMirror } from '../open-mirror.ts';
 import { startProgress } from '../progress.ts';
+import { tellSettled } from '../settled-repairs.ts';
+import { tellFindings } from '../sidecar-findings.ts';
 import type { Terminal } from '../terminal.ts';
 import { deletionPolicyOf, tellDeletions } from './run-deletions.ts';
 import { pausesOf } from './run-pauses.ts';
@@ -60,10 +63,17 @@ export async function run(
   });
   await lookAtTargets(mirror, options, terminal, interruption);
   const limitations = new Limitations(({ message }) => terminal.warn(message));
+  const concurrency = options.concurrency ?? named.concurrency ?? defaultConcurrency;
+  const findings = tellFindings(terminal);
+  const report: SyncReport = {
+    onResult: documentProblems(terminal, json),
+    onFinding: findings.note,
+    onSettled: ({ store }, settled) => tellSettled(settled, store.name, terminal),
+  };
   const documents =
     options.instancesOnly || mirror.selects !== undefined
       ? undefined
-      : documentSyncOf(mirror, limitations, documentProblems(terminal, json));
+      : documentSyncOf(mirror, limitations, { report, studiesAtOnce: concurrency });
   const archive = archiveOf(mirror.destinations)?.store;
   const settle = { source: mirror.source, archive, limitations, signal: interruption };
   const startedAtMs = performance.now();
@@ -76,7 +86,7 @@ export async function run(
     closedUntil: () => opennessAt(named.limits.schedule, new Date()).closedUntil,
     feed: mirror.source,
     destinations: mirror.destinations,
-    concurrency: options.concurrency ?? named.concurrency ?? defaultConcurrency,
+    concurrency,
     dryRun,
     documents,
     settleConflicts: options.conflicts === 'replace' ? replaceConflicts(settle) : undefined,

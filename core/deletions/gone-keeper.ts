@@ -1,5 +1,6 @@
 /** Carries what comparisons did not find at the source from one complete comparison to the next, and acts on it. */
 import type { PlannedInstance } from '../compare/plan.ts';
+import { isMirrorError } from '../errors.ts';
 import type { InstanceId } from '../identifiers.ts';
 import type { StateDocument } from '../stores/archive/state.ts';
 import type { CallOptions } from '../stores/store.ts';
@@ -28,6 +29,8 @@ export class GoneKeeper {
   readonly #options: GoneKeeperOptions;
   #missing: Missing = nothingMissing;
   #version: string | null = null;
+  /** Another run wrote the list meanwhile: it is left to that one, and this comparison is no evidence. */
+  #isOvertaken = false;
   #listed = 0;
   #notAtSource: InstanceId[] = [];
 
@@ -39,6 +42,7 @@ export class GoneKeeper {
   async begin({ resume }: { readonly resume: boolean }): Promise<void> {
     const found = await this.#options.document.read();
     this.#version = found?.version ?? null;
+    this.#isOvertaken = false;
     const missing = found?.value ?? nothingMissing;
     this.#missing = resume ? missing : beginListing(missing);
     this.#listed = 0;
@@ -60,7 +64,8 @@ export class GoneKeeper {
   }
 
   /**
-   * Ends a complete comparison: buries what is gone, unless the guard holds it back.
+   * Ends a complete comparison: buries what is gone, unless the guard holds it back. Where two runs overlap, the one
+   * that writes first takes note; for the other nothing is gone yet.
    * @param dryRun only say what would be buried.
    */
   async complete({ dryRun = false, ...options }: CallOptions & { dryRun?: boolean } = {}): Promise<DeletionVerdict> {
@@ -69,6 +74,7 @@ export class GoneKeeper {
     if (dryRun) return verdict;
     this.#missing = next;
     await this.#write();
+    if (this.#isOvertaken) return { kind: 'none' };
     if (verdict.kind !== 'gone') return verdict;
     for (const id of verdict.ids) await this.#options.bury(id, options);
     this.#missing = forget(this.#missing, verdict.ids);
@@ -84,6 +90,12 @@ export class GoneKeeper {
   }
 
   async #write(): Promise<void> {
-    this.#version = await this.#options.document.write(this.#missing, this.#version);
+    if (this.#isOvertaken) return;
+    try {
+      this.#version = await this.#options.document.write(this.#missing, this.#version);
+    } catch (error) {
+      if (!isMirrorError(error, 'changed-meanwhile')) throw error;
+      this.#isOvertaken = true;
+    }
   }
 }

@@ -11,8 +11,7 @@ import { Archive } from '../stores/archive/archive.ts';
 import { StateDocument } from '../stores/archive/state.ts';
 import { isOrthancStore, type OrthancStore } from '../stores/orthanc/orthanc-store.ts';
 import type { Limitations } from '../studies/limitations.ts';
-import type { StudySyncResult } from '../studies/sync-study.ts';
-import { DocumentSync } from './document-sync.ts';
+import { DocumentSync, type DocumentSyncOptions } from './document-sync.ts';
 
 /** The open stores of a mirror. */
 export interface MirrorStores {
@@ -41,11 +40,11 @@ function targetsOf(destinations: readonly Destination[]): readonly { destination
 export function documentSyncOf(
   { source, destinations }: MirrorStores,
   limitations: Limitations,
-  onResult?: (result: StudySyncResult) => void,
+  options: Pick<DocumentSyncOptions, 'report' | 'studiesAtOnce'> = {},
 ): DocumentSync {
   const found = archiveOf(destinations);
   const archive = found && { destination: found.destination, objects: found.store.objects };
-  return new DocumentSync({ source, targets: targetsOf(destinations), archive, limitations, onResult });
+  return new DocumentSync({ source, targets: targetsOf(destinations), archive, limitations, ...options });
 }
 
 export interface DeletionPolicy {

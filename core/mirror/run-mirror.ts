@@ -35,6 +35,8 @@ class Run {
   readonly #withdrawn = new Map<Destination, MirrorError>();
   readonly #budget = defaultBudget();
   #stoppedBy: MirrorError | undefined;
+  /** The archive, if it could not keep what a comparison found gone: that stops no data, and is told at the end. */
+  readonly #unrecorded = new Map<Destination, MirrorError>();
   #mendAtMs = 0;
   #deletions: DeletionVerdict | undefined;
 
@@ -63,6 +65,7 @@ class Run {
   async #round(): Promise<void> {
     this.#stoppedBy = undefined;
     this.#withdrawn.clear();
+    this.#unrecorded.clear();
     try {
       await this.#respectPauses();
       if (!this.#done()) await this.#withdrawUnreachable();
@@ -116,7 +119,10 @@ class Run {
     for (;;) {
       const cursor = feed === undefined ? undefined : await cursorAtEnd(feed, { signal });
       await this.#copy(readAhead(this.#plan(), planAhead));
-      if (!this.#over() && this.#run.dryRun !== true) await this.#run.documents?.reconcile(this.#withdrawn, { signal });
+      if (!this.#over() && this.#run.dryRun !== true) {
+        this.#leaveOut(await this.#run.documents?.reconcile(this.#withdrawn, { signal }));
+      }
+      this.#leaveOut(this.#unrecorded);
       if (feed === undefined || cursor === undefined || this.#run.dryRun === true || this.#done()) return;
       const compareAtMs = performance.now() + (watch?.reconcileMs ?? 0);
       const again = await this.#follow(feed, cursor, compareAtMs);
@@ -132,7 +138,7 @@ class Run {
         if (step.kind === 'reset') return true;
         await this.#copy(this.#announced(step.changes));
         if (this.#done()) return false;
-        await this.#run.documents?.follow(step.changes, this.#withdrawn, { signal });
+        this.#leaveOut(await this.#run.documents?.follow(step.changes, this.#withdrawn, { signal }));
         cursor = step.cursor;
       }
       if (watch === undefined) return false;
@@ -185,13 +191,15 @@ class Run {
   }
 
   async *#plan(): AsyncGenerator<CopyRequest> {
-    const { source, observer, signal, gone, removed, imported, dryRun = false } = this.#run;
+    const { source, observer, signal, dryRun = false } = this.#run;
+    const { gone, removed, imported } = await this.#beginRecords();
     const served = this.#served();
-    await gone?.begin({ resume: false });
     for await (const planned of planCopies(source, served, { removed, imported, signal })) {
       observer?.onCompared?.(planned.id);
       gone?.note(planned);
-      if (planned.atSource && planned.markedRemoved && !dryRun) await this.#run.onReturned?.(planned.id);
+      if (planned.atSource && planned.markedRemoved && !dryRun) {
+        await this.#recorded(() => this.#run.onReturned?.(planned.id));
+      }
       await this.#note(planned);
       if (planned.request === undefined) continue;
       observer?.onPlanned?.(planned.request);
@@ -199,7 +207,34 @@ class Run {
     }
     observer?.onPlanComplete?.();
     // With a destination left out, what only that one holds was not seen: no complete comparison.
-    if (served.length === this.#run.destinations.length) this.#deletions = await gone?.complete({ signal, dryRun });
+    if (this.#served().length < this.#run.destinations.length || this.#unrecorded.size > 0) return;
+    this.#deletions = await this.#recorded(() => gone?.complete({ signal, dryRun }));
+  }
+
+  /** What of the archive's records takes part in a comparison: nothing while it is left out. */
+  async #beginRecords(): Promise<Pick<MirrorRun, 'gone' | 'removed' | 'imported'>> {
+    if (!this.#served().some(({ role }) => role === 'archive')) return {};
+    const { gone, removed, imported } = this.#run;
+    await this.#recorded(() => gone?.begin({ resume: false }));
+    return { gone: this.#unrecorded.size > 0 ? undefined : gone, removed, imported };
+  }
+
+  /** Reads or writes records of the archive. A failure stops no data. */
+  async #recorded<Result>(work: () => Promise<Result> | undefined): Promise<Result | undefined> {
+    try {
+      return await work();
+    } catch (error) {
+      const archive = this.#run.destinations.find(({ role }) => role === 'archive');
+      if (!isMirrorError(error) || archive === undefined || this.#over()) throw error;
+      if (!this.#unrecorded.has(archive)) this.#unrecorded.set(archive, error);
+      return undefined;
+    }
+  }
+
+  #leaveOut(failures: ReadonlyMap<Destination, MirrorError> = new Map()): void {
+    for (const [destination, error] of failures) {
+      if (!this.#withdrawn.has(destination)) this.#withdrawn.set(destination, error);
+    }
   }
 
   /** Counts what the listings settle; an instance with a request is counted when that is done. */
@@ -262,7 +297,7 @@ class Run {
 
   #report(result: CopyResult): void {
     this.#counter.add(result);
-    if (result.outcomes.some(({ kind }) => kind === 'copied')) this.#run.documents?.noteCopied(result.id);
+    this.#run.documents?.note(result);
     this.#run.observer?.onResult?.(result);
   }
 

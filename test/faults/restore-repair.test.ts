@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { MirrorError } from '../../core/errors.ts';
-import { replaceOnServer } from '../../core/repair/replace-on-server.ts';
+import { repairOnServer } from '../../core/repair/replace-on-server.ts';
 import type { OrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
 import { Limitations } from '../../core/studies/limitations.ts';
 import { generateInstance, generateInstances } from '../../local/dicom/generate.ts';
@@ -175,8 +175,8 @@ test('what users attached survives a repair that could delete and then not store
   };
   const limitations = new Limitations();
   const { objects } = archive;
-  const putRight = replaceOnServer({ server: broken, studyServer: server.server, safe: objects, limitations });
-  await expect(putRight(lonely, lonely.bytes, {})).rejects.toThrow('run `restore --repair` again');
+  const putRight = repairOnServer({ server: broken, studyServer: server.server, safe: objects, limitations });
+  await expect(putRight(lonely, lonely.bytes, {})).rejects.toThrow('run the same again, or `restore --repair`');
   expect(await store.lookup(lonely.id)).toEqual([]);
 
   expect((await runCommand(['restore', '--archive', path, '--to', server.url, '--repair'])).exitCode).toBe(0);

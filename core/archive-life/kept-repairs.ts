@@ -1,0 +1,124 @@
+/**
+ * What must still be written to a server after an instance was taken away there to be stored anew: Orthanc deletes with
+ * it what users attached, and a process may be killed before all of it is back. A record tells where it is saved:
+ *
+ *     state/repair/<hash of the server's address>/<orthanc id>.json
+ *
+ * Whoever writes to the server next settles it: a mirror run, a tick, a restore, a repair. By then users may have worked
+ * there. So only what the server lacks is written, and what anybody wrote since stays.
+ */
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { isMirrorError, type MirrorError } from '../errors.ts';
+import { isOrthancId, type OrthancId } from '../identifiers.ts';
+import { readSidecar, type SidecarLevel, type Sidecars } from '../sidecars/sidecar-state.ts';
+import { readDocument } from '../stores/archive/json-document.ts';
+import { folders, stateKey } from '../stores/archive/keys.ts';
+import type { ObjectStorage } from '../stores/archive/object-storage.ts';
+import { StateDocument } from '../stores/archive/state.ts';
+import type { CallOptions } from '../stores/store.ts';
+import { applyPatientDocument, applyStudyDocument } from '../studies/apply-document.ts';
+import { attachmentsOfArchive } from '../studies/attachment-source.ts';
+import type { Limitations } from '../studies/limitations.ts';
+import type { StudyServer } from '../studies/study-server.ts';
+
+const orthancId = z.custom<OrthancId>(isOrthancId);
+const referenceSchema = z.strictObject({ id: orthancId, key: z.string(), hash8: z.string() });
+
+const keptSchema = z.strictObject({
+  version: z.literal(1),
+  at: z.iso.datetime(),
+  /** The sidecars with what is to be written; their attachments are in the archive. */
+  study: referenceSchema,
+  /** Absent where the patient keeps what it has. */
+  patient: referenceSchema.optional(),
+  /** Only these resources are written to. */
+  only: z.array(orthancId),
+});
+export type KeptRepair = z.infer<typeof keptSchema>;
+
+/** A sidecar that lies in the archive; `hash8` as in the key of a state. */
+export type SidecarReference = z.infer<typeof referenceSchema>;
+
+export interface SettleOptions extends CallOptions {
+  readonly server: StudyServer;
+  readonly limitations: Limitations;
+}
+
+/** What became of one record. */
+export interface SettledRepair {
+  /** The instance, or the study, that was taken away. */
+  readonly id: OrthancId;
+  /** `waiting`: it is not back yet; the record stays. */
+  readonly kind: 'settled' | 'waiting' | 'failed';
+  readonly error?: MirrorError;
+}
+
+export class KeptRepairs {
+  readonly #objects: ObjectStorage;
+  readonly #folder: string;
+
+  constructor(objects: ObjectStorage, { address }: { readonly address: string }) {
+    this.#objects = objects;
+    this.#folder = `repair/${createHash('sha256').update(address).digest('hex').slice(0, 16)}`;
+  }
+
+  /** Keeps what must be written when a resource is back. Durable when it returns. */
+  async keep(id: OrthancId, kept: KeptRepair, options: CallOptions): Promise<void> {
+    const document = new StateDocument(this.#objects, `${this.#folder}/${id}`, keptSchema);
+    const present = await document.read(options);
+    await document.write(kept, present?.version ?? null, options);
+  }
+
+  /** Settles everything that is kept for the server: one listing, of nothing as a rule. */
+  async *settleAll(options: SettleOptions): AsyncGenerator<SettledRepair> {
+    const ids = await Array.fromAsync(this.#list(options));
+    for (const id of ids) yield await this.settle(id, options);
+  }
+
+  /** Settles what is kept for a resource, if anything is, and forgets it. */
+  async settle(id: OrthancId, options: SettleOptions): Promise<SettledRepair> {
+    const key = stateKey(`${this.#folder}/${id}`);
+    try {
+      const found = await readDocument(this.#objects, key, keptSchema, options);
+      if (found !== undefined && !(await this.#writeBack(found.value, options))) return { id, kind: 'waiting' };
+      await this.#objects.delete(key, options);
+      return { id, kind: 'settled' };
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      if (!isMirrorError(error)) throw error;
+      return { id, kind: 'failed', error };
+    }
+  }
+
+  /** @returns whether everything is back to which it belongs. */
+  async #writeBack(kept: KeptRepair, { server, limitations, signal }: SettleOptions): Promise<boolean> {
+    const only = new Set(kept.only);
+    const attachments = attachmentsOfArchive(this.#objects);
+    const options = { attachments, limitations, only, mode: 'settle', signal } as const;
+    const study = await this.#read('studies', kept.study, { signal });
+    if (study !== undefined) {
+      const { held, lacking } = await applyStudyDocument(study, server, options);
+      if (!held || lacking.some(({ id }) => only.has(id))) return false;
+    }
+    const patient = kept.patient && (await this.#read('patients', kept.patient, { signal }));
+    if (patient !== undefined) await applyPatientDocument(patient, server, { ...options, only: undefined });
+    return true;
+  }
+
+  #read<Level extends SidecarLevel>(
+    level: Level,
+    reference: SidecarReference,
+    options: CallOptions,
+  ): Promise<Sidecars[Level] | undefined> {
+    return readSidecar(this.#objects, { level, ...reference, at: new Date(0) }, options);
+  }
+
+  async *#list({ signal }: CallOptions): AsyncGenerator<OrthancId> {
+    const prefix = `${folders.state}${this.#folder}/`;
+    for await (const { key } of this.#objects.list(prefix, { signal })) {
+      const id = key.slice(prefix.length).replace(/\.json$/, '');
+      if (isOrthancId(id)) yield id;
+    }
+  }
+}
