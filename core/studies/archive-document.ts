@@ -140,11 +140,11 @@ export function keyOfAttachment({ level, id, number, md5 }: Omit<AttachmentPlace
  * Marks the instances that the archive does not hold yet. What the sidecar before says it held is not asked for again:
  * an archive deletes nothing.
  */
-async function withPending<Document extends Sidecar>(
+export async function withPending<Document extends Sidecar>(
   objects: ObjectStorage,
   document: Document,
   before: Sidecar | undefined,
-  { knownArchived, signal }: ArchiveOptions,
+  { knownArchived, signal }: Pick<ArchiveOptions, 'knownArchived' | 'signal'>,
 ): Promise<Document | StudyDocument> {
   if (document.format !== 'orthanc-mirror-study') return document;
   const told = new Map(

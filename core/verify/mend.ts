@@ -51,6 +51,16 @@ export function supersedeIn(archive: Archive): PutRight {
   };
 }
 
+/** How an archive gets a version back that it lost, and that it held at a time. */
+export function putBackIn(archive: Archive, heldAt: Date): PutRight {
+  return async (instance, body, options) => {
+    const { id, md5 } = instance;
+    await keepRecord(archive.objects, { id, md5, at: heldAt, kind: 'received' }, options);
+    await archive.supersede(instance, body, options);
+    return undefined;
+  };
+}
+
 /**
  * Takes the bytes with this MD5 from the first store that has them and puts them in the place of the damaged ones. The
  * copy is verified like every copy: nothing wrong is written, and what is damaged stays until right bytes are there.

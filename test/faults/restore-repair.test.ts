@@ -190,7 +190,7 @@ test('verify --repair mends a server as well, with the archive at hand', async (
   const count = await hurt(server);
   await server.running.restart();
   const args = ['verify', '--target', server.url, '--archive', path, '--repair'];
-  expect(await runCommand(args)).toMatchObject({ exitCode: 0, stdout: expect.stringContaining(`mended ${count}`) });
+  expect(await runCommand(args)).toMatchObject({ exitCode: 0, stdout: expect.stringContaining(`repaired ${count},`) });
   expect((await runCommand(['verify', '--target', server.url])).exitCode).toBe(0);
   expect(await adornments(server, true)).toEqual(was);
   await server.running.kill();
