@@ -1,10 +1,9 @@
 /** Keeps the sidecars of archive and targets equal to the source: what is not in the DICOM bytes. */
-import { z } from 'zod';
 import { KeptRepairs, type SettledRepair } from '../archive-life/kept-repairs.ts';
 import { type CopyResult, type Destination, worstKind } from '../copy/outcome.ts';
 import { isMirrorError, type MirrorError } from '../errors.ts';
 import type { Change } from '../follow/change-feed.ts';
-import { type InstanceId, isOrthancId, type Md5, type OrthancId } from '../identifiers.ts';
+import type { OrthancId } from '../identifiers.ts';
 import type { OnSidecarFinding } from '../sidecars/sidecar-state.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
 import type { OrthancStore } from '../stores/orthanc/orthanc-store.ts';
@@ -14,11 +13,11 @@ import { commonScope, type FingerprintScope, type StudyFingerprint } from '../st
 import { inParallel } from '../studies/in-parallel.ts';
 import type { Limitations } from '../studies/limitations.ts';
 import { listArchivedFingerprints, listStudyFingerprints } from '../studies/list-fingerprints.ts';
-import { listStudyIds } from '../studies/list-study-ids.ts';
 import { announcesStudy, studyOfChange } from '../studies/study-of-change.ts';
 import { type StudyServer, studyServerOf } from '../studies/study-server.ts';
 import { type StudySyncResult, SyncedPatients, type SyncStudyOptions, syncStudy } from '../studies/sync-study.ts';
 import { noOutcomes, type OutcomeCounts } from './summary.ts';
+import { TouchedStudies } from './touched-studies.ts';
 
 export interface DocumentSyncOptions {
   readonly source: OrthancStore;
@@ -42,10 +41,8 @@ export interface SyncReport {
   onSettled?(destination: Destination, settled: SettledRepair): void;
 }
 
-/** Copied instances that are remembered one by one; beyond, every study is synchronized. */
-const mostTouched = 20_000;
 const defaultStudiesAtOnce = 8;
-/** Studies of copied instances that are looked for at once. */
+/** Studies that changes of the feed belong to are asked for so many at once. */
 const studiesAskedAtOnce = 4;
 
 export interface SyncOneOptions extends CallOptions {
@@ -67,10 +64,7 @@ export class DocumentSync {
   readonly #options: DocumentSyncOptions;
   /** Studies by the worst that happened to their document. */
   readonly counts: OutcomeCounts = noOutcomes();
-  /** Instances that came since the last reconcile: the documents of their studies list them. */
-  readonly #touched = new Set<InstanceId>();
-  /** Versions that the archive is known to hold: their sidecars need not ask for them. */
-  readonly #archived = new Map<InstanceId, Md5>();
+  readonly #touched = new TouchedStudies();
   #source: StudyServer | undefined;
   readonly #servers = new Map<Destination, StudyServer>();
 
@@ -79,13 +73,8 @@ export class DocumentSync {
   }
 
   /** Takes in what became of an instance: where it was copied, its study's document has another content. */
-  note({ id, md5, outcomes }: Pick<CopyResult, 'id' | 'md5' | 'outcomes'>): void {
-    if (!outcomes.some(({ kind }) => kind === 'copied')) return;
-    if (this.#touched.size <= mostTouched) this.#touched.add(id);
-    const isArchived = outcomes.some(
-      ({ destination, kind }) => destination.role === 'archive' && (kind === 'copied' || kind === 'already-equal'),
-    );
-    if (isArchived && md5 !== undefined && this.#archived.size <= mostTouched) this.#archived.set(id, md5);
+  note(result: Pick<CopyResult, 'id' | 'md5' | 'outcomes'>): void {
+    this.#touched.note(result);
   }
 
   /**
@@ -118,9 +107,11 @@ export class DocumentSync {
     { onFailure, signal }: DifferingOptions,
   ): Promise<readonly OrthancId[]> {
     const source = await this.#connectSource(signal);
-    const different = new Set(await this.#touchedStudies(source, signal));
+    const different = new Set(await this.#touched.take(source, { signal }));
     const atSource = new SourceFingerprints(source, signal);
     const compare = async (scope: FingerprintScope, there: AsyncIterable<StudyFingerprint>) => {
+      // Both sides are listed at the same time.
+      atSource.begin(scope);
       for await (const id of differingStudies(atSource.list(scope), there)) different.add(id);
     };
     const guarded = async (destination: Destination, work: () => Promise<void>) => {
@@ -178,25 +169,6 @@ export class DocumentSync {
     return study && this.syncOne(study, { signal, withdrawn });
   }
 
-  async #touchedStudies(source: StudyServer, signal: AbortSignal | undefined): Promise<readonly OrthancId[]> {
-    const left = new Set<OrthancId>(this.#touched);
-    this.#touched.clear();
-    if (left.size > mostTouched) return listStudyIds(source, { signal });
-    const studies = new Set<OrthancId>();
-    const queue = left.values();
-    const ask = async () => {
-      for (const id of queue) {
-        const study = await studyWithInstances(source, id, signal);
-        if (study === undefined) continue;
-        studies.add(study.id);
-        // What is of the same study need not be asked for.
-        for (const instance of study.instances) left.delete(instance);
-      }
-    };
-    await Promise.all(Array.from({ length: studiesAskedAtOnce }, ask));
-    return [...studies];
-  }
-
   /** @returns destinations that refuse everything: they are left out as soon as one study tells. */
   async #sync(
     ids: readonly OrthancId[],
@@ -215,7 +187,7 @@ export class DocumentSync {
         if (at === 'destination' && error?.disposition === 'halt') refusing.set(destination, error);
       }
     });
-    this.#archived.clear();
+    this.#touched.forgetArchived();
     return refusing;
   }
 
@@ -234,7 +206,7 @@ export class DocumentSync {
       ),
       archive: this.#archiveUnless(withdrawn),
       limitations: this.#options.limitations,
-      knownArchived: (id: InstanceId, md5: Md5) => this.#archived.get(id) === md5,
+      knownArchived: (id, md5) => this.#touched.isArchived(id, md5),
       onFinding: this.#onFinding,
       signal,
     };
@@ -300,30 +272,21 @@ class SourceFingerprints {
     this.#signal = signal;
   }
 
+  begin(scope: FingerprintScope): void {
+    this.#list(scope).catch((error: unknown) => {
+      this.failure ??= error;
+    });
+  }
+
   async *list(scope: FingerprintScope): AsyncGenerator<StudyFingerprint> {
+    yield* await this.#list(scope);
+  }
+
+  #list(scope: FingerprintScope): Promise<readonly StudyFingerprint[]> {
     const key = JSON.stringify(scope);
     const listed =
       this.#listed.get(key) ?? Array.fromAsync(listStudyFingerprints(this.#source, { scope, signal: this.#signal }));
     this.#listed.set(key, listed);
-    try {
-      yield* await listed;
-    } catch (error) {
-      this.failure ??= error;
-      throw error;
-    }
+    return listed;
   }
-}
-
-const resourceSchema = z.looseObject({ ID: z.custom<OrthancId>(isOrthancId) });
-
-/** The study of an instance with all its instances, so that the others need not be asked for; two requests. */
-async function studyWithInstances(
-  { client }: StudyServer,
-  id: OrthancId,
-  signal: AbortSignal | undefined,
-): Promise<{ readonly id: OrthancId; readonly instances: readonly OrthancId[] } | undefined> {
-  const study = await client.findJson(`/instances/${id}/study`, resourceSchema, { signal });
-  if (study === undefined) return undefined;
-  const instances = await client.findJson(`/studies/${study.ID}/instances`, z.array(resourceSchema), { signal });
-  return { id: study.ID, instances: (instances ?? []).map(({ ID }) => ID) };
 }
