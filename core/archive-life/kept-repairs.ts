@@ -12,7 +12,7 @@ import { z } from 'zod';
 import { isMirrorError, type MirrorError } from '../errors.ts';
 import { isOrthancId, type OrthancId } from '../identifiers.ts';
 import { readSidecar, type SidecarLevel, type Sidecars } from '../sidecars/sidecar-state.ts';
-import { readDocument } from '../stores/archive/json-document.ts';
+import { documentBytes, readDocument } from '../stores/archive/json-document.ts';
 import { folders, stateKey } from '../stores/archive/keys.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
 import { StateDocument } from '../stores/archive/state.ts';
@@ -36,6 +36,10 @@ const keptSchema = z.strictObject({
   only: z.array(orthancId),
 });
 export type KeptRepair = z.infer<typeof keptSchema>;
+
+/** What takes the place of a record where nothing may be deleted, as in the cloud. */
+const settledSchema = z.strictObject({ version: z.literal(1), settled: z.literal(true) });
+const recordSchema = z.union([keptSchema, settledSchema]);
 
 /** A sidecar that lies in the archive; `hash8` as in the key of a state. */
 export type SidecarReference = z.infer<typeof referenceSchema>;
@@ -65,7 +69,7 @@ export class KeptRepairs {
 
   /** Keeps what must be written when a resource is back. Durable when it returns. */
   async keep(id: OrthancId, kept: KeptRepair, options: CallOptions): Promise<void> {
-    const document = new StateDocument(this.#objects, `${this.#folder}/${id}`, keptSchema);
+    const document = new StateDocument(this.#objects, `${this.#folder}/${id}`, recordSchema);
     const present = await document.read(options);
     await document.write(kept, present?.version ?? null, options);
   }
@@ -73,16 +77,20 @@ export class KeptRepairs {
   /** Settles everything that is kept for the server: one listing, of nothing as a rule. */
   async *settleAll(options: SettleOptions): AsyncGenerator<SettledRepair> {
     const ids = await Array.fromAsync(this.#list(options));
-    for (const id of ids) yield await this.settle(id, options);
+    for (const id of ids) {
+      const settled = await this.settle(id, options);
+      if (settled !== undefined) yield settled;
+    }
   }
 
-  /** Settles what is kept for a resource, if anything is, and forgets it. */
-  async settle(id: OrthancId, options: SettleOptions): Promise<SettledRepair> {
+  /** Settles what is kept for a resource, and forgets it. `undefined` if nothing is kept (any more). */
+  async settle(id: OrthancId, options: SettleOptions): Promise<SettledRepair | undefined> {
     const key = stateKey(`${this.#folder}/${id}`);
     try {
-      const found = await readDocument(this.#objects, key, keptSchema, options);
-      if (found !== undefined && !(await this.#writeBack(found.value, options))) return { id, kind: 'waiting' };
-      await this.#objects.delete(key, options);
+      const found = await readDocument(this.#objects, key, recordSchema, options);
+      if (found === undefined || 'settled' in found.value) return undefined;
+      if (!(await this.#writeBack(found.value, options))) return { id, kind: 'waiting' };
+      await this.#forget(key, found.etag, options);
       return { id, kind: 'settled' };
     } catch (error) {
       options.signal?.throwIfAborted();
@@ -104,6 +112,16 @@ export class KeptRepairs {
     const patient = kept.patient && (await this.#read('patients', kept.patient, { signal }));
     if (patient !== undefined) await applyPatientDocument(patient, server, { ...options, only: undefined });
     return true;
+  }
+
+  async #forget(key: string, etag: string, { signal }: CallOptions): Promise<void> {
+    try {
+      await this.#objects.delete(key, { signal });
+    } catch (error) {
+      if (!isMirrorError(error, 'forbidden', 'unauthorized')) throw error;
+      const settled = { version: 1, settled: true } satisfies z.infer<typeof settledSchema>;
+      await this.#objects.replaceIf(key, documentBytes(settled), etag, { signal });
+    }
   }
 
   #read<Level extends SidecarLevel>(

@@ -108,8 +108,8 @@ async function replace(
   await server.delete(instance.id);
   await storeAgain(instance, right, server);
   const kept = new KeptRepairs(safe, studyServer.client);
-  const { kind, error } = await kept.settle(instance.id, { server: studyServer, limitations });
-  if (kind !== 'settled') throw error ?? lost(server, instance);
+  const settled = await kept.settle(instance.id, { server: studyServer, limitations });
+  if (settled !== undefined && settled.kind !== 'settled') throw settled.error ?? lost(server, instance);
   return held.md5 === instance.md5 ? undefined : saved?.folder;
 }
 
