@@ -15,14 +15,16 @@ export async function settleRepairs(archive: Archive, options: SettleOptions, te
 }
 
 /** Tells on stderr what became of one. */
-export function tellSettled({ id, kind, error }: SettledRepair, server: string, terminal: Terminal): void {
+export function tellSettled({ id, key, kind, error }: SettledRepair, server: string, terminal: Terminal): void {
   const what = `what users attached to ${id} on ${server}, whose replacement was interrupted,`;
   switch (kind) {
     case 'settled':
       terminal.say(`${what} is there again`);
       break;
     case 'waiting':
-      terminal.warn(`${what} waits until it is there again; \`restore --repair\` brings it back`);
+      terminal.warn(
+        `${what} waits until it is there again (${key}); \`restore --repair\` brings back what the archive has`,
+      );
       break;
     case 'failed':
       terminal.warn(`${what} could not be written: ${error?.message} (${error?.code}); it is tried again next time`);

@@ -53,6 +53,8 @@ export interface SettleOptions extends CallOptions {
 export interface SettledRepair {
   /** The instance, or the study, that was taken away. */
   readonly id: OrthancId;
+  /** The record, which names where everything is saved. */
+  readonly key: string;
   /** `waiting`: it is not back yet; the record stays. */
   readonly kind: 'settled' | 'waiting' | 'failed';
   readonly error?: MirrorError;
@@ -89,13 +91,13 @@ export class KeptRepairs {
     try {
       const found = await readDocument(this.#objects, key, recordSchema, options);
       if (found === undefined || 'settled' in found.value) return undefined;
-      if (!(await this.#writeBack(found.value, options))) return { id, kind: 'waiting' };
+      if (!(await this.#writeBack(found.value, options))) return { id, key, kind: 'waiting' };
       await this.#forget(key, found.etag, options);
-      return { id, kind: 'settled' };
+      return { id, key, kind: 'settled' };
     } catch (error) {
       options.signal?.throwIfAborted();
       if (!isMirrorError(error)) throw error;
-      return { id, kind: 'failed', error };
+      return { id, key, kind: 'failed', error };
     }
   }
 

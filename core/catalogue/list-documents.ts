@@ -19,6 +19,8 @@ export interface MomentOptions extends SidecarOptions {
 
 /** Documents read at once. */
 const readsAtOnce = 16;
+/** Studies that are listed one by one. */
+const mostListedSingly = 20;
 
 /** The states of one study until a moment. */
 export interface StudyStates {
@@ -33,9 +35,13 @@ export async function* listStudiesAt(
   objects: ObjectStorage,
   { at, only, ...options }: Partial<MomentOptions>,
 ): AsyncGenerator<StudyStates> {
-  for await (const states of listSidecars(objects, 'studies', { ...options, notAfter: at })) {
-    const newest = states.at(-1);
-    if (newest !== undefined && only?.has(newest.id) !== false) yield { id: newest.id, states, newest };
+  // A listing of all studies costs more than one of each of a few.
+  const ids = only !== undefined && only.size <= mostListedSingly ? [...only].toSorted() : [undefined];
+  for (const id of ids) {
+    for await (const states of listSidecars(objects, 'studies', { ...options, id, notAfter: at })) {
+      const newest = states.at(-1);
+      if (newest !== undefined && only?.has(newest.id) !== false) yield { id: newest.id, states, newest };
+    }
   }
 }
 

@@ -136,6 +136,21 @@ test('a patient is protected by a restore, and never unprotected without --repla
   expect(await text(server.url, protection)).toBe('0');
 });
 
+test('a server that lists metadata by a name without its number keeps its value all the same', async () => {
+  const { path, server } = await scene(newOrthanc().version);
+  const [study = ''] = await idsOf(server, 'studies');
+  const target = await serverUnderTest(oldOrthanc().version, { UserMetadata: { Named: 1030 } });
+  const args = ['restore', '--archive', path, '--to', target.url];
+  expect((await runCommand(args)).exitCode).toBe(0);
+  await put(target.url, `/studies/${study}/metadata/1030`, 'corrected today');
+  const done = await runCommand(args);
+  expect(done).toMatchObject({
+    exitCode: 0,
+    stdout: expect.stringContaining(`keep  studies/${study}  metadata 1030 `),
+  });
+  expect(await text(target.url, `/studies/${study}/metadata/1030`)).toBe('corrected today');
+});
+
 test('a restore to a folder adds to the sidecars that lie there; --replace keeps them under superseded/', async () => {
   const { server, path, archive } = await scene(newOrthanc().version);
   const folder = await folderForTest();

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DocumentSync } from '../../core/mirror/document-sync.ts';
 import { type ApplyOptions, applyStudyDocument } from '../../core/studies/apply-document.ts';
 import { archiveDocument, readArchivedStudy } from '../../core/studies/archive-document.ts';
 import {
@@ -10,6 +11,7 @@ import { Limitations } from '../../core/studies/limitations.ts';
 import { readStudyDocument } from '../../core/studies/read-study-document.ts';
 import { studyOfChange } from '../../core/studies/study-of-change.ts';
 import { syncStudy } from '../../core/studies/sync-study.ts';
+import { generateInstance } from '../../local/dicom/generate.ts';
 import { newOrthanc, oldOrthanc, orthancVersions } from '../../local/orthanc-versions.ts';
 import { noFindings } from '../support/no-findings.ts';
 import { countRequests } from '../support/orthanc/count-requests.ts';
@@ -173,6 +175,32 @@ describe('reading a study', () => {
   });
 });
 
+it('synchronizes a patient once, however many studies it has', async () => {
+  await using source = await serverUntilEnd(oldOrthanc().version);
+  await using target = await serverUntilEnd(newOrthanc().version);
+  const archive = await temporaryArchive();
+  const files = Array.from({ length: 12 }, (_, study) =>
+    generateInstance({ seed: 'patient once', patient: 0, study, series: 0, instance: 0 }, 2200),
+  );
+  try {
+    for (const { url } of [source, target]) await upload(url, files);
+    for (const file of files) await archive.archive.store(file, file.bytes);
+    const documents = new DocumentSync({
+      source: source.store,
+      targets: [{ destination: { role: 'target', store: target.store }, store: target.store }],
+      archive: { destination: { role: 'archive', store: archive.archive }, objects: archive.archive.objects },
+      limitations: new Limitations(),
+    });
+    const [patient] = (await json(source.url, '/patients')) as string[];
+    const { requests } = await countRequests(source.url, () => documents.reconcile(new Map(), {}));
+    expect(documents.counts).toMatchObject({ copied: 12, failed: 0 });
+    // Once for the fingerprints of all studies, and once to bring it.
+    expect(requests.filter((request) => request === `GET /patients/${patient}`)).toHaveLength(2);
+  } finally {
+    await archive.remove();
+  }
+});
+
 it('restores what was attached from the archive alone', async () => {
   const archive = await temporaryArchive();
   const { objects } = archive.archive;
@@ -203,6 +231,11 @@ it('restores what was attached from the archive alone', async () => {
     await archive.remove();
   }
 });
+
+async function serverUntilEnd(version: string): Promise<ServerUnderTest & AsyncDisposable> {
+  const server = await startServer(version);
+  return { ...server, [Symbol.asyncDispose]: () => server.stop() };
+}
 
 async function using(version: string, work: (server: ServerUnderTest) => Promise<void>): Promise<void> {
   const server = await startServer(version);
