@@ -19,7 +19,7 @@ export interface FingerprintOptions extends ReadOptions {
 }
 
 /** Studies of an old server read at once: each is several requests. */
-const studiesAtOnce = 4;
+const studiesAtOnce = 8;
 /** Sidecars of an archive read at once. */
 const sidecarsAtOnce = 16;
 /** The fingerprint of a study whose sidecar must be written again: no server has it. */

@@ -182,7 +182,9 @@ export class S3Objects implements ObjectStorage {
   /** The deletion is a version of its own; those before it stay. */
   async setAside(key: string, options: CallOptions = {}): Promise<void> {
     await this.#requireVersions(options);
-    await this.delete(key, options);
+    if ((await this.head(key, options)) !== undefined) {
+      await this.delete(key, options);
+    }
   }
 
   async delete(key: string, options: CallOptions = {}): Promise<void> {
