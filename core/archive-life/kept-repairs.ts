@@ -20,6 +20,7 @@ import type { CallOptions } from '../stores/store.ts';
 import { applyPatientDocument, applyStudyDocument } from '../studies/apply-document.ts';
 import { attachmentsOfArchive } from '../studies/attachment-source.ts';
 import type { Limitations } from '../studies/limitations.ts';
+import { listedResourceSchema } from '../studies/listed-resource.ts';
 import type { StudyServer } from '../studies/study-server.ts';
 
 const orthancId = z.custom<OrthancId>(isOrthancId);
@@ -34,6 +35,8 @@ const keptSchema = z.strictObject({
   patient: referenceSchema.optional(),
   /** Only these resources are written to. */
   only: z.array(orthancId),
+  /** Of an instance: its file on the server before. While it has that one, it was never taken away. */
+  fileUuid: z.string().optional(),
 });
 export type KeptRepair = z.infer<typeof keptSchema>;
 
@@ -91,7 +94,7 @@ export class KeptRepairs {
     try {
       const found = await readDocument(this.#objects, key, recordSchema, options);
       if (found === undefined || 'settled' in found.value) return undefined;
-      if (!(await this.#writeBack(found.value, options))) return { id, key, kind: 'waiting' };
+      if (!(await this.#writeBack(id, found.value, options))) return { id, key, kind: 'waiting' };
       await this.#forget(key, found.etag, options);
       return { id, key, kind: 'settled' };
     } catch (error) {
@@ -102,7 +105,13 @@ export class KeptRepairs {
   }
 
   /** @returns whether everything is back to which it belongs. */
-  async #writeBack(kept: KeptRepair, { server, limitations, signal }: SettleOptions): Promise<boolean> {
+  async #writeBack(id: OrthancId, kept: KeptRepair, { server, limitations, signal }: SettleOptions): Promise<boolean> {
+    if (kept.fileUuid !== undefined) {
+      const there = await server.client.findJson(`/instances/${id}`, listedResourceSchema, { signal });
+      if (there === undefined) return false;
+      // What users removed since they removed themselves.
+      if (there.FileUuid === kept.fileUuid) return true;
+    }
     const only = new Set(kept.only);
     const attachments = attachmentsOfArchive(this.#objects);
     const options = { attachments, limitations, only, mode: 'settle', signal } as const;

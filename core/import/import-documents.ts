@@ -115,11 +115,14 @@ async function bring(
 }
 
 async function applyTo(target: StudyServer, document: AnyDocument, options: ApplyOptions): Promise<boolean> {
-  if (document.format === 'orthanc-mirror-patient') {
-    return (await applyPatientDocument(document, target, options)).changes.length > 0;
+  const isPatient = document.format === 'orthanc-mirror-patient';
+  const { held, changes } = isPatient
+    ? await applyPatientDocument(document, target, options)
+    : await applyStudyDocument(document, target, options);
+  if (!held && !(isPatient && !target.capabilities.hasPatientLevel)) {
+    const what = isPatient ? 'patient' : 'study';
+    throw new MirrorError('vanished', `${target.client.name} does not hold ${what} ${document.id}`);
   }
-  const { held, changes } = await applyStudyDocument(document, target, options);
-  if (!held) throw new MirrorError('vanished', `${target.client.name} does not hold study ${document.id}`);
   return changes.length > 0;
 }
 

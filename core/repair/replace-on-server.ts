@@ -3,7 +3,7 @@
  * repair, another version where somebody asked for that. There is one way to do it, which survives a kill at any moment.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { type KeptRepair, KeptRepairs } from '../archive-life/kept-repairs.ts';
+import { type KeptRepair, KeptRepairs, type SettledRepair } from '../archive-life/kept-repairs.ts';
 import { type Destroyed, destroyedWith, reasonAgainst } from '../conflicts/destroyed.ts';
 import { deliveredBy, readTarget, type SavedVersion, saveReplaced } from '../conflicts/save-replaced.ts';
 import { isMirrorError, MirrorError } from '../errors.ts';
@@ -99,7 +99,10 @@ async function replace(
 ): Promise<string | undefined> {
   const { instance, right, held } = replacement;
   const { server, studyServer, safe, limitations } = options;
+  const kept = new KeptRepairs(safe, studyServer.client);
   await readThrough(right);
+  // An earlier replacement of this instance may have been interrupted: its record must not be lost to this one's.
+  requireSettled(await kept.settle(instance.id, { server: studyServer, limitations, signal }), replacement, server);
   const saved = await save(replacement, options, { signal });
   const [now] = await server.lookup(instance.id, { signal });
   if (now === undefined || now.md5 !== held.md5) throw lost(server, instance);
@@ -107,10 +110,12 @@ async function replace(
   // From here on to the end without a signal: stopping in between would leave the server without the instance.
   await server.delete(instance.id);
   await storeAgain(instance, right, server);
-  const kept = new KeptRepairs(safe, studyServer.client);
-  const settled = await kept.settle(instance.id, { server: studyServer, limitations });
-  if (settled !== undefined && settled.kind !== 'settled') throw settled.error ?? lost(server, instance);
+  requireSettled(await kept.settle(instance.id, { server: studyServer, limitations }), replacement, server);
   return held.md5 === instance.md5 ? undefined : saved?.folder;
+}
+
+function requireSettled(settled: SettledRepair | undefined, { instance }: Replacement, server: OrthancStore): void {
+  if (settled !== undefined && settled.kind !== 'settled') throw settled.error ?? lost(server, instance);
 }
 
 /** The right bytes may have been damaged where they lie since they were stored: that shows before anything is deleted. */
@@ -146,6 +151,7 @@ async function save(
       study: saved.study,
       ...(saved.patient && { patient: saved.patient }),
       only: [...destroyed.ids],
+      ...(destroyed.fileUuid !== null && { fileUuid: destroyed.fileUuid }),
     };
     await new KeptRepairs(safe, studyServer.client).keep(id, kept, { signal });
   }

@@ -87,6 +87,44 @@ describe('a repair that was interrupted', () => {
     },
   );
 
+  test.each(orthancVersions().map(({ version }) => version))(
+    'before it deleted anything on Orthanc %s leaves nothing to be written: what users remove then stays removed',
+    async (version) => {
+      const server = await serverUnderTest(version, { MaximumStorageCacheSize: 0 });
+      await uploadAccepted(server, [lonely.bytes]);
+      await adorn(server, 'kept');
+      const { archive, path } = await archiveUnderTest();
+      await backUp(server, archive);
+      await server.running.kill();
+      const [damaged = ''] = await dicomFiles(server, random);
+      await truncate(damaged, 1000);
+      await server.running.restart();
+      const proxy = await startFaultProxy(server.url);
+      onTestFinished(() => proxy.close());
+      const args = ['restore', '--archive', path, '--to', proxy.url, '--repair'];
+      const killed = startCommand(args);
+      const kill = async () => {
+        killed.process.kill('SIGKILL');
+        throw new Error('The command was killed.');
+      };
+      proxy.break({ effect: { kind: 'call', call: kill }, matches: ({ method }) => method === 'DELETE' });
+      expect(await killed.result).toMatchObject({ signal: 'SIGKILL' });
+      expect(await server.store.lookup(lonely.id)).toHaveLength(1);
+      proxy.mend();
+      await writeFile(damaged, lonely.bytes);
+      const [study = ''] = await idsOf(server, 'studies');
+      await remove(server.url, `/studies/${study}/metadata/1030`);
+      if (server.server.capabilities.hasLabels) await remove(server.url, `/studies/${study}/labels/kept`);
+      const done = await runCommand(args);
+      expect(done).toMatchObject({
+        exitCode: 0,
+        stderr: expect.stringContaining(`what users attached to ${lonely.id}`),
+      });
+      expect(await text(server.url, `/studies/${study}/metadata/1030`)).toBeUndefined();
+      if (server.server.capabilities.hasLabels) expect(await json(server.url, `/studies/${study}/labels`)).toEqual([]);
+    },
+  );
+
   test.each(['run', 'restore', 'verify'])('is settled by the next %s', async (command) => {
     const { server, archive, proxy, study, args } = await interrupted(newOrthanc().version);
     const source = await serverUnderTest(newOrthanc().version);
