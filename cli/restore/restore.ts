@@ -144,10 +144,9 @@ class Restore {
     const startedAtMs = performance.now();
     const { archive, target, part, options, problems } = this.#given;
     const { dryRun = false, replace = false, verify = false } = options;
-    const { end, removed } = await this.#copy(dryRun);
+    const { end, removed, written } = await this.#copy(dryRun);
     const goesOn = !end.interrupted && end.stoppedBy === undefined && end.withdrawn.size === 0;
-    const unwritten = goesOn && !dryRun ? await this.#settleRepairs() : 0;
-    const documents = goesOn ? await this.#documents(dryRun) : undefined;
+    const documents = dryRun && goesOn ? await this.#documents(true) : written?.documents;
     const readsBack = goesOn && !dryRun && verify;
     const verified = readsBack
       ? await verifyRestored(this.#view(), target.store, problems, this.#context.interruption)
@@ -162,7 +161,7 @@ class Restore {
       removed,
       replaces: replace,
       replaced: this.#replaced,
-      unwritten,
+      unwritten: written?.unwritten ?? 0,
       documents,
       verified: verified && { ...verified, differing },
       interrupted: this.#context.interruption.aborted,
@@ -174,8 +173,11 @@ class Restore {
     const { target, options, problems } = this.#given;
     const { interruption, terminal } = this.#context;
     let removed = 0;
+    // Where the server must be compared again, the archive is listed a second time.
+    let isPlanned = false;
+    let written: { readonly unwritten: number; readonly documents: DocumentCounts } | undefined;
     const source = this.#view(() => {
-      removed += 1;
+      if (!isPlanned) removed += 1;
     });
     const progress = progressObserver(startProgress(terminal));
     const end = await runMirror({
@@ -185,8 +187,16 @@ class Restore {
       dryRun,
       draining: interruption,
       settleConflicts: options.replace === true ? this.#replacing() : undefined,
+      afterCopying: async () => {
+        const unwritten = await this.#settleRepairs();
+        written = { unwritten, documents: await this.#documents(false) };
+      },
       observer: {
         ...progress,
+        onPlanComplete: () => {
+          isPlanned = true;
+          progress.onPlanComplete?.();
+        },
         onResult: (result) => {
           progress.onResult?.(result);
           if (dryRun) this.#tellInstance(result);
@@ -194,7 +204,7 @@ class Restore {
         },
       },
     });
-    return { end, removed };
+    return { end, removed, written };
   }
 
   /** Puts the versions of the moment in the place of others, which are saved before. */

@@ -1,4 +1,5 @@
 /** The policy `replace`: puts the source's bytes in the place of the target's, and loses nothing that can be kept. */
+import { identifiedBody } from '../copy/read-verified.ts';
 import { isMirrorError, MirrorError } from '../errors.ts';
 import type { InstanceId } from '../identifiers.ts';
 import type { RereadableBytes } from '../import/found.ts';
@@ -33,8 +34,8 @@ export interface Replaced {
  * Replaces the target's version of an instance, when the archive has both versions; see {@link replaceOnServer}.
  *
  * Throws `conflict`, with nothing changed, if there is no archive, if one of the two does not tell the hash of its
- * version, or if `replaceOnServer` refuses; `changed-meanwhile` if the target's version changed while it was saved; and
- * what the stores throw.
+ * version, or if `replaceOnServer` refuses; `wrong-id`, with nothing changed at the target, if that would give the source's
+ * version another id; `changed-meanwhile` if the target's version changed while it was saved; and what the stores throw.
  */
 export async function replaceInstance(id: InstanceId, options: ReplaceOptions): Promise<Replaced> {
   const { source, target, targetServer, archive, limitations, now, signal } = options;
@@ -72,7 +73,7 @@ async function ensureArchived(
   if (versions.some(({ md5, sizeBytes }) => md5 === wanted.md5 && sizeBytes === wanted.sizeBytes)) return;
   const opened = await source.open(wanted.id, { md5: wanted.md5, signal });
   try {
-    await archive.store(wanted, opened.body, { signal });
+    await archive.store(wanted, identifiedBody(opened, source.name), { signal });
   } finally {
     opened.cancel();
   }

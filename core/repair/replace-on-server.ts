@@ -56,10 +56,11 @@ const pauseMs = 500;
  * and what was noted is written again. Interrupted, the instance is brought back by the next comparison or repair, and
  * what was noted is settled by whoever comes next.
  *
- * @returns the folder in which the version that was replaced is saved; `undefined` if it was the same version. Throws `refused`, with
- * nothing changed, if something would be lost that could be neither saved nor written again, or the server would not
- * store the same bytes; `changed-meanwhile` if the server's version changed meanwhile; and what the stores throw. Lost
- * is what REST cannot write: Orthanc's own metadata (reception date, origin, …; what is saved has it), caches, revisions.
+ * @returns the folder in which the version that was replaced is saved; `undefined` if it was the same version. Throws
+ * `refused`, with nothing changed, if something would be lost that could be neither saved nor written again, or the server
+ * would not store the same bytes; `wrong-id` likewise, if it would give them another id; `changed-meanwhile` if the server's
+ * version changed meanwhile; and what the stores throw. Lost is what REST cannot write: Orthanc's own metadata (reception
+ * date, origin, …; what is saved has it), caches, revisions.
  */
 export function replaceOnServer(
   replacement: Replacement,
@@ -99,6 +100,7 @@ async function replace(
 ): Promise<string | undefined> {
   const { instance, right, held } = replacement;
   const { server, studyServer, safe, limitations } = options;
+  await server.requireSameId(instance.id, right.read(), { signal });
   const kept = new KeptRepairs(safe, studyServer.client);
   await readThrough(right);
   // An earlier replacement of this instance may have been interrupted: its record must not be lost to this one's.

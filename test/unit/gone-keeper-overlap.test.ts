@@ -15,30 +15,33 @@ function planned(id: InstanceId, atSource: boolean): PlannedInstance {
 }
 
 /** A run that compares 100 instances, of which the first is gone. */
-function aRun(document: StateDocument<Missing>, buried: InstanceId[]): GoneKeeper {
+function aRun(document: StateDocument<Missing>, gone: InstanceId[]): GoneKeeper {
   return new GoneKeeper({
     document,
     limits: { maxCount: 10, maxPercent: 5, graceMs: 0 },
     deletesAtTargets: false,
     now: () => new Date(),
-    bury: async (id) => void buried.push(id),
+    propagate: async (id) => {
+      gone.push(id);
+      return { kind: 'gone', kept: [] };
+    },
   });
 }
 
 test('of two runs that overlap neither fails, and nothing counts as gone because two looked at the same time', async () => {
   const { objects } = await watchedArchive();
-  const buried: InstanceId[] = [];
-  const runs = [0, 1, 2].map(() => aRun(new StateDocument(objects, 'missing', missingSchema), buried));
+  const gone: InstanceId[] = [];
+  const runs = [0, 1, 2].map(() => aRun(new StateDocument(objects, 'missing', missingSchema), gone));
   for (const run of runs) await run.begin({ resume: false });
   for (const run of runs) {
     for (let n = 0; n < 100; n += 1) run.note(planned(instanceId(n), n > 0));
   }
   for (const run of runs) expect(await run.complete()).toEqual({ kind: 'none' });
-  expect(buried).toEqual([]);
+  expect(gone).toEqual([]);
 
-  const next = aRun(new StateDocument(objects, 'missing', missingSchema), buried);
+  const next = aRun(new StateDocument(objects, 'missing', missingSchema), gone);
   await next.begin({ resume: false });
   for (let n = 0; n < 100; n += 1) next.note(planned(instanceId(n), n > 0));
   expect(await next.complete()).toMatchObject({ kind: 'gone', ids: [instanceId(0)] });
-  expect(buried).toEqual([instanceId(0)]);
+  expect(gone).toEqual([instanceId(0)]);
 });
