@@ -40,6 +40,7 @@ const usualDispositions = {
   'not-dicom': 'reject',
   'history-full': 'reject',
   'answer-malformed': 'reject',
+  'sidecar-damaged': 'reject',
   // Nothing can be copied before somebody acts.
   unauthorized: 'halt',
   forbidden: 'halt',

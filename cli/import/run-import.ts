@@ -12,6 +12,7 @@ import type { CommandContext } from '../command-context.ts';
 import type { importOptionValues } from '../commands/import.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { startProgress } from '../progress.ts';
+import { tellFindings } from '../sidecar-findings.ts';
 import {
   documentProblemLine,
   exitCodeOfImport,
@@ -80,6 +81,7 @@ export async function runImport(given: ImportArguments, { terminal, interruption
           target: target && (await studyServerOf(target)),
           archive: archiveObjects,
           limitations: new Limitations(({ message }) => terminal.warn(message)),
+          onFinding: tellFindings(terminal).note,
           draining: interruption,
           onProblem: (problem) =>
             json ? terminal.printJson(jsonDocumentProblem(problem)) : terminal.print(documentProblemLine(problem)),

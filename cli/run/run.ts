@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import { loadConfiguration } from '../../core/config/load.ts';
 import { successorsOf } from '../../core/config/schema.ts';
 import { replaceConflicts } from '../../core/conflicts/settle.ts';
+import type { SyncReport } from '../../core/mirror/document-sync.ts';
 import { archiveOf, documentSyncOf, removalPartsOf, sourceProofOf } from '../../core/mirror/parts.ts';
 import { runMirror } from '../../core/mirror/run-mirror.ts';
 import { noOutcomes } from '../../core/mirror/summary.ts';
@@ -18,6 +19,8 @@ import { FutureTimes } from '../future-times.ts';
 import { resolveMirror } from '../named-mirror.ts';
 import { openMirror } from '../open-mirror.ts';
 import { startProgress } from '../progress.ts';
+import { tellSettled } from '../settled-repairs.ts';
+import { tellFindings } from '../sidecar-findings.ts';
 import type { Terminal } from '../terminal.ts';
 import { deletionPolicyOf, tellDeletions } from './run-deletions.ts';
 import { pausesOf } from './run-pauses.ts';
@@ -64,10 +67,17 @@ export async function run(
   });
   await lookAtTargets(mirror, options, terminal, interruption);
   const limitations = new Limitations(({ message }) => terminal.warn(message));
+  const concurrency = options.concurrency ?? named.concurrency ?? defaultConcurrency;
+  const findings = tellFindings(terminal);
+  const report: SyncReport = {
+    onResult: documentProblems(terminal, json),
+    onFinding: findings.note,
+    onSettled: ({ store }, settled) => tellSettled(settled, store.name, terminal),
+  };
   const documents =
     options.instancesOnly || mirror.selects !== undefined
       ? undefined
-      : documentSyncOf(mirror, limitations, documentProblems(terminal, json));
+      : documentSyncOf(mirror, limitations, { report, studiesAtOnce: concurrency });
   const archive = archiveOf(mirror.destinations)?.store;
   const settle = { source: mirror.source, archive, limitations, signal: interruption };
   const successors = options.succeed ? (archive?.manifest.predecessors.length ?? 0) + 1 : successorsOf(named);
@@ -82,7 +92,7 @@ export async function run(
     feed: mirror.source,
     destinations: mirror.destinations,
     sourceProof: sourceProofOf(mirror, { successors, dryRun }),
-    concurrency: options.concurrency ?? named.concurrency ?? defaultConcurrency,
+    concurrency,
     dryRun,
     documents,
     settleConflicts: options.conflicts === 'replace' ? replaceConflicts(settle) : undefined,

@@ -1,8 +1,7 @@
 /** On which days an archive changed, and how. */
+import { listSidecarStates, type SidecarOptions } from '../sidecars/sidecar-state.ts';
 import type { Archive } from '../stores/archive/archive.ts';
 import { type ArchivedVersion, type InstanceHistory, newestOf, recordsThatCount } from '../stores/archive/history.ts';
-import type { CallOptions } from '../stores/store.ts';
-import { listStudyStates } from './list-documents.ts';
 
 /** What changed on one day. */
 export interface Snapshot {
@@ -25,13 +24,16 @@ type Counts = Omit<Snapshot, 'day'>;
 const nothing: Counts = { added: 0, changed: 0, removed: 0, returned: 0, documents: 0, bytes: 0 };
 
 /** Lists the days on which something changed, the first one first. Lists the whole archive; memory per day only. */
-export async function listSnapshots(archive: Archive, options: CallOptions = {}): Promise<readonly Snapshot[]> {
+export async function listSnapshots(
+  archive: Archive,
+  options: Partial<SidecarOptions> = {},
+): Promise<readonly Snapshot[]> {
   const days = new Days();
   for await (const history of archive.history.list(options)) {
     for (const version of history.versions) days.addBytes(receivedAt(version, history), version.sizeBytes);
     for (const { at, what } of eventsOf(history)) days.add(at, what);
   }
-  for await (const { at } of listStudyStates(archive.objects, options)) days.add(at, 'documents');
+  for await (const { at } of listSidecarStates(archive.objects, 'studies', options)) days.add(at, 'documents');
   return days.all();
 }
 

@@ -8,8 +8,7 @@ import { StateDocument } from '../stores/archive/state.ts';
 import { readCapabilities } from '../stores/orthanc/capabilities.ts';
 import { isOrthancStore, type OrthancStore } from '../stores/orthanc/orthanc-store.ts';
 import type { Limitations } from '../studies/limitations.ts';
-import type { StudySyncResult } from '../studies/sync-study.ts';
-import { DocumentSync } from './document-sync.ts';
+import { DocumentSync, type DocumentSyncOptions } from './document-sync.ts';
 import { SourceProof } from './source-proof.ts';
 
 /** The open stores of a mirror. */
@@ -39,11 +38,11 @@ function targetsOf(destinations: readonly Destination[]): readonly { destination
 export function documentSyncOf(
   { source, destinations }: MirrorStores,
   limitations: Limitations,
-  onResult?: (result: StudySyncResult) => void,
+  options: Pick<DocumentSyncOptions, 'report' | 'studiesAtOnce'> = {},
 ): DocumentSync {
   const found = archiveOf(destinations);
   const archive = found && { destination: found.destination, objects: found.store.objects };
-  return new DocumentSync({ source, targets: targetsOf(destinations), archive, limitations, onResult });
+  return new DocumentSync({ source, targets: targetsOf(destinations), archive, limitations, ...options });
 }
 
 export interface SourceProofPolicy {

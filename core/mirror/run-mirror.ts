@@ -37,6 +37,8 @@ class Run {
   readonly #budget = defaultBudget();
   readonly #presence: Presence;
   #stoppedBy: MirrorError | undefined;
+  /** The archive, if it could not keep what a comparison found gone: that stops no data, and is told at the end. */
+  readonly #unrecorded = new Map<Destination, MirrorError>();
   #mendAtMs = 0;
   #deletions: Deletions | undefined;
 
@@ -66,6 +68,7 @@ class Run {
   async #round(): Promise<void> {
     this.#stoppedBy = undefined;
     this.#withdrawn.clear();
+    this.#unrecorded.clear();
     try {
       await this.#respectPauses();
       if (!this.#done()) await this.#withdrawUnreachable();
@@ -121,7 +124,10 @@ class Run {
       await this.#proveSource();
       if (this.#run.dryRun !== true) await this.#presence.begin({ signal });
       await this.#copy(readAhead(this.#plan(), planAhead));
-      if (!this.#over() && this.#run.dryRun !== true) await this.#run.documents?.reconcile(this.#withdrawn, { signal });
+      if (!this.#over() && this.#run.dryRun !== true) {
+        this.#leaveOut(await this.#run.documents?.reconcile(this.#withdrawn, { signal }));
+      }
+      this.#leaveOut(this.#unrecorded);
       const isComplete = this.#run.dryRun !== true && !this.#done() && this.#withdrawn.size === 0;
       if (isComplete) await this.#run.afterCopying?.();
       if (feed === undefined || cursor === undefined || this.#run.dryRun === true || this.#done()) {
@@ -142,7 +148,7 @@ class Run {
         if (step.kind === 'reset') return true;
         await this.#copy(this.#announced(step.changes));
         if (this.#done()) return false;
-        await this.#run.documents?.follow(step.changes, this.#withdrawn, { signal });
+        this.#leaveOut(await this.#run.documents?.follow(step.changes, this.#withdrawn, { signal }));
         cursor = step.cursor;
       }
       await this.#confirm(start);
@@ -220,9 +226,9 @@ class Run {
   }
 
   async *#plan(): AsyncGenerator<CopyRequest> {
-    const { source, observer, signal, gone, dryRun = false } = this.#run;
+    const { source, observer, signal, dryRun = false } = this.#run;
+    const gone = await this.#beginRecords();
     const served = this.#served();
-    await gone?.begin({ resume: false });
     for await (const planned of planCopies(source, served, { signal })) {
       observer?.onCompared?.(planned.id);
       gone?.note(planned);
@@ -233,8 +239,11 @@ class Run {
     }
     observer?.onPlanComplete?.();
     // With a destination left out, what only that one holds was not seen: no complete comparison.
-    if (served.length === this.#run.destinations.length) this.#deletions = await gone?.complete({ signal, dryRun });
-    await this.#run.sourceProof?.remember({ signal });
+    const { destinations, sourceProof } = this.#run;
+    if (this.#served().length === destinations.length && this.#unrecorded.size === 0) {
+      this.#deletions = await this.#recorded(() => gone?.complete({ signal, dryRun }));
+    }
+    if (this.#isArchiveServed()) await this.#recorded(() => sourceProof?.remember({ signal }));
   }
 
   /** Another source than the archive's ends everything. An archive that cannot be asked now is left out. */
@@ -246,6 +255,36 @@ class Run {
       for (const destination of this.#served()) {
         if (destination.role === 'archive') this.#withdrawn.set(destination, error);
       }
+    }
+  }
+
+  /** What takes note of deletions takes part in a comparison, unless the archive with its records is left out. */
+  async #beginRecords(): Promise<MirrorRun['gone']> {
+    if (!this.#isArchiveServed()) return undefined;
+    const { gone } = this.#run;
+    await this.#recorded(() => gone?.begin({ resume: false }));
+    return this.#unrecorded.size > 0 ? undefined : gone;
+  }
+
+  #isArchiveServed(): boolean {
+    return this.#served().some(({ role }) => role === 'archive');
+  }
+
+  /** Reads or writes records of the archive. A failure stops no data. */
+  async #recorded<Result>(work: () => Promise<Result> | undefined): Promise<Result | undefined> {
+    try {
+      return await work();
+    } catch (error) {
+      const archive = this.#run.destinations.find(({ role }) => role === 'archive');
+      if (!isMirrorError(error) || archive === undefined || this.#over()) throw error;
+      if (!this.#unrecorded.has(archive)) this.#unrecorded.set(archive, error);
+      return undefined;
+    }
+  }
+
+  #leaveOut(failures: ReadonlyMap<Destination, MirrorError> = new Map()): void {
+    for (const [destination, error] of failures) {
+      if (!this.#withdrawn.has(destination)) this.#withdrawn.set(destination, error);
     }
   }
 
@@ -310,7 +349,7 @@ class Run {
   #report(result: CopyResult): void {
     this.#counter.add(result);
     this.#presence.note(result);
-    if (result.outcomes.some(({ kind }) => kind === 'copied')) this.#run.documents?.noteCopied(result.id);
+    this.#run.documents?.note(result);
     this.#run.observer?.onResult?.(result);
   }
 

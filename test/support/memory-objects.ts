@@ -119,6 +119,12 @@ export class MemoryObjects implements ObjectStorage {
     this.#write(key, Uint8Array.from(await collectVerified(bytes, options)));
   }
 
+  async setAside(key: string, options: CallOptions = {}): Promise<void> {
+    const found = this.stored.get(key);
+    if (found !== undefined) this.stored.set(`superseded/${key}.${found.etag}`, found);
+    await this.delete(key, options);
+  }
+
   async delete(key: string, { signal }: CallOptions = {}): Promise<void> {
     this.calls.delete += 1;
     throwIfAborted(signal);

@@ -9,6 +9,7 @@ import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
 import { Limitations } from '../../core/studies/limitations.ts';
 import { syncStudy } from '../../core/studies/sync-study.ts';
 import { folderForTest } from '../e2e/support/scene.ts';
+import { noFindings } from './no-findings.ts';
 import { json, put } from './orthanc/rest.ts';
 import { type ServerUnderTest, startServer } from './orthanc/study-fixture.ts';
 
@@ -49,6 +50,7 @@ export async function backUp(source: ServerUnderTest, archive: Archive): Promise
       targets: [],
       archive: { destination, objects: archive.objects },
       limitations: new Limitations(),
+      ...noFindings,
     });
     if (outcomes.some(({ kind }) => kind === 'failed' || kind === 'rejected')) throw new Error('no document');
   }

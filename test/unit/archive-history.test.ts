@@ -335,4 +335,47 @@ describe('damage', () => {
     expect(summary.instances).toMatchObject({ copied: 0, rejected: 1 });
     expect(await restored(archive)).toBe(md5Of(second));
   });
+
+  describe('gets a version back that it lost', () => {
+    /** An archive that held the first version, and lost it without a record; then `then` happens, and it is put back. */
+    async function putBack(then: (setUp: Awaited<ReturnType<typeof newArchive>>) => Promise<unknown> = async () => 0) {
+      const setUp = await newArchive();
+      const { source, mirror, objects, archive, clock } = setUp;
+      const heldAt = new Date(clock.ms);
+      source.instances.set(id, first);
+      await mirror();
+      objects.stored.delete(instanceKey(id, md5Of(first)));
+      await then(setUp);
+      await archive.putBack(identityOf(id, first), heldAt, first);
+      clock.ms += hourMs;
+      return { ...setUp, heldAt };
+    }
+
+    test('and holds it at the time at which it was known to be there', async () => {
+      const { archive, heldAt } = await putBack();
+      expect(await restored(archive)).toBe(md5Of(first));
+      expect(await restored(archive, heldAt)).toBe(md5Of(first));
+    });
+
+    test('and goes on to give the version that came since', async () => {
+      const { archive, heldAt, mirror } = await putBack(async ({ source, mirror }) => {
+        source.instances.set(id, second);
+        await mirror();
+      });
+      expect(await restored(archive)).toBe(md5Of(second));
+      expect(await restored(archive, heldAt)).toBe(md5Of(first));
+      expect(await mirror()).toBe(0);
+    });
+
+    test('and does not bring back what was removed', async () => {
+      const { archive, heldAt } = await putBack(async ({ archive, objects }) => {
+        const object = instanceKey(id, md5Of(first));
+        await archive.store(identityOf(id, first), first);
+        await archive.recordRemoval(id);
+        objects.stored.delete(object);
+      });
+      expect(await restored(archive)).toBeUndefined();
+      expect(await restored(archive, new Date(heldAt.getTime() + hourMs))).toBeUndefined();
+    });
+  });
 });

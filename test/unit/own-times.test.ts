@@ -1,5 +1,6 @@
 /** A sidecar is written when what users, bytes or the study say is another; not because Orthanc noted a time. */
 import { expect, test } from 'vitest';
+import type { SidecarFinding } from '../../core/sidecars/sidecar-state.ts';
 import { archiveDocument, readArchivedStudy } from '../../core/studies/archive-document.ts';
 import { type StudyDocument, studyDocumentSchema } from '../../core/studies/study-document.ts';
 import { instanceId, studyDocument, studyId } from '../support/archived-studies.ts';
@@ -19,8 +20,13 @@ function studyWith(systemMetadata: Readonly<Record<string, string>>): StudyDocum
   });
 }
 
-const attachments = async () => {
-  throw new Error('there are no attachments');
+const options = {
+  attachments: async () => {
+    throw new Error('there are no attachments');
+  },
+  onFinding: ({ error }: SidecarFinding) => {
+    throw error;
+  },
 };
 
 test.each([
@@ -30,15 +36,15 @@ test.each([
   ['Origin', true],
 ])('another %s is a new version: %s', async (name, isNew) => {
   const objects = new MemoryObjects();
-  const write = (value: string) => archiveDocument(objects, studyWith({ [name]: value }), { attachments });
+  const write = (value: string) => archiveDocument(objects, studyWith({ [name]: value }), options);
   expect((await write('20261121T100000')).written).toBe(true);
   expect((await write('20261121T110000')).written).toBe(isNew);
-  const newest = await readArchivedStudy(objects, studyId(0));
+  const newest = await readArchivedStudy(objects, studyId(0), options);
   expect(newest?.document.systemMetadata[name]).toBe(isNew ? '20261121T110000' : '20261121T100000');
 });
 
 test('a time that was not told before is none either', async () => {
   const objects = new MemoryObjects();
-  await archiveDocument(objects, studyWith({}), { attachments });
-  expect((await archiveDocument(objects, studyWith({ LastUpdate: 'now' }), { attachments })).written).toBe(false);
+  await archiveDocument(objects, studyWith({}), options);
+  expect((await archiveDocument(objects, studyWith({ LastUpdate: 'now' }), options)).written).toBe(false);
 });

@@ -8,7 +8,7 @@
  * A record is written once and never changed. Everything that decides is in its key, so that listing the keys is reading
  * the history; what is in it is for people.
  */
-import { type InstanceId, md5Of } from '../../identifiers.ts';
+import { type InstanceId, type Md5, md5Of } from '../../identifiers.ts';
 import { mergeJoin } from '../../streams/merge-join.ts';
 import type { CallOptions, InventoryOptions } from '../store.ts';
 import {
@@ -72,6 +72,20 @@ export class ArchiveHistory {
     const first = newestOf(history.versions);
     if (first === undefined || recordsThatCount(history).length > 0) return history;
     return this.#add(history, { what: 'current', md5: first.md5 }, first.archivedAt, 'object', options);
+  }
+
+  /**
+   * Records a version whose object is lost, with a time at which it was held, if nothing is recorded: before it is put
+   * back, and before what came since, so that this goes on to count.
+   */
+  async recordLost({ id, md5 }: { readonly id: InstanceId; readonly md5: Md5 }, heldAt: Date, options: CallOptions) {
+    const found = await this.#lookUp(id, options);
+    if (found.records.length > 0) return;
+    const lost = await this.#add(found, { what: 'current', md5 }, heldAt, 'object', options);
+    const since = newestOf(found.versions);
+    if (since !== undefined) {
+      await this.#add(lost, { what: 'current', md5: since.md5 }, since.archivedAt, 'object', options);
+    }
   }
 
   /** Records something new, after what happened before. @returns the history with it. */

@@ -180,10 +180,31 @@ export class Archive implements DestinationStore {
    * {@link ObjectStorage.supersede}. The bytes are verified as in {@link store}. In a bucket the object has a new time
    * then, so the first version gets its record before.
    */
-  async supersede(instance: InstanceIdentity, body: InstanceBytes, options: CallOptions = {}): Promise<void> {
-    const { id, md5, sizeBytes } = instance;
+  async supersede(instance: InstanceIdentity, body: InstanceBytes, { signal }: CallOptions = {}): Promise<void> {
+    await this.history.withFirst(await this.history.of(instance.id, { signal }), { signal });
+    await this.#replace(instance, body, { signal });
+  }
+
+  /**
+   * Puts a version back that the archive held at a time and lost since. Which one counts does not change by that. Errors
+   * and guarantees as of {@link supersede}.
+   */
+  async putBack(
+    instance: InstanceIdentity,
+    heldAt: Date,
+    body: InstanceBytes,
+    options: CallOptions = {},
+  ): Promise<void> {
     const { signal } = options;
-    await this.history.withFirst(await this.history.of(id, { signal }), { signal });
+    await this.history.recordLost(instance, heldAt, { signal });
+    await this.#replace(instance, body, { signal });
+  }
+
+  async #replace(
+    { id, md5, sizeBytes }: InstanceIdentity,
+    body: InstanceBytes,
+    { signal }: CallOptions,
+  ): Promise<void> {
     await this.objects.supersede(instanceKey(id, md5), body, {
       sizeBytes,
       md5,

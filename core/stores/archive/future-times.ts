@@ -50,6 +50,7 @@ export function tellingFutureTimes(
     listFolders: (prefix, options) => objects.listFolders(prefix, options),
     replaceIf: (key, bytes, expectedEtag, options) => objects.replaceIf(key, bytes, expectedEtag, options),
     supersede: (key, bytes, options) => objects.supersede(key, bytes, options),
+    setAside: (key, options) => objects.setAside(key, options),
     delete: (key, options) => objects.delete(key, options),
     close: () => objects.close(),
   };

@@ -12,6 +12,7 @@ import { ArchiveView } from '../../../core/restore/archive-view.ts';
 import { documentsInFolder } from '../../../core/restore/document-targets.ts';
 import { restoreDocuments } from '../../../core/restore/restore-documents.ts';
 import { RestoredFolder } from '../../../core/restore/restored-folder.ts';
+import type { SidecarFinding } from '../../../core/sidecars/sidecar-state.ts';
 import { type Archive, openArchive } from '../../../core/stores/archive/archive.ts';
 import type { ArchiveWriter } from '../../../core/stores/archive/archive-history.ts';
 import { FolderObjects } from '../../../core/stores/archive/folder-objects.ts';
@@ -168,8 +169,12 @@ export class RealWorld implements World {
         concurrency: 4,
       });
       if (summary.instances.failed + summary.instances.rejected > 0) throw new Error('the restore failed');
-      const documents = documentsInFolder(files, archive.objects, (study) => folder.holdsStudy(study));
-      for await (const { error } of restoreDocuments(archive.objects, documents, { at })) if (error) throw error;
+      const documents = documentsInFolder(files, archive.objects, folder);
+      const onFinding = ({ error }: SidecarFinding) => {
+        throw error;
+      };
+      const restored = restoreDocuments(archive.objects, documents, { at, onFinding });
+      for await (const { error } of restored) if (error) throw error;
       return await this.#toldBy(to);
     } finally {
       await files.close();

@@ -7,6 +7,7 @@ import { MirrorError } from '../../../core/errors.ts';
 import type { InstanceId, Md5 } from '../../../core/identifiers.ts';
 import { runMirror } from '../../../core/mirror/run-mirror.ts';
 import { ArchiveView } from '../../../core/restore/archive-view.ts';
+import type { SidecarFinding } from '../../../core/sidecars/sidecar-state.ts';
 import { type Archive, openArchive } from '../../../core/stores/archive/archive.ts';
 import type { ArchiveWriter } from '../../../core/stores/archive/archive-history.ts';
 import type { PutOptions } from '../../../core/stores/archive/object-storage.ts';
@@ -87,6 +88,7 @@ export class SimulatedWorld implements World {
       attachments: async () => {
         throw new Error('there are no attachments');
       },
+      onFinding: mustNotBe,
       now: () => new Date(this.#machineMs),
     });
   }
@@ -130,7 +132,7 @@ export class SimulatedWorld implements World {
       if (n === undefined || version === undefined) throw new Error(`${id} was never there with MD5 ${md5}`);
       instances.set(n, version);
     }
-    const documents = await Array.fromAsync(readStudiesAt(this.#objects, { at }));
+    const documents = await Array.fromAsync(readStudiesAt(this.#objects, { at, onFinding: mustNotBe }));
     return { instances: sorted(instances), label: documents[0]?.document.labels[0] };
   }
 
@@ -158,6 +160,10 @@ export class SimulatedWorld implements World {
       }),
     });
   }
+}
+
+function mustNotBe({ error }: SidecarFinding): void {
+  throw error;
 }
 
 /** In the order of the numbers, so that two can be compared. */
