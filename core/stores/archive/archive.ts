@@ -12,7 +12,7 @@ import type {
   OpenOptions,
   StoreOutcome,
 } from '../store.ts';
-import { afterInstance, folders, instanceFolder, instanceKey, parseKey } from './keys.ts';
+import { afterInstance, folders, instanceFolder, instanceKey, manifestKey, parseKey } from './keys.ts';
 import { type ArchiveManifest, type ArchiveSource, createManifest, readManifest } from './manifest.ts';
 import type { ObjectEntry, ObjectStorage, OpenObject } from './object-storage.ts';
 
@@ -34,34 +34,63 @@ export interface OpenArchiveOptions extends CallOptions {
  * none may be created), if something else lies there, or if its format is newer; and what the storage throws.
  */
 export async function openArchive(objects: ObjectStorage, options: OpenArchiveOptions = {}): Promise<Archive> {
-  const { createFor, ...call } = options;
-  const manifest =
-    (await readManifest(objects, call)) ??
-    (createFor === undefined ? undefined : await createManifest(objects, createFor, call));
-  if (manifest === undefined) {
-    throw new MirrorError(
-      'archive-format',
-      `${objects.name} holds no archive (there is no archive.json); check the address, or mirror to it first`,
-    );
-  }
-  return new Archive(objects, manifest);
+  const archive = new Archive(objects);
+  await archive.prove(options);
+  return archive;
 }
 
-/** An open archive; made by {@link openArchive}. */
+/** An archive; made by {@link openArchive}, or, while its place is out of reach, without {@link Archive.prove}. */
 export class Archive implements DestinationStore {
   readonly name: string;
-  readonly manifest: ArchiveManifest;
   /** Where it lies: for study documents, removals, state and reports, which have modules of their own. */
   readonly objects: ObjectStorage;
+  #manifest: ArchiveManifest | undefined;
 
-  constructor(objects: ObjectStorage, manifest: ArchiveManifest) {
+  constructor(objects: ObjectStorage) {
     this.name = objects.name;
     this.objects = objects;
-    this.manifest = manifest;
+  }
+
+  /** Whether it was ever proven to be there. */
+  get isOpen(): boolean {
+    return this.#manifest !== undefined;
+  }
+
+  /** Throws `unreachable` if it never was. */
+  get manifest(): ArchiveManifest {
+    if (this.#manifest !== undefined) return this.#manifest;
+    throw this.#notOpen();
+  }
+
+  /**
+   * Makes sure that the archive is there: at first as {@link openArchive} does, later that it is still the same one.
+   * Throws `unreachable` if it was there and is gone, `archive-format` if another one lies there now.
+   */
+  async prove({ createFor, ...call }: OpenArchiveOptions = {}): Promise<void> {
+    const found = await readManifest(this.objects, call);
+    if (this.#manifest !== undefined) {
+      if (JSON.stringify(found) === JSON.stringify(this.#manifest)) return;
+      const what =
+        found === undefined ? 'the archive that was there is gone' : 'another archive lies there than before';
+      const code = found === undefined ? 'unreachable' : 'archive-format';
+      throw new MirrorError(code, `${this.name}: ${what}`, { store: this.name });
+    }
+    const manifest =
+      found ?? (createFor === undefined ? undefined : await createManifest(this.objects, createFor, call));
+    if (manifest === undefined) {
+      throw new MirrorError(
+        'archive-format',
+        `${this.name} holds no archive (there is no archive.json); check the address, or mirror to it first`,
+        { store: this.name },
+      );
+    }
+    await this.objects.anchor(manifestKey);
+    this.#manifest = manifest;
   }
 
   /** The inventory with the time of each version. Objects in `instances/` that are not of the format are passed over. */
   async *inventory(options: InventoryOptions = {}): AsyncGenerator<ArchivedVersion> {
+    this.#assertOpen();
     const { after, signal } = options;
     const afterKey = after === undefined ? undefined : afterInstance(after);
     for await (const object of this.objects.list(folders.instances, { after: afterKey, signal })) {
@@ -73,6 +102,7 @@ export class Archive implements DestinationStore {
   }
 
   async lookup(id: InstanceId, options: CallOptions = {}): Promise<readonly ArchivedVersion[]> {
+    this.#assertOpen();
     const versions: ArchivedVersion[] = [];
     for await (const object of this.objects.list(instanceFolder(id), options)) {
       const version = archivedVersion(object);
@@ -100,6 +130,7 @@ export class Archive implements DestinationStore {
    * the archive holds an object of another size under this id and MD5: it is damaged and is not overwritten.
    */
   async store(instance: InstanceIdentity, body: InstanceBytes, options: CallOptions = {}): Promise<StoreOutcome> {
+    this.#assertOpen();
     const { id, md5, sizeBytes } = instance;
     const key = instanceKey(id, md5);
     const outcome = await this.objects.putOnce(key, body, {
@@ -131,6 +162,15 @@ export class Archive implements DestinationStore {
       contentType: 'application/dicom',
       signal,
     });
+  }
+
+  /** What was never proven to be an archive is neither read nor written to. */
+  #assertOpen(): void {
+    if (this.#manifest === undefined) throw this.#notOpen();
+  }
+
+  #notOpen(): MirrorError {
+    return new MirrorError('unreachable', `${this.name} could not be opened yet`, { store: this.name });
   }
 
   /** Closes the storage as well. */
