@@ -2,6 +2,7 @@
 import type { z } from 'zod';
 import { loadConfiguration } from '../../core/config/load.ts';
 import { replaceConflicts } from '../../core/conflicts/settle.ts';
+import type { MirrorObserver } from '../../core/mirror/mirror-run.ts';
 import { archiveOf, documentSyncOf, removalPartsOf } from '../../core/mirror/parts.ts';
 import { runMirror } from '../../core/mirror/run-mirror.ts';
 import { noOutcomes } from '../../core/mirror/summary.ts';
@@ -14,14 +15,16 @@ import type { CommandContext } from '../command-context.ts';
 import type { runOptionValues } from '../commands/run.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { resolveMirror } from '../named-mirror.ts';
-import { openMirror } from '../open-mirror.ts';
 import { startProgress } from '../progress.ts';
 import type { Terminal } from '../terminal.ts';
+import { admissionTo } from './run-admission.ts';
 import { deletionPolicyOf, tellDeletions } from './run-deletions.ts';
+import { openForRun } from './run-opening.ts';
 import { pausesOf } from './run-pauses.ts';
 import { lookAtTargets } from './run-preflight.ts';
 import { progressObserver } from './run-progress.ts';
 import { type Problem, problemLine, problemsOf, summarize, summaryLines } from './run-report.ts';
+import { watchObserver } from './watch-report.ts';
 
 export interface RunArguments {
   readonly source: string;
@@ -33,7 +36,7 @@ export interface RunArguments {
 
 const defaultConcurrency = 16;
 const pollMs = 5_000;
-const reconcileMs = 24 * 3_600_000;
+const compareEveryMs = 24 * 3_600_000;
 
 /**
  * Runs the mirror to its end, prints the summary. Throws a MirrorError if the mirror cannot be begun.
@@ -53,11 +56,8 @@ export async function run(
     configuration: options.config === undefined ? undefined : await loadConfiguration(options.config),
     values,
   });
-  await using mirror = await openMirror(named, {
-    createArchive: !dryRun,
-    signal: interruption,
-    warn: (line) => terminal.warn(line),
-  });
+  using report = watch ? watchObserver(terminal, { json }) : undefined;
+  await using mirror = await openForRun(named, { dryRun, report, terminal, signal: interruption });
   await lookAtTargets(mirror, options, terminal, interruption);
   const limitations = new Limitations(({ message }) => terminal.warn(message));
   const documents =
@@ -67,13 +67,14 @@ export async function run(
   const archive = archiveOf(mirror.destinations)?.store;
   const settle = { source: mirror.source, archive, limitations, signal: interruption };
   const startedAtMs = performance.now();
-  const progress = progressObserver(startProgress(terminal));
+  const observer: MirrorObserver = report ?? progressObserver(startProgress(terminal));
   const end = await runMirror({
     source: mirror.reader,
     selects: mirror.selects,
     // A dry run copies nothing.
     paused: dryRun ? undefined : pausesOf(mirror, named.source.name),
-    closedUntil: () => opennessAt(named.limits.schedule, new Date()).closedUntil,
+    admit: admissionTo(mirror, options),
+    openness: named.limits.schedule && (() => opennessAt(named.limits.schedule, new Date())),
     feed: mirror.source,
     destinations: mirror.destinations,
     concurrency: options.concurrency ?? named.concurrency ?? defaultConcurrency,
@@ -82,13 +83,15 @@ export async function run(
     settleConflicts: options.conflicts === 'replace' ? replaceConflicts(settle) : undefined,
     // What a filter leaves out is not gone from the source.
     ...(mirror.selects === undefined && removalPartsOf(mirror, deletionPolicyOf(options, mirror, terminal))),
-    watch: watch ? { pollMs: named.pollMs ?? pollMs, reconcileMs } : undefined,
+    watch: watch
+      ? { pollMs: named.pollMs ?? pollMs, compareEveryMs: named.compareEveryMs ?? compareEveryMs }
+      : undefined,
     wakeUp,
     draining: interruption,
     observer: {
-      ...progress,
+      ...observer,
       onResult: (result) => {
-        progress.onResult?.(result);
+        observer.onResult?.(result);
         printProblems(problemsOf(result, options.conflicts), terminal, json);
       },
     },

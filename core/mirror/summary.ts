@@ -1,11 +1,5 @@
 /** Counts what became of every instance; constant memory. */
-import {
-  type CopyResult,
-  type DestinationOutcome,
-  type OutcomeKind,
-  outcomeKinds,
-  worstKind,
-} from '../copy/outcome.ts';
+import { type CopyResult, type DestinationOutcome, type OutcomeKind, worstKind } from '../copy/outcome.ts';
 import { MirrorError } from '../errors.ts';
 
 export type OutcomeCounts = Record<OutcomeKind, number>;
@@ -26,6 +20,8 @@ export function noOutcomes(): OutcomeCounts {
   return { copied: 0, 'already-equal': 0, vanished: 0, conflict: 0, rejected: 0, failed: 0 };
 }
 
+type CountedResult = Pick<CopyResult, 'outcomes' | 'sizeBytes'>;
+
 export class SummaryCounter {
   readonly #instances = noOutcomes();
   readonly #destinations = new Map<string, OutcomeCounts>();
@@ -37,10 +33,13 @@ export class SummaryCounter {
   }
 
   /** Counts an instance with its final outcome at every destination. */
-  add({ outcomes, sizeBytes = 0 }: Pick<CopyResult, 'outcomes' | 'sizeBytes'>): void {
-    this.#instances[worstKind(outcomes)] += 1;
-    if (outcomes.some(({ kind }) => kind === 'copied')) this.#bytesCopied += sizeBytes;
-    for (const outcome of outcomes) this.#countAt(outcome);
+  add(result: CountedResult): void {
+    this.#count(result, 1);
+  }
+
+  /** Takes back what was counted: the instance was tried again. */
+  remove(result: CountedResult): void {
+    this.#count(result, -1);
   }
 
   /** Counts an id that only destinations hold. */
@@ -57,14 +56,15 @@ export class SummaryCounter {
     };
   }
 
-  #countAt({ destination, kind }: DestinationOutcome): void {
+  #count({ outcomes, sizeBytes = 0 }: CountedResult, times: 1 | -1): void {
+    this.#instances[worstKind(outcomes)] += times;
+    if (outcomes.some(({ kind }) => kind === 'copied')) this.#bytesCopied += times * sizeBytes;
+    for (const outcome of outcomes) this.#countAt(outcome, times);
+  }
+
+  #countAt({ destination, kind }: DestinationOutcome, times: 1 | -1): void {
     const counts = this.#destinations.get(destination.store.name);
     if (counts === undefined) throw new MirrorError('configuration', `unknown destination ${destination.store.name}`);
-    counts[kind] += 1;
+    counts[kind] += times;
   }
-}
-
-/** @returns how many instances a summary speaks of. */
-export function countOf(counts: OutcomeCounts): number {
-  return outcomeKinds.reduce((sum, kind) => sum + counts[kind], 0);
 }

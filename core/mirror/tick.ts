@@ -1,46 +1,29 @@
 /**
- * One tick of a scheduled mirror: finds out what is new at the source and puts it on the queue. The state moves only
+ * One tick of a scheduled mirror: finds out what is new at the source and puts it on the queue. The progress moves only
  * after the queue acknowledged; a tick that dies is repeated by the next one.
  */
-import { z } from 'zod';
-import { type PlanOptions, planCopies } from '../compare/plan.ts';
+import type { Clock } from '../clock.ts';
+import type { PlannedInstance } from '../compare/plan.ts';
 import type { Destination } from '../copy/outcome.ts';
-import type { GoneKeeper } from '../deletions/gone-keeper.ts';
 import type { DeletionVerdict } from '../deletions/missing.ts';
 import { isMirrorError } from '../errors.ts';
 import type { Change, ChangeFeed } from '../follow/change-feed.ts';
-import { cursorSchema } from '../follow/cursor.ts';
-import { cursorAtEnd, followChanges } from '../follow/follow.ts';
+import { isQuiet } from '../follow/follow.ts';
 import { type InstanceId, isInstanceId, type Md5, type OrthancId } from '../identifiers.ts';
-import { answering, letIn, type PauseReview, type ReviewOptions, reviewPauses } from '../pause/review-pauses.ts';
+import {
+  answering,
+  holdDestination,
+  letIn,
+  type PauseReview,
+  type ReviewOptions,
+  reviewPauses,
+} from '../pause/review-pauses.ts';
 import type { Openness } from '../schedule/blackouts.ts';
-import type { StateDocument } from '../stores/archive/state.ts';
 import type { Store } from '../stores/store.ts';
-import { addTo, type ComparedPart, emptyPart } from './compared-part.ts';
+import type { Comparison, ComparisonNotes } from './comparison.ts';
 import type { DocumentSync } from './document-sync.ts';
-
-/** What is remembered between ticks: `state/<mirror>/schedule.json`. */
-export const scheduleSchema = z.strictObject({
-  version: z.literal(1),
-  /** What tells the source's database from another one; `null` where the server does not tell (before 1.11.1). */
-  sourceIdentity: z.string().nullable(),
-  cursor: cursorSchema,
-  /** The comparison of the inventories that is under way, or `null`. */
-  inventory: z
-    .strictObject({
-      /** Every id up to this one was compared and what differed is on the queue. */
-      after: z.custom<InstanceId>(isInstanceId).nullable(),
-      startedAt: z.iso.datetime(),
-      reason: z.string(),
-    })
-    .nullable(),
-  /** When the last comparison was completed. */
-  comparedAt: z.iso.datetime().nullable(),
-});
-export type Schedule = z.infer<typeof scheduleSchema>;
-
-/** The document of the schedule; a `StateDocument` of the archive is one. */
-export type ScheduleDocument = Pick<StateDocument<Schedule>, 'read' | 'write'>;
+import { type Progress, type ProgressDocument, withMissed } from './progress.ts';
+import { dueReason, type MirrorStep, mirrorSteps, type StepOptions } from './steps.ts';
 
 /** What a queue message names: an instance to copy, or a study whose document is to be synchronized. */
 export type Announcement = InstanceAnnouncement | { readonly kind: 'study'; readonly id: OrthancId };
@@ -52,28 +35,20 @@ export interface InstanceAnnouncement {
   readonly sizeBytes?: number | undefined;
 }
 
-export interface TickOptions {
+export interface TickOptions extends ComparisonNotes {
   readonly source: Store;
   readonly feed: ChangeFeed;
-  /** See {@link Schedule.sourceIdentity}. */
+  /** See {@link Progress.sourceIdentity}. */
   readonly sourceIdentity: () => Promise<string | null>;
   readonly destinations: readonly Destination[];
-  readonly document: ScheduleDocument;
-  /** Keeps what the comparison does not find at the source; absent where nothing is to be done about it. */
-  readonly gone?: GoneKeeper | undefined;
-  /** Ids that the archive remembers as removed, see {@link PlanOptions.removed}. */
-  readonly removed?: PlanOptions['removed'];
-  /** Ids that did not come from the source, see {@link PlanOptions.imported}. */
-  readonly imported?: PlanOptions['imported'];
+  readonly document: ProgressDocument;
   /** Tells which study documents differ somewhere; absent where only instances are mirrored. */
   readonly documents?: Pick<DocumentSync, 'announced' | 'differing'> | undefined;
-  /** Records that the source has an instance again that was removed before. */
-  readonly onReturned?: (id: InstanceId) => Promise<void>;
   /** Resolves when the queue acknowledged every announcement. */
   readonly send: (announcements: readonly Announcement[]) => Promise<void>;
   /** Runs `work` under the mirror's lease; `undefined` if another tick holds it. */
   readonly underLease: <Result>(work: () => Promise<Result>) => Promise<Result | undefined>;
-  readonly now: () => Date;
+  readonly clock: Clock;
   /** A complete comparison is due this long after the last one. */
   readonly compareEveryMs: number;
   /** Aborts at the deadline; what was acknowledged by then is kept. */
@@ -81,7 +56,7 @@ export interface TickOptions {
   /** What the schedule allows; absent: everything. */
   readonly openness?: Openness | undefined;
   /** Stores that are left alone for a while; absent: a store that is away fails the tick. */
-  readonly pauses?: Pick<ReviewOptions, 'pause' | 'probeAfterMs' | 'graceMs' | 'sendTrial'> | undefined;
+  readonly pauses?: Pick<ReviewOptions, 'pause' | 'probeAfterMs' | 'random' | 'graceMs' | 'tryOut'> | undefined;
 }
 
 export interface TickReport {
@@ -103,10 +78,16 @@ export interface TickReport {
   readonly followed: boolean;
 }
 
-/** Announcements per send and save of the state while comparing. */
+/** Announcements per send and save of the progress while comparing. */
 const batchSize = 500;
-/** Compared ids after which the state is saved even if nothing differed. */
+/** Compared ids after which the progress is saved even if nothing differed. */
 const saveEvery = 10_000;
+/** The progress is saved this often at least, so that no slice ends without any. */
+const saveEveryMs = 10_000;
+/** While it compares, a tick looks at the feed as often as ticks that do not compare would. */
+const lookEveryMs = 60_000;
+/** Ids that may be compared ahead of what is on the queue. */
+const compareAhead = 1000;
 
 /** Runs one tick. Throws a MirrorError when source, archive or queue failed; what was saved until then holds. */
 export async function tick(options: TickOptions): Promise<TickReport> {
@@ -116,39 +97,50 @@ export async function tick(options: TickOptions): Promise<TickReport> {
 class Tick {
   readonly #options: TickOptions;
   #version: string | null = null;
+  #saved: Progress | undefined;
+  #savedAtMs: number;
   #announced = 0;
   #compared = 0;
   #conflicts = 0;
   #compareReason: string | undefined;
   #deletions: DeletionVerdict | undefined;
   #pauses: PauseReview;
+  /** What was compared since the progress was saved, and by which comparison. */
+  #part: ComparedPart = nothingCompared();
+  #comparison: Comparison | undefined;
 
   constructor(options: TickOptions) {
     this.#options = options;
     const served = options.destinations;
-    this.#pauses = { standstill: undefined, served, held: [], back: [], mustCompare: false };
+    this.#pauses = { standstill: undefined, served, held: [], back: [], missed: [] };
+    this.#savedAtMs = options.clock.nowMs();
   }
 
   async run(): Promise<TickReport> {
     const { document, underLease, pauses, openness } = this.#options;
-    if (openness?.closedUntil !== undefined) return this.#report((await document.read())?.value, false);
-    if (pauses !== undefined) this.#pauses = await reviewPauses(this.#reviewOptions(pauses));
+    if (openness?.closedUntil === undefined && pauses !== undefined) {
+      this.#pauses = await reviewPauses(this.#reviewOptions(pauses));
+    }
     const found = await document.read();
     this.#version = found?.version ?? null;
-    if (this.#pauses.standstill !== undefined) return this.#report(found?.value, false);
+    this.#saved = found?.value;
+    if (openness?.closedUntil !== undefined || this.#pauses.standstill !== undefined) return this.#report(false);
     // A tick that finds nothing new writes nothing and needs no lease.
-    if (found !== undefined && (await this.#nothingToDo(found.value))) return this.#report(found.value, false);
-    const done = await underLease(() => this.#work(found?.value));
-    return done === undefined ? this.#report(found?.value, true) : this.#report(done, false);
+    if (found !== undefined && (await this.#nothingToDo(found.value))) return this.#report(false);
+    const done = await underLease(async () => {
+      await this.#work(found?.value);
+      return true;
+    });
+    return this.#report(done === undefined);
   }
 
-  #report(schedule: Schedule | undefined, leaseHeld: boolean): TickReport {
+  #report(leaseHeld: boolean): TickReport {
     return {
       announced: this.#announced,
       compared: this.#compared,
       conflicts: this.#conflicts,
       deletions: this.#deletions,
-      comparing: schedule !== undefined && schedule.inventory !== null,
+      comparing: this.#saved !== undefined && this.#saved.comparison !== null,
       compareReason: this.#compareReason,
       leaseHeld,
       held: this.#pauses.held,
@@ -161,131 +153,165 @@ class Tick {
     return { ...pauses, source, destinations, signal: deadline };
   }
 
-  async #nothingToDo(schedule: Schedule): Promise<boolean> {
-    const mustCompare = schedule.inventory !== null && this.#mayCompare();
-    if (this.#pauses.back.length > 0 || mustCompare || (await this.#dueReason(schedule)) !== undefined) return false;
-    const first = await followChanges(this.#options.feed, schedule.cursor, { signal: this.#options.deadline }).next();
-    return first.done === true;
+  async #nothingToDo(progress: Progress): Promise<boolean> {
+    const { feed, deadline, clock, compareEveryMs } = this.#options;
+    const mayCompare = this.#mayCompare();
+    if (this.#pauses.back.length > 0 || (progress.comparison !== null && mayCompare)) return false;
+    if (dueReason(progress, { clock, compareEveryMs, mayCompare }) !== undefined) return false;
+    return isQuiet(feed, progress.cursor, { nowMs: clock.nowMs(), signal: deadline });
   }
 
   #mayCompare(): boolean {
     return this.#options.openness?.mayCompare ?? true;
   }
 
-  /** Why a comparison must begin now, as far as the feed itself is not needed to tell. */
-  async #dueReason({ sourceIdentity, comparedAt }: Schedule): Promise<string | undefined> {
-    const { now, compareEveryMs } = this.#options;
-    const identity = await this.#options.sourceIdentity();
-    if (identity !== sourceIdentity) return 'the source is another database than before';
-    if (comparedAt === null) return 'no comparison was completed yet';
-    if (!this.#mayCompare()) return undefined;
-    return now().getTime() - Date.parse(comparedAt) >= compareEveryMs ? 'the last comparison is too old' : undefined;
-  }
-
-  async #work(found: Schedule | undefined): Promise<Schedule> {
-    let schedule = found ?? (await this.#begin('first run', null));
+  async #work(found: Progress | undefined): Promise<void> {
     try {
-      const due = schedule.inventory === null ? await this.#dueReason(schedule) : undefined;
-      if (due !== undefined) schedule = await this.#begin(due, schedule);
-      schedule = await this.#letIn(schedule);
-      schedule = await this.#follow(schedule);
-      if (schedule.inventory !== null && this.#mayCompare()) schedule = await this.#compare(schedule);
+      const start = await this.#letIn(found);
+      for (let left = true; left; ) left = await this.#takeSteps(this.#saved ?? start);
     } catch (error) {
       if (!this.#options.deadline.aborted) throw error;
       if (isMirrorError(error, 'changed-meanwhile', 'lease-lost')) throw error;
     }
-    return schedule;
-  }
-
-  /** Begins a comparison. The feed's position is taken first: what comes later is in the feed. */
-  async #begin(reason: string, before: Schedule | null): Promise<Schedule> {
-    const { feed, sourceIdentity, now, deadline } = this.#options;
-    this.#compareReason = reason;
-    const cursor = await cursorAtEnd(feed, { signal: deadline });
-    return this.#save({
-      version: 1,
-      sourceIdentity: await sourceIdentity(),
-      cursor,
-      inventory: { after: null, startedAt: now().toISOString(), reason },
-      comparedAt: before?.comparedAt ?? null,
-    });
   }
 
   /** Stores that are back are used again; if they missed messages, the comparison that finds those is begun before. */
-  async #letIn(schedule: Schedule): Promise<Schedule> {
-    const { back, mustCompare } = this.#pauses;
-    const { pauses } = this.#options;
-    if (pauses === undefined || back.length === 0) return schedule;
-    const next = mustCompare ? await this.#begin(`${back.join(', ')} can be used again`, schedule) : schedule;
+  async #letIn(found: Progress | undefined): Promise<Progress | undefined> {
+    const { back, missed } = this.#pauses;
+    const { pauses, clock } = this.#options;
+    if (pauses === undefined || back.length === 0) return found;
+    if (found !== undefined && missed.length > 0) {
+      const next = withMissed(found, missed, new Date(clock.nowMs()));
+      this.#compareReason = found.comparison === null ? next.comparison?.reason : undefined;
+      await this.#save(next);
+    }
     await letIn(pauses.pause, back);
-    return next;
+    return this.#saved;
   }
 
-  async #follow(start: Schedule): Promise<Schedule> {
-    let schedule = start;
-    for await (const step of followChanges(this.#options.feed, start.cursor, { signal: this.#options.deadline })) {
-      if (step.kind === 'reset') return this.#begin(step.reason, schedule);
-      const studies =
-        (await this.#options.documents?.announced(step.changes, { signal: this.#options.deadline })) ?? [];
-      await this.#announce([...newInstances(step.changes), ...studies.map(asStudy)]);
-      schedule = await this.#save({ ...schedule, cursor: step.cursor });
+  /** @returns whether steps are left to be taken, because a destination was left out meanwhile */
+  async #takeSteps(start: Progress | undefined): Promise<boolean> {
+    const mayCompare = this.#mayCompare() && (!this.#willCompare(start) || (await this.#someoneAnswers()));
+    this.#part = nothingCompared();
+    try {
+      for await (const step of mirrorSteps(start, this.#stepOptions(mayCompare))) await this.#take(step);
+      return false;
+    } catch (error) {
+      if (!(await this.#leaveOut(error))) throw error;
+      return true;
     }
-    return schedule;
   }
 
-  /** Continues the comparison until its end or the deadline. */
-  async #compare(start: Schedule): Promise<Schedule> {
-    const { source, deadline, now, removed, imported } = this.#options;
-    const destinations = await this.#comparable();
-    if (destinations.length === 0) return start;
-    // With a destination left out, what only that one holds is not seen: nothing can be said about deletions.
-    const gone = destinations.length === this.#options.destinations.length ? this.#options.gone : undefined;
-    let schedule = start;
-    let part = emptyPart();
-    const after = start.inventory?.after ?? undefined;
-    await gone?.begin({ resume: after !== undefined });
-    for await (const planned of planCopies(source, destinations, { after, removed, imported, signal: deadline })) {
-      this.#compared += 1;
-      if (planned.settled.some(({ kind }) => kind === 'conflict')) this.#conflicts += 1;
-      if (planned.atSource && planned.markedRemoved) await this.#options.onReturned?.(planned.id);
-      gone?.note(planned);
-      addTo(part, planned);
-      if (part.announcements.length < batchSize && part.ids < saveEvery) continue;
-      schedule = await this.#settle(schedule, part, planned.id, gone);
-      part = emptyPart();
-      if (deadline.aborted) return schedule;
-    }
-    deadline.throwIfAborted();
-    await this.#announce(part.announcements);
-    const studies = (await this.#options.documents?.differing(this.#leftOut(destinations), { signal: deadline })) ?? [];
-    await this.#announce(studies.map(asStudy));
-    this.#deletions = await gone?.complete({ signal: deadline });
-    return this.#save({ ...schedule, inventory: null, comparedAt: now().toISOString() });
+  #willCompare(start: Progress | undefined): boolean {
+    const { clock, compareEveryMs } = this.#options;
+    return (
+      start === undefined || start.comparison !== null || dueReason(start, { clock, compareEveryMs }) !== undefined
+    );
   }
 
-  #leftOut(compared: readonly Destination[]): ReadonlyMap<Destination, undefined> {
-    const left = this.#options.destinations.filter((destination) => !compared.includes(destination));
-    return new Map(left.map((destination) => [destination, undefined]));
+  #stepOptions(mayCompare: boolean): StepOptions {
+    const { source, feed, sourceIdentity, destinations, deadline, clock, compareEveryMs } = this.#options;
+    const { gone, removed, imported, onReturned } = this.#options;
+    return {
+      ...{ source, feed, sourceIdentity, destinations, clock, compareEveryMs, mayCompare },
+      ...{ gone, removed, imported, onReturned },
+      served: this.#pauses.served,
+      lookEveryMs,
+      ahead: compareAhead,
+      signal: deadline,
+    };
   }
 
-  /** The destinations that take part in the comparison. */
-  async #comparable(): Promise<readonly Destination[]> {
-    const { served } = this.#pauses;
+  /** Leaves out destinations that do not answer, before a comparison goes on. @returns whether any is left */
+  async #someoneAnswers(): Promise<boolean> {
     const { pauses } = this.#options;
-    return pauses === undefined ? served : answering(served, this.#reviewOptions(pauses));
+    if (pauses !== undefined) {
+      const served = await answering(this.#pauses.served, this.#reviewOptions(pauses));
+      this.#pauses = { ...this.#pauses, served };
+    }
+    return this.#pauses.served.length > 0;
   }
 
-  /** Puts a compared part on the queue and remembers that it was. */
-  async #settle(
-    schedule: Schedule,
-    part: ComparedPart,
-    after: InstanceId,
-    gone: GoneKeeper | undefined,
-  ): Promise<Schedule> {
-    await this.#announce(part.announcements);
-    await gone?.save();
-    if (schedule.inventory === null) return schedule;
-    return this.#save({ ...schedule, inventory: { ...schedule.inventory, after } });
+  /** Leaves out the destination that failed the tick, so that the others are served. @returns whether there is one */
+  async #leaveOut(error: unknown): Promise<boolean> {
+    const { pauses, deadline } = this.#options;
+    if (pauses === undefined || !isMirrorError(error) || deadline.aborted) return false;
+    // The archive holds the state: without it nothing can go on.
+    const failed = this.#pauses.served.find(({ role, store }) => role === 'target' && store.name === error.store);
+    if (failed === undefined) return false;
+    await holdDestination(failed, error, this.#reviewOptions(pauses));
+    const { served, held } = this.#pauses;
+    this.#pauses = {
+      ...this.#pauses,
+      served: served.filter((one) => one !== failed),
+      held: [...held, failed.store.name],
+    };
+    return true;
+  }
+
+  async #take(step: MirrorStep): Promise<void> {
+    switch (step.kind) {
+      case 'begun':
+        this.#compareReason = step.reason;
+        this.#part = nothingCompared();
+        await this.#save(step.progress);
+        break;
+      case 'changes':
+        // What is new goes first; what was compared until now goes with it, so that the progress holds for both.
+        await this.#announce(await this.#toAnnounce(step.changes));
+        await this.#settlePart();
+        await this.#save(step.progress);
+        break;
+      case 'compared':
+        this.#comparison = step.comparison;
+        this.#note(step.planned);
+        if (!this.#isTimeToSave()) break;
+        await this.#settlePart();
+        await this.#save(step.progress);
+        break;
+      case 'listed':
+        await this.#announce(this.#part.announcements);
+        await this.#announce((await this.#differing()).map(asStudy));
+        this.#deletions = await step.comparison.conclude(this.#pauses.served, { signal: this.#options.deadline });
+        this.#part = nothingCompared();
+        await this.#save(step.progress);
+    }
+  }
+
+  #note(planned: PlannedInstance): void {
+    this.#compared += 1;
+    if (planned.settled.some(({ kind }) => kind === 'conflict')) this.#conflicts += 1;
+    this.#part.ids += 1;
+    if (planned.request === undefined) return;
+    const { id, md5, sizeBytes } = planned.request;
+    this.#part.announcements.push({ kind: 'instance', id, md5, sizeBytes });
+  }
+
+  #isTimeToSave(): boolean {
+    const { ids, announcements } = this.#part;
+    const elapsedMs = this.#options.clock.nowMs() - this.#savedAtMs;
+    return announcements.length >= batchSize || ids >= saveEvery || elapsedMs >= saveEveryMs;
+  }
+
+  /** Puts what was compared on the queue. */
+  async #settlePart(): Promise<void> {
+    if (this.#part.ids === 0) return;
+    await this.#announce(this.#part.announcements);
+    await this.#comparison?.save();
+    this.#part = nothingCompared();
+  }
+
+  async #toAnnounce(changes: readonly Change[]): Promise<readonly Announcement[]> {
+    const { documents, deadline } = this.#options;
+    const studies = (await documents?.announced(changes, { signal: deadline })) ?? [];
+    return [...newInstances(changes), ...studies.map(asStudy)];
+  }
+
+  async #differing(): Promise<readonly OrthancId[]> {
+    const { documents, destinations, deadline } = this.#options;
+    const left = destinations.filter((destination) => !this.#pauses.served.includes(destination));
+    const withdrawn = new Map(left.map((destination) => [destination, undefined]));
+    return (await documents?.differing(withdrawn, { signal: deadline })) ?? [];
   }
 
   async #announce(announcements: readonly Announcement[]): Promise<void> {
@@ -294,10 +320,20 @@ class Tick {
     this.#announced += announcements.length;
   }
 
-  async #save(schedule: Schedule): Promise<Schedule> {
-    this.#version = await this.#options.document.write(schedule, this.#version);
-    return schedule;
+  async #save(progress: Progress): Promise<void> {
+    this.#version = await this.#options.document.write(progress, this.#version);
+    this.#saved = progress;
+    this.#savedAtMs = this.#options.clock.nowMs();
   }
+}
+
+interface ComparedPart {
+  ids: number;
+  readonly announcements: Announcement[];
+}
+
+function nothingCompared(): ComparedPart {
+  return { ids: 0, announcements: [] };
 }
 
 function newInstances(changes: readonly Change[]): readonly Announcement[] {

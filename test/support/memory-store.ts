@@ -1,5 +1,5 @@
 /** A store in memory that keeps the contract, with faults on demand: for tests of what is built on stores. */
-import { MirrorError } from '../../core/errors.ts';
+import { isMirrorError, MirrorError } from '../../core/errors.ts';
 import { type InstanceId, type Md5, md5Of, orthancIdOf } from '../../core/identifiers.ts';
 import type {
   DestinationStore,
@@ -28,7 +28,7 @@ export class MemoryStore implements DestinationStore {
   /** Most stores that ran at once. */
   mostAtOnce = 0;
   #running = 0;
-  /** Runs before a call is answered; throw to fail it. */
+  /** Runs before a call is answered; throw to fail it, as an error that this store met. */
   before: (call: 'inventory' | 'lookup' | 'open' | 'store', id: InstanceId | undefined) => void | Promise<void> = () =>
     undefined;
   /** Changes a body on its way out: what a damaged transport does. */
@@ -46,7 +46,7 @@ export class MemoryStore implements DestinationStore {
 
   async *inventory({ after, signal }: InventoryOptions = {}): AsyncGenerator<InventoryEntry> {
     this.calls.inventory += 1;
-    await this.before('inventory', undefined);
+    await this.#begin('inventory', undefined);
     for (const id of [...this.instances.keys()].sort()) {
       signal?.throwIfAborted();
       const bytes = this.instances.get(id);
@@ -58,14 +58,14 @@ export class MemoryStore implements DestinationStore {
 
   async lookup(id: InstanceId): Promise<readonly InventoryEntry[]> {
     this.calls.lookup += 1;
-    await this.before('lookup', id);
+    await this.#begin('lookup', id);
     const bytes = this.instances.get(id);
     return bytes === undefined ? [] : [{ id, md5: this.#hashOf(bytes), sizeBytes: bytes.byteLength }];
   }
 
   async open(id: InstanceId): Promise<OpenInstance> {
     this.calls.open += 1;
-    await this.before('open', id);
+    await this.#begin('open', id);
     const bytes = this.instances.get(id);
     if (bytes === undefined) throw new MirrorError('vanished', `${this.name} does not hold ${id}`);
     const sent = this.transport(id, bytes);
@@ -82,7 +82,7 @@ export class MemoryStore implements DestinationStore {
     this.#running += 1;
     this.mostAtOnce = Math.max(this.mostAtOnce, this.#running);
     try {
-      await this.before('store', instance.id);
+      await this.#begin('store', instance.id);
       // A copy: the memory belongs to the caller.
       const bytes = body instanceof Uint8Array ? Uint8Array.from(body) : await collect(body);
       const held = this.instances.get(instance.id);
@@ -98,6 +98,20 @@ export class MemoryStore implements DestinationStore {
   }
 
   async close(): Promise<void> {}
+
+  async #begin(call: Parameters<MemoryStore['before']>[0], id: InstanceId | undefined): Promise<void> {
+    try {
+      await this.before(call, id);
+    } catch (error) {
+      if (!isMirrorError(error)) throw error;
+      const { code, message, disposition, retryAfterMs } = error;
+      throw new MirrorError(code, message, {
+        disposition,
+        store: this.name,
+        ...(retryAfterMs !== undefined && { retryAfterMs }),
+      });
+    }
+  }
 
   #hashOf(bytes: Uint8Array): Md5 | undefined {
     return this.keepsHashes ? md5Of(bytes) : undefined;

@@ -2,12 +2,14 @@ import { describe, expect, test } from 'vitest';
 import type { Destination } from '../../core/copy/outcome.ts';
 import { MirrorError } from '../../core/errors.ts';
 import type { OrthancId } from '../../core/identifiers.ts';
-import { type Schedule, type TickOptions, tick } from '../../core/mirror/tick.ts';
+import type { Progress } from '../../core/mirror/progress.ts';
+import { type TickOptions, tick } from '../../core/mirror/tick.ts';
 import { MemoryStore, sampleBytes, sampleId } from '../support/memory-store.ts';
+import { standingClock } from '../support/simulated-clock.ts';
 import { change, SimulatedFeed } from '../support/simulated-feed.ts';
 
 class MemoryDocument {
-  value: Schedule | undefined;
+  value: Progress | undefined;
   version = 0;
   requests = 0;
 
@@ -16,7 +18,7 @@ class MemoryDocument {
     return this.value === undefined ? undefined : { value: this.value, version: `${this.version}` };
   }
 
-  async write(value: Schedule, version: string | null) {
+  async write(value: Progress, version: string | null) {
     this.requests += 1;
     const expected = this.value === undefined ? null : `${this.version}`;
     if (version !== expected) throw new MirrorError('changed-meanwhile', 'another tick was at work');
@@ -50,7 +52,7 @@ function setUp(count: number) {
         queue.push(...announcements.map(({ id }) => id));
       },
       underLease: (work) => work(),
-      now: () => clock.now,
+      clock: standingClock(() => clock.now.getTime()),
       compareEveryMs: 24 * 60 * 60 * 1000,
       deadline: new AbortController().signal,
       ...options,
@@ -70,15 +72,27 @@ describe('a scheduled mirror', () => {
     expect(new Set(queue).size).toBe(31);
   });
 
-  test('costs one request to the feed, one to the state and none to the target when nothing is new', async () => {
-    const { target, feed, document, run } = setUp(10);
+  test('costs one empty look at the feed, one at the state and nothing else when nothing is new, for good', async () => {
+    const { source, target, feed, document, clock, run } = setUp(1500);
     await run();
-    Object.assign(feed, { requests: 0 });
+    const minute = async (): Promise<void> => {
+      clock.now = new Date(clock.now.getTime() + 60_000);
+      await run({ sourceIdentity: asked });
+    };
+    let identities = 0;
+    const asked = async (): Promise<string> => {
+      identities += 1;
+      return 'database 1';
+    };
+    // For some minutes its end is read again, for what commits late.
+    for (let minutes = 0; minutes < 10; minutes += 1) await minute();
+    Object.assign(feed, { requests: 0, entriesGiven: 0 });
     Object.assign(document, { requests: 0 });
-    const before = { ...target.calls };
-    await run();
-    expect([feed.requests, document.requests]).toEqual([1, 1]);
-    expect(target.calls).toEqual(before);
+    identities = 0;
+    const before = { source: { ...source.calls }, target: { ...target.calls } };
+    for (let minutes = 0; minutes < 60; minutes += 1) await minute();
+    expect([feed.requests, feed.entriesGiven, document.requests, identities]).toEqual([60, 0, 60, 0]);
+    expect({ source: source.calls, target: target.calls }).toEqual(before);
   });
 
   test('announces again what the queue did not acknowledge', async () => {
@@ -106,7 +120,7 @@ describe('a scheduled mirror', () => {
       const report = await run({ deadline: deadline.signal, send });
       if (!report.comparing) break;
     }
-    expect(document.value?.inventory).toBeNull();
+    expect(document.value?.comparison).toBeNull();
     expect(new Set(queue).size).toBe(2500);
     expect(queue.length).toBe(2500);
   });
@@ -125,10 +139,11 @@ describe('a scheduled mirror', () => {
   });
 
   test('compares again after a day, and when the source is another database or went back', async () => {
-    const { run, clock, feed } = setUp(3);
+    const { run, clock, feed, add } = setUp(3);
     await run();
     clock.now = new Date(clock.now.getTime() + 25 * 60 * 60 * 1000);
     expect((await run()).compareReason).toMatch(/too old/);
+    add(4);
     expect((await run({ sourceIdentity: async () => 'database 2' })).compareReason).toMatch(/another database/);
     Object.assign(feed, { entries: [], lastEver: 0 });
     expect((await run({ sourceIdentity: async () => 'database 2' })).compareReason).toMatch(/restored/);

@@ -1,0 +1,33 @@
+/** What a mirror tells while it goes on, beside what became of each instance. */
+import type { ErrorCode } from '../errors.ts';
+
+/** A store as events name it; `mirror` is all of them at once. */
+export interface EventSubject {
+  readonly role: 'source' | 'target' | 'archive' | 'mirror';
+  readonly store: string;
+}
+
+/** Of a store that cannot be used: at first, and again whenever it was asked in vain. */
+export interface AwayEvent extends EventSubject {
+  readonly kind: 'away';
+  readonly code: ErrorCode | string;
+  /** What happened and what to do. */
+  readonly reason: string;
+  /** How long it has been so; 0 at first. */
+  readonly sinceMs: number;
+  /** When it is asked again; `undefined` while somebody wants it to pause. */
+  readonly askedAgainInMs: number | undefined;
+}
+
+export type MirrorEvent =
+  | AwayEvent
+  | (EventSubject & { readonly kind: 'back'; readonly afterMs: number })
+  | { readonly kind: 'comparing'; readonly reason: string }
+  | { readonly kind: 'compared'; readonly instances: number; readonly copied: number; readonly durationMs: number }
+  /** What came to the source was copied. `lagMs` since the source got the oldest of it, by the clocks of both machines. */
+  | {
+      readonly kind: 'arrived';
+      readonly instances: number;
+      readonly bytes: number;
+      readonly lagMs: number | undefined;
+    };
