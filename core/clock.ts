@@ -12,7 +12,7 @@ export interface Clock {
 const longestTimerMs = 3_600_000;
 
 function wait(ms: number, signal?: AbortSignal): Promise<void> {
-  return delay(Math.min(ms, longestTimerMs), undefined, { signal }).catch(() => undefined);
+  return delay(Math.max(0, Math.min(ms, longestTimerMs)), undefined, { signal }).catch(() => undefined);
 }
 
 /** For a process that runs on: setting the machine's clock does not change how long its pauses are. */

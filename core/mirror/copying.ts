@@ -40,14 +40,14 @@ export class Copying {
 
   /** Copies everything that is requested. Throws what `requests` throws, after what runs has ended. */
   async copy(requests: AsyncIterable<CopyRequest>): Promise<CopyManyEnd> {
-    const { dryRun = false, concurrency: ceiling, draining } = this.#run;
+    const { dryRun = false, concurrency: ceiling, draining, clock } = this.#run;
     const { patienceMs, onLost, onResult = (result) => this.report(result) } = this.#options;
     if (dryRun) {
       await this.#onlyDecide(requests);
       return { stoppedBy: undefined, withdrawn: new Map() };
     }
     const settle = (result: CopyResult) => this.#settled(result);
-    return copyMany(requests, { ...this.context, ceiling, draining, patienceMs, settle, onResult, onLost });
+    return copyMany(requests, { ...this.context, ceiling, draining, clock, patienceMs, settle, onResult, onLost });
   }
 
   /** Tells of what is listed ahead of the copies, so that the size of the plan is known early. */
