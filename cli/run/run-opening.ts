@@ -33,7 +33,7 @@ export async function openForRun(
 
 async function oncePossible(
   open: () => Promise<OpenMirror>,
-  { onEvent }: WatchObserver,
+  report: WatchObserver,
   signal: AbortSignal,
 ): Promise<OpenMirror> {
   const begunAtMs = evenClock.nowMs();
@@ -41,7 +41,7 @@ async function oncePossible(
   for (let probes = 0; ; probes += 1) {
     try {
       const opened = await open();
-      if (subject !== undefined) onEvent({ ...subject, kind: 'back', afterMs: evenClock.nowMs() - begunAtMs });
+      if (subject !== undefined) report.onEvent({ ...subject, kind: 'back', afterMs: evenClock.nowMs() - begunAtMs });
       return opened;
     } catch (error) {
       if (signal.aborted) throw new MirrorError('interrupted', 'stopped before the source answered', { cause: error });
@@ -51,7 +51,7 @@ async function oncePossible(
       const { code, message: reason } = error;
       const pauseMs = probePauseMs(probes, firstPauseMs);
       const sinceMs = evenClock.nowMs() - begunAtMs;
-      onEvent({ ...subject, kind: 'away', code, reason, sinceMs, askedAgainInMs: pauseMs });
+      report.onEvent({ ...subject, kind: 'away', code, reason, sinceMs, askedAgainInMs: pauseMs });
       await evenClock.wait(pauseMs, signal);
     }
   }

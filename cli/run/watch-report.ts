@@ -1,5 +1,5 @@
 /** What a watch tells: a line for each event, and a sign of life every minute. */
-import type { AwayEvent, EventSubject, MirrorEvent } from '../../core/mirror/mirror-events.ts';
+import type { AwayEvent, DelayedEvent, EventSubject, MirrorEvent } from '../../core/mirror/mirror-events.ts';
 import type { MirrorObserver } from '../../core/mirror/mirror-run.ts';
 import { formatBytes, formatCount, formatDuration } from '../format.ts';
 import { startProgress } from '../progress.ts';
@@ -99,6 +99,8 @@ export function eventText(event: MirrorEvent): string {
       return awayText(event);
     case 'back':
       return `${subjectText(event)} can be used again after ${formatDuration(event.afterMs)}`;
+    case 'delayed':
+      return delayText(event);
     case 'comparing':
       return `comparing everything: ${event.reason}`;
     case 'compared': {
@@ -118,6 +120,12 @@ function awayText(event: AwayEvent): string {
   if (askedAgainInMs === undefined) return `${subjectText(event)} rests: ${reason}`;
   const state = sinceMs < 1000 ? 'cannot be used' : `has not been usable for ${formatDuration(sinceMs)}`;
   return `${subjectText(event)} ${state}: ${reason} (${code}); asked again in ${formatDuration(askedAgainInMs)}`;
+}
+
+function delayText({ what, reason, code }: DelayedEvent): string {
+  const failed =
+    what === 'comparison' ? 'the comparison goes on without one destination' : 'not all sidecars are equal';
+  return `${failed}, and is tried again later: ${reason} (${code})`;
 }
 
 /** A sign of life as a line of text. */

@@ -105,9 +105,9 @@ export class Attendance {
   /** Asks every store once, before anything begins. */
   async begin(): Promise<void> {
     await this.#respectWishes();
-    const { source, destinations, signal } = this.#options;
+    const { signal } = this.#options;
     await Promise.all(
-      [source, ...destinations.map(({ store }) => store)].map(async (store) => {
+      this.#stores.map(async (store) => {
         const reason = this.isLeftOut(store) ? undefined : await whyAway(store, { signal });
         if (reason !== undefined) await this.leaveOut(store, reason);
       }),
@@ -159,16 +159,21 @@ export class Attendance {
 
   /** Leaves out who is to blame for an error that ended the work on everything; if nobody is, all rest for a while. */
   async blame(error: MirrorError): Promise<void> {
-    const { source, destinations, signal } = this.#options;
-    const stores = [source, ...destinations.map(({ store }) => store)];
-    const named = stores.find(({ name }) => name === error.store);
-    if (named !== undefined) return this.leaveOut(named, error);
-    const asked = await Promise.all(
-      stores.map(async (store) => ({ store, reason: await whyAway(store, { signal }).catch(outside) })),
-    );
-    const away = asked.filter(({ reason }) => reason !== undefined);
-    for (const { store, reason = error } of away) await this.leaveOut(store, reason);
-    if (away.length === 0) await this.leaveOut(undefined, error);
+    const named = this.#stores.find(({ name }) => name === error.store);
+    if (named !== undefined) await this.leaveOut(named, error);
+    else if ((await this.findAway(error)) === 0) await this.leaveOut(undefined, error);
+  }
+
+  /** Leaves out who does not answer, of those that an error may come from. @returns how many those are */
+  async findAway(error: MirrorError): Promise<number> {
+    const { signal } = this.#options;
+    const named = this.#stores.filter(({ name }) => name === error.store);
+    const asked = (named.length > 0 ? named : this.#stores).map(async (store) => {
+      const reason = this.isLeftOut(store) ? undefined : await whyAway(store, { signal });
+      if (reason !== undefined) await this.leaveOut(store, reason);
+      return this.isLeftOut(store);
+    });
+    return (await Promise.all(asked)).filter(Boolean).length;
   }
 
   async #review(): Promise<void> {
@@ -176,10 +181,15 @@ export class Attendance {
     await this.#respectWishes();
     const before = this.#state;
     const options: ReviewOptions = {
-      ...{ source, destinations, pause: this.#pause, probeAfterMs: firstPauseMs, graceMs: 0, signal },
+      source,
+      destinations,
+      pause: this.#pause,
+      probeAfterMs: firstPauseMs,
+      graceMs: 0,
+      signal,
       admit: (store, call) => this.#whyNot(store, call),
       tryOut: async (name, id) => {
-        const store = this.#storeNamed(name);
+        const store = this.#stores.find((one) => one.name === name);
         return store === undefined || (await tryOut(store, id)) === undefined ? 'passed' : 'refused';
       },
     };
@@ -250,9 +260,9 @@ export class Attendance {
     return Math.max(isClosed() ? askEveryMs : 0, Math.min(askMs, ...dueMs));
   }
 
-  #storeNamed(name: string): Store | undefined {
+  get #stores(): readonly Store[] {
     const { source, destinations } = this.#options;
-    return [source, ...destinations.map(({ store }) => store)].find((store) => store.name === name);
+    return [source, ...destinations.map(({ store }) => store)];
   }
 
   #tellAway(name: string): void {
@@ -262,7 +272,10 @@ export class Attendance {
     const { code, reason, begunAt, probeAt } = hold;
     this.#options.tell({
       ...this.#subject(name),
-      ...{ kind: 'away', code, reason, sinceMs: nowMs - Date.parse(begunAt) },
+      kind: 'away',
+      code,
+      reason,
+      sinceMs: nowMs - Date.parse(begunAt),
       askedAgainInMs: code === 'paused' ? undefined : Math.max(0, Date.parse(probeAt) - nowMs),
     });
   }

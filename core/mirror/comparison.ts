@@ -23,7 +23,7 @@ export interface ComparisonOptions extends ComparisonNotes {
   readonly source: Store;
   /** All destinations of the mirror. */
   readonly destinations: readonly Destination[];
-  /** Those that take part. */
+  /** Those that can be used. */
   readonly served: readonly Destination[];
   /** Nothing is to be written. */
   readonly dryRun?: boolean | undefined;
@@ -33,13 +33,20 @@ export interface ComparisonOptions extends ComparisonNotes {
 
 export class Comparison {
   readonly #options: ComparisonOptions;
+  readonly #compared: readonly Destination[];
   #progress: ComparisonProgress;
 
   constructor(from: ComparisonProgress, options: ComparisonOptions) {
     this.#options = options;
     const { destinations, served } = options;
-    const missing = destinations.filter((one) => !served.includes(one)).map(({ store }) => store.name);
+    this.#compared = served.filter(({ store }) => !from.unlisted.includes(store.name));
+    const missing = destinations.filter((one) => !this.#compared.includes(one)).map(({ store }) => store.name);
     this.#progress = { ...from, leftOut: [...new Set([...from.leftOut, ...missing])] };
+  }
+
+  /** The destinations that take part. */
+  get compared(): readonly Destination[] {
+    return this.#compared;
   }
 
   /** How far it is, as far as {@link take} was called. */
@@ -54,10 +61,10 @@ export class Comparison {
 
   /** Lists what there is to be taken. */
   async *plan({ signal }: CallOptions): AsyncGenerator<PlannedInstance> {
-    const { source, served, removed, imported, onListed } = this.#options;
+    const { source, removed, imported, onListed } = this.#options;
     const after = this.#progress.after ?? undefined;
     const notes = this.#hasArchive ? { removed, imported } : {};
-    for await (const planned of planCopies(source, served, { after, signal, ...notes })) {
+    for await (const planned of planCopies(source, this.#compared, { after, signal, ...notes })) {
       onListed?.(planned);
       yield planned;
     }
@@ -93,6 +100,6 @@ export class Comparison {
   }
 
   get #hasArchive(): boolean {
-    return this.#options.served.some(({ role }) => role === 'archive');
+    return this.#compared.some(({ role }) => role === 'archive');
   }
 }

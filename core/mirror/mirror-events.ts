@@ -10,7 +10,8 @@ export interface EventSubject {
 /** Of a store that cannot be used: at first, and again whenever it was asked in vain. */
 export interface AwayEvent extends EventSubject {
   readonly kind: 'away';
-  readonly code: ErrorCode | string;
+  /** A code of an error, or `paused`. */
+  readonly code: string;
   /** What happened and what to do. */
   readonly reason: string;
   /** How long it has been so; 0 at first. */
@@ -19,9 +20,20 @@ export interface AwayEvent extends EventSubject {
   readonly askedAgainInMs: number | undefined;
 }
 
+/** Of a part of the work that failed, and is done again later; what is new is copied all the same. */
+export interface DelayedEvent {
+  readonly kind: 'delayed';
+  readonly what: 'comparison' | 'sidecars';
+  /** The store that failed, where one is known. */
+  readonly store: string | undefined;
+  readonly code: ErrorCode;
+  readonly reason: string;
+}
+
 export type MirrorEvent =
   | AwayEvent
   | (EventSubject & { readonly kind: 'back'; readonly afterMs: number })
+  | DelayedEvent
   | { readonly kind: 'comparing'; readonly reason: string }
   | { readonly kind: 'compared'; readonly instances: number; readonly copied: number; readonly durationMs: number }
   /** What came to the source was copied. `lagMs` since the source got the oldest of it, by the clocks of both machines. */

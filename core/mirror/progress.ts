@@ -15,6 +15,8 @@ const comparisonSchema = z.strictObject({
    * comparison follows as soon as they can be used.
    */
   leftOut: z.array(z.string()),
+  /** Those of them that answer and cannot be listed: for them another one is of no use so soon. */
+  unlisted: z.array(z.string()),
 });
 /** A comparison of the inventories that is under way. */
 export type ComparisonProgress = z.infer<typeof comparisonSchema>;
@@ -28,6 +30,8 @@ export const progressSchema = z.strictObject({
   comparison: comparisonSchema.nullable(),
   /** When the last comparison was completed. */
   comparedAt: z.iso.datetime().nullable(),
+  /** Names of the destinations that it could not list. */
+  unlisted: z.array(z.string()),
 });
 export type Progress = z.infer<typeof progressSchema>;
 
@@ -52,5 +56,5 @@ export function withMissed(progress: Progress, names: readonly string[], now: Da
 
 /** The progress when a comparison begins. */
 export function withComparison(progress: Progress, reason: string, now: Date): Progress {
-  return { ...progress, comparison: { after: null, startedAt: now.toISOString(), reason, leftOut: [] } };
+  return { ...progress, comparison: { after: null, startedAt: now.toISOString(), reason, leftOut: [], unlisted: [] } };
 }

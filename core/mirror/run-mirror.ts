@@ -107,12 +107,24 @@ class OneRun {
   async *#requests(): AsyncGenerator<CopyRequest> {
     const { source, feed, destinations, gone, removed, imported, onReturned, dryRun, signal } = this.#run;
     const steps = mirrorSteps(this.#progress, {
-      ...{ source, feed, destinations, gone, removed, imported, onReturned, dryRun, signal },
+      source,
+      feed,
+      destinations,
+      gone,
+      removed,
+      imported,
+      onReturned,
+      dryRun,
+      signal,
       served: this.#served,
       clock: this.#run.clock ?? evenClock,
       ahead: planAhead,
       compareEveryMs: Number.POSITIVE_INFINITY,
       onListed: this.#copying.onListed,
+      onUnlisted: async (destination, error) => {
+        this.#withdrawn.set(destination, error);
+        return 'left-out';
+      },
     });
     for await (const step of steps) {
       this.#progress = step.progress;

@@ -5,6 +5,8 @@
  */
 import type { Clock } from '../clock.ts';
 import type { PlannedInstance } from '../compare/plan.ts';
+import type { Destination } from '../copy/outcome.ts';
+import { isMirrorError, type MirrorError } from '../errors.ts';
 import type { Change, ChangeFeed } from '../follow/change-feed.ts';
 import { cursorAt } from '../follow/cursor.ts';
 import { cursorAtEnd, type FollowStep, followChanges } from '../follow/follow.ts';
@@ -35,7 +37,15 @@ export interface StepOptions extends ComparisonOptions, CallOptions {
   readonly compareEveryMs: number;
   /** Whether a schedule allows comparisons now. */
   readonly mayCompare?: boolean | undefined;
+  /**
+   * A destination ended a comparison with an error, such as one of its listing. @returns whether the others are compared
+   * without it, because it is left out of everything, or of the comparison only; `undefined`: the error is thrown
+   */
+  readonly onUnlisted: (destination: Destination, error: MirrorError) => Promise<'left-out' | 'unlisted' | undefined>;
 }
+
+/** A destination that answers and cannot be listed is compared again after this long. */
+const relistAfterMs = 3_600_000;
 
 /**
  * Takes the steps that are to be taken now, and ends when nothing is left to do.
@@ -49,18 +59,21 @@ async function firstProgress({ feed, clock, sourceIdentity, signal }: StepOption
   const nowMs = clock.nowMs();
   const cursor = feed === undefined ? cursorAt(0, 0, nowMs) : await cursorAtEnd(feed, { nowMs, signal });
   const identity = (await sourceIdentity?.()) ?? null;
-  return { version: 1, sourceIdentity: identity, cursor, comparison: null, comparedAt: null };
+  return { version: 1, sourceIdentity: identity, cursor, comparison: null, comparedAt: null, unlisted: [] };
 }
 
 /** Why a comparison must begin now, as far as the progress tells. */
 export function dueReason(
-  { comparison, comparedAt }: Progress,
+  { comparison, comparedAt, unlisted }: Progress,
   { clock, compareEveryMs, mayCompare = true }: Pick<StepOptions, 'clock' | 'compareEveryMs' | 'mayCompare'>,
 ): string | undefined {
   if (comparison !== null) return undefined;
   if (comparedAt === null) return 'no comparison was completed yet';
   if (!mayCompare) return undefined;
-  return clock.nowMs() - Date.parse(comparedAt) >= compareEveryMs ? 'the last comparison is too old' : undefined;
+  const ageMs = clock.nowMs() - Date.parse(comparedAt);
+  if (ageMs >= compareEveryMs) return 'the last comparison is too old';
+  const isTimeToRelist = unlisted.length > 0 && ageMs >= relistAfterMs;
+  return isTimeToRelist ? `${unlisted.join(', ')} could not be listed in the last comparison` : undefined;
 }
 
 /** Why the feed cannot be followed any further. */
@@ -70,6 +83,8 @@ interface Reset {
 
 class Steps {
   readonly #options: StepOptions;
+  /** Destinations that failed a comparison meanwhile. */
+  readonly #leftOut = new Set<Destination>();
   #progress: Progress;
 
   constructor(start: Progress, options: StepOptions) {
@@ -83,13 +98,10 @@ class Steps {
     const due = isFirst ? 'first run' : dueReason(this.#progress, this.#options);
     if (due !== undefined) yield this.#begin(due);
     for (;;) {
-      let reset = yield* this.#follow();
-      if (reset === undefined && this.#progress.comparison !== null && this.#options.mayCompare !== false) {
-        reset = yield* this.#compare(this.#progress.comparison);
-        if (reset === undefined && this.#progress.comparison !== null) continue;
-      }
-      if (reset === undefined) return;
-      yield* this.#beginAnew(reset);
+      let next: Reset | 'again' | undefined = yield* this.#follow();
+      if (next === undefined && this.#options.mayCompare !== false) next = yield* this.#compare();
+      if (next === undefined) return;
+      if (next !== 'again') yield* this.#beginAnew(next);
     }
   }
 
@@ -122,9 +134,38 @@ class Steps {
     return undefined;
   }
 
-  async *#compare(from: NonNullable<Progress['comparison']>): AsyncGenerator<MirrorStep, Reset | undefined> {
+  /** Compares, without the destinations that cannot be. @returns whether there is more to be compared */
+  async *#compare(): AsyncGenerator<MirrorStep, Reset | 'again' | undefined> {
+    for (let from = this.#progress.comparison; from !== null; from = this.#progress.comparison) {
+      const served = this.#options.served.filter((one) => !this.#leftOut.has(one));
+      const comparison = new Comparison(from, { ...this.#options, served });
+      if (comparison.compared.length === 0) {
+        if (from.unlisted.length > 0) yield this.#listed(comparison);
+        return undefined;
+      }
+      try {
+        const reset = yield* this.#goThrough(comparison);
+        return reset ?? (this.#progress.comparison === null ? undefined : 'again');
+      } catch (error) {
+        await this.#doWithout(comparison, error);
+      }
+    }
+    return undefined;
+  }
+
+  /** Leaves out the destination that ended a comparison. Throws the error if none did, or if it is needed. */
+  async #doWithout({ compared, progress }: Comparison, error: unknown): Promise<void> {
+    if (!isMirrorError(error) || this.#options.signal?.aborted === true) throw error;
+    const failed = compared.find(({ store }) => store.name === error.store);
+    const decision = failed && (await this.#options.onUnlisted(failed, error));
+    if (failed === undefined || decision === undefined) throw error;
+    this.#leftOut.add(failed);
+    const unlisted = decision === 'unlisted' ? [...progress.unlisted, failed.store.name] : progress.unlisted;
+    this.#progress = { ...this.#progress, comparison: { ...progress, unlisted } };
+  }
+
+  async *#goThrough(comparison: Comparison): AsyncGenerator<MirrorStep, Reset | undefined> {
     const { ahead, signal } = this.#options;
-    const comparison = new Comparison(from, this.#options);
     await comparison.begin();
     const stop = (ended: AbortSignal) => (signal === undefined ? ended : AbortSignal.any([signal, ended]));
     const found = preferring(
@@ -153,8 +194,10 @@ class Steps {
   #listed(comparison: Comparison): MirrorStep {
     const { clock, served } = this.#options;
     const now = new Date(clock.nowMs());
-    const again = comparison.progress.leftOut.filter((name) => served.some(({ store }) => store.name === name));
-    this.#progress = { ...this.#progress, comparison: null, comparedAt: now.toISOString() };
+    const { leftOut, unlisted } = comparison.progress;
+    const usable = new Set(served.flatMap((one) => (this.#leftOut.has(one) ? [] : [one.store.name])));
+    const again = leftOut.filter((name) => usable.has(name) && !unlisted.includes(name));
+    this.#progress = { ...this.#progress, comparison: null, comparedAt: now.toISOString(), unlisted };
     if (again.length > 0) {
       this.#progress = withComparison(this.#progress, `${again.join(', ')} missed a part of the one before`, now);
     }

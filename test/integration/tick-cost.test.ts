@@ -1,8 +1,9 @@
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { expect, onTestFinished, test } from 'vitest';
 import { evenClock } from '../../core/clock.ts';
+import type { Announcement } from '../../core/mirror/announcing.ts';
 import { progressBeside } from '../../core/mirror/progress.ts';
-import { type Announcement, tick } from '../../core/mirror/tick.ts';
+import { tick } from '../../core/mirror/tick.ts';
 import { openArchive } from '../../core/stores/archive/archive.ts';
 import { S3Objects } from '../../core/stores/archive/s3-objects.ts';
 import { readCapabilities } from '../../core/stores/orthanc/capabilities.ts';

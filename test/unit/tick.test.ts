@@ -1,11 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import type { Destination } from '../../core/copy/outcome.ts';
+import { GoneKeeper } from '../../core/deletions/gone-keeper.ts';
+import { type Missing, nothingMissing } from '../../core/deletions/missing.ts';
 import { MirrorError } from '../../core/errors.ts';
-import type { OrthancId } from '../../core/identifiers.ts';
+import type { InstanceId, OrthancId } from '../../core/identifiers.ts';
 import type { Progress } from '../../core/mirror/progress.ts';
-import { type TickOptions, tick } from '../../core/mirror/tick.ts';
+import { type TickOptions, type TickReport, tick } from '../../core/mirror/tick.ts';
+import { pauseInMemory } from '../../core/pause/pause.ts';
 import { MemoryStore, sampleBytes, sampleId } from '../support/memory-store.ts';
-import { standingClock } from '../support/simulated-clock.ts';
+import { SimulatedClock, standingClock } from '../support/simulated-clock.ts';
 import { change, SimulatedFeed } from '../support/simulated-feed.ts';
 
 class MemoryDocument {
@@ -162,4 +165,121 @@ describe('a scheduled mirror', () => {
     expect(await run({ underLease: async () => undefined })).toMatchObject({ leaseHeld: true, announced: 0 });
     expect(queue).toEqual([]);
   });
+
+  test('looks at the feed every minute while it compares, and announces what is new first', async () => {
+    const { source, queue, add, run } = setUp(400);
+    await run();
+    const clock = new SimulatedClock('2026-11-23T00:00:00Z');
+    const inventory = source.inventory.bind(source);
+    source.inventory = async function* (options) {
+      for await (const entry of inventory(options)) {
+        await clock.wait(1000, options?.signal);
+        yield entry;
+      }
+    };
+    queue.length = 0;
+    const slice = run({ clock });
+    for (const n of [401, 402, 403]) {
+      await clock.pass(61_000);
+      add(n);
+    }
+    await clock.pass(61_000);
+    expect(queue.filter((id) => [401, 402, 403].map(sampleId).includes(id as InstanceId))).toHaveLength(3);
+    await clock.pass(400_000);
+    expect((await slice).comparing).toBe(false);
+    expect(new Set(queue).size).toBe(403);
+  });
+
+  test('saves its progress however little of a slow listing one slice gets to see', async () => {
+    const { source, queue, run, document } = setUp(100);
+    const clock = new SimulatedClock();
+    const inventory = source.inventory.bind(source);
+    source.inventory = async function* (options) {
+      for await (const entry of inventory(options)) {
+        await clock.wait(1000, options?.signal);
+        yield entry;
+      }
+    };
+    for (
+      let slices = 0;
+      slices < 10 && (document.value === undefined || document.value.comparison !== null);
+      slices += 1
+    ) {
+      const deadline = new AbortController();
+      const slice = run({ clock, deadline: deadline.signal });
+      await clock.pass(25_000);
+      deadline.abort(new MirrorError('deadline', 'no time left'));
+      await slice;
+    }
+    expect(document.value?.comparison).toBeNull();
+    expect(new Set(queue).size).toBe(100);
+  });
 });
+
+describe('a comparison that a destination fails', () => {
+  function withPauses() {
+    const scene = setUp(30);
+    const other = new MemoryStore('other');
+    const destinations: Destination[] = [
+      { role: 'target', store: scene.target },
+      { role: 'target', store: other },
+    ];
+    const pause = pauseInMemory(() => scene.clock.now);
+    const pauses = { pause, probeAfterMs: 60_000, random: () => 0.5, graceMs: 0, tryOut: async () => 'sent' as const };
+    const gone = keeperInMemory(scene.clock);
+    const pass = async (minutes: number): Promise<readonly TickReport[]> => {
+      const reports: TickReport[] = [];
+      for (let minute = 0; minute < minutes; minute += 1) {
+        reports.push(await scene.run({ destinations, pauses, gone: gone.keeper }));
+        scene.clock.now = new Date(scene.clock.now.getTime() + 60_000);
+      }
+      return reports;
+    };
+    return { ...scene, other, pause, gone, pass };
+  }
+
+  test('goes on without it, says nothing of deletions, and is followed by another one when it works again', async () => {
+    const { target, other, source, queue, gone, pass } = withPauses();
+    await pass(1);
+    for (const [id, bytes] of source.instances) other.instances.set(id, bytes);
+    source.instances.delete(sampleId(7));
+    target.instances.clear();
+    queue.length = 0;
+    const inventory = target.inventory.bind(target);
+    target.inventory = async function* () {
+      yield* [];
+      throw new MirrorError('server-error', 'page 1 failed', { store: 'target' });
+    };
+    const reports = await pass(24 * 60 + 1);
+    expect(reports.at(-1)).toMatchObject({ comparing: false, held: [] });
+    expect(reports.every(({ deletions }) => deletions === undefined)).toBe(true);
+    expect(gone.buried).toEqual([]);
+
+    target.inventory = inventory;
+    queue.length = 0;
+    await pass(61);
+    expect(new Set(queue).size).toBe(29);
+    await pass(24 * 60);
+    expect(new Set(gone.buried)).toEqual(new Set([sampleId(7)]));
+  });
+});
+
+/** A keeper of what is gone that records it in memory. */
+function keeperInMemory(clock: { readonly now: Date }) {
+  let missing: Missing = nothingMissing;
+  const buried: InstanceId[] = [];
+  const keeper = new GoneKeeper({
+    document: {
+      read: async () => ({ value: missing, version: '' }),
+      write: async (value) => {
+        missing = value;
+        return '';
+      },
+    },
+    limits: { maxCount: 1000, maxPercent: 50, graceMs: 0 },
+    deletesAtTargets: true,
+    now: () => clock.now,
+    bury: async (id) => void buried.push(id),
+  });
+  return { keeper, buried };
+}

@@ -35,14 +35,15 @@ class Scene {
   #sourceIsAway = false;
 
   constructor(count: number) {
-    const { readChanges, lastChange } = this.feed;
+    const readChanges = this.feed.readChanges.bind(this.feed);
+    const lastChange = this.feed.lastChange.bind(this.feed);
     this.feed.readChanges = async (query) => {
       this.#beThere();
-      return readChanges.call(this.feed, query);
+      return readChanges(query);
     };
     this.feed.lastChange = async () => {
       this.#beThere();
-      return lastChange.call(this.feed);
+      return lastChange();
     };
     this.add(count);
   }
@@ -63,7 +64,13 @@ class Scene {
     const { source, feed, destinations, clock } = this;
     const startMs = clock.nowMs();
     this.#end = runMirror({
-      ...{ source, feed, destinations, clock, concurrency: 4, patienceMs: 0, draining: this.#stop.signal },
+      source,
+      feed,
+      destinations,
+      clock,
+      concurrency: 4,
+      patienceMs: 0,
+      draining: this.#stop.signal,
       watch: { pollMs: 5 * secondMs, compareEveryMs: 24 * hourMs },
       observer: {
         onEvent: (event) => this.events.push({ ...event, atSeconds: (clock.nowMs() - startMs) / 1000 }),
@@ -222,7 +229,11 @@ test('everything may be away at the beginning; each is used as soon as it answer
   scene.archive.before = failWith('unreachable');
   scene.watch();
   await scene.clock.pass(minuteMs);
-  expect(['source', 'target', 'archive'].map((name) => scene.told('away', name).length > 0)).toEqual([true, true, true]);
+  expect(['source', 'target', 'archive'].map((name) => scene.told('away', name).length > 0)).toEqual([
+    true,
+    true,
+    true,
+  ]);
   scene.sourceAway(undefined);
   await scene.clock.pass(5 * minuteMs);
   expect(scene.lacking).toEqual([10, 10]);
@@ -234,7 +245,7 @@ test('everything may be away at the beginning; each is used as soon as it answer
   expect(scene.lacking).toEqual([0, 0]);
 });
 
-test('a destination whose listing breaks is left out of the comparison, and the others are compared', async () => {
+test('a destination that answers and cannot be listed is not compared, gets what is new, and the rest when it can be', async () => {
   const scene = new Scene(40);
   const inventory = scene.target.inventory.bind(scene.target);
   let isBroken = true;
@@ -250,9 +261,15 @@ test('a destination whose listing breaks is left out of the comparison, and the 
   scene.watch();
   await scene.clock.pass(5 * minuteMs);
   expect(scene.archive.instances.size).toBe(40);
+  const arrived = scene.add(5);
+  await scene.clock.pass(minuteMs);
+  expect(arrived.every((id) => scene.target.instances.has(id))).toBe(true);
+  expect(scene.told('away')).toEqual([]);
+  expect(scene.told('delayed', 'target')).toMatchObject([{ what: 'comparison', code: 'server-error' }]);
   isBroken = false;
-  await scene.clock.pass(10 * minuteMs);
+  await scene.clock.pass(hourMs);
   expect(scene.lacking).toEqual([0, 0]);
+  expect(scene.told('comparing')).toHaveLength(2);
 });
 
 test('an instance that fails for a reason of its own is tried again with growing pauses, and told of once', async () => {
