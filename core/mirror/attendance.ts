@@ -108,7 +108,8 @@ export class Attendance {
     const { signal } = this.#options;
     await Promise.all(
       this.#stores.map(async (store) => {
-        const reason = this.isLeftOut(store) ? undefined : await whyAway(store, { signal });
+        if (this.isLeftOut(store) || (await whyAway(store, { signal })) === undefined) return;
+        const reason = await this.#whyNot(store, { signal });
         if (reason !== undefined) await this.leaveOut(store, reason);
       }),
     );
@@ -187,7 +188,7 @@ export class Attendance {
       probeAfterMs: firstPauseMs,
       graceMs: 0,
       signal,
-      admit: (store, call) => this.#whyNot(store, call),
+      whyNot: (store, call) => this.#whyNot(store, call),
       tryOut: async (name, id) => {
         const store = this.#stores.find((one) => one.name === name);
         return store === undefined || (await tryOut(store, id)) === undefined ? 'passed' : 'refused';

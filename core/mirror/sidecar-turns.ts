@@ -9,7 +9,7 @@ import type { Change } from '../follow/change-feed.ts';
 import type { DocumentSync } from './document-sync.ts';
 
 export interface SidecarTurnsOptions {
-  readonly documents: DocumentSync;
+  readonly documents: Pick<DocumentSync, 'counts' | 'follow' | 'reconcile'>;
   readonly clock: Clock;
   /** The destinations that cannot be used now. */
   readonly leftOut: () => ReadonlyMap<Destination, unknown>;

@@ -9,7 +9,7 @@ export const wholeMirror = '*';
 const mostSuspects = 1000;
 /** Pauses between two probes double up to this. */
 const longestProbePauseMs = 5 * 60_000;
-/** A store that is away again so soon was never back: the pauses go on growing. */
+/** A store that fails in the same way again so soon was never back: the pauses go on growing. */
 const relapseMs = 60_000;
 
 const holdSchema = z.strictObject({
@@ -40,8 +40,11 @@ export const pauseStateSchema = z.strictObject({
   holds: z.record(z.string(), holdSchema),
   /** How often an instance was on its way when a store stopped answering, by the name of the store. */
   suspects: z.record(z.string(), z.record(z.string(), z.int().positive())),
-  /** When the last hold on a store ended, and how often it had been probed; by the name of the store. */
-  ended: z.record(z.string(), z.strictObject({ at: z.iso.datetime(), probes: z.int().nonnegative() })),
+  /** When the last hold on a store ended, why it was held and how often it had been probed; by the name of the store. */
+  ended: z.record(
+    z.string(),
+    z.strictObject({ at: z.iso.datetime(), code: z.string(), probes: z.int().nonnegative() }),
+  ),
 });
 export type PauseState = z.output<typeof pauseStateSchema>;
 
@@ -69,7 +72,7 @@ export function withHold(
     code,
     reason: message,
     begunAt: now.toISOString(),
-    ...nextProbe(probesBefore(state, store, now), options),
+    ...nextProbe(probesBefore(state, store, code, now), options),
     trial,
     passed: false,
     compareAfter: false,
@@ -77,10 +80,11 @@ export function withHold(
   return { ...state, holds: { ...state.holds, [store]: hold } };
 }
 
-/** How often a store was probed in a hold that has only just ended. */
-function probesBefore({ ended }: PauseState, store: string, now: Date): number {
+/** How often a store was probed in a hold for the same reason that has only just ended. */
+function probesBefore({ ended }: PauseState, store: string, code: string, now: Date): number {
   const last = ended[store];
-  return last !== undefined && now.getTime() - Date.parse(last.at) < relapseMs ? last.probes : 0;
+  const isRelapse = last?.code === code && now.getTime() - Date.parse(last.at) < relapseMs;
+  return isRelapse ? last.probes : 0;
 }
 
 /** Counts an instance that was on its way when a store stopped answering. */
@@ -105,7 +109,9 @@ export function withoutHolds(state: PauseState, stores: readonly string[], now: 
   const holds = Object.fromEntries(Object.entries(state.holds).filter(([store]) => !stores.includes(store)));
   const ended = stores.flatMap((store) => {
     const hold = state.holds[store];
-    return hold === undefined ? [] : [[store, { at: now.toISOString(), probes: hold.probes }] as const];
+    return hold === undefined
+      ? []
+      : [[store, { at: now.toISOString(), code: hold.code, probes: hold.probes }] as const];
   });
   return { ...state, holds, ended: { ...state.ended, ...Object.fromEntries(ended) } };
 }

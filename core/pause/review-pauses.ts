@@ -28,8 +28,8 @@ export interface ReviewOptions extends CallOptions {
   readonly graceMs: number;
   /** Tries with an instance whether a refusal of a store is over; `sent`: that will show later. */
   readonly tryOut: (store: string, id: InstanceId) => Promise<'passed' | 'refused' | 'sent'>;
-  /** Looks at a store that answers again before it is used; absent: to answer is enough. @returns why not to use it */
-  readonly admit?: ((store: Store, options: CallOptions) => Promise<MirrorError | undefined>) | undefined;
+  /** Asks whether a store can be used again; absent: one that answers can. @returns why it cannot */
+  readonly whyNot?: ((store: Store, options: CallOptions) => Promise<MirrorError | undefined>) | undefined;
 }
 
 /** The stores as one tick may use them. */
@@ -73,9 +73,9 @@ async function reviewHold(store: string, hold: Hold, options: ReviewOptions): Pr
 }
 
 async function probe(store: Store, hold: Hold, options: ReviewOptions): Promise<Partial<Hold>> {
-  const { pause, probeAfterMs, random, tryOut, admit, signal } = options;
+  const { pause, probeAfterMs, random, tryOut, whyNot = whyAway, signal } = options;
   const later = () => nextProbe(hold.probes, { now: pause.now(), probeAfterMs, random: random?.() });
-  const away = (await whyAway(store, { signal })) ?? (await admit?.(store, { signal }));
+  const away = await whyNot(store, { signal });
   if (away !== undefined) return { ...later(), code: away.code, reason: away.message };
   if (hold.trial === null) return { passed: true };
   return (await tryOut(store.name, hold.trial)) === 'passed' ? { passed: true } : later();

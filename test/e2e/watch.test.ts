@@ -2,11 +2,13 @@
 import { execFileSync } from 'node:child_process';
 import { mkdir, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import { CreateBucketCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { z } from 'zod';
 import { type GeneratedInstance, generateInstances } from '../../local/dicom/generate.ts';
 import { type OrthancServer, startOrthanc } from '../../local/orthanc-server.ts';
 import { newOrthanc } from '../../local/orthanc-versions.ts';
+import { startS3 } from '../../local/s3/start-s3.ts';
 import { type Fault, type FaultProxy, type SeenRequest, startFaultProxy } from '../support/fault-proxy.ts';
 import { canMount, mountSmallDisk } from '../support/small-disk.ts';
 import { type RunningCommand, startCommand } from './support/command-line.ts';
@@ -40,8 +42,13 @@ interface Watching {
 }
 
 /** Begins a watch that ends with the test, and must have lived until then. */
-async function watch(archive: string, ...options: string[]): Promise<Watching> {
-  const command = startCommand(['run', toSource.url, toTarget.url, '--archive', archive, '--watch', ...options]);
+async function watch(
+  archive: string,
+  options: readonly string[] = [],
+  environment: NodeJS.ProcessEnv = {},
+): Promise<Watching> {
+  const servers = ['run', toSource.url, toTarget.url];
+  const command = startCommand([...servers, '--archive', archive, '--watch', ...options], environment);
   let [said, printed] = ['', ''];
   command.process.stderr.on('data', (text) => {
     said += String(text);
@@ -199,7 +206,7 @@ describe.each(troubles.filter(([, isPossible]) => isPossible))('%s', (name, _, s
 test('a source that is away, from the beginning and later, is waited for and spoken of; what is new comes at once', async () => {
   const archive = join(await folderForTest(), 'archive');
   toSource.break({ effect: { kind: 'drop', when: 'before' } });
-  const watching = await watch(archive, '--json');
+  const watching = await watch(archive, ['--json']);
   const told = (type: string) => watching.lines().filter((line) => line.type === type);
   await vi.waitUntil(() => told('away').length >= 2, eventually);
   expect(told('away')[0]).toMatchObject({ role: 'source', code: 'unreachable', at: expect.any(String) });
@@ -216,6 +223,33 @@ test('a source that is away, from the beginning and later, is waited for and spo
   expect(told('arrived')[0]).toMatchObject({ instances: 3, bytes: 3 * 8 * 1024, lagMs: expect.any(Number) });
   // Nothing was lost meanwhile, so nothing is compared again.
   expect([told('back').length, told('comparing').length]).toEqual([2, 1]);
+});
+
+test('an archive in S3 that does not answer at the beginning is made when it does, and filled', async () => {
+  const s3 = await startS3({ folder: await folderForTest() });
+  onTestFinished(() => s3.close());
+  const toS3 = await startFaultProxy(s3.endpoint);
+  onTestFinished(() => toS3.close());
+  const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
+  const client = new S3Client({ endpoint: s3.endpoint, region: 'us-east-1', credentials, forcePathStyle: true });
+  onTestFinished(() => client.destroy());
+  await client.send(new CreateBucketCommand({ Bucket: 'archive' }));
+  const instances = some('s3');
+  await storeAll(source, instances);
+  toS3.break({ effect: { kind: 'status', status: 503 } });
+  const environment = { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test', AWS_REGION: 'us-east-1' };
+  const watching = await watch('s3://archive/city', ['--endpoint', toS3.url], environment);
+  await untilAtTarget(instances);
+  await vi.waitUntil(() => watching.said().includes('archive s3://archive/city/ cannot be used'), eventually);
+  const keys = async () =>
+    (await client.send(new ListObjectsV2Command({ Bucket: 'archive' }))).Contents?.map(({ Key }) => Key) ?? [];
+  expect(await keys()).toEqual([]);
+  toS3.mend();
+  const wanted = ['city/archive.json', ...instances.map(({ id, md5 }) => `city/instances/${id}/${md5}.dcm`)];
+  await vi.waitUntil(async () => {
+    const found = await keys();
+    return wanted.every((key) => found.includes(key));
+  }, eventually);
 });
 
 test('an idle watch asks the source for nothing but what is behind the last change', async () => {
@@ -242,7 +276,7 @@ test('what is new goes ahead of what a comparison has still to copy', async () =
     effect: { kind: 'delay', ms: 200 },
     matches: ({ path }) => path.endsWith('/data') || path.endsWith('/file'),
   });
-  await watch(archive, '--concurrency', '1', '--instances-only');
+  await watch(archive, ['--concurrency', '1', '--instances-only']);
   await vi.waitUntil(async () => (await readdir(join(archive, 'instances')).catch(() => [])).length > 0, eventually);
   const fresh = some('fresh', 1);
   await storeAll(source, fresh);

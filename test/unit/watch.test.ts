@@ -245,6 +245,24 @@ test('everything may be away at the beginning; each is used as soon as it answer
   expect(scene.lacking).toEqual([0, 0]);
 });
 
+test('a destination that answers again is used only when it is admitted', async () => {
+  const scene = new Scene(10);
+  let refusal: MirrorError | undefined = new MirrorError('preflight-refused', 'it transcodes by now');
+  scene.watch({ admit: async ({ store }) => (store === scene.target ? refusal : undefined) });
+  await scene.clock.pass(minuteMs);
+  expect(scene.lacking).toEqual([0, 0]);
+  scene.target.before = failWith('unreachable');
+  scene.add(5);
+  await scene.clock.pass(minuteMs);
+  scene.target.before = () => undefined;
+  await scene.clock.pass(10 * minuteMs);
+  expect(scene.lacking).toEqual([5, 0]);
+  expect(scene.told('away', 'target').at(-1)).toMatchObject({ code: 'preflight-refused' });
+  refusal = undefined;
+  await scene.clock.pass(10 * minuteMs);
+  expect(scene.lacking).toEqual([0, 0]);
+});
+
 test('a destination that answers and cannot be listed is not compared, gets what is new, and the rest when it can be', async () => {
   const scene = new Scene(40);
   const inventory = scene.target.inventory.bind(scene.target);
