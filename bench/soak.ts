@@ -2,7 +2,7 @@
  * Lets `run --watch` follow a busy server through everything that goes wrong, for minutes or hours, and then compares
  * source, target and a restore of the archive by bytes and by values. The watch is never started again.
  *
- *     node bench/soak.ts [--minutes N | --hours N] [--seed N] [--source-version V] [--target-version V]
+ *     node bench/soak.ts [--minutes N | --hours N] [--seed N] [--log FILE] [--source-version V] [--target-version V]
  *
  * As root on Linux the archive's mount point is emptied and its disk filled, too. Exit code 0 if all are equal.
  */
@@ -39,6 +39,7 @@ const { values: options } = parseArgs({
     minutes: { type: 'string', default: '6' },
     hours: { type: 'string' },
     seed: { type: 'string' },
+    log: { type: 'string' },
     'source-version': { type: 'string' },
     'target-version': { type: 'string' },
   },
@@ -49,6 +50,8 @@ const seed = options.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : 
 const leaving = new AsyncDisposableStack();
 const folder = await mkdtemp(join(tmpdir(), 'orthanc-mirror-soak-'));
 leaving.defer(() => rm(folder, { recursive: true, force: true }));
+/** What the watch prints. */
+const logPath = options.log ?? join(folder, 'watch.log');
 
 async function soak(): Promise<boolean> {
   say(`seed ${seed}, ${Math.round(lengthMs / 60_000)} minutes`);
@@ -130,7 +133,7 @@ async function writeConfiguration({ source, toTarget, passwordFile, mountPoint }
 }
 
 function startWatch(config: string): WatchProcess {
-  return leaving.adopt(new WatchProcess(config, join(folder, 'watch.log')), (watch) => watch.stop());
+  return leaving.adopt(new WatchProcess(config, logPath), (watch) => watch.stop());
 }
 
 /** One trouble after the other, each of them in each round, until the time is over. @returns their names */
@@ -194,8 +197,16 @@ function passwordIn({ target, password }: Site): string {
   return url.href;
 }
 
-/** What source and another server hold differently, bytes and values. */
+/** What source and another server hold differently, bytes and values; what changes meanwhile is a difference too. */
 async function differencesOf(source: OrthancServer, other: ReadServer, address: string): Promise<readonly string[]> {
+  try {
+    return await compared(source, other, address);
+  } catch (error) {
+    return [error instanceof Error ? error.message : String(error)];
+  }
+}
+
+async function compared(source: OrthancServer, other: ReadServer, address: string): Promise<readonly string[]> {
   const proof = await prove([orthancPlace('source', source.url), orthancPlace('other', address)]);
   if (!proof.equal) return [proofTable(proof)];
   const [here, there] = await Promise.all([valuesOf({ url: source.url, headers: {} }), valuesOf(other)]);
@@ -236,7 +247,7 @@ function tell({ traffic, lags, phases, watch, usage }: Told): void {
     `${Math.round(values[0] ?? 0)} at first, ${Math.round(Math.max(...values))} at most, ${Math.round(values.at(-1) ?? 0)} at the end`;
   console.log(`resident MiB: ${range(memory)}\ndescriptors: ${range(descriptors)}\n`);
   for (const [what, count] of [...watch.events].sort()) console.log(`${String(count).padStart(6)}  ${what}`);
-  console.log(readFileSync(join(folder, 'watch.log'), 'utf8').split('\n').slice(-3).join('\n'));
+  console.log(readFileSync(logPath, 'utf8').split('\n').slice(-3).join('\n'));
 }
 
 async function repeat(signal: AbortSignal, work: () => Promise<void>): Promise<void> {

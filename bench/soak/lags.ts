@@ -19,7 +19,7 @@ export interface ObservedPlace {
 }
 
 /** What takes longer than this is told. */
-const lateMs = 300_000;
+const lateMs = 120_000;
 
 export class Lags {
   readonly #places: readonly ObservedPlace[];

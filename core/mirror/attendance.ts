@@ -188,10 +188,11 @@ export class Attendance {
       probeAfterMs: firstPauseMs,
       graceMs: 0,
       signal,
+      mayProbe: (name) => this.#mayProbe(name),
       whyNot: (store, call) => this.#whyNot(store, call),
       tryOut: async (name, id) => {
         const store = this.#stores.find((one) => one.name === name);
-        return store === undefined || (await tryOut(store, id)) === undefined ? 'passed' : 'refused';
+        return (store && (await tryOut(store, id))) ?? 'passed';
       },
     };
     const { back, missed } = await reviewPauses(options);
@@ -254,11 +255,17 @@ export class Attendance {
 
   #untilNextMs(): number {
     const { clock, paused, askEveryMs, isClosed } = this.#options;
-    const dueMs = Object.values(this.#state.holds)
-      .filter(({ code }) => code !== 'paused')
-      .map(({ probeAt }) => Date.parse(probeAt) - clock.nowMs());
+    const dueMs = Object.entries(this.#state.holds)
+      .filter(([name, { code }]) => code !== 'paused' && this.#mayProbe(name))
+      .map(([, { probeAt }]) => Date.parse(probeAt) - clock.nowMs());
     const askMs = paused === undefined ? Number.POSITIVE_INFINITY : askEveryMs;
     return Math.max(isClosed() ? askEveryMs : 0, Math.min(askMs, ...dueMs));
+  }
+
+  /** Without the source nothing can be tried with an instance, and nothing could be copied. */
+  #mayProbe(name: string): boolean {
+    const { source } = this.#options;
+    return name === source.name || !this.isLeftOut(source);
   }
 
   get #stores(): readonly Store[] {

@@ -25,11 +25,6 @@ export class Later {
     return this.#dueAtMs;
   }
 
-  /** Whether an instance failed before. */
-  has(id: InstanceId): boolean {
-    return this.#waiting.has(id);
-  }
-
   /** How an instance was counted that failed before. */
   counted(id: InstanceId): CopyResult | undefined {
     return this.#waiting.get(id)?.counted;

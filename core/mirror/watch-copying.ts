@@ -139,7 +139,7 @@ export class WatchCopying {
     const { id } = result;
     const nowMs = this.#options.clock.nowMs();
     const kept = { ...result, outcomes: result.outcomes.filter((outcome) => !this.#isMissed(outcome)) };
-    const isFailed = kept.outcomes.some(({ kind, error }) => kind === 'failed' && error?.disposition === 'retry');
+    const isFailed = kept.outcomes.some(({ kind }) => kind === 'failed');
     const before = this.#later.counted(id);
     if (kept.outcomes.length > 0) this.#copying.count(kept, before);
     // An instance that fails again and again is told of once.

@@ -26,8 +26,10 @@ export interface ReviewOptions extends CallOptions {
   readonly random?: (() => number) | undefined;
   /** After this long nothing waits for a store: a comparison serves it when it is back. */
   readonly graceMs: number;
-  /** Tries with an instance whether a refusal of a store is over; `sent`: that will show later. */
-  readonly tryOut: (store: string, id: InstanceId) => Promise<'passed' | 'refused' | 'sent'>;
+  /** Tries with an instance whether a refusal of a store is over. @returns why it is not; `sent`: that will show later */
+  readonly tryOut: (store: string, id: InstanceId) => Promise<MirrorError | 'passed' | 'sent'>;
+  /** Whether a store can be probed now at all; absent: it can. */
+  readonly mayProbe?: ((store: string) => boolean) | undefined;
   /** Asks whether a store can be used again; absent: one that answers can. @returns why it cannot */
   readonly whyNot?: ((store: Store, options: CallOptions) => Promise<MirrorError | undefined>) | undefined;
 }
@@ -60,12 +62,12 @@ export async function reviewPauses(options: ReviewOptions): Promise<PauseReview>
 
 /** What is to be remembered about a hold after it was looked at; nothing where it is not its time. */
 async function reviewHold(store: string, hold: Hold, options: ReviewOptions): Promise<Partial<Hold> | undefined> {
-  const { pause, graceMs } = options;
+  const { pause, graceMs, mayProbe } = options;
   const now = pause.now();
   const overdue = now.getTime() - Date.parse(hold.begunAt) >= graceMs;
   const aged = overdue && !hold.compareAfter ? { compareAfter: true } : undefined;
   const isAsked = hold.code === 'paused';
-  if (isAsked || hold.passed || Date.parse(hold.probeAt) > now.getTime()) return aged;
+  if (isAsked || hold.passed || Date.parse(hold.probeAt) > now.getTime() || mayProbe?.(store) === false) return aged;
   const probed = storeNamed(store, options);
   // A store that the configuration no longer has holds nothing up.
   if (probed === undefined) return { ...aged, passed: true };
@@ -74,11 +76,11 @@ async function reviewHold(store: string, hold: Hold, options: ReviewOptions): Pr
 
 async function probe(store: Store, hold: Hold, options: ReviewOptions): Promise<Partial<Hold>> {
   const { pause, probeAfterMs, random, tryOut, whyNot = whyAway, signal } = options;
-  const later = () => nextProbe(hold.probes, { now: pause.now(), probeAfterMs, random: random?.() });
-  const away = await whyNot(store, { signal });
-  if (away !== undefined) return { ...later(), code: away.code, reason: away.message };
-  if (hold.trial === null) return { passed: true };
-  return (await tryOut(store.name, hold.trial)) === 'passed' ? { passed: true } : later();
+  const reason =
+    (await whyNot(store, { signal })) ?? (hold.trial === null ? 'passed' : await tryOut(store.name, hold.trial));
+  if (reason === 'passed') return { passed: true };
+  const next = nextProbe(hold.probes, { now: pause.now(), probeAfterMs, random: random?.() });
+  return reason === 'sent' ? next : { ...next, code: reason.code, reason: reason.message };
 }
 
 function storeNamed(name: string, { source, destinations }: ReviewOptions): Store | undefined {
