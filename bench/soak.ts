@@ -246,7 +246,8 @@ function tell({ traffic, lags, phases, watch, usage }: Told): void {
   const range = (values: readonly number[]) =>
     `${Math.round(values[0] ?? 0)} at first, ${Math.round(Math.max(...values))} at most, ${Math.round(values.at(-1) ?? 0)} at the end`;
   console.log(`resident MiB: ${range(memory)}\ndescriptors: ${range(descriptors)}\n`);
-  for (const [what, count] of [...watch.events].sort()) console.log(`${String(count).padStart(6)}  ${what}`);
+  for (const [what, count] of [...watch.events].sort(([a], [b]) => a.localeCompare(b)))
+    console.log(`${String(count).padStart(6)}  ${what}`);
   console.log(readFileSync(logPath, 'utf8').split('\n').slice(-3).join('\n'));
 }
 

@@ -1,6 +1,7 @@
 /** The command that a soak watches. */
 import { spawn } from 'node:child_process';
 import { createWriteStream, readdirSync, readFileSync } from 'node:fs';
+import { z } from 'zod';
 import { say } from './say.ts';
 
 const executable = new URL('../../bin/orthanc-mirror', import.meta.url).pathname;
@@ -9,6 +10,15 @@ export interface Usage {
   readonly residentMiB: number;
   readonly descriptors: number;
 }
+
+/** A line of `--json`, as far as it is told. */
+const lineSchema = z.looseObject({
+  type: z.string(),
+  role: z.string().optional(),
+  outcome: z.string().optional(),
+  code: z.string().optional(),
+  reason: z.string().optional(),
+});
 
 /** The watch, in a process of its own; what it prints goes to a file. */
 export class WatchProcess {
@@ -28,7 +38,7 @@ export class WatchProcess {
       log.write(text);
       const lines = (rest + text).split('\n');
       rest = lines.pop() ?? '';
-      for (const line of lines) this.#note(JSON.parse(line) as Record<string, unknown>);
+      for (const line of lines) this.#note(lineSchema.parse(JSON.parse(line)));
     });
     this.#child.stderr.setEncoding('utf8').on('data', (text: string) => log.write(text));
     this.#child.on('exit', (code) => {
@@ -38,7 +48,7 @@ export class WatchProcess {
     });
   }
 
-  #note({ type, role, outcome, code, reason }: Record<string, unknown>): void {
+  #note({ type, role, outcome, code, reason }: z.output<typeof lineSchema>): void {
     const what = [type, role, outcome, code].filter((word) => word !== undefined).join(' ');
     this.events.set(what, (this.events.get(what) ?? 0) + 1);
     if (type === 'away' || type === 'back' || type === 'delayed')

@@ -63,7 +63,7 @@ export async function run(
   const documents =
     options.instancesOnly || mirror.selects !== undefined
       ? undefined
-      : documentSyncOf(mirror, limitations, documentProblems(terminal, json));
+      : documentSyncOf(mirror, limitations, documentProblems(terminal, { json, watch }));
   const archive = archiveOf(mirror.destinations)?.store;
   const settle = { source: mirror.source, archive, limitations, signal: interruption };
   const startedAtMs = performance.now();
@@ -120,10 +120,15 @@ function printProblems(problems: readonly Problem[], terminal: Terminal, json: b
   }
 }
 
-function documentProblems(terminal: Terminal, json: boolean): (result: StudySyncResult) => void {
+/** In a watch what failed is compared again, and told of as a whole. */
+function documentProblems(
+  terminal: Terminal,
+  { json, watch }: { readonly json: boolean; readonly watch: boolean },
+): (result: StudySyncResult) => void {
   return ({ studyId, outcomes }) => {
+    const told = outcomes.filter(({ kind }) => !watch || kind !== 'failed');
     printProblems(
-      problemsOf({ id: studyId, outcomes }, 'report').map((problem) => ({ ...problem, level: 'study' })),
+      problemsOf({ id: studyId, outcomes: told }, 'report').map((problem) => ({ ...problem, level: 'study' })),
       terminal,
       json,
     );

@@ -19,7 +19,7 @@ import {
 import { letIn, type ReviewOptions, reviewPauses } from '../pause/review-pauses.ts';
 import { looksAway, whyAway } from '../pause/store-away.ts';
 import type { CallOptions, Store } from '../stores/store.ts';
-import type { EventSubject, MirrorEvent } from './mirror-events.ts';
+import { awayEvent, backEvent, type EventSubject, type MirrorEvent } from './mirror-events.ts';
 import type { Pauses } from './mirror-run.ts';
 
 export interface AttendanceOptions extends CallOptions {
@@ -275,23 +275,13 @@ export class Attendance {
 
   #tellAway(name: string): void {
     const hold = this.#state.holds[name];
-    if (hold === undefined) return;
-    const nowMs = this.#options.clock.nowMs();
-    const { code, reason, begunAt, probeAt } = hold;
-    this.#options.tell({
-      ...this.#subject(name),
-      kind: 'away',
-      code,
-      reason,
-      sinceMs: nowMs - Date.parse(begunAt),
-      askedAgainInMs: code === 'paused' ? undefined : Math.max(0, Date.parse(probeAt) - nowMs),
-    });
+    const { clock, tell } = this.#options;
+    if (hold !== undefined) tell(awayEvent(this.#subject(name), hold, clock.nowMs()));
   }
 
   #tellBack(name: string, hold: Hold | undefined): void {
-    const nowMs = this.#options.clock.nowMs();
-    const afterMs = hold === undefined ? 0 : nowMs - Date.parse(hold.begunAt);
-    this.#options.tell({ ...this.#subject(name), kind: 'back', afterMs });
+    const { clock, tell } = this.#options;
+    if (hold !== undefined) tell(backEvent(this.#subject(name), hold, clock.nowMs()));
   }
 
   #subject(name: string): EventSubject {

@@ -41,7 +41,8 @@ export class Copying {
   /** Copies everything that is requested. Throws what `requests` throws, after what runs has ended. */
   async copy(requests: AsyncIterable<CopyRequest>): Promise<CopyManyEnd> {
     const { dryRun = false, concurrency: ceiling, draining, clock } = this.#run;
-    const { patienceMs, onLost, onResult = (result) => this.report(result) } = this.#options;
+    const { patienceMs, onLost } = this.#options;
+    const onResult = (result: CopyResult) => this.#onResult(result);
     if (dryRun) {
       await this.#onlyDecide(requests);
       return { stoppedBy: undefined, withdrawn: new Map() };
@@ -63,7 +64,8 @@ export class Copying {
     if (!atSource && onlyAt.length > 0) this.counter.addNotAtSource();
     if (!atSource || request !== undefined) return request;
     const result = { id, md5: undefined, sizeBytes: undefined, outcomes: settled };
-    this.report(this.#run.dryRun === true ? result : await this.#settleConflicts(result));
+    if (this.#run.dryRun === true) this.report(result);
+    else this.#onResult(await this.#settled(result));
     return undefined;
   }
 
@@ -90,6 +92,11 @@ export class Copying {
     if (before !== undefined) this.counter.remove(before);
     this.counter.add(result);
     if (result.outcomes.some(({ kind }) => kind === 'copied')) this.#run.documents?.noteCopied(result.id);
+  }
+
+  #onResult(result: CopyResult): void {
+    if (this.#options.onResult === undefined) this.report(result);
+    else this.#options.onResult(result);
   }
 
   async #settled(result: CopyResult): Promise<CopyResult> {

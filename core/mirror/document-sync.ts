@@ -1,6 +1,7 @@
 /** Keeps the study documents of archive and targets equal to the source: what is not in the DICOM bytes. */
 import { z } from 'zod';
 import { type Destination, worstKind } from '../copy/outcome.ts';
+import type { MirrorError } from '../errors.ts';
 import type { Change } from '../follow/change-feed.ts';
 import { type InstanceId, isOrthancId, type OrthancId } from '../identifiers.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
@@ -41,6 +42,8 @@ export class DocumentSync {
   readonly #options: DocumentSyncOptions;
   /** Studies by the worst that happened to their document. */
   readonly counts: OutcomeCounts = noOutcomes();
+  /** Why a study failed for the last time. */
+  lastFailure: MirrorError | undefined;
   /** Instances that came since the last reconcile: the documents of their studies list them. */
   readonly #touched = new Set<InstanceId>();
   #source: StudyServer | undefined;
@@ -149,6 +152,7 @@ export class DocumentSync {
     await inParallel(ids, studiesAtOnce, async (id) => {
       const result = await syncStudy(id, { source, targets, archive, limitations, signal });
       this.counts[worstKind(result.outcomes)] += 1;
+      this.lastFailure = result.outcomes.find(({ kind }) => kind === 'failed')?.error ?? this.lastFailure;
       onResult?.(result);
     });
   }

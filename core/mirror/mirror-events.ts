@@ -1,5 +1,6 @@
 /** What a mirror tells while it goes on, beside what became of each instance. */
 import type { ErrorCode } from '../errors.ts';
+import type { Hold } from '../pause/pause-state.ts';
 
 /** A store as events name it; `mirror` is all of them at once. */
 export interface EventSubject {
@@ -20,6 +21,11 @@ export interface AwayEvent extends EventSubject {
   readonly askedAgainInMs: number | undefined;
 }
 
+export interface BackEvent extends EventSubject {
+  readonly kind: 'back';
+  readonly afterMs: number;
+}
+
 /** Of a part of the work that failed, and is done again later; what is new is copied all the same. */
 export interface DelayedEvent {
   readonly kind: 'delayed';
@@ -32,7 +38,7 @@ export interface DelayedEvent {
 
 export type MirrorEvent =
   | AwayEvent
-  | (EventSubject & { readonly kind: 'back'; readonly afterMs: number })
+  | BackEvent
   | DelayedEvent
   | { readonly kind: 'comparing'; readonly reason: string }
   | { readonly kind: 'compared'; readonly instances: number; readonly copied: number; readonly durationMs: number }
@@ -43,3 +49,15 @@ export type MirrorEvent =
       readonly bytes: number;
       readonly lagMs: number | undefined;
     };
+
+/** @returns what is to be told of a store that is held */
+export function awayEvent(subject: EventSubject, hold: Hold, nowMs: number): AwayEvent {
+  const { code, reason, begunAt, probeAt } = hold;
+  const askedAgainInMs = code === 'paused' ? undefined : Math.max(0, Date.parse(probeAt) - nowMs);
+  return { ...subject, kind: 'away', code, reason, sinceMs: nowMs - Date.parse(begunAt), askedAgainInMs };
+}
+
+/** @returns what is to be told of a store that was held until now */
+export function backEvent(subject: EventSubject, { begunAt }: Hold, nowMs: number): BackEvent {
+  return { ...subject, kind: 'back', afterMs: nowMs - Date.parse(begunAt) };
+}

@@ -9,11 +9,11 @@ import type { Change } from '../follow/change-feed.ts';
 import type { DocumentSync } from './document-sync.ts';
 
 export interface SidecarTurnsOptions {
-  readonly documents: Pick<DocumentSync, 'counts' | 'follow' | 'reconcile'>;
+  readonly documents: Pick<DocumentSync, 'counts' | 'lastFailure' | 'follow' | 'reconcile'>;
   readonly clock: Clock;
   /** The destinations that cannot be used now. */
   readonly leftOut: () => ReadonlyMap<Destination, unknown>;
-  /** Something ended the work on all of them. */
+  /** Something ended the work on all of them, or on some studies. */
   readonly onFailure: (error: MirrorError) => Promise<void>;
   /** Aborts when the watch ends. */
   readonly signal: AbortSignal;
@@ -106,28 +106,27 @@ export class SidecarTurns {
 
   /** @returns whether all of it succeeded */
   async #attempt(work: () => Promise<void>, signal: AbortSignal): Promise<boolean> {
-    const { documents, clock, onFailure } = this.#options;
+    const { documents } = this.#options;
     const failedBefore = documents.counts.failed;
+    let failure: MirrorError | undefined;
     try {
       await work();
+      if (documents.counts.failed > failedBefore) failure = documents.lastFailure;
     } catch (error) {
-      if (signal.aborted) return false;
-      if (!isMirrorError(error)) {
-        this.#defect = { error };
-        return false;
-      }
-      await onFailure(error);
-      this.#tryAgain(clock.nowMs());
-      return false;
+      if (!signal.aborted && !isMirrorError(error)) this.#defect = { error };
+      else if (isMirrorError(error)) failure = error;
     }
-    if (documents.counts.failed === failedBefore) return true;
-    this.#tryAgain(clock.nowMs());
+    if (signal.aborted || failure === undefined) return !signal.aborted && this.#defect === undefined;
+    await this.#tryAgainAfter(failure);
     return false;
   }
 
-  #tryAgain(nowMs: number): void {
+  /** What fails until then is tried with it, and told of once. */
+  async #tryAgainAfter(failure: MirrorError): Promise<void> {
+    if (this.#dueAtMs < Number.POSITIVE_INFINITY) return;
     const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** this.#failures);
     this.#failures += 1;
-    this.#dueAtMs = Math.min(this.#dueAtMs, nowMs + pauseMs);
+    this.#dueAtMs = this.#options.clock.nowMs() + pauseMs;
+    await this.#options.onFailure(failure);
   }
 }

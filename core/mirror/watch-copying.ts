@@ -120,11 +120,17 @@ export class WatchCopying {
 
   /** Finds out whether a failure of an instance means that a store cannot be used at all. */
   async #judge(result: CopyResult): Promise<CopyResult> {
-    for (const { destination, error, at } of result.outcomes) {
-      if (error?.disposition !== 'retry' || this.#options.stop.aborted) continue;
-      await this.#options.attendance.judge(at === 'source' ? this.#run.source : destination.store, error);
+    for (const outcome of result.outcomes) {
+      if (outcome.error?.disposition !== 'retry' || this.#options.stop.aborted) continue;
+      await this.#options.attendance.judge(this.#storeOf(outcome), outcome.error);
     }
     return result;
+  }
+
+  /** The store that is to blame: before a conflict is settled at a target, its version is saved in the archive. */
+  #storeOf({ destination, error, at }: DestinationOutcome): Store {
+    const named = this.#run.destinations.find(({ store }) => store.name === error?.store);
+    return named?.store ?? (at === 'source' ? this.#run.source : destination.store);
   }
 
   #lose({ destination, error, id }: Lost): void {
@@ -160,9 +166,8 @@ export class WatchCopying {
     this.#arrivals.note(result);
   }
 
-  #isMissed({ kind, destination, at }: DestinationOutcome): boolean {
-    const store = at === 'source' ? this.#run.source : destination.store;
-    return kind === 'failed' && this.#options.attendance.isLeftOut(store);
+  #isMissed(outcome: DestinationOutcome): boolean {
+    return outcome.kind === 'failed' && this.#options.attendance.isLeftOut(this.#storeOf(outcome));
   }
 
   #arrived({ changes, instances, bytes, receivedAtMs }: Arrival): void {

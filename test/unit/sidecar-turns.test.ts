@@ -25,8 +25,10 @@ class SlowSidecars {
 
   constructor() {
     const stop = new AbortController();
-    const documents: Pick<DocumentSync, 'counts' | 'follow' | 'reconcile'> = {
+    const failure = new MirrorError('server-error', 'a study failed');
+    const documents: Pick<DocumentSync, 'counts' | 'lastFailure' | 'follow' | 'reconcile'> = {
       counts: this.counts,
+      lastFailure: failure,
       follow: async (changes: readonly Change[], _: unknown, { signal }: CallOptions) => {
         await this.clock.wait(secondMs, signal);
         this.followed.push(changes.map(({ seq }) => seq));
@@ -106,6 +108,7 @@ test.each([
   await sidecars.pass(60);
   expect(sidecars.begun).toBeGreaterThan(4);
   expect(sidecars.begun).toBeLessThan(10);
+  expect(sidecars.failures).toHaveLength(sidecars.begun);
   sidecars.fail = () => undefined;
   await sidecars.pass(120);
   const { begun } = sidecars;
