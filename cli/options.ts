@@ -35,6 +35,16 @@ export function wholeNumber(minimum: number): (text: string) => number {
   };
 }
 
+/** Parses a number of at least `minimum`, and at most `maximum`; for `argParser`. */
+export function numberBetween(minimum: number, maximum: number): (text: string) => number {
+  return (text) => {
+    const value = text.trim() === '' ? Number.NaN : Number(text);
+    if (Number.isFinite(value) && value >= minimum && value <= maximum) return value;
+    const most = Number.isFinite(maximum) ? ` and at most ${maximum}` : '';
+    throw new InvalidArgumentError(`It must be a number of at least ${minimum}${most}.`);
+  };
+}
+
 function withEnvironment(option: Option): Option {
   return option.env(`ORTHANC_MIRROR_${option.name().toUpperCase().replaceAll('-', '_')}`);
 }

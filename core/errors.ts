@@ -22,6 +22,7 @@ const usualDispositions = {
   'body-short': 'retry',
   'hash-mismatch': 'retry',
   'changed-meanwhile': 'retry',
+  'not-held': 'retry',
   'instances-pending': 'retry',
   deadline: 'retry',
   interrupted: 'retry',
@@ -38,6 +39,8 @@ const usualDispositions = {
   'unknown-mirror': 'reject',
   'not-dicom': 'reject',
   'answer-malformed': 'reject',
+  'sidecar-damaged': 'reject',
+  'sidecar-from-future': 'reject',
   // Nothing can be copied before somebody acts.
   unauthorized: 'halt',
   forbidden: 'halt',

@@ -5,7 +5,10 @@ import { serversOf } from './configured-servers.ts';
 import { MirrorFunction, type MirrorFunctionProps } from './mirror-function.ts';
 import { allowReadSecretsOf } from './secret-access.ts';
 
-/** The function that follows the sources: reads the servers, keeps the state, fills the queue, begins archives. */
+/**
+ * The function that follows the sources: reads the servers, keeps the state, fills the queue, begins archives. To a target
+ * it writes only what a replacement that was interrupted left unwritten there.
+ */
 export class SchedulerFunction extends MirrorFunction {
   constructor(scope: Construct, id: string, props: MirrorFunctionProps) {
     const { configuration, archive, queue } = props;

@@ -5,7 +5,7 @@ import { bundledConfigurationFile, readFunctionEnvironment } from '../core/confi
 import { loadConfiguration } from '../core/config/load.ts';
 import type { Configuration, MirrorConfiguration } from '../core/config/schema.ts';
 import { MirrorError } from '../core/errors.ts';
-import type { DocumentSync } from '../core/mirror/document-sync.ts';
+import type { DocumentSync, SyncReport } from '../core/mirror/document-sync.ts';
 import { documentSyncOf } from '../core/mirror/parts.ts';
 import { type Pause, pauseBeside } from '../core/pause/pause.ts';
 import type { DeliveryQueue } from '../core/queue/deliveries.ts';
@@ -17,9 +17,10 @@ import { sendTexts, sqsQueue } from '../core/queue/sqs-queue.ts';
 import type { DeliveryLimits } from '../core/queue/verdict.ts';
 import { type SecretResolver, secretResolver } from '../core/secrets/resolve-secret.ts';
 import { secretsManagerFetcher } from '../core/secrets/secrets-manager.ts';
+import { SidecarFindings } from '../core/sidecars/sidecar-state.ts';
 import type { Archive } from '../core/stores/archive/archive.ts';
 import { Limitations } from '../core/studies/limitations.ts';
-import { log } from './telemetry.ts';
+import { log, logFinding } from './telemetry.ts';
 
 export interface Deployment {
   readonly configuration: Configuration;
@@ -109,6 +110,18 @@ async function openMirror(
     );
   }
   const limitations = new Limitations(({ server, code }) => log('warn', 'limitation', { destination: server, code }));
-  const documents = documentSyncOf(connected, limitations);
+  const documents = documentSyncOf(connected, limitations, { report: syncReport(name) });
   return { ...connected, configuration, archive, pause: pauseBeside(archive.objects), limitations, documents };
+}
+
+/** What sidecars of the archive, and replacements that were interrupted, tell while a function works with them. */
+function syncReport(mirror: string): SyncReport {
+  const findings = new SidecarFindings((finding) => logFinding(mirror, finding));
+  return {
+    onFinding: findings.note,
+    onSettled: ({ store }, { id, kind, error }) => {
+      const fields = { mirror, destination: store.name, id, outcome: kind, code: error?.code };
+      log(kind === 'settled' ? 'info' : 'warn', 'interrupted replacement', fields);
+    },
+  };
 }

@@ -7,11 +7,12 @@ import { asHalt, looksAway, whyAway } from '../core/pause/store-away.ts';
 import type { RestoreMessage, RestoreStudyMessage } from '../core/queue/message.ts';
 import { documentsOnServer } from '../core/restore/document-targets.ts';
 import { restoreDocuments } from '../core/restore/restore-documents.ts';
+import { SidecarFindings } from '../core/sidecars/sidecar-state.ts';
 import type { Store } from '../core/stores/store.ts';
 import { studyServerOf } from '../core/studies/study-server.ts';
 import type { CloudMirror } from './deployment.ts';
 import { count } from './metrics-emitter.ts';
-import { log } from './telemetry.ts';
+import { log, logFinding } from './telemetry.ts';
 
 export interface RestoreContext {
   readonly budget: ByteBudget;
@@ -78,10 +79,27 @@ async function restoreStudy(
   { signal }: RestoreContext,
 ): Promise<MirrorError | undefined> {
   const documents = documentsOnServer(await studyServerOf(store, { signal }), archive.objects, limitations);
-  const options = { at: at === undefined ? undefined : new Date(at), studies: new Set([id]), signal };
-  for await (const { kind, error } of restoreDocuments(archive.objects, documents, options)) {
-    log('info', 'study restored', { mirror, id, destination: store.name, outcome: kind, code: error?.code });
+  const { note: onFinding } = new SidecarFindings((finding) => logFinding(mirror, finding));
+  const options = { at: at === undefined ? undefined : new Date(at), studies: new Set([id]), onFinding, signal };
+  for await (const { kind, error, kept, lost, outdated } of restoreDocuments(archive.objects, documents, options)) {
+    const counts = { kept: kept.length, lost: lost.length };
+    log('info', 'study restored', {
+      mirror,
+      id,
+      destination: store.name,
+      outcome: kind,
+      code: error?.code,
+      ...counts,
+    });
     if (error !== undefined) return error;
+    if (lost.length > 0) {
+      const what = `${archive.name} has lost ${lost.length} instances that the sidecar of study ${id} names`;
+      return new MirrorError('source-corrupt', `${what}; mend it by \`orthanc-mirror verify --repair --source\``);
+    }
+    if (outdated) {
+      const what = `the newest sidecar of study ${id} cannot be read: an older one was restored`;
+      return new MirrorError('sidecar-damaged', `${archive.name}: ${what}`);
+    }
     if (kind === 'not-held') {
       return new MirrorError('busy', `instances of study ${id} are not at the target yet; its document follows them`);
     }

@@ -17,6 +17,7 @@ export const restoreOptionValues = z.object({
   since: z.string().optional(),
   until: z.string().optional(),
   includeRemoved: z.boolean().optional(),
+  replace: z.boolean().optional(),
   repair: z.boolean().optional(),
   missingSince: z.string().optional(),
   verify: z.boolean().optional(),
@@ -34,8 +35,8 @@ export function registerRestore(program: Command, context: CommandContext): void
     .summary('restore an archive to a server or a folder')
     .description(
       'Copies what the archive holds, or held at a moment, and what the target lacks: instances first, then labels, ' +
-        'metadata and attachments; every copy is verified by its hash. Needs nothing but the archive. Running again ' +
-        'goes on where it stopped.',
+        'metadata and attachments; every copy is verified by its hash. What the target has already stays as it is. ' +
+        'Needs nothing but the archive. Running again goes on where it stopped.',
     )
     .addOption(valueOption('--archive <place>', 'archive: a folder, or s3://bucket/prefix').makeOptionMandatory())
     .addOption(valueOption('--endpoint <url>', 'address of the S3-compatible store; absent: AWS'))
@@ -47,6 +48,9 @@ export function registerRestore(program: Command, context: CommandContext): void
     .addOption(valueOption('--since <date>', 'only studies of this study date or later'))
     .addOption(valueOption('--until <date>', 'only studies of this study date or earlier'))
     .addOption(switchOption('--include-removed', 'also what was removed from the source by then'))
+    .addOption(
+      switchOption('--replace', 'make what the target has as in the archive; what is replaced is saved there before'),
+    )
     .addOption(switchOption('--repair', 'mend a server: read back all it holds, replace what is damaged or missing'))
     .addOption(valueOption('--missing-since <time>', 'with --repair: of what is missing, only what was archived since'))
     .addOption(switchOption('--verify', 'then read back everything that was selected, and hash it'))
@@ -57,7 +61,7 @@ export function registerRestore(program: Command, context: CommandContext): void
       ),
     )
     .addOption(switchOption('--force', 'go on in spite of a risk that the look at the target found'))
-    .addOption(switchOption('--dry-run', 'compare only, and tell what would be copied'))
+    .addOption(switchOption('--dry-run', 'compare only, and name everything that would be added, replaced or kept'))
     .addOption(
       valueOption('--concurrency <n>', 'most instances copied at once (default: 16)').argParser(wholeNumber(1)),
     )

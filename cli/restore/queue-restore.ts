@@ -5,9 +5,10 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { SQSClient } from '@aws-sdk/client-sqs';
-import { readStudiesAt } from '../../core/catalogue/list-documents.ts';
+import { listStudiesAt } from '../../core/catalogue/list-documents.ts';
 import { targetStoreName } from '../../core/config/store-names.ts';
 import { MirrorError } from '../../core/errors.ts';
+import type { OrthancId } from '../../core/identifiers.ts';
 import { askToPause, askToResume } from '../../core/pause/ask.ts';
 import { pauseBeside } from '../../core/pause/pause.ts';
 import type { QueueMessage } from '../../core/queue/message.ts';
@@ -17,11 +18,13 @@ import { sqsQueue } from '../../core/queue/sqs-queue.ts';
 import { ArchiveView, type ViewOptions } from '../../core/restore/archive-view.ts';
 import { selectInstances } from '../../core/restore/select-instances.ts';
 import { selectsAll } from '../../core/restore/selection.ts';
+import type { OnSidecarFinding } from '../../core/sidecars/sidecar-state.ts';
 import type { Archive } from '../../core/stores/archive/archive.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { RestoreOptionValues } from '../commands/restore.ts';
 import { type ExitCode, exitCodeOf, exitCodes } from '../exit-codes.ts';
 import { formatCount } from '../format.ts';
+import { tellFindings } from '../sidecar-findings.ts';
 import { isServerUrl, momentOf, openArchiveToRead, selectionOf } from './open-restore.ts';
 import { type PutAside, PutAsideMeanwhile } from './put-aside-meanwhile.ts';
 
@@ -37,7 +40,8 @@ interface Plan {
   readonly target: string;
   readonly view: Pick<ViewOptions, 'at' | 'only' | 'includeRemoved'>;
   /** Studies whose documents are restored; absent: all. */
-  readonly studies: ReadonlySet<string> | undefined;
+  readonly studies: ReadonlySet<OrthancId> | undefined;
+  readonly onFinding: OnSidecarFinding;
 }
 
 /** Throws a MirrorError if it cannot be begun. After an interruption the messages are worked on all the same. */
@@ -47,17 +51,18 @@ export async function queueRestore(
   context: CommandContext,
 ): Promise<ExitCode> {
   const { interruption: signal } = context;
-  if (isServerUrl(options.to) || options.repair === true || options.verify === true || options.dryRun === true) {
+  const { repair, replace, verify, dryRun } = options;
+  if (isServerUrl(options.to) || [repair, replace, verify, dryRun].includes(true)) {
     throw new MirrorError(
       'configuration',
-      '--queue needs --to NAME of a target of the stack, and goes with neither --repair, --verify nor --dry-run',
+      '--queue needs --to NAME of a target of the stack, and goes with neither --repair, --replace, --verify nor --dry-run',
     );
   }
   // The endpoint is part of the address of a queue, also of an emulator.
   const client = createSqsClient(new URL(queueUrl).origin);
   const archive = await openArchiveToRead(options.archive, options.endpoint, { signal });
   try {
-    const plan = await planOf(archive, { client, queueUrl }, options, signal);
+    const plan = await planOf(archive, { client, queueUrl }, options, context);
     return await restoreByStack(plan, options.json ?? false, context);
   } finally {
     await archive.close();
@@ -110,14 +115,15 @@ async function planOf(
   archive: Archive,
   queue: Pick<Plan, 'client' | 'queueUrl'>,
   options: RestoreOptionValues,
-  signal: AbortSignal,
+  { terminal, interruption: signal }: CommandContext,
 ): Promise<Plan> {
   const { includeRemoved, to: target } = options;
   const at = momentOf(options.at);
   const selection = selectionOf(options);
-  const common = { archive, ...queue, target, mirror: archive.manifest.source.name };
+  const { note: onFinding } = tellFindings(terminal);
+  const common = { archive, ...queue, target, mirror: archive.manifest.source.name, onFinding };
   if (selectsAll(selection)) return { ...common, view: { at, includeRemoved }, studies: undefined };
-  const { instances, studies } = await selectInstances(archive, selection, { at, includeRemoved, signal });
+  const { instances, studies } = await selectInstances(archive, selection, { at, includeRemoved, onFinding, signal });
   return { ...common, view: { at, includeRemoved, only: instances }, studies };
 }
 
@@ -127,10 +133,11 @@ async function* instancesOf({ archive, mirror, target, view }: Plan): AsyncGener
   }
 }
 
-async function* studiesOf({ archive, mirror, target, view: { at }, studies }: Plan): AsyncGenerator<QueueMessage> {
-  for await (const { document } of readStudiesAt(archive.objects, { at })) {
-    if (studies?.has(document.id) === false) continue;
-    yield { v: 1, mirror, kind: 'restore-study', target, id: document.id, ...(at && { at: at.toISOString() }) };
+async function* studiesOf(plan: Plan): AsyncGenerator<QueueMessage> {
+  const { archive, mirror, target, studies: only, onFinding } = plan;
+  const { at } = plan.view;
+  for await (const { id } of listStudiesAt(archive.objects, { at, only, onFinding })) {
+    yield { v: 1, mirror, kind: 'restore-study', target, id, ...(at && { at: at.toISOString() }) };
   }
 }
 

@@ -2,6 +2,7 @@
 import type { z } from 'zod';
 import { loadConfiguration } from '../../core/config/load.ts';
 import { replaceConflicts } from '../../core/conflicts/settle.ts';
+import type { SyncReport } from '../../core/mirror/document-sync.ts';
 import type { MirrorObserver } from '../../core/mirror/mirror-run.ts';
 import { archiveOf, documentSyncOf, removalPartsOf } from '../../core/mirror/parts.ts';
 import { runMirror } from '../../core/mirror/run-mirror.ts';
@@ -16,6 +17,8 @@ import type { runOptionValues } from '../commands/run.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { resolveMirror } from '../named-mirror.ts';
 import { startProgress } from '../progress.ts';
+import { tellSettled } from '../settled-repairs.ts';
+import { tellFindings } from '../sidecar-findings.ts';
 import type { Terminal } from '../terminal.ts';
 import { admissionTo } from './run-admission.ts';
 import { deletionPolicyOf, tellDeletions } from './run-deletions.ts';
@@ -60,10 +63,17 @@ export async function run(
   await using mirror = await openForRun(named, { dryRun, report, terminal, signal: interruption });
   await lookAtTargets(mirror, options, terminal, interruption);
   const limitations = new Limitations(({ message }) => terminal.warn(message));
+  const concurrency = options.concurrency ?? named.concurrency ?? defaultConcurrency;
+  const findings = tellFindings(terminal);
+  const syncReport: SyncReport = {
+    onResult: documentProblems(terminal, { json, watch }),
+    onFinding: findings.note,
+    onSettled: ({ store }, settled) => tellSettled(settled, store.name, terminal),
+  };
   const documents =
     options.instancesOnly || mirror.selects !== undefined
       ? undefined
-      : documentSyncOf(mirror, limitations, documentProblems(terminal, { json, watch }));
+      : documentSyncOf(mirror, limitations, { report: syncReport, studiesAtOnce: concurrency });
   const archive = archiveOf(mirror.destinations)?.store;
   const settle = { source: mirror.source, archive, limitations, signal: interruption };
   const startedAtMs = performance.now();
@@ -77,7 +87,7 @@ export async function run(
     openness: named.limits.schedule && (() => opennessAt(named.limits.schedule, new Date())),
     feed: mirror.source,
     destinations: mirror.destinations,
-    concurrency: options.concurrency ?? named.concurrency ?? defaultConcurrency,
+    concurrency,
     dryRun,
     documents,
     settleConflicts: options.conflicts === 'replace' ? replaceConflicts(settle) : undefined,

@@ -122,10 +122,14 @@ function awayText(event: AwayEvent): string {
   return `${subjectText(event)} ${state}: ${reason} (${code}); asked again in ${formatDuration(askedAgainInMs)}`;
 }
 
+const delayed: Readonly<Record<DelayedEvent['what'], string>> = {
+  comparison: 'the comparison goes on without one destination',
+  deletions: 'the archive cannot keep what is gone from the source',
+  sidecars: 'not all sidecars are equal',
+};
+
 function delayText({ what, reason, code }: DelayedEvent): string {
-  const failed =
-    what === 'comparison' ? 'the comparison goes on without one destination' : 'not all sidecars are equal';
-  return `${failed}, and is tried again later: ${reason} (${code})`;
+  return `${delayed[what]}, and is tried again later: ${reason} (${code})`;
 }
 
 /** A sign of life as a line of text. */

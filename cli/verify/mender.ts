@@ -2,7 +2,7 @@
 import { defaultBudget } from '../../core/copy/copy-instance.ts';
 import { MirrorError } from '../../core/errors.ts';
 import { repairInstances } from '../../core/repair/mend-server.ts';
-import { replaceOnServer } from '../../core/repair/replace-on-server.ts';
+import { repairOnServer } from '../../core/repair/replace-on-server.ts';
 import { Archive } from '../../core/stores/archive/archive.ts';
 import { isOrthancStore, type OrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
 import type { CallOptions, Store } from '../../core/stores/store.ts';
@@ -46,7 +46,7 @@ async function menderOfServer(
 ): Promise<Mender> {
   const limitations = new Limitations(({ message }) => warn(message));
   const studyServer = await studyServerOf(server, { signal });
-  const putRight = replaceOnServer({ server, studyServer, safe, limitations });
+  const putRight = repairOnServer({ server, studyServer, safe, limitations });
   return async ({ id, kind }) => {
     if (kind !== 'damaged') return undefined;
     const [repaired] = await Array.fromAsync(repairInstances([id], { server, putRight, goodCopies, budget, signal }));

@@ -1,8 +1,7 @@
 /** On which days an archive changed, and how. */
 import { listHistories } from '../restore/archive-history.ts';
+import { listSidecarStates, type SidecarOptions } from '../sidecars/sidecar-state.ts';
 import type { Archive, ArchivedVersion } from '../stores/archive/archive.ts';
-import type { CallOptions } from '../stores/store.ts';
-import { listStudyStates } from './list-documents.ts';
 
 /** What changed on one day. */
 export interface Snapshot {
@@ -25,7 +24,10 @@ type Counts = Omit<Snapshot, 'day'>;
 const nothing: Counts = { added: 0, changed: 0, removed: 0, returned: 0, documents: 0, bytes: 0 };
 
 /** Lists the days on which something changed, the first one first. Lists the whole archive; memory per day only. */
-export async function listSnapshots(archive: Archive, options: CallOptions = {}): Promise<readonly Snapshot[]> {
+export async function listSnapshots(
+  archive: Archive,
+  options: Partial<SidecarOptions> = {},
+): Promise<readonly Snapshot[]> {
   const days = new Days();
   for await (const { versions, removals } of listHistories(archive, options)) {
     for (const [index, { archivedAt, sizeBytes }] of inOrderOfTime(versions).entries()) {
@@ -33,7 +35,7 @@ export async function listSnapshots(archive: Archive, options: CallOptions = {})
     }
     for (const { at, kind } of removals) days.add(at, kind);
   }
-  for await (const { at } of listStudyStates(archive.objects, options)) days.add(at, 'documents');
+  for await (const { at } of listSidecarStates(archive.objects, 'studies', options)) days.add(at, 'documents');
   return days.all();
 }
 

@@ -2,8 +2,8 @@
 import type { Clock } from '../clock.ts';
 import type { PlannedInstance } from '../compare/plan.ts';
 import type { Destination } from '../copy/outcome.ts';
-import type { DeletionVerdict } from '../deletions/missing.ts';
-import { isMirrorError } from '../errors.ts';
+import type { Deletions } from '../deletions/gone-keeper.ts';
+import type { MirrorError } from '../errors.ts';
 import type { Change } from '../follow/change-feed.ts';
 import { type InstanceId, isInstanceId, type Md5, type OrthancId } from '../identifiers.ts';
 import type { Comparison } from './comparison.ts';
@@ -48,7 +48,7 @@ export class Announcing {
   conflicts = 0;
   /** Why a comparison was begun, if one was. */
   compareReason: string | undefined;
-  deletions: DeletionVerdict | undefined;
+  deletions: Deletions | undefined;
   #version: string | null = null;
   #savedAtMs: number;
   /** What was compared since the progress was saved, and by which comparison. */
@@ -93,6 +93,7 @@ export class Announcing {
         await this.#announce(this.#part.announcements);
         await this.#announce((await this.#differing()).map(asStudy));
         this.deletions = await step.comparison.conclude(this.#options.served(), { signal: this.#options.deadline });
+        if (this.deletions?.kind === 'gone') this.conflicts += this.deletions.kept.length;
         this.#part = nothingCompared();
         await this.save(step.progress);
     }
@@ -130,18 +131,13 @@ export class Announcing {
   /** Studies whose documents differ at a destination whose documents can be listed. */
   async #differing(): Promise<readonly OrthancId[]> {
     const { documents, destinations, deadline } = this.#options;
-    let asked = this.#options.served();
-    for (;;) {
-      const left = destinations.filter((destination) => !asked.includes(destination));
-      const withdrawn = new Map(left.map((destination) => [destination, undefined]));
-      try {
-        return (await documents?.differing(withdrawn, { signal: deadline })) ?? [];
-      } catch (error) {
-        const failed = asked.find(({ store }) => isMirrorError(error) && error.store === store.name);
-        if (failed === undefined || failed.role === 'archive' || deadline.aborted) throw error;
-        asked = asked.filter((one) => one !== failed);
-      }
-    }
+    const served = this.#options.served();
+    const left = destinations.filter((destination) => !served.includes(destination));
+    const withdrawn = new Map(left.map((destination) => [destination, undefined]));
+    const onFailure = ({ role }: Destination, error: MirrorError) => {
+      if (role === 'archive') throw error;
+    };
+    return (await documents?.differing(withdrawn, { onFailure, signal: deadline })) ?? [];
   }
 
   async #announce(announcements: readonly Announcement[]): Promise<void> {

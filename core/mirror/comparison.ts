@@ -1,8 +1,8 @@
 /** One comparison of the inventories, from where it stands to its end, and what may be concluded from it. */
 import { type PlannedInstance, type PlanOptions, planCopies } from '../compare/plan.ts';
 import type { Destination } from '../copy/outcome.ts';
-import type { GoneKeeper } from '../deletions/gone-keeper.ts';
-import type { DeletionVerdict } from '../deletions/missing.ts';
+import type { Deletions, GoneKeeper } from '../deletions/gone-keeper.ts';
+import { isMirrorError, type MirrorError } from '../errors.ts';
 import type { InstanceId } from '../identifiers.ts';
 import type { CallOptions, Store } from '../stores/store.ts';
 import type { ComparisonProgress } from './progress.ts';
@@ -27,6 +27,11 @@ export interface ComparisonOptions extends ComparisonNotes {
   readonly served: readonly Destination[];
   /** Nothing is to be written. */
   readonly dryRun?: boolean | undefined;
+  /**
+   * Is told that the archive cannot keep what is noted: that stops no data, and nothing is said about deletions then.
+   * Absent: it is thrown.
+   */
+  readonly onUnrecorded?: ((error: MirrorError) => void | Promise<void>) | undefined;
   /** Told of each instance as soon as it is listed, and of the end of the list. */
   readonly onListed?: ((planned: PlannedInstance | undefined) => void) | undefined;
 }
@@ -35,6 +40,8 @@ export class Comparison {
   readonly #options: ComparisonOptions;
   readonly #compared: readonly Destination[];
   #progress: ComparisonProgress;
+  /** Something was to be noted, and could not be. */
+  #isUnrecorded = false;
 
   constructor(from: ComparisonProgress, options: ComparisonOptions) {
     this.#options = options;
@@ -56,7 +63,7 @@ export class Comparison {
 
   /** To be called before anything else. */
   async begin(): Promise<void> {
-    await this.#gone?.begin({ resume: this.#progress.after !== null });
+    await this.#recorded(async () => this.#gone?.begin({ resume: this.#progress.after !== null }));
   }
 
   /** Lists what there is to be taken. */
@@ -75,13 +82,15 @@ export class Comparison {
   async take(planned: PlannedInstance): Promise<void> {
     const { onReturned, dryRun = false } = this.#options;
     this.#gone?.note(planned);
-    if (planned.atSource && planned.markedRemoved && !dryRun) await onReturned?.(planned.id);
+    if (planned.atSource && planned.markedRemoved && !dryRun) {
+      await this.#recorded(async () => onReturned?.(planned.id));
+    }
     this.#progress = { ...this.#progress, after: planned.id };
   }
 
   /** Saves what was noted, so that another process can go on. */
   async save(): Promise<void> {
-    await this.#gone?.save();
+    await this.#recorded(async () => this.#gone?.save());
   }
 
   /**
@@ -89,14 +98,29 @@ export class Comparison {
    * @param served the destinations that can still be used
    * @returns what is to be said of deletions at the source, if anything is
    */
-  async conclude(served: readonly Destination[], { signal }: CallOptions): Promise<DeletionVerdict | undefined> {
+  async conclude(served: readonly Destination[], { signal }: CallOptions): Promise<Deletions | undefined> {
     const { dryRun = false, destinations } = this.#options;
-    return served.length < destinations.length ? undefined : this.#gone?.complete({ signal, dryRun });
+    if (served.length < destinations.length) return undefined;
+    return this.#recorded(async () => this.#gone?.complete({ signal, dryRun }));
+  }
+
+  /** Reads or writes what is noted. */
+  async #recorded<Result>(work: () => Promise<Result | undefined>): Promise<Result | undefined> {
+    if (this.#isUnrecorded) return undefined;
+    try {
+      return await work();
+    } catch (error) {
+      const { onUnrecorded } = this.#options;
+      if (!isMirrorError(error) || onUnrecorded === undefined) throw error;
+      this.#isUnrecorded = true;
+      await onUnrecorded(error);
+      return undefined;
+    }
   }
 
   /** With a destination left out, what only that one holds was not seen: nothing is said about what is gone. */
   get #gone(): GoneKeeper | undefined {
-    return this.#progress.leftOut.length === 0 ? this.#options.gone : undefined;
+    return this.#progress.leftOut.length === 0 && !this.#isUnrecorded ? this.#options.gone : undefined;
   }
 
   get #hasArchive(): boolean {

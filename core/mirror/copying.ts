@@ -6,6 +6,7 @@ import { type CopyRequest, decide } from '../copy/decide.ts';
 import type { CopyResult, Destination } from '../copy/outcome.ts';
 import type { Change } from '../follow/change-feed.ts';
 import { type InstanceId, isInstanceId } from '../identifiers.ts';
+import { Confirmation } from './confirmation.ts';
 import type { MirrorRun } from './mirror-run.ts';
 import { SummaryCounter } from './summary.ts';
 
@@ -25,11 +26,14 @@ export class Copying {
   readonly #options: CopyingOptions;
   readonly #budget = defaultBudget();
   readonly counter: SummaryCounter;
+  /** Is told of all that is counted. */
+  readonly confirmation: Confirmation;
 
   constructor(run: MirrorRun, options: CopyingOptions) {
     this.#run = run;
     this.#options = options;
     this.counter = new SummaryCounter(run.destinations.map(({ store }) => store.name));
+    this.confirmation = new Confirmation(run, this.counter);
   }
 
   /** What copying one instance by itself needs. */
@@ -91,7 +95,8 @@ export class Copying {
   count(result: CopyResult, before?: CopyResult): void {
     if (before !== undefined) this.counter.remove(before);
     this.counter.add(result);
-    if (result.outcomes.some(({ kind }) => kind === 'copied')) this.#run.documents?.noteCopied(result.id);
+    this.confirmation.note(result);
+    this.#run.documents?.note(result);
   }
 
   #onResult(result: CopyResult): void {

@@ -29,7 +29,7 @@ export interface BackEvent extends EventSubject {
 /** Of a part of the work that failed, and is done again later; what is new is copied all the same. */
 export interface DelayedEvent {
   readonly kind: 'delayed';
-  readonly what: 'comparison' | 'sidecars';
+  readonly what: 'comparison' | 'deletions' | 'sidecars';
   /** The store that failed, where one is known. */
   readonly store: string | undefined;
   readonly code: ErrorCode;

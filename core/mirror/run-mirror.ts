@@ -2,7 +2,7 @@
 import { evenClock } from '../clock.ts';
 import type { CopyRequest } from '../copy/decide.ts';
 import type { Destination } from '../copy/outcome.ts';
-import type { DeletionVerdict } from '../deletions/missing.ts';
+import type { Deletions } from '../deletions/gone-keeper.ts';
 import { isMirrorError, type MirrorError } from '../errors.ts';
 import type { Change } from '../follow/change-feed.ts';
 import { whyAway } from '../pause/store-away.ts';
@@ -26,10 +26,12 @@ class OneRun {
   readonly #copying: Copying;
   readonly #withdrawn = new Map<Destination, MirrorError>();
   #stoppedBy: MirrorError | undefined;
+  /** Why the archive could not keep what a comparison found gone: that stops no data, and is told at the end. */
+  #unrecorded: MirrorError | undefined;
   #progress: Progress | undefined;
   #listed: Comparison | undefined;
   #changes: Change[] = [];
-  #deletions: DeletionVerdict | undefined;
+  #deletions: Deletions | undefined;
 
   constructor(run: MirrorRun) {
     this.#run = run;
@@ -37,16 +39,12 @@ class OneRun {
   }
 
   async toEnd(): Promise<MirrorRunEnd> {
-    const { documents, signal, dryRun = false, feed } = this.#run;
+    const { dryRun = false } = this.#run;
     await this.#attempt(() => this.#respectPauses());
     await this.#attempt(() => this.#withdrawUnreachable());
     await this.#attempt(() => this.#copy());
     await this.#attempt(() => this.#conclude());
-    if (!dryRun) {
-      await this.#attempt(async () => documents?.reconcile(this.#withdrawn, { signal }));
-      if (feed !== undefined) await this.#attempt(() => this.#copy());
-      await this.#attempt(async () => documents?.follow(this.#changes, this.#withdrawn, { signal }));
-    }
+    if (!dryRun) await this.#completeAll();
     return {
       summary: this.#copying.counter.summary(),
       stoppedBy: this.#stoppedBy,
@@ -54,6 +52,30 @@ class OneRun {
       interrupted: this.#isOver,
       deletions: this.#deletions,
     };
+  }
+
+  /** What follows the copying of all that the comparison found. */
+  async #completeAll(): Promise<void> {
+    const { documents, afterCopying, feed, signal } = this.#run;
+    await this.#attempt(async () => this.#leaveOut(await documents?.reconcile(this.#withdrawn, { signal })));
+    this.#leaveOutUnrecorded();
+    await this.#attempt(async () => (this.#withdrawn.size === 0 ? afterCopying?.() : undefined));
+    if (feed !== undefined) await this.#attempt(() => this.#copy());
+    await this.#attempt(async () =>
+      this.#leaveOut(await documents?.follow(this.#changes, this.#withdrawn, { signal })),
+    );
+    await this.#attempt(() => this.#copying.confirmation.confirm(this.#served, { signal }));
+  }
+
+  #leaveOut(failures: ReadonlyMap<Destination, MirrorError> = new Map()): void {
+    for (const [destination, error] of failures) {
+      if (!this.#withdrawn.has(destination)) this.#withdrawn.set(destination, error);
+    }
+  }
+
+  #leaveOutUnrecorded(): void {
+    const archive = this.#served.find(({ role }) => role === 'archive');
+    if (archive !== undefined && this.#unrecorded !== undefined) this.#withdrawn.set(archive, this.#unrecorded);
   }
 
   /** Does a part of the work; without a destination that fails it as a whole, if one does. */
@@ -101,26 +123,21 @@ class OneRun {
   async #copy(): Promise<void> {
     const { stoppedBy, withdrawn } = await this.#copying.copy(this.#requests());
     this.#stoppedBy ??= stoppedBy;
-    for (const [destination, error] of withdrawn) this.#withdrawn.set(destination, error);
+    this.#leaveOut(withdrawn);
   }
 
   async *#requests(): AsyncGenerator<CopyRequest> {
-    const { source, feed, destinations, gone, removed, imported, onReturned, dryRun, signal } = this.#run;
+    const { dryRun, signal } = this.#run;
     const steps = mirrorSteps(this.#progress, {
-      source,
-      feed,
-      destinations,
-      gone,
-      removed,
-      imported,
-      onReturned,
-      dryRun,
-      signal,
+      ...this.#run,
       served: this.#served,
       clock: this.#run.clock ?? evenClock,
       ahead: planAhead,
       compareEveryMs: Number.POSITIVE_INFINITY,
       onListed: this.#copying.onListed,
+      onUnrecorded: (error) => {
+        this.#unrecorded ??= error;
+      },
       onUnlisted: async (destination, error) => {
         this.#withdrawn.set(destination, error);
         return 'left-out';
@@ -130,6 +147,7 @@ class OneRun {
       this.#progress = step.progress;
       switch (step.kind) {
         case 'begun':
+          if (dryRun !== true) await this.#copying.confirmation.begin(step.progress.cursor, this.#served, { signal });
           break;
         case 'changes':
           this.#changes.push(...step.changes);

@@ -6,7 +6,7 @@ import type { Clock } from '../clock.ts';
 import type { Destination } from '../copy/outcome.ts';
 import { isMirrorError, type MirrorError } from '../errors.ts';
 import type { Change } from '../follow/change-feed.ts';
-import type { DocumentSync } from './document-sync.ts';
+import type { DocumentSync, Failures } from './document-sync.ts';
 
 export interface SidecarTurnsOptions {
   readonly documents: Pick<DocumentSync, 'counts' | 'lastFailure' | 'follow' | 'reconcile'>;
@@ -41,6 +41,11 @@ export class SidecarTurns {
   /** When everything is to be compared because something failed; infinite if nothing did. */
   get dueAtMs(): number {
     return this.#dueAtMs;
+  }
+
+  /** Whether all studies are being compared. */
+  get isReconciling(): boolean {
+    return this.#reconciling !== undefined;
   }
 
   /** Synchronizes what changes announce, as soon as those before are done. */
@@ -105,28 +110,29 @@ export class SidecarTurns {
   }
 
   /** @returns whether all of it succeeded */
-  async #attempt(work: () => Promise<void>, signal: AbortSignal): Promise<boolean> {
+  async #attempt(work: () => Promise<Failures>, signal: AbortSignal): Promise<boolean> {
     const { documents } = this.#options;
     const failedBefore = documents.counts.failed;
-    let failure: MirrorError | undefined;
+    let failures: readonly MirrorError[] = [];
     try {
-      await work();
-      if (documents.counts.failed > failedBefore) failure = documents.lastFailure;
+      failures = [...(await work()).values()];
+      const { lastFailure } = documents;
+      if (failures.length === 0 && documents.counts.failed > failedBefore && lastFailure) failures = [lastFailure];
     } catch (error) {
       if (!signal.aborted && !isMirrorError(error)) this.#defect = { error };
-      else if (isMirrorError(error)) failure = error;
+      else if (isMirrorError(error)) failures = [error];
     }
-    if (signal.aborted || failure === undefined) return !signal.aborted && this.#defect === undefined;
-    await this.#tryAgainAfter(failure);
+    if (signal.aborted || failures.length === 0) return !signal.aborted && this.#defect === undefined;
+    await this.#tryAgainAfter(failures);
     return false;
   }
 
   /** What fails until then is tried with it, and told of once. */
-  async #tryAgainAfter(failure: MirrorError): Promise<void> {
+  async #tryAgainAfter(failures: readonly MirrorError[]): Promise<void> {
     if (this.#dueAtMs < Number.POSITIVE_INFINITY) return;
     const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** this.#failures);
     this.#failures += 1;
     this.#dueAtMs = this.#options.clock.nowMs() + pauseMs;
-    await this.#options.onFailure(failure);
+    for (const failure of failures) await this.#options.onFailure(failure);
   }
 }

@@ -1,6 +1,7 @@
 /** Counts what became of every instance; constant memory. */
-import { type CopyResult, type DestinationOutcome, type OutcomeKind, worstKind } from '../copy/outcome.ts';
+import { type CopyResult, type Destination, type OutcomeKind, outcomeKinds, worstKind } from '../copy/outcome.ts';
 import { MirrorError } from '../errors.ts';
+import type { LostInstance } from './presence.ts';
 
 export type OutcomeCounts = Record<OutcomeKind, number>;
 
@@ -47,6 +48,17 @@ export class SummaryCounter {
     this.#notAtSource += 1;
   }
 
+  /** An instance that was counted as held at a destination is lost there: it counts as failed instead. */
+  correct({ destination, told }: Pick<LostInstance, 'destination' | 'told'>): void {
+    const before = told.get(destination);
+    const worst = worstKind([...told.values()].map((kind) => ({ kind })));
+    if (before === undefined) return;
+    this.#instances[worst] -= 1;
+    this.#instances.failed += 1;
+    this.#countsOf(destination)[before] -= 1;
+    this.#countsOf(destination).failed += 1;
+  }
+
   summary(): Summary {
     return {
       instances: { ...this.#instances },
@@ -59,12 +71,17 @@ export class SummaryCounter {
   #count({ outcomes, sizeBytes = 0 }: CountedResult, times: 1 | -1): void {
     this.#instances[worstKind(outcomes)] += times;
     if (outcomes.some(({ kind }) => kind === 'copied')) this.#bytesCopied += times * sizeBytes;
-    for (const outcome of outcomes) this.#countAt(outcome, times);
+    for (const { destination, kind } of outcomes) this.#countsOf(destination)[kind] += times;
   }
 
-  #countAt({ destination, kind }: DestinationOutcome, times: 1 | -1): void {
-    const counts = this.#destinations.get(destination.store.name);
-    if (counts === undefined) throw new MirrorError('configuration', `unknown destination ${destination.store.name}`);
-    counts[kind] += times;
+  #countsOf({ store: { name } }: Destination): OutcomeCounts {
+    const counts = this.#destinations.get(name);
+    if (counts === undefined) throw new MirrorError('configuration', `unknown destination ${name}`);
+    return counts;
   }
+}
+
+/** @returns how many instances a summary speaks of. */
+export function countOf(counts: OutcomeCounts): number {
+  return outcomeKinds.reduce((sum, kind) => sum + counts[kind], 0);
 }

@@ -3,7 +3,7 @@
  * after the queue acknowledged; a tick that dies is repeated by the next one.
  */
 import type { Destination } from '../copy/outcome.ts';
-import type { DeletionVerdict } from '../deletions/missing.ts';
+import type { Deletions } from '../deletions/gone-keeper.ts';
 import { isMirrorError, type MirrorError } from '../errors.ts';
 import type { ChangeFeed } from '../follow/change-feed.ts';
 import { isQuiet } from '../follow/follow.ts';
@@ -42,11 +42,11 @@ export interface TickReport {
   readonly announced: number;
   /** Ids that were compared in this tick. */
   readonly compared: number;
-  /** Ids that a target holds with other bytes, as far as they were compared in this tick. */
+  /** Ids that a target holds with other bytes, as far as they were compared in this tick; deleted ones included. */
   readonly conflicts: number;
   readonly comparing: boolean;
   /** What a comparison that was completed in this tick says of deletions at the source. */
-  readonly deletions: DeletionVerdict | undefined;
+  readonly deletions: Deletions | undefined;
   /** Why a comparison was begun in this tick, if one was. */
   readonly compareReason: string | undefined;
   /** Another tick was at work; nothing was done. */

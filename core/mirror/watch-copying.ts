@@ -15,6 +15,7 @@ import { looksAway } from '../pause/store-away.ts';
 import type { Store } from '../stores/store.ts';
 import { type Arrival, Arrivals } from './arrivals.ts';
 import type { Attendance } from './attendance.ts';
+import type { Confirmation } from './confirmation.ts';
 import { Copying, requestFor } from './copying.ts';
 import { Later } from './later.ts';
 import type { MirrorRun } from './mirror-run.ts';
@@ -57,6 +58,11 @@ export class WatchCopying {
 
   get summary(): Summary {
     return this.#copying.counter.summary();
+  }
+
+  /** See {@link Copying.confirmation}. */
+  get confirmation(): Confirmation {
+    return this.#copying.confirmation;
   }
 
   /** When an instance that failed is due again; infinite if none waits. */

@@ -4,7 +4,7 @@
  */
 import { type Clock, evenClock } from '../clock.ts';
 import type { CopyRequest } from '../copy/decide.ts';
-import type { DeletionVerdict } from '../deletions/missing.ts';
+import type { Deletions } from '../deletions/gone-keeper.ts';
 import { isErrorCode, isMirrorError, MirrorError } from '../errors.ts';
 import type { Hold } from '../pause/pause-state.ts';
 import { Attendance } from './attendance.ts';
@@ -37,8 +37,10 @@ export class Watch {
   #progress: Progress | undefined;
   #comparison: Comparison | undefined;
   #isListed = false;
+  /** A comparison was completed since the destinations were asked whether they still hold everything. */
+  #isConfirmDue = false;
   #compared = { instances: 0, copiedBefore: 0, sinceMs: 0 };
-  #deletions: DeletionVerdict | undefined;
+  #deletions: Deletions | undefined;
   #newsAtMs: number;
   #askedScheduleAtMs = 0;
   #defect: { readonly error: unknown } | undefined;
@@ -118,18 +120,20 @@ export class Watch {
 
   /** Without a feed there is nothing to watch after the comparison. */
   #isDone(): boolean {
-    return this.#run.feed === undefined && this.#progress !== undefined && this.#progress.comparison === null;
+    if (this.#run.feed !== undefined || this.#isConfirmDue) return false;
+    return this.#progress !== undefined && this.#progress.comparison === null;
   }
 
   async #turn(): Promise<void> {
     if (this.#run.openness?.().closedUntil !== undefined) return;
     if (this.#attended !== this.#attendance.version) this.#sidecars?.changed();
     this.#attended = this.#attendance.version;
-    this.#joinReturned();
+    await this.#unlessStopped(() => this.#joinReturned());
     this.#sidecars?.takeTurn();
     if (this.#isStandstill()) return;
     this.#run.wakeUp?.reset();
     await this.#unlessStopped(() => this.#slice());
+    await this.#unlessStopped(() => this.#confirm());
   }
 
   #isStandstill(): boolean {
@@ -137,18 +141,20 @@ export class Watch {
   }
 
   /** Destinations that are back have missed something. */
-  #joinReturned(): void {
+  async #joinReturned(): Promise<void> {
     const missed = this.#attendance.takeMissed();
     if (this.#progress === undefined || missed.length === 0) return;
     const wasComparing = this.#progress.comparison !== null;
     this.#progress = withMissed(this.#progress, missed, new Date(this.#clock.nowMs()));
-    if (!wasComparing) this.#beginComparison(this.#progress);
+    if (!wasComparing) await this.#beginComparison(this.#progress);
   }
 
-  #beginComparison({ comparison }: Progress): void {
+  async #beginComparison({ comparison, cursor }: Progress): Promise<void> {
     if (comparison === null) return;
+    this.#isConfirmDue = false;
     this.#compared = { instances: 0, copiedBefore: this.#copying.copied, sinceMs: this.#clock.nowMs() };
     this.#tell({ kind: 'comparing', reason: comparison.reason });
+    await this.#copying.confirmation.begin(cursor, this.#attendance.served, { signal: this.#stop });
   }
 
   /** Takes the steps that are to be taken now, until they are done or other stores can be used. */
@@ -172,17 +178,10 @@ export class Watch {
   }
 
   async *#requests(stop: AbortSignal): AsyncGenerator<CopyRequest> {
-    const { source, feed, destinations, gone, removed, imported, onReturned } = this.#run;
     const { pollMs, compareEveryMs } = this.#pace;
     yield* this.#copying.failedBefore();
     const steps = mirrorSteps(this.#progress, {
-      source,
-      feed,
-      destinations,
-      gone,
-      removed,
-      imported,
-      onReturned,
+      ...this.#run,
       clock: this.#clock,
       signal: stop,
       served: this.#attendance.served,
@@ -191,6 +190,9 @@ export class Watch {
       compareEveryMs,
       mayCompare: this.#mayCompare(),
       onListed: this.#copying.onListed,
+      onUnrecorded: async (error) => {
+        if ((await this.#attendance.findAway(error)) === 0) this.#tellDelay('deletions', error);
+      },
       onUnlisted: async (_, error) => {
         if ((await this.#attendance.findAway(error)) > 0) return 'left-out';
         this.#tellDelay('comparison', error);
@@ -208,7 +210,7 @@ export class Watch {
   async *#requestsOf(step: MirrorStep): AsyncGenerator<CopyRequest> {
     switch (step.kind) {
       case 'begun':
-        this.#beginComparison(step.progress);
+        await this.#beginComparison(step.progress);
         break;
       case 'changes':
         if (step.changes.length > 0) this.#newsAtMs = this.#clock.nowMs();
@@ -234,8 +236,18 @@ export class Watch {
     const copied = this.#copying.copied - copiedBefore;
     this.#tell({ kind: 'compared', instances, copied, durationMs: this.#clock.nowMs() - sinceMs });
     this.#sidecars?.reconcile();
-    if (this.#progress !== undefined) this.#beginComparison(this.#progress);
+    this.#isConfirmDue = true;
+    if (this.#progress !== undefined) await this.#beginComparison(this.#progress);
     this.#deletions = await this.#comparison?.conclude(this.#attendance.served, { signal: this.#run.signal });
+  }
+
+  /** Asks, between copies and after the sidecars, whether the destinations still hold what was told of them. */
+  async #confirm(): Promise<void> {
+    if (!this.#isConfirmDue || this.#sidecars?.isReconciling === true || this.#isStandstill()) return;
+    await this.#blamed(this.#stop, async () => {
+      await this.#copying.confirmation.confirm(this.#attendance.served, { signal: this.#stop });
+      this.#isConfirmDue = false;
+    });
   }
 
   /** Waits until there is something to do. */

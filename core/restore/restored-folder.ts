@@ -43,6 +43,11 @@ export class RestoredFolder implements DestinationStore {
     return folder;
   }
 
+  /** @returns whether an instance lies here. */
+  holds(id: InstanceId): boolean {
+    return this.#keys.has(id);
+  }
+
   /** @returns whether any instance of a study lies here. */
   holdsStudy(study: OrthancId): boolean {
     return this.#studies.has(study);
@@ -88,6 +93,13 @@ export class RestoredFolder implements DestinationStore {
     if (outcome === 'created') return { kind: 'stored' };
     const held = (await this.lookup(id, options))[0];
     return held?.md5 === md5 ? { kind: 'already-equal' } : { kind: 'conflict', md5: held?.md5 };
+  }
+
+  /** Puts another version in the place of the one that lies here, which the folder keeps under `superseded/`. */
+  async replace({ id, md5, sizeBytes }: InstanceIdentity, body: InstanceBytes, options: CallOptions): Promise<void> {
+    const key = this.#keys.get(id);
+    if (key === undefined) throw new MirrorError('vanished', `${this.name} does not hold instance ${id} any more`);
+    await this.#files.supersede(key, body, { sizeBytes, md5, contentType: 'application/dicom', ...options });
   }
 
   /** Closes the folder as well. */

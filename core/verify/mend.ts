@@ -14,8 +14,15 @@ import type {
   StoreOutcome,
 } from '../stores/store.ts';
 
-/** Writes right bytes in the place of damaged ones and proves it; throws a MirrorError otherwise. */
-export type PutRight = (instance: InstanceIdentity, body: InstanceBytes, options: CallOptions) => Promise<void>;
+/**
+ * Writes right bytes in the place of damaged ones and proves it; throws a MirrorError otherwise. @returns where another
+ * version that was there is kept, if there was one.
+ */
+export type PutRight = (
+  instance: InstanceIdentity,
+  body: InstanceBytes,
+  options: CallOptions,
+) => Promise<string | undefined>;
 
 export interface MendOptions extends CallOptions {
   /** Where the instance is damaged. */
@@ -28,7 +35,7 @@ export interface MendOptions extends CallOptions {
 
 /** What became of the attempt. */
 export type Mended =
-  | { readonly kind: 'mended'; readonly from: string }
+  | { readonly kind: 'mended'; readonly from: string; readonly savedUnder: string | undefined }
   | { readonly kind: 'not-mended'; readonly error: MirrorError };
 
 /** How an archive puts an object right: the damaged one is kept aside, and when the version was received is recorded. */
@@ -40,6 +47,17 @@ export function supersedeIn(archive: Archive): PutRight {
     if (found !== undefined)
       await keepRecord(archive.objects, { id, md5, at: found.archivedAt, kind: 'received' }, options);
     await archive.supersede(instance, body, options);
+    return undefined;
+  };
+}
+
+/** How an archive gets a version back that it lost, and that it held at a time. */
+export function putBackIn(archive: Archive, heldAt: Date): PutRight {
+  return async (instance, body, options) => {
+    const { id, md5 } = instance;
+    await keepRecord(archive.objects, { id, md5, at: heldAt, kind: 'received' }, options);
+    await archive.supersede(instance, body, options);
+    return undefined;
   };
 }
 
@@ -53,8 +71,8 @@ export async function mendInstance(id: InstanceId, md5: Md5, options: MendOption
     try {
       const held = await source.lookup(id, { signal: options.signal });
       if (!held.some((entry) => entry.md5 === md5)) continue;
-      const failure = await copyFrom(source, id, md5, options);
-      if (failure === undefined) return { kind: 'mended', from: source.name };
+      const { failure, savedUnder } = await copyFrom(source, id, md5, options);
+      if (failure === undefined) return { kind: 'mended', from: source.name, savedUnder };
       error = failure;
     } catch (thrown) {
       if (!isMirrorError(thrown) || options.signal?.aborted === true) throw thrown;
@@ -73,11 +91,15 @@ async function copyFrom(
   id: InstanceId,
   md5: Md5,
   options: MendOptions,
-): Promise<MirrorError | undefined> {
-  const store = mendingStore(options.damaged, md5, options.putRight);
+): Promise<{ readonly failure: MirrorError | undefined; readonly savedUnder: string | undefined }> {
+  let savedUnder: string | undefined;
+  const store = mendingStore(options.damaged, md5, async (instance, body, call) => {
+    savedUnder = await options.putRight(instance, body, call);
+    return savedUnder;
+  });
   const request = { id, md5, lacking: [{ role: 'archive', store } as const], undecided: [] };
   const result = await copyInstance(request, { source, budget: options.budget, signal: options.signal });
-  return result.outcomes[0]?.error;
+  return { failure: result.outcomes[0]?.error, savedUnder };
 }
 
 /** The damaged store as a destination that takes nothing but these bytes. */

@@ -10,6 +10,7 @@ import { instanceKey } from '../../core/stores/archive/keys.ts';
 import type { GetOptions, OpenObject } from '../../core/stores/archive/object-storage.ts';
 import { archiveDocument } from '../../core/studies/archive-document.ts';
 import { type StudyDocument, studyDocumentSchema } from '../../core/studies/study-document.ts';
+import { noFindings } from './no-findings.ts';
 
 /** Remembers the keys that were read. */
 export class WatchedObjects extends FolderObjects {
@@ -70,7 +71,7 @@ export async function addDocument({ objects }: WatchedArchive, document: StudyDo
   const attachments = async () => {
     throw new Error('these documents have no attachments');
   };
-  await archiveDocument(objects, document, { attachments, now: () => new Date(at) });
+  await archiveDocument(objects, document, { attachments, now: () => new Date(at), ...noFindings });
 }
 
 /** Puts an instance into an archive as if that had happened at a time. */

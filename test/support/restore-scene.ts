@@ -2,8 +2,7 @@
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { z } from 'zod';
-import { bury } from '../../core/deletions/bury.ts';
-import { keepRecord, removedInventory } from '../../core/deletions/removals.ts';
+import { keepRecord, recordRemoval, removedInventory } from '../../core/deletions/removals.ts';
 import { type InstanceId, isOrthancId, type OrthancId, resourceLevels } from '../../core/identifiers.ts';
 import { runMirror } from '../../core/mirror/run-mirror.ts';
 import { type Archive, openArchive } from '../../core/stores/archive/archive.ts';
@@ -11,6 +10,7 @@ import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
 import { Limitations } from '../../core/studies/limitations.ts';
 import { syncStudy } from '../../core/studies/sync-study.ts';
 import { folderForTest } from '../e2e/support/scene.ts';
+import { noFindings } from './no-findings.ts';
 import { json, put } from './orthanc/rest.ts';
 import { type ServerUnderTest, startServer } from './orthanc/study-fixture.ts';
 
@@ -53,6 +53,7 @@ export async function backUp(source: ServerUnderTest, archive: Archive): Promise
       targets: [],
       archive: { destination, objects: archive.objects },
       limitations: new Limitations(),
+      ...noFindings,
     });
     if (outcomes.some(({ kind }) => kind === 'failed' || kind === 'rejected')) throw new Error('no document');
   }
@@ -61,7 +62,7 @@ export async function backUp(source: ServerUnderTest, archive: Archive): Promise
 /** Deletes an instance at the source and records that it is gone, as a mirror does after two comparisons. */
 export async function removeAtSource(source: ServerUnderTest, archive: Archive, id: InstanceId): Promise<void> {
   await source.store.delete(id);
-  await bury(id, { source: source.store, archive: archive.objects, targets: [], now: () => new Date() });
+  await recordRemoval(archive.objects, { id, at: new Date() });
 }
 
 export async function idsOf({ url }: ServerUnderTest, level: string): Promise<readonly OrthancId[]> {

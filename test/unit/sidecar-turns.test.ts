@@ -1,10 +1,11 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { MirrorError } from '../../core/errors.ts';
 import type { Change } from '../../core/follow/change-feed.ts';
-import type { DocumentSync } from '../../core/mirror/document-sync.ts';
+import type { DocumentSync, Failures } from '../../core/mirror/document-sync.ts';
 import { SidecarTurns } from '../../core/mirror/sidecar-turns.ts';
 import { noOutcomes } from '../../core/mirror/summary.ts';
 import type { CallOptions } from '../../core/stores/store.ts';
+import { MemoryStore } from '../support/memory-store.ts';
 import { SimulatedClock } from '../support/simulated-clock.ts';
 import { change } from '../support/simulated-feed.ts';
 
@@ -18,6 +19,8 @@ class SlowSidecars {
   readonly followed: number[][] = [];
   readonly reconciledAt: number[] = [];
   readonly failures: MirrorError[] = [];
+  /** Who takes no sidecars, with the reason. */
+  refusing: Failures = new Map();
   /** What goes wrong with a comparison of all. */
   fail: () => void = () => undefined;
   begun = 0;
@@ -32,6 +35,7 @@ class SlowSidecars {
       follow: async (changes: readonly Change[], _: unknown, { signal }: CallOptions) => {
         await this.clock.wait(secondMs, signal);
         this.followed.push(changes.map(({ seq }) => seq));
+        return new Map();
       },
       reconcile: async (_: unknown, { signal }: CallOptions) => {
         this.begun += 1;
@@ -39,6 +43,7 @@ class SlowSidecars {
         signal?.throwIfAborted();
         this.fail();
         this.reconciledAt.push(this.#seconds());
+        return this.refusing;
       },
     };
     this.turns = new SidecarTurns({
@@ -90,26 +95,39 @@ test('a comparison begins anew when other destinations can be used', async () =>
   expect(sidecars.begun).toBe(2);
 });
 
-test.each([
+const refused = new MirrorError('forbidden', 'nobody may write', { store: 'target' });
+const refusing: Failures = new Map([[{ role: 'target', store: new MemoryStore('target') } as const, refused]]);
+
+test.each<[string, (sidecars: SlowSidecars) => void]>([
   [
     'an error',
     () => {
       throw new MirrorError('server-error', 'a listing failed');
     },
   ],
-  ['a study that fails', undefined],
+  [
+    'a study that fails',
+    ({ counts }) => {
+      counts.failed += 1;
+    },
+  ],
+  [
+    'a destination that refuses all',
+    (sidecars) => {
+      sidecars.refusing = refusing;
+    },
+  ],
 ])('%s makes all be compared again with growing pauses, until nothing fails', async (_, fail) => {
   const sidecars = new SlowSidecars();
-  const failStudy = (): void => {
-    sidecars.counts.failed += 1;
-  };
-  sidecars.fail = fail ?? failStudy;
+  sidecars.fail = () => fail(sidecars);
   sidecars.turns.reconcile();
   await sidecars.pass(60);
   expect(sidecars.begun).toBeGreaterThan(4);
   expect(sidecars.begun).toBeLessThan(10);
   expect(sidecars.failures).toHaveLength(sidecars.begun);
-  sidecars.fail = () => undefined;
+  sidecars.fail = () => {
+    sidecars.refusing = new Map();
+  };
   await sidecars.pass(120);
   const { begun } = sidecars;
   await sidecars.pass(120);

@@ -223,6 +223,7 @@ describe('a comparison that a destination fails', () => {
     const destinations: Destination[] = [
       { role: 'target', store: scene.target },
       { role: 'target', store: other },
+      { role: 'archive', store: new MemoryStore('archive', scene.source.instances) },
     ];
     const pause = pauseInMemory(() => scene.clock.now);
     const pauses = { pause, probeAfterMs: 60_000, random: () => 0.5, graceMs: 0, tryOut: async () => 'sent' as const };
@@ -253,21 +254,21 @@ describe('a comparison that a destination fails', () => {
     const reports = await pass(24 * 60 + 1);
     expect(reports.at(-1)).toMatchObject({ comparing: false, held: [] });
     expect(reports.every(({ deletions }) => deletions === undefined)).toBe(true);
-    expect(gone.buried).toEqual([]);
+    expect(gone.propagated).toEqual([]);
 
     target.inventory = inventory;
     queue.length = 0;
     await pass(61);
     expect(new Set(queue).size).toBe(29);
     await pass(24 * 60);
-    expect(new Set(gone.buried)).toEqual(new Set([sampleId(7)]));
+    expect(new Set(gone.propagated)).toEqual(new Set([sampleId(7)]));
   });
 });
 
 /** A keeper of what is gone that records it in memory. */
 function keeperInMemory(clock: { readonly now: Date }) {
   let missing: Missing = nothingMissing;
-  const buried: InstanceId[] = [];
+  const propagated: InstanceId[] = [];
   const keeper = new GoneKeeper({
     document: {
       read: async () => ({ value: missing, version: '' }),
@@ -279,7 +280,10 @@ function keeperInMemory(clock: { readonly now: Date }) {
     limits: { maxCount: 1000, maxPercent: 50, graceMs: 0 },
     deletesAtTargets: true,
     now: () => clock.now,
-    bury: async (id) => void buried.push(id),
+    propagate: async (id) => {
+      propagated.push(id);
+      return { kind: 'gone', kept: [] };
+    },
   });
-  return { keeper, buried };
+  return { keeper, propagated };
 }

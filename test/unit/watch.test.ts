@@ -373,11 +373,13 @@ describe('deletions at the source', () => {
   /** A keeper of what is gone that records it in memory. */
   function keeper(scene: Scene) {
     let missing: Missing = nothingMissing;
-    const buried: InstanceId[] = [];
+    const propagated: InstanceId[] = [];
+    const disk = { isReadOnly: false };
     const gone = new GoneKeeper({
       document: {
         read: async () => ({ value: missing, version: '' }),
         write: async (value) => {
+          if (disk.isReadOnly) throw new MirrorError('read-only', 'it takes nothing', { store: 'archive' });
           missing = value;
           return '';
         },
@@ -385,14 +387,17 @@ describe('deletions at the source', () => {
       limits: { maxCount: 1000, maxPercent: 50, graceMs: 0 },
       deletesAtTargets: false,
       now: () => new Date(scene.clock.nowMs()),
-      bury: async (id) => void buried.push(id),
+      propagate: async (id) => {
+        propagated.push(id);
+        return { kind: 'gone', kept: [] };
+      },
     });
-    return { gone, buried };
+    return { gone, propagated, disk };
   }
 
   test('are noted after two comparisons, but not by one that a destination missed a part of', async () => {
     const scene = new Scene(40);
-    const { gone, buried } = keeper(scene);
+    const { gone, propagated } = keeper(scene);
     scene.watch({ gone, watch: { pollMs: 5 * secondMs, compareEveryMs: hourMs } });
     await scene.clock.pass(minuteMs);
     const removed = sampleId(7);
@@ -401,10 +406,10 @@ describe('deletions at the source', () => {
     const flapping = setUpFlapping(scene);
     await scene.clock.pass(5 * hourMs);
     expect(scene.told('compared').length).toBeGreaterThan(2);
-    expect(buried).toEqual([]);
+    expect(propagated).toEqual([]);
     flapping.end();
     await scene.clock.pass(4 * hourMs);
-    expect(new Set(buried)).toEqual(new Set([removed]));
+    expect(new Set(propagated)).toEqual(new Set([removed]));
   });
 
   function setUpFlapping(scene: Scene) {
@@ -423,17 +428,36 @@ describe('deletions at the source', () => {
 
   test('that happened while the archive was away are noted when it is back', async () => {
     const scene = new Scene(40);
-    const { gone, buried } = keeper(scene);
+    const { gone, propagated } = keeper(scene);
     scene.watch({ gone, watch: { pollMs: 5 * secondMs, compareEveryMs: hourMs } });
     await scene.clock.pass(minuteMs);
     scene.archive.before = failWith('unreachable');
     scene.source.instances.delete(sampleId(7));
     scene.add(1);
     await scene.clock.pass(3 * hourMs);
-    expect(buried).toEqual([]);
+    expect(propagated).toEqual([]);
     scene.archive.before = () => undefined;
     await scene.clock.pass(2 * hourMs);
-    expect(new Set(buried)).toEqual(new Set([sampleId(7)]));
+    expect(new Set(propagated)).toEqual(new Set([sampleId(7)]));
+  });
+
+  test('that the archive cannot keep hold up nothing else, are told, and are noted when it can', async () => {
+    const scene = new Scene(40);
+    const { gone, propagated, disk } = keeper(scene);
+    scene.watch({ gone, watch: { pollMs: 5 * secondMs, compareEveryMs: hourMs } });
+    await scene.clock.pass(minuteMs);
+    disk.isReadOnly = true;
+    scene.source.instances.delete(sampleId(7));
+    await scene.clock.pass(3 * hourMs);
+    scene.add(1);
+    await scene.clock.pass(minuteMs);
+    expect(scene.told('delayed', 'archive')).not.toHaveLength(0);
+    expect(scene.told('away')).toEqual([]);
+    expect([scene.target, scene.archive].map(({ instances }) => instances.size)).toEqual([41, 41]);
+    expect(propagated).toEqual([]);
+    disk.isReadOnly = false;
+    await scene.clock.pass(3 * hourMs);
+    expect(new Set(propagated)).toEqual(new Set([sampleId(7)]));
   });
 });
 

@@ -123,6 +123,19 @@ export class FolderObjects implements ObjectStorage {
     });
   }
 
+  setAside(key: string, options: CallOptions = {}): Promise<void> {
+    return this.#onFolder(async () => {
+      throwIfAborted(options.signal);
+      const path = this.#pathOf(key);
+      if ((await unlessAbsent(stat(path))) === undefined) {
+        return;
+      }
+      await this.#linkAside(key);
+      await unlink(path);
+      await this.#folders.sync(dirname(path));
+    });
+  }
+
   async delete(key: string, options: CallOptions = {}): Promise<void> {
     if ((await this.head(key, options)) === undefined) {
       return;
@@ -181,16 +194,21 @@ export class FolderObjects implements ObjectStorage {
     const path = this.#pathOf(key);
     const damaged = await unlessAbsent(stat(path));
     if (damaged !== undefined) {
-      const aside = this.#pathOf(`superseded/${key}.${keyTime(new Date())}`);
-      await this.#folders.create(dirname(aside));
-      await link(path, aside);
-      await this.#folders.sync(dirname(aside));
+      await this.#linkAside(key);
       // The time tells when the archive received these bytes; that does not change by mending them.
       await utimes(temporary, damaged.atime, damaged.mtime);
     }
     await this.#folders.create(dirname(path));
     await rename(temporary, path);
     await this.#folders.sync(dirname(path));
+  }
+
+  /** Gives what lies under a key a second name, under which it is kept. */
+  async #linkAside(key: string): Promise<void> {
+    const aside = this.#pathOf(`superseded/${key}.${keyTime(new Date())}`);
+    await this.#folders.create(dirname(aside));
+    await link(this.#pathOf(key), aside);
+    await this.#folders.sync(dirname(aside));
   }
 
   /** Does what calls the file system, if the folder is still the one that it was. */

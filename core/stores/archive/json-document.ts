@@ -23,36 +23,63 @@ export async function readDocument<T>(
   schema: z.ZodType<T>,
   options?: CallOptions,
 ): Promise<ReadDocument<T> | undefined> {
+  const found = await readSmallObject(objects, key, options);
+  if (found === undefined) {
+    return undefined;
+  }
+  const parsed = found.bytes === undefined ? tooLarge : parseDocument(found.bytes, schema);
+  if ('problem' in parsed) {
+    throw damaged(objects.name, key, parsed.problem, parsed.cause);
+  }
+  return { value: parsed.value, etag: found.etag };
+}
+
+/** Reads an object into memory; without `bytes` if it is larger than any document. `undefined` if there is none. */
+export async function readSmallObject(
+  objects: ObjectStorage,
+  key: string,
+  options?: CallOptions,
+): Promise<{ readonly bytes: Uint8Array | undefined; readonly etag: string } | undefined> {
   const object = await objects.get(key, options);
   if (object === undefined) {
     return undefined;
   }
   if (object.sizeBytes > longestDocumentBytes) {
     object.cancel();
-    throw damaged(objects.name, key, 'is too large');
+    return { bytes: undefined, etag: object.etag };
   }
-  const bytes = Buffer.concat(await Array.fromAsync(object.body));
-  return { value: parseDocument(objects.name, key, bytes, schema), etag: object.etag };
+  return { bytes: Buffer.concat(await Array.fromAsync(object.body)), etag: object.etag };
+}
+
+/** A document, or in words what is wrong with it; the words name fields and hold no values. */
+export type ParsedDocument<T> = { readonly value: T } | DocumentProblem;
+export interface DocumentProblem {
+  readonly problem: string;
+  readonly cause?: unknown;
+}
+
+/** What is wrong with an object that was not even read. */
+export const tooLarge: DocumentProblem = { problem: 'is too large' };
+
+/** Parses the bytes of a document. */
+export function parseDocument<T>(bytes: Uint8Array, schema: z.ZodType<T>): ParsedDocument<T> {
+  let json: unknown;
+  try {
+    json = JSON.parse(Buffer.from(bytes).toString('utf8'));
+  } catch (cause) {
+    return { problem: 'is not JSON', cause };
+  }
+  const parsed = schema.safeParse(json);
+  if (parsed.success) {
+    return { value: parsed.data };
+  }
+  const fields = new Set(parsed.error.issues.map((issue) => issue.path.join('.') || 'the whole document'));
+  return { problem: `does not have the expected form (${[...fields].join(', ')})`, cause: parsed.error };
 }
 
 /** @returns the bytes of a document: indented, because people read them too, with a line feed at the end. */
 export function documentBytes(value: unknown): Uint8Array {
   return Buffer.from(`${JSON.stringify(value, undefined, 2)}\n`);
-}
-
-function parseDocument<T>(storage: string, key: string, bytes: Buffer, schema: z.ZodType<T>): T {
-  let json: unknown;
-  try {
-    json = JSON.parse(bytes.toString('utf8'));
-  } catch (error) {
-    throw damaged(storage, key, 'is not JSON', error);
-  }
-  const parsed = schema.safeParse(json);
-  if (!parsed.success) {
-    const fields = parsed.error.issues.map((issue) => issue.path.join('.') || 'the whole document');
-    throw damaged(storage, key, `does not have the expected form (${[...new Set(fields)].join(', ')})`, parsed.error);
-  }
-  return parsed.data;
 }
 
 function damaged(storage: string, key: string, what: string, cause?: unknown): MirrorError {

@@ -134,6 +134,12 @@ export interface ObjectStorage {
   supersede(key: string, bytes: InstanceBytes, options: PutOptions & { readonly md5: Md5 }): Promise<void>;
 
   /**
+   * Takes away a damaged object whose right bytes are nowhere, so that it is not met again. What was there is kept as by
+   * {@link supersede}. Nothing happens if there is none.
+   */
+  setAside(key: string, options?: CallOptions): Promise<void>;
+
+  /**
    * Deletes what is under the key, if anything. Idempotent. Only for documents of state, leases and inboxes: nothing in
    * the code calls it for `instances/` or any other record of the archive, and the roles in the cloud do not permit it.
    */

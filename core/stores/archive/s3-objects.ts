@@ -181,6 +181,14 @@ export class S3Objects implements ObjectStorage {
     await this.#checkSize(key, options);
   }
 
+  /** The deletion is a version of its own; those before it stay. */
+  async setAside(key: string, options: CallOptions = {}): Promise<void> {
+    await this.#requireVersions(options);
+    if ((await this.head(key, options)) !== undefined) {
+      await this.delete(key, options);
+    }
+  }
+
   async delete(key: string, options: CallOptions = {}): Promise<void> {
     const command = new DeleteObjectCommand(this.#at(key));
     await this.#requests.send(options.signal, (call) => this.#requests.client.send(command, call));

@@ -16,13 +16,18 @@ export async function collect(body: Readable, mostBytes: number): Promise<Buffer
   return Buffer.concat(chunks);
 }
 
-/** Reads a text. Throws `answer-malformed` if it is longer than `mostBytes`, and for a broken connection as it is told. */
+/** Reads a text, as {@link collectBytes}. */
 export async function collectText(name: string, path: string, body: Readable, mostBytes: number): Promise<string> {
+  return (await collectBytes(name, path, body, mostBytes)).toString('utf8');
+}
+
+/** Reads bytes. Throws `answer-malformed` if there are more than `mostBytes`, and for a broken connection as it is told. */
+export async function collectBytes(name: string, path: string, body: Readable, mostBytes: number): Promise<Buffer> {
   const bytes = await collect(body, mostBytes).catch((error: unknown) => {
     throw errorOfBody(name, error);
   });
   if (bytes === undefined) throw malformedAnswer(name, path, `it is longer than ${mostBytes} bytes`);
-  return bytes.toString('utf8');
+  return bytes;
 }
 
 /**

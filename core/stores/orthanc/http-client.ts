@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { MirrorError } from '../../errors.ts';
 import { abortedError, throwIfAborted } from '../aborted.ts';
 import type { CallOptions, InstanceBytes } from '../store.ts';
-import { collect, collectText } from './answer-body.ts';
+import { collect, collectBytes, collectText } from './answer-body.ts';
 import { Authorizer } from './authorizer.ts';
 import {
   type AuthorizationHeaders,
@@ -54,6 +54,8 @@ export interface OrthancAnswer {
 export class OrthancClient {
   /** Configured name or address of the server, without credentials. */
   readonly name: string;
+  /** Address of the REST API, without credentials and without a slash at its end. */
+  readonly address: string;
   readonly #basePath: string;
   readonly #pool: Pool;
   readonly #authorizer: Authorizer;
@@ -63,7 +65,8 @@ export class OrthancClient {
   constructor(connection: OrthancConnection, retryPolicy: RetryPolicy = fullJitter) {
     const url = new URL(connection.url);
     this.#basePath = url.pathname.replace(/\/+$/, '');
-    this.name = connection.name ?? `${url.origin}${this.#basePath}`;
+    this.address = `${url.origin}${this.#basePath}`;
+    this.name = connection.name ?? this.address;
     this.#timeouts = { ...defaultTimeouts, ...connection.timeouts };
     this.#authorizer = new Authorizer(connection.authorization);
     this.#retryPolicy = retryPolicy;
@@ -110,6 +113,13 @@ export class OrthancClient {
   async findText(path: string, options: CallOptions = {}): Promise<string | undefined> {
     return this.#repeated({ method: 'GET', path, accept: [404], ...options }, async (answer) =>
       answer.status === 404 ? discarded(answer) : collectText(this.name, path, answer.body, mostErrorBytes),
+    );
+  }
+
+  /** GETs bytes that fit into memory, such as a value of metadata; @returns `undefined` where there are none (404). */
+  async findBytes(path: string, options: CallOptions = {}): Promise<Uint8Array | undefined> {
+    return this.#repeated({ method: 'GET', path, accept: [404], ...options }, async (answer) =>
+      answer.status === 404 ? discarded(answer) : collectBytes(this.name, path, answer.body, mostJsonBytes),
     );
   }
 

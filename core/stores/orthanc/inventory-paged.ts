@@ -3,14 +3,22 @@
  * instances come or go before them. Each page therefore begins with the last row of the one before.
  */
 import { z } from 'zod';
-import type { InstanceId } from '../../identifiers.ts';
+import type { InstanceId, OrthancId } from '../../identifiers.ts';
 import type { InventoryEntry, InventoryOptions } from '../store.ts';
 import { attachmentSchema, entryOf, instanceIdSchema } from './dicom-attachment.ts';
 import { malformedAnswer } from './failures.ts';
 import type { OrthancClient } from './http-client.ts';
 
 /** Reads `limit` rows of a list in ascending order of id, from an offset. */
-export type ReadPage = (offset: number, limit: number) => Promise<readonly InventoryEntry[]>;
+export type ReadPage<Row extends ListedRow = InventoryEntry> = (
+  offset: number,
+  limit: number,
+) => Promise<readonly Row[]>;
+
+/** A row of a list that is in the order of ids. */
+export interface ListedRow {
+  readonly id: OrthancId;
+}
 
 const pageLimit = 1001;
 
@@ -27,7 +35,7 @@ export async function* pagedInventory(
     const { signal } = options;
     const rows = await client.getJson(path, pageSchema, { signal, long: true, statusCodes: { 404: 'not-orthanc' } });
     const entries = rows.map(({ ID, Attachments }) => entryOf(ID, Attachments));
-    if (!isAscending(entries)) throw malformedAnswer(client.name, path, 'it is not in the order of ids');
+    requireAscending(client.name, path, entries);
     return entries;
   };
   const { after } = options;
@@ -43,12 +51,12 @@ export async function* pagedInventory(
  * that double, until it does. The end is a page without anything new in which only that overlap is left: a shorter
  * page than asked for would not do, because a server may cap its pages.
  */
-export async function* joinPages(
-  readPage: ReadPage,
+export async function* joinPages<Row extends ListedRow>(
+  readPage: ReadPage<Row>,
   limit: number,
   firstOffset: number,
-  after: InstanceId | undefined,
-): AsyncGenerator<InventoryEntry> {
+  after: Row['id'] | undefined,
+): AsyncGenerator<Row> {
   let last = after;
   let offset = firstOffset;
   let stride = 1;
@@ -92,9 +100,11 @@ export async function offsetBehind(readPage: ReadPage, after: InstanceId): Promi
   return low;
 }
 
-function isAscending(entries: readonly InventoryEntry[]): boolean {
-  return entries.every(({ id }, index) => {
-    const before = entries[index - 1];
+/** Throws `answer-malformed` if a page is not in the order of ids: pages of another order cannot be joined. */
+export function requireAscending(name: string, path: string, rows: readonly ListedRow[]): void {
+  const isAscending = rows.every(({ id }, index) => {
+    const before = rows[index - 1];
     return before === undefined || before.id < id;
   });
+  if (!isAscending) throw malformedAnswer(name, path, 'it is not in the order of ids');
 }

@@ -1,6 +1,6 @@
 /**
- * Adds what an index tells to what a destination holds. An import only adds: what the destination holds stays, also
- * where the index has another value under the same number. Pure.
+ * Adds what is found to what a place holds: what it holds stays, also where another value was found under the same
+ * number. Pure.
  */
 import type {
   InstanceRecord,
@@ -29,19 +29,6 @@ export function addToPatient(held: PatientDocument, found: PatientDocument): Pat
     tags: { ...found.tags, ...held.tags },
     protected: held.protected || found.protected,
   };
-}
-
-/** @returns whether a document says anything that the DICOM files and their reception do not. */
-export function saysAnything(document: StudyDocument | PatientDocument): boolean {
-  const contents: readonly ResourceContent[] =
-    document.format === 'orthanc-mirror-patient'
-      ? [document]
-      : [document, ...document.series, ...document.series.flatMap(({ instances }) => instances)];
-  return (document.format === 'orthanc-mirror-patient' && document.protected) || contents.some(hasUserContent);
-}
-
-function hasUserContent({ labels, metadata, attachments }: ResourceContent): boolean {
-  return labels.length > 0 || Object.keys(metadata).length > 0 || Object.keys(attachments).length > 0;
 }
 
 function addToSeries(held: SeriesRecord, found: SeriesRecord): SeriesRecord {
