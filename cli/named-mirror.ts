@@ -3,6 +3,9 @@ import type { ArchiveConfiguration, Configuration, MirrorConfiguration } from '.
 import { MirrorError } from '../core/errors.ts';
 import { type NamedServer, overrideServer, serverOfUrl } from './server-options.ts';
 
+const msPerMinute = 60_000;
+const msPerHour = 60 * msPerMinute;
+
 /** What a command works on. */
 export interface NamedMirror {
   readonly source: NamedServer & { readonly name: string | undefined };
@@ -11,6 +14,7 @@ export interface NamedMirror {
   /** Of the configuration file, if that names the mirror. */
   readonly concurrency: number | undefined;
   readonly pollMs: number | undefined;
+  readonly compareEveryMs: number | undefined;
   /** What of the source is mirrored, how fast and when; nothing of it for a mirror that is given by URLs. */
   readonly limits: MirrorLimits;
 }
@@ -47,6 +51,7 @@ function mirrorOfUrl({ source, target, archive, configuration, values }: MirrorA
     archive,
     concurrency: undefined,
     pollMs: undefined,
+    compareEveryMs: undefined,
     limits: {},
   };
 }
@@ -66,7 +71,8 @@ function mirrorOfConfiguration({ source, target, archive, configuration, values 
     targets: target === undefined ? targets : [targetServer(target, configuration, values)],
     archive: archive ?? mirror.archive,
     concurrency: mirror.concurrency,
-    pollMs: mirror.follow.everyMinutes * 60_000,
+    pollMs: mirror.follow.everyMinutes === undefined ? undefined : mirror.follow.everyMinutes * msPerMinute,
+    compareEveryMs: mirror.follow.compareEveryHours * msPerHour,
     limits: mirror,
   };
 }

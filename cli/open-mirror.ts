@@ -7,9 +7,10 @@ import type { Destination } from '../core/copy/outcome.ts';
 import { isMirrorError, MirrorError } from '../core/errors.ts';
 import { type SecretResolver, secretResolver } from '../core/secrets/resolve-secret.ts';
 import { secretsManagerFetcher } from '../core/secrets/secrets-manager.ts';
-import { openArchive } from '../core/stores/archive/archive.ts';
+import { Archive, openArchive } from '../core/stores/archive/archive.ts';
 import { openObjectStorage } from '../core/stores/archive/archive-location.ts';
 import { type FutureTime, tellingFutureTimes } from '../core/stores/archive/future-times.ts';
+import type { ArchiveSource } from '../core/stores/archive/manifest.ts';
 import { readManifest } from '../core/stores/archive/manifest.ts';
 import type { ObjectStorage } from '../core/stores/archive/object-storage.ts';
 import { type OrthancStore, openOrthancStore } from '../core/stores/orthanc/orthanc-store.ts';
@@ -21,6 +22,8 @@ import type { NamedServer } from './server-options.ts';
 export interface OpenMirrorOptions extends CallOptions {
   /** Whether an archive that does not exist is made; if not, it counts as empty. */
   readonly createArchive: boolean;
+  /** Whether an archive that is out of reach is opened later, by `Archive.prove`; if not, all its calls fail. */
+  readonly openLater?: boolean;
   readonly warn: (line: string) => void;
   /** Told of records and sidecars in the archive whose times lie in the future. */
   readonly onFutureTime?: ((found: FutureTime) => void) | undefined;
@@ -69,7 +72,7 @@ export async function openServer(
   return openOrthancStore({ name, url, maxConnections, authorization, tls });
 }
 
-/** An archive that is out of reach becomes one that fails; a wrong one is thrown. */
+/** An archive that is out of reach becomes one that fails, or that is opened later; a wrong one is thrown. */
 async function openDestinationArchive(
   archive: ArchiveConfiguration,
   source: OrthancStore,
@@ -80,8 +83,10 @@ async function openDestinationArchive(
     const opened = await openOrCreate(objects, source, options);
     if (opened !== undefined) return opened;
   } catch (error) {
+    const isWrong = !isMirrorError(error) || isMirrorError(error, 'configuration', 'archive-format');
+    if (!isWrong && options.openLater === true) return new Archive(objects, { writer: 'run' });
     await objects.close();
-    if (!isMirrorError(error) || isMirrorError(error, 'configuration', 'archive-format')) throw error;
+    if (isWrong) throw error;
     return failingArchive(objects.name, error);
   }
   await objects.close();
@@ -95,9 +100,14 @@ async function openOrCreate(
   { createArchive, signal }: OpenMirrorOptions,
 ): Promise<DestinationStore | undefined> {
   if (!createArchive && (await readManifest(objects, { signal })) === undefined) return undefined;
-  const { serverIdentifier } = await source.capabilities({ signal });
-  const createFor = { name: source.name, ...(serverIdentifier !== undefined && { serverIdentifier }) };
-  return openArchive(objects, { signal, writer: 'run', ...(createArchive && { createFor }) });
+  const createFor = createArchive ? await archiveSourceOf(source, { signal }) : undefined;
+  return openArchive(objects, { signal, writer: 'run', createFor });
+}
+
+/** What the archive of a source is made for. */
+export async function archiveSourceOf(source: OrthancStore, options: CallOptions): Promise<ArchiveSource> {
+  const { serverIdentifier } = await source.capabilities(options);
+  return { name: source.name, ...(serverIdentifier !== undefined && { serverIdentifier }) };
 }
 
 /** Opens the storage of an archive, without a request yet. `onFutureTime`: see {@link tellingFutureTimes}. */

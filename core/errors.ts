@@ -71,6 +71,8 @@ export interface MirrorErrorOptions {
   readonly cause?: unknown;
   /** The server asked to wait this long before the next try. */
   readonly retryAfterMs?: number;
+  /** Name of the store that met it, where a store did: it says nothing of the others. */
+  readonly store?: string | undefined;
 }
 
 /**
@@ -82,12 +84,14 @@ export class MirrorError extends Error {
   readonly code: ErrorCode;
   readonly disposition: Disposition;
   readonly retryAfterMs: number | undefined;
+  readonly store: string | undefined;
 
   constructor(code: ErrorCode, message: string, options: MirrorErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.disposition = options.disposition ?? usualDispositions[code];
     this.retryAfterMs = options.retryAfterMs;
+    this.store = options.store;
   }
 }
 

@@ -3,7 +3,7 @@ import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { Schedule, ScheduleExpression, ScheduleTargetInput } from 'aws-cdk-lib/aws-scheduler';
 import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets';
 import { Construct } from 'constructs';
-import type { Configuration } from '../core/config/schema.ts';
+import { type Configuration, usualFollowMinutes } from '../core/config/schema.ts';
 import { ServiceRole } from './service-role.ts';
 
 export interface MirrorSchedulesProps {
@@ -46,7 +46,7 @@ export class MirrorSchedules extends Construct {
       this.#schedule(name, {
         id: 'Follow',
         invoked: scheduler,
-        everyMinutes: mirror.follow.everyMinutes,
+        everyMinutes: mirror.follow.everyMinutes ?? usualFollowMinutes,
         does: 'Follows the source',
       });
       this.#schedule(name, {

@@ -7,7 +7,7 @@ import type { Configuration, MirrorConfiguration } from '../core/config/schema.t
 import { MirrorError } from '../core/errors.ts';
 import type { DocumentSync, SyncReport } from '../core/mirror/document-sync.ts';
 import { documentSyncOf } from '../core/mirror/parts.ts';
-import { Pause } from '../core/pause/pause.ts';
+import { type Pause, pauseBeside } from '../core/pause/pause.ts';
 import type { DeliveryQueue } from '../core/queue/deliveries.ts';
 import type { InstanceQueue } from '../core/queue/message.ts';
 import { createSqsClient } from '../core/queue/sqs-client.ts';
@@ -132,7 +132,7 @@ async function openMirror(
   }
   const limitations = new Limitations(({ server, code }) => log('warn', 'limitation', { destination: server, code }));
   const documents = documentSyncOf(connected, limitations, { report: syncReport(name) });
-  return { ...connected, configuration, archive, pause: new Pause(archive.objects), limitations, documents };
+  return { ...connected, configuration, archive, pause: pauseBeside(archive.objects), limitations, documents };
 }
 
 /** What sidecars of the archive, and replacements that were interrupted, tell while a function works with them. */

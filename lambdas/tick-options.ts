@@ -1,7 +1,8 @@
 /** Puts together what one tick of a mirror needs in the cloud. */
+import { wallClock } from '../core/clock.ts';
 import { type MirrorConfiguration, successorsOf } from '../core/config/schema.ts';
 import { type DeletionPolicy, removalPartsOf, sourceProofOf } from '../core/mirror/parts.ts';
-import { scheduleDocument } from '../core/mirror/schedule-document.ts';
+import { progressBeside } from '../core/mirror/progress.ts';
 import type { TickOptions } from '../core/mirror/tick.ts';
 import type { QueueMessage } from '../core/queue/message.ts';
 import { opennessAt } from '../core/schedule/blackouts.ts';
@@ -34,7 +35,7 @@ export async function tickOptions(
     sourceIdentity: async () => (await readCapabilities(source.client, { signal: deadline })).serverIdentifier ?? null,
     destinations,
     sourceProof: sourceProofOf({ source, destinations }, { successors: successorsOf(configuration) }),
-    document: scheduleDocument(archive.objects),
+    document: progressBeside(archive.objects),
     // What a filter leaves out is not gone from the source, and its documents stay there too.
     ...(selects === undefined && {
       documents,
@@ -42,7 +43,7 @@ export async function tickOptions(
     }),
     send: (announcements) => queue.send(announcements.map((one): QueueMessage => ({ v: 1, mirror, ...one }))),
     underLease: (work) => underLease(new Lease(archive.objects, 'lease'), leaseMs, owner, work),
-    now: () => new Date(),
+    clock: wallClock,
     compareEveryMs: configuration.follow.compareEveryHours * msPerHour,
     deadline,
     openness: opennessAt(configuration.schedule, new Date()),
@@ -50,7 +51,10 @@ export async function tickOptions(
       pause,
       probeAfterMs: pauseSeconds * 1000,
       graceMs: graceMinutes * 60_000,
-      sendTrial: (id) => queue.send([{ v: 1, mirror, kind: 'instance', id }]),
+      tryOut: async (_, id) => {
+        await queue.send([{ v: 1, mirror, kind: 'instance', id }]);
+        return 'sent';
+      },
     },
   };
 }

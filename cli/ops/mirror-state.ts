@@ -6,7 +6,7 @@ import { archivePrefixOf } from '../../core/config/archive-location.ts';
 import { loadConfiguration } from '../../core/config/load.ts';
 import type { ArchiveConfiguration, Configuration, MirrorConfiguration } from '../../core/config/schema.ts';
 import { MirrorError } from '../../core/errors.ts';
-import { Pause } from '../../core/pause/pause.ts';
+import { type Pause, pauseBeside } from '../../core/pause/pause.ts';
 import type { ObjectStorage } from '../../core/stores/archive/object-storage.ts';
 import { parseArchive } from '../archive-argument.ts';
 import { storageOf } from '../open-mirror.ts';
@@ -51,7 +51,7 @@ export async function openMirrorState(name: string | undefined, options: MirrorS
     name: configured?.name ?? name,
     configuration: configured?.mirror,
     objects,
-    pause: new Pause(objects),
+    pause: pauseBeside(objects),
     [Symbol.asyncDispose]: () => objects.close(),
   };
 }

@@ -10,7 +10,7 @@ import { targetStoreName } from '../../core/config/store-names.ts';
 import { MirrorError } from '../../core/errors.ts';
 import type { OrthancId } from '../../core/identifiers.ts';
 import { askToPause, askToResume } from '../../core/pause/ask.ts';
-import { Pause } from '../../core/pause/pause.ts';
+import { pauseBeside } from '../../core/pause/pause.ts';
 import type { QueueMessage } from '../../core/queue/message.ts';
 import { createSqsClient } from '../../core/queue/sqs-client.ts';
 import { deadLetterQueueOf, sqsLeft } from '../../core/queue/sqs-depths.ts';
@@ -76,7 +76,7 @@ async function restoreByStack(plan: Plan, json: boolean, context: CommandContext
   const { terminal, interruption: signal } = context;
   const deadLetterQueueUrl = await deadLetterQueueOf(client, queueUrl);
   const meanwhile = await PutAsideMeanwhile.begin({ client, deadLetterQueueUrl }, { mirror, target });
-  const pause = new Pause(archive.objects);
+  const pause = pauseBeside(archive.objects);
   const store = targetStoreName(mirror, target);
   await askToPause(pause, 'a restore is under way; it ends with it, or with "resume"', store);
   terminal.say(`${store} is left alone by its mirror meanwhile`);

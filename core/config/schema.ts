@@ -63,17 +63,22 @@ const archiveSchema = z
   );
 export type ArchiveConfiguration = z.output<typeof archiveSchema>;
 
+/** How often the cloud stack looks at a source, where the configuration does not tell. */
+export const usualFollowMinutes = 1;
+
 const followSchema = z
   .strictObject({
     everyMinutes: z
       .int()
       .min(1)
       .max(1440)
-      .default(1)
-      .describe('Minutes between two looks at the change feed of the source.'),
+      .optional()
+      .describe(
+        'Minutes between two looks at the change feed of the source. Absent: 1 in the cloud, 5 seconds on one machine.',
+      ),
     compareEveryHours: z
-      .int()
-      .min(1)
+      .number()
+      .min(0.01)
       .max(24 * 31)
       .default(24)
       .describe('Hours between two complete comparisons, which find what the feed does not tell.'),

@@ -1,17 +1,25 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import type { Clock } from '../clock.ts';
 import { isMirrorError, type MirrorError } from '../errors.ts';
 import type { InstanceId } from '../identifiers.ts';
 import type { Store } from '../stores/store.ts';
 
+interface GivenUp {
+  readonly error: MirrorError;
+  /** The instance that was on its way when it stopped answering. */
+  readonly id: InstanceId;
+}
+
 /** Waits for a server that stopped answering, asking it with growing pauses for one instance that it may hold. */
 export class Outage {
   readonly #patienceMs: number;
+  readonly #clock: Clock;
   readonly #signal: AbortSignal | undefined;
   readonly #waiting = new Map<Store, Promise<void>>();
-  readonly #given = new Map<Store, MirrorError>();
+  readonly #given = new Map<Store, GivenUp>();
 
-  constructor(patienceMs: number, signal: AbortSignal | undefined) {
+  constructor(patienceMs: number, clock: Clock, signal: AbortSignal | undefined) {
     this.#patienceMs = patienceMs;
+    this.#clock = clock;
     this.#signal = signal;
   }
 
@@ -21,7 +29,7 @@ export class Outage {
   }
 
   /** Why a store was given up, or `undefined` if it was not. */
-  givenUp(store: Store): MirrorError | undefined {
+  givenUp(store: Store): GivenUp | undefined {
     return this.#given.get(store);
   }
 
@@ -35,18 +43,29 @@ export class Outage {
   }
 
   async #probe(store: Store, id: InstanceId, error: MirrorError): Promise<void> {
-    const endAtMs = performance.now() + this.#patienceMs;
+    const endAtMs = this.#clock.nowMs() + this.#patienceMs;
     for (let pauseMs = 200; this.#signal?.aborted !== true; pauseMs = Math.min(pauseMs * 2, 10_000)) {
-      const answers = await store.lookup(id, { signal: this.#signal }).then(
-        () => true,
-        (failure: unknown) => isMirrorError(failure) && failure.code !== 'unreachable',
-      );
-      if (answers) return;
-      if (performance.now() + pauseMs > endAtMs) {
-        this.#given.set(store, error);
+      if (await this.#answers(store, id, endAtMs - this.#clock.nowMs())) return;
+      if (this.#clock.nowMs() + pauseMs > endAtMs) {
+        this.#given.set(store, { error, id });
         return;
       }
-      await delay(pauseMs, undefined, { signal: this.#signal }).catch(() => undefined);
+      await this.#clock.wait(pauseMs, this.#signal);
+    }
+  }
+
+  /** Whether a store answers within the time; a server may take a connection and say nothing for minutes. */
+  async #answers(store: Store, id: InstanceId, withinMs: number): Promise<boolean> {
+    const [late, done] = [new AbortController(), new AbortController()];
+    void this.#clock.wait(withinMs, done.signal).then(() => late.abort());
+    const signal = this.#signal === undefined ? late.signal : AbortSignal.any([late.signal, this.#signal]);
+    try {
+      await store.lookup(id, { signal });
+      return true;
+    } catch (failure) {
+      return isMirrorError(failure) && !isMirrorError(failure, 'unreachable', 'interrupted');
+    } finally {
+      done.abort();
     }
   }
 }

@@ -1,39 +1,41 @@
 /**
- * A cursor as it is stored: some two kilobytes, whatever the feed did, because it is written every minute and every version
+ * A cursor as it is stored: a kilobyte or two, whatever the feed did, because it is written every minute and every version
  * of it may be kept for years. Nothing of the cursor's guarantees is lost: which entries were handled is kept exactly,
- * times only where they still decide something, of the ids two digits of the last thousand. Pure.
+ * times only where they still decide something, ids of the last entries only. Pure.
  */
 import { z } from 'zod';
 import { MirrorError } from '../errors.ts';
-import { type Cursor, overlapEntries, overlapSeconds } from './cursor.ts';
+import { type Cursor, landmarkEntries, lateCommitSeconds } from './cursor.ts';
 
-/** Digits of an id that are kept: of entries that name another resource one in 256 is not noticed, of several none. */
-const idDigits = 2;
+const idDigits = 8;
 
-/** Ten times what the busiest server could log within the overlap. */
+/** Ten times what the busiest server could log meanwhile. */
 const mostHandled = 1_000_000;
 
 export const storedCursorSchema = z.strictObject({
   position: z.int().nonnegative(),
+  rereadSince: z.int().nonnegative(),
+  seenAt: z.int(),
+  rereadAt: z.int(),
   /** The handled entries as runs: `17-1040,1042`. */
   handled: z.string().regex(/^(?:\d+(?:-\d+)?(?:,(?!$)|$))*$/),
-  /** The first digits of the ids of the last of them. */
-  ids: z.string().regex(/^(?:[0-9a-f]{2})*$/),
+  /** The first eight digits of the ids of the last of them. */
+  ids: z.string().regex(/^(?:[0-9a-f]{8})*$/),
   /** Their times in seconds since 1970, in the same order, each with how many in a row have it: `0*940,1795219200*100`. */
   times: z.string().regex(/^(?:\d+\*\d+(?:,(?!$)|$))*$/),
 });
 export type StoredCursor = z.infer<typeof storedCursorSchema>;
 
-export function storeCursor({ position, handled }: Cursor): StoredCursor {
+export function storeCursor({ handled, ...rest }: Cursor): StoredCursor {
   const newest = handled.reduce((latest, [, , seconds]) => Math.max(latest, seconds), 0);
   // A time that is too old to keep an entry never decides anything again.
-  const times = handled.map(([, , seconds]) => (seconds > newest - overlapSeconds ? seconds : 0));
+  const times = handled.map(([, , seconds]) => (seconds > newest - lateCommitSeconds ? seconds : 0));
   return {
-    position,
+    ...rest,
     handled: runsOf(handled.map(([seq]) => seq)),
     ids: handled
-      .slice(-overlapEntries)
-      .map(([, id]) => id.slice(0, idDigits).padEnd(idDigits, '0'))
+      .slice(-landmarkEntries)
+      .map(([, id]) => id)
       .join(''),
     times: inRows(times)
       .map(([seconds, count]) => `${seconds}*${count}`)
@@ -42,7 +44,7 @@ export function storeCursor({ position, handled }: Cursor): StoredCursor {
 }
 
 /** Throws `archive-format` if the parts do not fit each other, which only a foreign hand can cause. */
-export function restoreCursor({ position, handled, ids, times }: StoredCursor): Cursor {
+export function restoreCursor({ handled, ids, times, ...rest }: StoredCursor): Cursor {
   const runs = pairsIn(handled, '-');
   const rows = pairsIn(times, '*');
   const count = runs.reduce((sum, [first, last = first]) => sum + last - first + 1, 0);
@@ -54,7 +56,7 @@ export function restoreCursor({ position, handled, ids, times }: StoredCursor): 
   const seconds = rows.flatMap(([value, rowLength = 0]) => Array<number>(rowLength).fill(value));
   const withoutId = count - ids.length / idDigits;
   return {
-    position,
+    ...rest,
     handled: seqs.map((seq, index) => {
       const at = (index - withoutId) * idDigits;
       return [seq, at < 0 ? '' : ids.slice(at, at + idDigits), seconds[index] ?? 0];
@@ -63,7 +65,7 @@ export function restoreCursor({ position, handled, ids, times }: StoredCursor): 
 }
 
 function damaged(): MirrorError {
-  const hint = 'delete state/schedule.json of the archive: everything is compared again then';
+  const hint = 'delete state/progress.json of the archive: everything is compared again then';
   return new MirrorError('archive-format', `the cursor of the change feed is damaged; ${hint}`);
 }
 

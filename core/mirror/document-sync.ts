@@ -64,6 +64,8 @@ export class DocumentSync {
   readonly #options: DocumentSyncOptions;
   /** Studies by the worst that happened to their document. */
   readonly counts: OutcomeCounts = noOutcomes();
+  /** Why a study failed for the last time. */
+  lastFailure: MirrorError | undefined;
   readonly #touched = new TouchedStudies();
   #source: StudyServer | undefined;
   readonly #servers = new Map<Destination, StudyServer>();
@@ -182,6 +184,7 @@ export class DocumentSync {
     await inParallel(ids, studiesAtOnce, async (id) => {
       const result = await syncStudy(id, refusing.size === 0 ? options : without(refusing, options));
       this.counts[worstKind(result.outcomes)] += 1;
+      this.lastFailure = result.outcomes.find(({ kind }) => kind === 'failed')?.error ?? this.lastFailure;
       this.#options.report?.onResult?.(result);
       for (const { destination, at, error } of result.outcomes) {
         if (at === 'destination' && error?.disposition === 'halt') refusing.set(destination, error);

@@ -9,7 +9,7 @@ import { readCapabilities } from '../stores/orthanc/capabilities.ts';
 import { isOrthancStore, type OrthancStore } from '../stores/orthanc/orthanc-store.ts';
 import type { Limitations } from '../studies/limitations.ts';
 import { DocumentSync, type DocumentSyncOptions } from './document-sync.ts';
-import { SourceProof } from './source-proof.ts';
+import { SourceProof, type SourceProofOptions } from './source-proof.ts';
 
 /** The open stores of a mirror. */
 export interface MirrorStores {
@@ -47,7 +47,7 @@ export function documentSyncOf(
 
 export interface SourceProofPolicy {
   /** See {@link SourceProofOptions.successors}; absent: none but those that the archive has had. */
-  readonly successors?: number | undefined;
+  readonly successors?: SourceProofOptions['successors'] | undefined;
   readonly dryRun?: boolean | undefined;
 }
 

@@ -33,6 +33,11 @@ export interface PresenceOptions {
   readonly source?: Pick<Store, 'inventory'> | undefined;
 }
 
+export interface BeginOptions extends CallOptions {
+  /** Those that are asked; default all. */
+  readonly served?: readonly Destination[] | undefined;
+}
+
 /** A moment at which a server held `count` instances, and `last` was the end of its feed. */
 interface Mark {
   readonly last: number;
@@ -56,11 +61,11 @@ export class Presence {
   }
 
   /** To be called before the destinations are listed. Forgets what was noted. */
-  async begin(options: CallOptions): Promise<void> {
+  async begin({ served = this.#options.destinations, ...options }: BeginOptions): Promise<void> {
     this.#told = new ToldOutcomesLog(this.#options.destinations);
     this.#marks.clear();
     this.#lost.clear();
-    for (const destination of this.#options.destinations) {
+    for (const destination of served) {
       const { witness } = destination.store;
       // What does not answer now is noticed by who writes to it.
       if (witness !== undefined) this.#marks.set(destination, await markOf(witness, options).catch(ifMirrorError));

@@ -38,8 +38,8 @@ export interface SourceProofOptions {
   readonly name: string;
   /** What the source tells now; `undefined` where it does not. */
   readonly serverIdentifier: (options: CallOptions) => Promise<string | undefined>;
-  /** How many successors of its first source the archive may have, those that it has had included. */
-  readonly successors: number;
+  /** How many successors of its first source the archive may have, those that it has had included; or one more than these. */
+  readonly successors: number | 'one-more';
   readonly now: () => Date;
   /** Decide only, and write nothing. */
   readonly dryRun?: boolean | undefined;
@@ -50,6 +50,8 @@ export class SourceProof {
   readonly #document: StateDocument<Remembered>;
   #version: string | null = null;
   #known: Remembered | undefined;
+  /** How many successors there may be; counted once, so that one more does not become two. */
+  #successors: number | undefined;
 
   constructor(options: SourceProofOptions) {
     this.#options = options;
@@ -62,11 +64,12 @@ export class SourceProof {
    */
   async verify(options: CallOptions = {}): Promise<void> {
     const { archive, successors, name, now, dryRun = false } = this.#options;
+    const had = archive.manifest.predecessors.length;
+    this.#successors ??= successors === 'one-more' ? had + 1 : successors;
     await this.#recall(options);
     const told = await this.#options.serverIdentifier(options);
     if (await this.#isSame(told, options)) return;
-    const { predecessors } = archive.manifest;
-    if (predecessors.length >= successors) throw otherSource(archive, name, predecessors.length + 1);
+    if (had >= this.#successors) throw otherSource(archive, name, had + 1);
     if (dryRun) return;
     await archive.succeed({ name, ...(told !== undefined && { serverIdentifier: told }) }, now(), options);
     this.#known = undefined;
@@ -122,5 +125,23 @@ function otherSource({ name: archive, manifest }: Archive, source: string, succe
     `${archive} belongs to another source (${owner}) than ${source}, whose database is another one. Give this source an ` +
       'archive of its own; or, if it takes the place of the other for good, say so once: run with --succeed, or ' +
       `"archive": { "succeed": ${successors} } in the configuration`,
+    { store: source },
   );
+}
+
+/**
+ * @returns why a source that answers cannot be used: it is another one than the archive's. What keeps this from being told
+ * now is met when a comparison begins.
+ */
+export async function whyOtherSource(
+  proof: Pick<SourceProof, 'verify'> | undefined,
+  options: CallOptions,
+): Promise<MirrorError | undefined> {
+  try {
+    await proof?.verify(options);
+    return undefined;
+  } catch (error) {
+    if (!isMirrorError(error)) throw error;
+    return error.code === 'other-source' ? error : undefined;
+  }
 }

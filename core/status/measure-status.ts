@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Destination } from '../copy/outcome.ts';
 import { isMirrorError } from '../errors.ts';
 import type { Change } from '../follow/change-feed.ts';
-import { scheduleDocument } from '../mirror/schedule-document.ts';
+import { progressBeside } from '../mirror/progress.ts';
 import type { Pause } from '../pause/pause.ts';
 import type { QueueDepths } from '../queue/sqs-depths.ts';
 import type { Archive } from '../stores/archive/archive.ts';
@@ -65,8 +65,8 @@ export async function measureStatus(options: MeasureOptions): Promise<MirrorStat
     ({ missingAt }, index) => missingAt.length > 0 || index === looked.samples.length - 1,
   );
   await document.write({ version: 1, position, samples, archiveCount }, found?.version ?? null);
-  const [schedule, paused, queue] = await Promise.all([
-    scheduleDocument(archive.objects).read(),
+  const [progress, paused, queue] = await Promise.all([
+    progressBeside(archive.objects).read(),
     pause.inForce(),
     queueDepths(),
   ]);
@@ -88,8 +88,8 @@ export async function measureStatus(options: MeasureOptions): Promise<MirrorStat
         };
       }),
     ),
-    comparedAt: schedule?.value.comparedAt ?? null,
-    comparing: schedule !== undefined && schedule.value.inventory !== null,
+    comparedAt: progress?.value.comparedAt ?? null,
+    comparing: progress !== undefined && progress.value.comparison !== null,
     paused: paused === undefined ? null : { code: paused.code, reason: paused.reason, until: paused.probeAt },
     queue,
   };

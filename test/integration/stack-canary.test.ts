@@ -228,7 +228,7 @@ test('no canary is in a key, in the metadata of an object, in state or in a repo
     const { Versions = [] } = await client.send(new ListObjectVersionsCommand({ Bucket }));
     const keys = Versions.flatMap(({ Key, VersionId }) => (Key === undefined ? [] : [{ Key, VersionId }]));
     expect(keys.map(({ Key }) => Key)).toEqual(
-      expect.arrayContaining(['main/reports/status.json', 'main/state/schedule.json', 'main/archive.json']),
+      expect.arrayContaining(['main/reports/status.json', 'main/state/progress.json', 'main/archive.json']),
     );
     expect(keys.filter(({ Key }) => found(Key).length > 0)).toEqual([]);
     for (const key of keys) {

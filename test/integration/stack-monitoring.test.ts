@@ -243,7 +243,7 @@ test('what is replaced every few minutes is locked for a day, and everything els
     expect.arrayContaining([
       'main/reports/status.json',
       'main/state/lease.json',
-      'main/state/schedule.json',
+      'main/state/progress.json',
       'main/state/source.json',
       'main/state/status.json',
       'main/state/verify-archive.json',

@@ -46,6 +46,8 @@ export class MemoryObjects implements ObjectStorage {
 
   async prepare(): Promise<void> {}
 
+  async anchor(): Promise<void> {}
+
   async putOnce(key: string, bytes: InstanceBytes, options: PutOptions): Promise<'created' | 'exists'> {
     this.calls.putOnce += 1;
     checkKey(key);

@@ -36,7 +36,8 @@ test('a name takes everything from the configuration', () => {
     targets: [{ name: 'copy' }, { name: 'far' }],
     archive: { folder: '/configured' },
     concurrency: 5,
-    pollMs: 60_000,
+    pollMs: undefined,
+    compareEveryMs: 86_400_000,
   });
 });
 

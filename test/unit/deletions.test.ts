@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { evenClock } from '../../core/clock.ts';
 import type { Destination } from '../../core/copy/outcome.ts';
 import { type Deletions, GoneKeeper } from '../../core/deletions/gone-keeper.ts';
 import type { Missing } from '../../core/deletions/missing.ts';
@@ -10,14 +11,14 @@ import { type PropagateOptions, propagateDeletion } from '../../core/deletions/p
 import { MirrorError } from '../../core/errors.ts';
 import { type InstanceId, md5Of } from '../../core/identifiers.ts';
 import type { MirrorRun } from '../../core/mirror/mirror-run.ts';
+import { progressBeside } from '../../core/mirror/progress.ts';
 import { runMirror } from '../../core/mirror/run-mirror.ts';
-import { scheduleSchema, tick } from '../../core/mirror/tick.ts';
-import { Pause } from '../../core/pause/pause.ts';
+import { tick } from '../../core/mirror/tick.ts';
+import { pauseBeside } from '../../core/pause/pause.ts';
 import { type Archive, openArchive } from '../../core/stores/archive/archive.ts';
 import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
 import { recordsThatCount } from '../../core/stores/archive/history.ts';
 import { instanceKey } from '../../core/stores/archive/keys.ts';
-import { StateDocument } from '../../core/stores/archive/state.ts';
 import type { CallOptions } from '../../core/stores/store.ts';
 import { MemoryStore, sampleBytes, sampleId } from '../support/memory-store.ts';
 import { SimulatedFeed } from '../support/simulated-feed.ts';
@@ -278,20 +279,25 @@ describe('comparisons', () => {
 describe('ticks of the scheduler', () => {
   async function ticking() {
     const { keeper, parts, targets, archive } = await mirrored();
-    const document = new StateDocument(archive.objects, 'schedule', scheduleSchema);
     const next = () =>
       tick({
         ...parts,
         feed: new SimulatedFeed(),
         gone: keeper(),
         sourceIdentity: async () => 'database',
-        document: { read: () => document.read(), write: (value, version) => document.write(value, version) },
+        document: progressBeside(archive.objects),
         send: async () => undefined,
         underLease: (work) => work(),
-        now: () => new Date(),
+        clock: evenClock,
         compareEveryMs: 0,
         deadline: new AbortController().signal,
-        pauses: { pause: new Pause(archive.objects), probeAfterMs: 0, graceMs: 0, sendTrial: async () => undefined },
+        pauses: {
+          pause: pauseBeside(archive.objects),
+          probeAfterMs: 0,
+          graceMs: 0,
+          random: () => 0.5,
+          tryOut: async () => 'sent',
+        },
       });
     return { next, targets };
   }

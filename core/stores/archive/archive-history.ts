@@ -48,13 +48,22 @@ export class ArchiveHistory {
 
   /** The history of every instance, in order of id: one pass over the keys, memory per instance only. */
   async *list(options: InventoryOptions = {}): AsyncGenerator<InstanceHistory> {
-    const lists = [listVersions(this.#objects, options), this.#listRecords(options)];
+    const lists = [this.versions(options), this.#listRecords(options)];
     for await (const { id, held } of mergeJoin<ArchivedVersion | HistoryRecord>(lists)) {
       const [versions = [], records = []] = held;
       const listed = { id, versions: versions.filter(isVersion), records: records.filter(isRecord) };
       const { kind } = stateAt(listed);
       // Objects and records are listed at different moments: what seems to be missing may have come in between.
       yield kind === 'unsettled' || kind === 'lost' ? await this.#lookUp(id, options) : listed;
+    }
+  }
+
+  /** Every version of every instance, in order of id, then of MD5. Objects that are not of the format are passed over. */
+  async *versions({ after, signal }: InventoryOptions = {}): AsyncGenerator<ArchivedVersion> {
+    const afterKey = after === undefined ? undefined : afterId(folders.instances, after);
+    for await (const object of this.#objects.list(folders.instances, { after: afterKey, signal })) {
+      const version = versionOf(object);
+      if (version !== undefined) yield version;
     }
   }
 
@@ -141,18 +150,6 @@ export class ArchiveHistory {
       const record = recordOf(object);
       if (record !== undefined) yield record;
     }
-  }
-}
-
-/** Every version of every instance, in order of id, then of MD5. Objects that are not of the format are passed over. */
-export async function* listVersions(
-  objects: ObjectStorage,
-  { after, signal }: InventoryOptions = {},
-): AsyncGenerator<ArchivedVersion> {
-  const afterKey = after === undefined ? undefined : afterId(folders.instances, after);
-  for await (const object of objects.list(folders.instances, { after: afterKey, signal })) {
-    const version = versionOf(object);
-    if (version !== undefined) yield version;
   }
 }
 

@@ -17,11 +17,25 @@ import type {
   StoreOptions,
   StoreOutcome,
 } from '../store.ts';
-import { ArchiveHistory, type ArchiveWriter, listVersions, speaksForSource } from './archive-history.ts';
+import { ArchiveHistory, type ArchiveWriter, speaksForSource } from './archive-history.ts';
 import { type ArchivedVersion, type InstanceHistory, isForeign, stateAt } from './history.ts';
-import { instanceKey } from './keys.ts';
+import { instanceKey, manifestKey } from './keys.ts';
 import { type ArchiveManifest, type ArchiveSource, createManifest, readManifest, succeedSource } from './manifest.ts';
 import type { ObjectStorage } from './object-storage.ts';
+
+export interface ArchiveOptions {
+  /** Who writes; default `repair`, as who opens an archive to read it may still repair it. */
+  readonly writer?: ArchiveWriter | undefined;
+  /** The clock of the records; default: this machine's. */
+  readonly now?: (() => Date) | undefined;
+}
+
+export interface ProveArchiveOptions extends CallOptions {
+  /** If the place is empty, makes it an archive of this source. Otherwise an absent archive is an error. */
+  readonly createFor?: ArchiveSource | undefined;
+}
+
+export interface OpenArchiveOptions extends ArchiveOptions, ProveArchiveOptions {}
 
 export interface OpenArchiveOptions extends CallOptions {
   /** If the place is empty, makes it an archive of this source. Otherwise an absent archive is an error. */
@@ -37,45 +51,71 @@ export interface OpenArchiveOptions extends CallOptions {
  * none may be created), if something else lies there, or if its format is newer; and what the storage throws.
  */
 export async function openArchive(objects: ObjectStorage, options: OpenArchiveOptions = {}): Promise<Archive> {
-  const { createFor, writer = 'repair', now = () => new Date(), ...call } = options;
-  const manifest =
-    (await readManifest(objects, call)) ??
-    (createFor === undefined ? undefined : await createManifest(objects, createFor, call));
-  if (manifest === undefined) {
-    throw new MirrorError(
-      'archive-format',
-      `${objects.name} holds no archive (there is no archive.json); check the address, or mirror to it first`,
-    );
-  }
-  return new Archive(objects, manifest, { writer, now });
+  const { writer, now, ...call } = options;
+  const archive = new Archive(objects, { writer, now });
+  await archive.prove(call);
+  return archive;
 }
 
-/** An open archive; made by {@link openArchive}. */
+/** An archive; made by {@link openArchive}, or, while its place is out of reach, without {@link Archive.prove}. */
 export class Archive implements DestinationStore {
   readonly name: string;
-  #manifest: ArchiveManifest;
   /** Where it lies: for sidecars, state and reports, which have modules of their own. */
   readonly objects: ObjectStorage;
-  /** Which version was the current one, and when. */
-  readonly history: ArchiveHistory;
+  readonly #history: ArchiveHistory;
   readonly #speaksForSource: boolean;
   /** One id at a time: two versions that come at once, from a folder of files, must see each other. */
   readonly #storing = new Map<InstanceId, Promise<void>>();
+  #manifest: ArchiveManifest | undefined;
 
-  constructor(
-    objects: ObjectStorage,
-    manifest: ArchiveManifest,
-    options: { readonly writer: ArchiveWriter; readonly now: () => Date },
-  ) {
+  constructor(objects: ObjectStorage, { writer = 'repair', now = () => new Date() }: ArchiveOptions = {}) {
     this.name = objects.name;
     this.objects = objects;
-    this.#manifest = manifest;
-    this.history = new ArchiveHistory(objects, options);
-    this.#speaksForSource = speaksForSource(options.writer);
+    this.#history = new ArchiveHistory(objects, { writer, now });
+    this.#speaksForSource = speaksForSource(writer);
   }
 
+  /** Whether it was ever proven to be there. */
+  get isOpen(): boolean {
+    return this.#manifest !== undefined;
+  }
+
+  /** Throws `unreachable` if it never was. */
   get manifest(): ArchiveManifest {
-    return this.#manifest;
+    if (this.#manifest !== undefined) return this.#manifest;
+    throw this.#notOpen();
+  }
+
+  /** Which version was the current one, and when. Throws as {@link manifest}: else nothing is read or written. */
+  get history(): ArchiveHistory {
+    this.#assertOpen();
+    return this.#history;
+  }
+
+  /**
+   * Makes sure that the archive is there: at first as {@link openArchive} does, later that it is still the same one.
+   * Throws `unreachable` if it was there and is gone, `archive-format` if another one lies there now.
+   */
+  async prove({ createFor, ...call }: ProveArchiveOptions = {}): Promise<void> {
+    const found = await readManifest(this.objects, call);
+    if (this.#manifest !== undefined) {
+      if (JSON.stringify(found) === JSON.stringify(this.#manifest)) return;
+      const what =
+        found === undefined ? 'the archive that was there is gone' : 'another archive lies there than before';
+      const code = found === undefined ? 'unreachable' : 'archive-format';
+      throw new MirrorError(code, `${this.name}: ${what}`, { store: this.name });
+    }
+    const manifest =
+      found ?? (createFor === undefined ? undefined : await createManifest(this.objects, createFor, call));
+    if (manifest === undefined) {
+      throw new MirrorError(
+        'archive-format',
+        `${this.name} holds no archive (there is no archive.json); check the address, or mirror to it first`,
+        { store: this.name },
+      );
+    }
+    await this.objects.anchor(manifestKey);
+    this.#manifest = manifest;
   }
 
   async *inventory(options: InventoryOptions = {}): AsyncGenerator<InventoryEntry> {
@@ -110,6 +150,7 @@ export class Archive implements DestinationStore {
 
   /** Starts reading a version, whether it is the current one or not; `undefined` if there is no such object. */
   async openVersion(id: InstanceId, md5: Md5, options: CallOptions = {}): Promise<OpenInstance | undefined> {
+    this.#assertOpen();
     const object = await this.objects.get(instanceKey(id, md5), options);
     if (object === undefined) return undefined;
     const { sizeBytes, body } = object;
@@ -125,6 +166,7 @@ export class Archive implements DestinationStore {
    * not overwritten.
    */
   async store(instance: InstanceIdentity, body: InstanceBytes, options: StoreOptions = {}): Promise<StoreOutcome> {
+    this.#assertOpen();
     const { id } = instance;
     const before = this.#storing.get(id);
     const turn = (before ?? Promise.resolve()).then(() =>
@@ -215,12 +257,22 @@ export class Archive implements DestinationStore {
 
   /** Every version of every instance, in order of id, then of MD5, the current ones and all others. */
   versions(options: InventoryOptions = {}): AsyncGenerator<ArchivedVersion> {
-    return listVersions(this.objects, options);
+    return this.history.versions(options);
   }
 
   /** Another server takes the place of the archive's source, for good. Throws as {@link succeedSource}. */
   async succeed(source: ArchiveSource, at: Date, options: CallOptions = {}): Promise<void> {
     this.#manifest = await succeedSource(this.objects, source, at, options);
+    await this.objects.anchor(manifestKey);
+  }
+
+  /** What was never proven to be an archive is neither read nor written to. */
+  #assertOpen(): void {
+    if (this.#manifest === undefined) throw this.#notOpen();
+  }
+
+  #notOpen(): MirrorError {
+    return new MirrorError('unreachable', `${this.name} could not be opened yet`, { store: this.name });
   }
 
   /** Closes the storage as well. */

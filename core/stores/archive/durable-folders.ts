@@ -21,15 +21,17 @@ export class DurableFolders {
     this.#root = root;
   }
 
-  /** Creates a folder and those above it up to the root; the root's own parent must exist. Not durable yet. */
+  /** Creates the root; its own parent must exist. Not durable yet. */
+  async createRoot(): Promise<void> {
+    await makeUnlessPresent(this.#root);
+  }
+
+  /** Creates a folder and those above it, but not the root: one that went away is not to be made anew. Not durable yet. */
   async create(folder: string): Promise<void> {
     try {
-      await mkdir(folder);
+      await makeUnlessPresent(folder);
     } catch (error) {
-      if (hasErrorCode(error, 'EEXIST')) {
-        return;
-      }
-      if (!hasErrorCode(error, 'ENOENT') || folder === this.#root) {
+      if (!hasErrorCode(error, 'ENOENT') || dirname(folder) === this.#root) {
         throw error;
       }
       await this.create(dirname(folder));
@@ -83,6 +85,16 @@ export class DurableFolders {
       });
     this.#waiting.set(folder, sync);
     return sync;
+  }
+}
+
+async function makeUnlessPresent(folder: string): Promise<void> {
+  try {
+    await mkdir(folder);
+  } catch (error) {
+    if (!hasErrorCode(error, 'EEXIST')) {
+      throw error;
+    }
   }
 }
 

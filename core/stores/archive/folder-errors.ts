@@ -31,7 +31,7 @@ export function folderError(name: string, error: unknown): unknown {
     return error;
   }
   const [code, meaning] = meanings[error.code] ?? ['server-error', `the file system failed (${error.code})`];
-  return new MirrorError(code, `${name}: ${meaning}`, { cause: error });
+  return new MirrorError(code, `${name}: ${meaning}`, { cause: error, store: name });
 }
 
 /** Does `work`, which calls the file system, and throws its errors as {@link folderError}s. */

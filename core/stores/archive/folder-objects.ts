@@ -5,6 +5,7 @@ import { throwIfAborted, untilAborted } from '../aborted.ts';
 import type { CallOptions, InstanceBytes } from '../store.ts';
 import { DurableFolders } from './durable-folders.ts';
 import { fileBody } from './file-body.ts';
+import { FolderAnchor } from './folder-anchor.ts';
 import { folderError, hasErrorCode, onFolder, unlessAbsent } from './folder-errors.ts';
 import { entryOf, etagOf, listFolderNames, listFolderTree, temporaryFolder } from './folder-listing.ts';
 import { FolderLock } from './folder-lock.ts';
@@ -29,6 +30,7 @@ export class FolderObjects implements ObjectStorage {
   readonly #folders: DurableFolders;
   readonly #lock: FolderLock;
   #prepared: Promise<void> | undefined;
+  #anchor: FolderAnchor | undefined;
 
   constructor(path: string, options: FolderObjectsOptions = {}) {
     this.#root = resolve(path);
@@ -38,7 +40,13 @@ export class FolderObjects implements ObjectStorage {
   }
 
   prepare(): Promise<void> {
-    return onFolder(this.name, () => this.#prepare());
+    return this.#onFolder(() => this.#prepare());
+  }
+
+  anchor(key: string): Promise<void> {
+    return onFolder(this.name, async () => {
+      this.#anchor = await FolderAnchor.at(this.name, this.#pathOf(key));
+    });
   }
 
   async putOnce(key: string, bytes: InstanceBytes, options: PutOptions): Promise<'created' | 'exists'> {
@@ -54,7 +62,7 @@ export class FolderObjects implements ObjectStorage {
   }
 
   get(key: string, options: GetOptions = {}): Promise<OpenObject | undefined> {
-    return onFolder(this.name, async () => {
+    return this.#onFolder(async () => {
       throwIfAborted(options.signal);
       const handle = await openIfPresent(this.#pathOf(key));
       if (handle === undefined) {
@@ -76,7 +84,7 @@ export class FolderObjects implements ObjectStorage {
   }
 
   head(key: string, options: CallOptions = {}): Promise<ObjectEntry | undefined> {
-    return onFolder(this.name, async () => {
+    return this.#onFolder(async () => {
       throwIfAborted(options.signal);
       checkKey(key, temporaryFolder);
       return entryOf(this.#root, key);
@@ -116,7 +124,7 @@ export class FolderObjects implements ObjectStorage {
   }
 
   setAside(key: string, options: CallOptions = {}): Promise<void> {
-    return onFolder(this.name, async () => {
+    return this.#onFolder(async () => {
       throwIfAborted(options.signal);
       const path = this.#pathOf(key);
       if ((await unlessAbsent(stat(path))) === undefined) {
@@ -203,11 +211,30 @@ export class FolderObjects implements ObjectStorage {
     await this.#folders.sync(dirname(aside));
   }
 
+  /** Does what calls the file system, if the folder is still the one that it was. */
+  #onFolder<T>(work: () => Promise<T>): Promise<T> {
+    return onFolder(this.name, async () => {
+      await this.#hold();
+      return work();
+    });
+  }
+
+  /** Throws if the folder is not the one that it was. */
+  async #hold(): Promise<void> {
+    if (this.#anchor === undefined || (await this.#anchor.holds())) return;
+    // It was mounted anew: what was prepared and locked lies on a file system that is gone.
+    this.#prepared = undefined;
+    this.#lock.renew();
+  }
+
   async #withTemporary<T>(work: (path: string) => Promise<T>): Promise<T> {
     await this.prepare();
     const temporary = join(this.#root, temporaryFolder, temporaryName());
     try {
       return await work(temporary);
+    } catch (error) {
+      this.#prepared = undefined;
+      throw error;
     } finally {
       await onFolder(this.name, () => unlessAbsent(unlink(temporary)));
     }
@@ -223,6 +250,7 @@ export class FolderObjects implements ObjectStorage {
 
   async #createTemporaryFolder(): Promise<void> {
     const folder = join(this.#root, temporaryFolder);
+    if (this.#anchor === undefined) await this.#folders.createRoot();
     await this.#folders.create(folder);
     await removeLeftovers(folder);
   }
@@ -235,9 +263,12 @@ export class FolderObjects implements ObjectStorage {
   async *#listed<T>(listing: AsyncIterable<T>, options: ListOptions): AsyncGenerator<T> {
     throwIfAborted(options.signal);
     try {
+      await this.#hold();
       // An absent folder is not an empty one: perhaps what it lies on is not mounted.
       await stat(this.#root);
       yield* listing;
+      // Of what was taken away meanwhile the rest was found absent.
+      await this.#hold();
     } catch (error) {
       throw folderError(this.name, error);
     }

@@ -42,6 +42,7 @@ export function tellingFutureTimes(
   return {
     name: objects.name,
     prepare: (options) => objects.prepare(options),
+    anchor: (key) => objects.anchor(key),
     putOnce: (key, bytes, options) => objects.putOnce(key, bytes, options),
     get: (key, options) => objects.get(key, options),
     head: (key, options) => objects.head(key, options),

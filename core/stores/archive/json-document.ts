@@ -86,6 +86,6 @@ function damaged(storage: string, key: string, what: string, cause?: unknown): M
   return new MirrorError(
     'archive-format',
     `${storage}: ${key} ${what}; put back an earlier version of it, or move it away if it may be made anew`,
-    { cause },
+    { cause, store: storage },
   );
 }

@@ -72,6 +72,12 @@ export interface ObjectStorage {
   prepare(options?: CallOptions): Promise<void>;
 
   /**
+   * From now on every call throws `unreachable` if the object that lies under the key now is gone, or is another one:
+   * what the folder lies on is not mounted. Nothing is created then. A bucket does not go away: there it does nothing.
+   */
+  anchor(key: string): Promise<void>;
+
+  /**
    * Writes an object unless there is one under the key, which is never overwritten. `'created'`: the object is durable
    * now. `'exists'`: there was an object, of whatever content, or another writer was quicker, or an earlier try of this
    * very call succeeded although its answer was lost; the bytes may be left unread then.

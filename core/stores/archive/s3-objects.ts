@@ -75,6 +75,8 @@ export class S3Objects implements ObjectStorage {
     }
   }
 
+  async anchor(): Promise<void> {}
+
   async putOnce(key: string, bytes: InstanceBytes, options: PutOptions): Promise<'created' | 'exists'> {
     checkKey(key);
     throwIfAborted(options.signal);

@@ -63,6 +63,7 @@ export function errorOfStatus(call: RefusedCall, special?: StatusCodes): MirrorE
   return new MirrorError(code, message, {
     ...(orthancError === lostFile && { disposition: 'reject' }),
     ...(retryAfterMs !== undefined && { retryAfterMs }),
+    store: name,
   });
 }
 
@@ -97,26 +98,30 @@ export function errorOfTransport(name: string, cause: unknown): MirrorError {
   const code = codeOf(cause);
   if (tlsCodes.test(code)) {
     const what = 'the TLS connection is not trusted: give the certificate authority of this server, or ours to it';
-    return new MirrorError('tls-untrusted', `${name}: ${what} (${code})`, { cause });
+    return new MirrorError('tls-untrusted', `${name}: ${what} (${code})`, { cause, store: name });
   }
   if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') return shortBody(name, cause);
   if (code.startsWith('HPE_')) {
     const what = 'answers something that is not HTTP; does its address begin with https://?';
-    return new MirrorError('server-error', `${name} ${what} (${code})`, { cause });
+    return new MirrorError('server-error', `${name} ${what} (${code})`, { cause, store: name });
   }
   const reason = unreachableReasons[code] ?? 'cannot be reached';
-  return new MirrorError('unreachable', `${name} ${reason}${code === '' ? '' : ` (${code})`}`, { cause });
+  return new MirrorError('unreachable', `${name} ${reason}${code === '' ? '' : ` (${code})`}`, { cause, store: name });
 }
 
 /** @returns the error of a body that ended before its announced size. */
 export function shortBody(name: string, cause?: unknown): MirrorError {
-  return new MirrorError('body-short', `${name} ended the body of an answer before its announced size`, { cause });
+  return new MirrorError('body-short', `${name} ended the body of an answer before its announced size`, {
+    cause,
+    store: name,
+  });
 }
 
 /** @returns the error of an answer of another shape than Orthanc's. */
 export function malformedAnswer(name: string, path: string, problem: string, cause?: unknown): MirrorError {
   return new MirrorError('answer-malformed', `${name} answered ${pathOnly(path)} in another form: ${problem}`, {
     cause,
+    store: name,
   });
 }
 

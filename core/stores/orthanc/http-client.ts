@@ -177,7 +177,7 @@ export class OrthancClient {
     await answer.discard();
     if (isStreamed(call.body)) {
       const what = 'refused our credentials; others are known now';
-      throw new MirrorError('unauthorized', `${this.name} ${what}`, { disposition: 'retry' });
+      throw new MirrorError('unauthorized', `${this.name} ${what}`, { disposition: 'retry', store: this.name });
     }
     return this.#checked(call, await this.#send(call, await this.#authorizer.headers()));
   }
