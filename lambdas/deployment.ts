@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { type ConnectedMirror, type ConnectOptions, connectMirror } from '../core/config/connect.ts';
 import { bundledConfigurationFile, readFunctionEnvironment } from '../core/config/environment.ts';
 import { loadConfiguration } from '../core/config/load.ts';
+import { mirrorNamed } from '../core/config/mirror-named.ts';
 import type { Configuration, MirrorConfiguration } from '../core/config/schema.ts';
 import { MirrorError } from '../core/errors.ts';
 import type { DocumentSync } from '../core/mirror/document-sync.ts';
@@ -84,7 +85,7 @@ function openMirrors(configuration: Configuration, secrets: SecretResolver, buck
   const open = new Map<string, Promise<CloudMirror>>();
   return async (name) => {
     const opening =
-      open.get(name) ?? openMirror(name, configuration.mirrors[name], { secrets, bucket, processes, egress });
+      open.get(name) ?? openMirror(name, mirrorNamed(configuration, name), { secrets, bucket, processes, egress });
     open.set(name, opening);
     opening.catch(() => open.delete(name));
     return opening;

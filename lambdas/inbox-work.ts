@@ -1,4 +1,5 @@
 /** What the inbox function does for one notification. */
+import { mirrorNamed } from '../core/config/mirror-named.ts';
 import { recordImport } from '../core/deletions/imports.ts';
 import { isMirrorError, MirrorError } from '../core/errors.ts';
 import type { InstanceId } from '../core/identifiers.ts';
@@ -43,7 +44,7 @@ async function takeIn(
   deadline: AbortSignal,
 ): Promise<void> {
   const { mirror } = arrival.place;
-  if (!(mirror in deployment.configuration.mirrors)) {
+  if (mirrorNamed(deployment.configuration, mirror) === undefined) {
     await refuseObject(arrival, { reason: 'There is no mirror of the name that the key has after new/.' }, inbox);
     log('warn', 'object refused', { code: 'unknown-mirror' });
     return;

@@ -45,7 +45,7 @@ function logSettled(
   { message, verdict, error }: Settled,
   mirrors: Configuration['mirrors'],
 ): void {
-  const subject = message !== undefined && message.mirror in mirrors ? { mirror: message.mirror } : {};
+  const subject = message !== undefined && Object.hasOwn(mirrors, message.mirror) ? { mirror: message.mirror } : {};
   count(metricOfVerdict[verdict.kind], 1, subject);
   count('TransferDeadlineHits', error?.code === 'deadline' ? 1 : 0, subject);
   log(error === undefined || error.disposition === 'skip' ? 'info' : 'warn', 'message settled', {

@@ -122,3 +122,8 @@ test.each([
   const configuration = validateConfiguration({ mirrors: { a: { source: { url }, archive: {} } }, cloud }, 'file');
   expect(() => requireFitForCloud(configuration)).not.toThrow();
 });
+
+test('a field that would vanish in the parser is refused where it stands', () => {
+  const text = '{\n  "mirrors": {},\n  "__proto__": { "cloud": {} }\n}';
+  expect(refusalOf(() => parseConfiguration(text, 'file'))).toContain('the field "__proto__" in line 3');
+});

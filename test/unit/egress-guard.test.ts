@@ -10,7 +10,15 @@ import { OrthancClient } from '../../core/stores/orthanc/http-client.ts';
 const publicOnly: EgressRules = { allowPrivateNetworks: false };
 const withPrivate: EgressRules = { allowPrivateNetworks: true };
 
-test.each(['8.8.8.8', '172.32.0.1', '100.128.0.1', '2606:4700::1111', '2001:4860:4860::8888', '2a00:1450::5efe', '::ffff:8.8.8.8'])('%s is public', (address) => {
+test.each([
+  '8.8.8.8',
+  '172.32.0.1',
+  '100.128.0.1',
+  '2606:4700::1111',
+  '2001:4860:4860::8888',
+  '2a00:1450::5efe',
+  '::ffff:8.8.8.8',
+])('%s is public', (address) => {
   expect([isAllowedAddress(address, publicOnly), isAllowedAddress(address, withPrivate)]).toEqual([true, true]);
 });
 
