@@ -36,6 +36,7 @@ const usualDispositions = {
   'hash-wrong': 'reject',
   'malformed-message': 'reject',
   'unknown-mirror': 'reject',
+  'job-refused': 'reject',
   'not-dicom': 'reject',
   'answer-malformed': 'reject',
   // Nothing can be copied before somebody acts.

@@ -26,7 +26,7 @@ export async function tickOptions(
 ): Promise<TickOptions> {
   const { source, reader, destinations, archive, pause, documents, configuration, selects } =
     await deployment.mirror(mirror);
-  const queue = deployment.queue(deadline);
+  const queue = deployment.queue(mirror, deadline);
   const { pauseSeconds, graceMinutes } = deployment.configuration.cloud.transfer;
   const leaseMs = deployment.configuration.cloud.scheduler.timeoutSeconds * 1000 + leaseMarginMs;
   return {

@@ -22,8 +22,8 @@ export interface ConnectOptions {
   readonly bucket?: string;
   /** Which addresses servers may have; absent: any. */
   readonly egress?: EgressRules;
-  /** How many processes work for this mirror at once, which share the connections; default 1. */
-  readonly processes?: number;
+  /** How many processes work with a server at once, which share its connections; default: one. */
+  readonly processes?: (server: ServerConfiguration) => number;
 }
 
 /** A mirror whose stores are open. */
@@ -66,7 +66,7 @@ export async function connectMirror(
     const opened = open.move();
     return {
       source,
-      ...sourceReader(source, mirror, options.processes),
+      ...sourceReader(source, mirror, options.processes?.(mirror.source)),
       destinations,
       targets,
       archive,
@@ -81,14 +81,14 @@ export async function connectMirror(
 async function connectServer(
   name: string,
   server: ServerConfiguration,
-  { secrets, egress, processes = 1 }: ConnectOptions,
+  { secrets, egress, processes = () => 1 }: ConnectOptions,
 ): Promise<OrthancStore> {
   return openOrthancStore({
     name,
     url: server.url,
     authorization: credentialsOf(server, secrets),
     tls: await tlsMaterialOf(server, secrets),
-    maxConnections: connectionsPerProcess(server, processes),
+    maxConnections: connectionsPerProcess(server, processes(server)),
     egress,
   });
 }

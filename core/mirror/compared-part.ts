@@ -14,6 +14,6 @@ export function emptyPart(): ComparedPart {
 export function addTo(part: ComparedPart, { id, request }: PlannedInstance): void {
   part.ids += 1;
   if (request === undefined) return;
-  const { md5, sizeBytes } = request;
-  part.announcements.push({ kind: 'instance', id, md5, sizeBytes });
+  const { sizeBytes } = request;
+  part.announcements.push({ kind: 'instance', id, sizeBytes });
 }

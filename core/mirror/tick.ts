@@ -11,7 +11,7 @@ import { isMirrorError } from '../errors.ts';
 import type { Change, ChangeFeed } from '../follow/change-feed.ts';
 import { cursorSchema } from '../follow/cursor.ts';
 import { cursorAtEnd, followChanges } from '../follow/follow.ts';
-import { type InstanceId, isInstanceId, type Md5, type OrthancId } from '../identifiers.ts';
+import { type InstanceId, isInstanceId, type OrthancId } from '../identifiers.ts';
 import { answering, letIn, type PauseReview, type ReviewOptions, reviewPauses } from '../pause/review-pauses.ts';
 import type { Openness } from '../schedule/blackouts.ts';
 import type { StateDocument } from '../stores/archive/state.ts';
@@ -45,10 +45,10 @@ export type ScheduleDocument = Pick<StateDocument<Schedule>, 'read' | 'write'>;
 /** What a queue message names: an instance to copy, or a study whose document is to be synchronized. */
 export type Announcement = InstanceAnnouncement | { readonly kind: 'study'; readonly id: OrthancId };
 
+/** Carries no hash: a message is believed in nothing but where to look. */
 export interface InstanceAnnouncement {
   readonly kind: 'instance';
   readonly id: InstanceId;
-  readonly md5?: Md5 | undefined;
   readonly sizeBytes?: number | undefined;
 }
 

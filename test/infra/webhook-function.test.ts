@@ -39,7 +39,14 @@ test('few requests are worked on at once, and each for a short time', () => {
 
 test('the webhook sees no archive and no credentials of a server: it knows its secrets and fills the queue', () => {
   const actions = new Set(stack.actionsOf('Webhook').filter((action) => !/^(?:ec2|logs):/.test(action)));
-  expect([...actions]).toEqual(['secretsmanager:GetSecretValue', 'sqs:SendMessage']);
+  expect([...actions].toSorted()).toEqual([
+    'kms:Decrypt',
+    'kms:GenerateDataKey',
+    'secretsmanager:GetSecretValue',
+    'sqs:SendMessage',
+  ]);
+  const keys = stack.statementsOf('Webhook').filter(({ Action }) => Action.some((action) => action.startsWith('kms:')));
+  expect(keys.map(({ Sid }) => Sid)).toEqual(['EncryptMessages']);
   const secrets = stack.statementsOf('Webhook').filter(({ Sid }) => Sid === 'ReadWebhookSecrets');
   expect(JSON.stringify(secrets).match(/:secret:[\w/-]+/g)).toEqual([
     ':secret:orthanc-mirror/webhook-',
@@ -57,7 +64,7 @@ describe('a webhook whose callers AWS knows', () => {
 
   test('reads no secret, and fills the queue only', () => {
     const actions = new Set(withIam.actionsOf('Webhook').filter((action) => !/^(?:ec2|logs):/.test(action)));
-    expect([...actions]).toEqual(['sqs:SendMessage']);
+    expect([...actions].toSorted()).toEqual(['kms:Decrypt', 'kms:GenerateDataKey', 'sqs:SendMessage']);
   });
 
   test('needs and takes no secret, while another needs one', () => {

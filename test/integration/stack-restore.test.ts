@@ -80,7 +80,7 @@ const isProtected = async (patient: string | undefined): Promise<string> =>
 
 function restoreToStandby() {
   const place = ['--archive', `s3://${stack.bucketNames[0]}/main`, '--endpoint', stack.s3Endpoint];
-  const queue = ['--queue', stack.queueUrl('transfer')];
+  const queue = ['--queues', stack.queuesUrl];
   return runCommand(['restore', ...place, '--to', 'standby', ...queue, '--json'], credentials);
 }
 

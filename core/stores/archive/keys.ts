@@ -24,6 +24,8 @@ export const folders = {
   attachments: 'attachments/',
   removals: 'removals/',
   imports: 'imports/',
+  /** What authorizes the stack to restore; see `core/restore/restore-job.ts`. No part of what is restored. */
+  jobs: 'jobs/',
   state: 'state/',
   reports: 'reports/',
   /** Of `core/host/backup`; no part of the archive's format, and never listed by it. */
@@ -102,6 +104,11 @@ export function removalFolder(id: OrthancId): string {
 /** Key of the record that an instance did not come from the source. */
 export function importKey(id: OrthancId): string {
   return `${folders.imports}${id}.json`;
+}
+
+/** Key of a document of a restore job: `job`, `finished`, or the number of a part. */
+export function jobKey(job: string, name: string): string {
+  return `${folders.jobs}${job}/${name}.json`;
 }
 
 /** Key of a document of state; `name` like `lease` or `main/cursor`. */
