@@ -4,7 +4,7 @@
  * of the template. What runs here is what would be deployed.
  *
  * Function URLs are served on loopback; nobody here signs for IAM, so that a URL with it admits nobody. Functions may do
- * with buckets and secrets what their roles allow.
+ * with buckets and secrets what their roles allow, and nobody what the policy of a bucket denies.
  *
  * Differences from AWS: permissions for queues and keys are not enforced, functions run on this machine's processor and
  * memory, a schedule waits for its invocation to end, and a batch has at most ten messages.
@@ -12,6 +12,8 @@
 import { join } from 'node:path';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { parseMirrorQueue } from '../../core/queue/queue-names.ts';
+import type { IsAllowed } from '../s3/access.ts';
+import { denialsOf, isDeniedBy } from './bucket-policies.ts';
 import { startEventSource } from './event-source.ts';
 import { LocalFunctionUrl } from './function-urls.ts';
 import { type LocalValues, resolveText } from './intrinsics.ts';
@@ -55,7 +57,10 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
     const queues = await LocalQueues.start(template.queues, join(options.stateFolder, 'queues'));
     parts.defer(() => queues.stop());
     const values = localValues(template, queues);
-    const isAllowed = permissionsOf(template, values);
+    const permitted = permissionsOf(template, values);
+    const denials = denialsOf(template.resources, values);
+    const isAllowed: IsAllowed = (request) =>
+      permitted(request) && !denials.some((denial) => isDeniedBy(denial, request));
     const buckets = await LocalBuckets.start(template.buckets, join(options.stateFolder, 's3'), {
       isAllowed,
       notify: (queue, body) => queues.sendTo(queue, body),
