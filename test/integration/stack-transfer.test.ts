@@ -7,9 +7,11 @@ import { z } from 'zod';
 import { type InstanceId, md5Of } from '../../core/identifiers.ts';
 import { RestoreJobWriter } from '../../core/restore/restore-job.ts';
 import { S3Objects } from '../../core/stores/archive/s3-objects.ts';
+import { listVersions } from '../../core/stores/archive/s3-version-list.ts';
 import { type GeneratedInstance, generateInstance, generateInstances } from '../../local/dicom/generate.ts';
 import { placeOfNth } from '../../local/dicom/identifiers.ts';
 import { type OrthancServer, startOrthanc } from '../../local/orthanc-server.ts';
+import { principalArn } from '../../local/stack/bucket-policies.ts';
 import { type LocalStack, startLocalStack } from '../../local/stack/local-stack.ts';
 import { accessKeyIdOf } from '../../local/stack/role-permissions.ts';
 import { type FaultyProxy, startProxy } from './stack-proxy.ts';
@@ -86,6 +88,7 @@ function configuration(): unknown {
     mirrors: { main: { source: { url: source.url, auth }, targets: { standby: { url: proxy.url } }, archive: {} } },
     cloud: {
       allowPrivateNetworks: true,
+      repairRole: principalArn('repair'),
       transfer: { timeoutSeconds: 60, maxReceiveCount, firstRetrySeconds: 1, lastRetrySeconds: 1, pauseSeconds: 3 },
     },
   };
@@ -272,7 +275,13 @@ describe('an instance that was erased at source and target, and that the archive
   function objectsAs(accessKeyId: string): S3Objects {
     const [bucket = ''] = stack.bucketNames;
     const credentials = { accessKeyId, secretAccessKey: 'x' };
-    return new S3Objects({ endpoint: stack.s3Endpoint, bucket, prefix: 'main/', credentials });
+    return new S3Objects({
+      endpoint: stack.s3Endpoint,
+      bucket,
+      prefix: 'main/',
+      credentials,
+      partBytes: 5 * 1024 * 1024,
+    });
   }
 
   /** Sends what somebody made up who may write to the queue. @returns why it was put aside; nothing: it was done */
@@ -368,6 +377,38 @@ describe('an instance that was erased at source and target, and that the archive
       expect([key, answer.status]).toEqual([key, 403]);
     }
   });
+
+  test.each([
+    ['in one request', 4096],
+    ['in parts', 6 * 1024 * 1024],
+  ])(
+    'is put right %s, if it is damaged, by the role that is named for repairs and by nobody else',
+    async (_how, sizeBytes) => {
+      const bytes = new Uint8Array(sizeBytes);
+      const key = `instances/${id}/${md5Of(bytes)}.dcm`;
+      const options = { sizeBytes, md5: md5Of(bytes) };
+      expect(await objects.putOnce(key, bytes, options)).toBe('created');
+      await expect(objects.supersede(key, bytes, options)).rejects.toMatchObject({
+        code: 'forbidden',
+        message: expect.stringContaining('cloud.repairRole'),
+      });
+      const repair = objectsAs('repair');
+      try {
+        await repair.supersede(key, bytes, options);
+        const [bucket = ''] = stack.bucketNames;
+        const at = {
+          bucket,
+          name: 'the archive',
+          endpoint: stack.s3Endpoint,
+          credentials: { accessKeyId: 'test', secretAccessKey: 'x' },
+        };
+        // The damaged one is kept as the version before.
+        expect(await Array.fromAsync(listVersions(at, `main/${key}`))).toHaveLength(2);
+      } finally {
+        await repair.close();
+      }
+    },
+  );
 
   test('comes back by a job that names it, and then by no message any more', async () => {
     const job = await jobNaming(id);

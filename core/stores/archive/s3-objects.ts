@@ -13,7 +13,7 @@ import {
   type ListObjectsV2CommandOutput,
   PutObjectCommand,
 } from '@aws-sdk/client-s3';
-import { MirrorError } from '../../errors.ts';
+import { isMirrorError, MirrorError } from '../../errors.ts';
 import { type Md5, md5Of } from '../../identifiers.ts';
 import { throwIfAborted } from '../aborted.ts';
 import type { CallOptions, InstanceBytes } from '../store.ts';
@@ -163,6 +163,17 @@ export class S3Objects implements ObjectStorage {
   async supersede(key: string, bytes: InstanceBytes, options: PutOptions & { readonly md5: Md5 }): Promise<void> {
     checkKey(key);
     await this.#requireVersions(options);
+    await this.#overwrite(key, bytes, options).catch((error: unknown) => {
+      if (!isMirrorError(error, 'forbidden')) throw error;
+      throw new MirrorError(
+        'forbidden',
+        `${this.name}: these credentials may not put right bytes in the place of damaged ones; the bucket of a stack lets only the role do so that cloud.repairRole names`,
+        { cause: error },
+      );
+    });
+  }
+
+  async #overwrite(key: string, bytes: InstanceBytes, options: PutOptions & { readonly md5: Md5 }): Promise<void> {
     if (options.sizeBytes <= this.#partBytes) {
       const command = new PutObjectCommand({
         ...this.#at(key),
