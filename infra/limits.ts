@@ -25,14 +25,15 @@ const resourcePolicies: Readonly<Record<string, { readonly property: string; rea
   'AWS::EC2::VPCEndpoint': { property: 'PolicyDocument', largest: 20_480 },
 };
 
-/** Most characters of what a reference becomes; anything else is an ARN or a name that CloudFormation makes. */
+/** Most characters of what a reference becomes. */
 const longestOfReference: Readonly<Record<string, number>> = {
   'AWS::Partition': 10,
   'AWS::Region': 16,
   'AWS::AccountId': 12,
   'AWS::URLSuffix': 16,
 };
-const longestOther = 200;
+/** Anything else is an ARN or a name that CloudFormation makes, of which those of log groups are the longest. */
+const longestOther = 160;
 
 const templateSchema = z.object({
   Resources: z.record(

@@ -14,7 +14,7 @@ export const webhookSchema = z
       .enum(['secret', 'iam'])
       .default('secret')
       .describe(
-        '`secret`: callers send the secret in a header, as the hooks do. `iam`: AWS itself lets only those through who sign their requests and have `lambda:InvokeFunctionUrl`; for a relay of yours in AWS, because a hook in Orthanc cannot sign.',
+        '`secret`: callers send the secret in a header, as the hooks do. `iam`: AWS itself lets only those through who sign their requests and have `lambda:InvokeFunctionUrl` and `lambda:InvokeFunction`; for a relay of yours in AWS, because a hook in Orthanc cannot sign.',
       ),
     secret: inSecretsManagerSchema
       .optional()

@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { Match } from 'aws-cdk-lib/assertions';
 import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { fullConfiguration, plainConfiguration, SynthesizedStack } from './synthesize.ts';
 
 const stack = new SynthesizedStack(fullConfiguration);
@@ -65,6 +67,18 @@ describe('a webhook whose callers AWS knows', () => {
   test('reads no secret, and fills the queue only', () => {
     const actions = new Set(withIam.actionsOf('Webhook').filter((action) => !/^(?:ec2|logs):/.test(action)));
     expect([...actions].toSorted()).toEqual(['kms:Decrypt', 'kms:GenerateDataKey', 'sqs:SendMessage']);
+  });
+
+  test('needs two permissions of its callers, which the documentation shows as a policy', () => {
+    const [, text = ''] = /```json\n(\{\n {2}"Version"[^`]+)```/.exec(readFileSync('docs/hooks.md', 'utf8')) ?? [];
+    const statements = z.object({ Statement: z.array(z.looseObject({ Action: z.string() })) }).parse(JSON.parse(text));
+    expect(statements.Statement).toMatchObject([
+      {
+        Action: 'lambda:InvokeFunctionUrl',
+        Condition: { StringEquals: { 'lambda:FunctionUrlAuthType': 'AWS_IAM' } },
+      },
+      { Action: 'lambda:InvokeFunction', Condition: { Bool: { 'lambda:InvokedViaFunctionUrl': 'true' } } },
+    ]);
   });
 
   test('needs and takes no secret, while another needs one', () => {
