@@ -7,7 +7,7 @@ import { Construct } from 'constructs';
 import type { CloudConfiguration } from '../core/config/cloud-schema.ts';
 import { inboxFolders } from '../core/inbox/inbox-keys.ts';
 import { acknowledgedForInbox } from './acknowledged-findings.ts';
-import type { LaneQueue } from './stack-queues.ts';
+import type { LaneQueue } from './lane-queue.ts';
 
 export interface InboxProps {
   readonly inbox: NonNullable<CloudConfiguration['inbox']>;
