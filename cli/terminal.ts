@@ -11,10 +11,11 @@ export interface TextStream {
   on(event: 'error', listener: (error: NodeJS.ErrnoException) => void): unknown;
 }
 
+/** Where a command writes. Every line is made {@link printable} here, so that no other place has to think of it. */
 export interface Terminal {
   /** Prints one line of data on stdout. */
   print(line: string): void;
-  /** Prints one value on stdout as a line of JSON. */
+  /** Prints one value on stdout as a line of JSON, whose texts are escaped where they are not printable. */
   printJson(value: unknown): void;
   /** Tells the user something on stderr. */
   say(line: string): void;
@@ -29,6 +30,17 @@ export interface Terminal {
 }
 
 const eraseLine = '\r\u001b[2K';
+
+/**
+ * Characters that a terminal obeys instead of showing them: controls (C0 but for the tab, DEL, C1), marks and overrides
+ * of the direction of text, line and paragraph separators, and halves of surrogate pairs.
+ */
+const obeyed = /(?!\t)[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}\ufeff]/gu;
+
+/** One line that shows what it holds, whoever wrote it: `\u001b` for an escape, as in JSON. */
+export function printable(line: string): string {
+  return line.replaceAll(obeyed, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
 
 /** Makes the terminal of a command. Survives readers that close the pipe (EPIPE). */
 export function createTerminal(stdout: TextStream, stderr: TextStream): Terminal {
@@ -50,11 +62,11 @@ export function createTerminal(stdout: TextStream, stderr: TextStream): Terminal
   const print = (line: string) => {
     if (readerGone) return;
     clearStatus();
-    stdout.write(`${line}\n`);
+    stdout.write(`${printable(line)}\n`);
   };
   const say = (line: string) => {
     clearStatus();
-    stderr.write(`${line}\n`);
+    stderr.write(`${printable(line)}\n`);
   };
   return {
     print,
@@ -63,7 +75,7 @@ export function createTerminal(stdout: TextStream, stderr: TextStream): Terminal
     warn: (line) => say(`warning: ${line}`),
     showStatus: (line) => {
       if (!interactive) return;
-      stderr.write(`${eraseLine}${line.slice(0, (stderr.columns ?? 80) - 1)}`);
+      stderr.write(`${eraseLine}${printable(line).slice(0, (stderr.columns ?? 80) - 1)}`);
       statusShown = true;
     },
     interactive,
