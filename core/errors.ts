@@ -38,6 +38,8 @@ const usualDispositions = {
   'unknown-mirror': 'reject',
   'not-dicom': 'reject',
   'answer-malformed': 'reject',
+  // A part of a host backup that nobody with its passphrase wrote.
+  'not-authentic': 'reject',
   // Nothing can be copied before somebody acts.
   unauthorized: 'halt',
   forbidden: 'halt',

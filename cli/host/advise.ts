@@ -67,7 +67,7 @@ async function findOut({ url, values, options }: AdviseRequest, context: Command
   }
   const host = await readOrthancHost(z.string().parse(options.config), allEnvironmentVariables());
   const found = { ...(await findOutFromIndex(host.index)), storesDicom: host.storesDicom };
-  const storageFolder = host.storage.kind === 'folder' ? host.storage.folder : undefined;
+  const storageFolder = host.storage.kind === 'folder' ? host.storage.folders.main : undefined;
   return { found, source: { url: `http://localhost:${host.httpPort}`, storageFolder } };
 }
 
