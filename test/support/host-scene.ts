@@ -7,8 +7,11 @@ import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type BackupOptions, type BackupResult, backUpHost } from '../../core/host/backup/back-up-host.ts';
-import { type HostKeys, hostKeys } from '../../core/host/backup/backup-keys.ts';
+import { backupKey, type HostKeys, hostKeys, newBackupId } from '../../core/host/backup/backup-keys.ts';
 import { Keyring } from '../../core/host/backup/backup-secrets.ts';
+import { readAuthentic } from '../../core/host/backup/found-backups.ts';
+import type { BackupManifest } from '../../core/host/backup/manifest.ts';
+import { sealManifest } from '../../core/host/backup/sealed-manifest.ts';
 import { readOrthancHost } from '../../core/host/orthanc-host.ts';
 import { storagePath } from '../../core/host/storage/storage-folders.ts';
 import { md5Of } from '../../core/identifiers.ts';
@@ -81,14 +84,25 @@ export class HostScene implements AsyncDisposable {
   }
 
   /** With the index as it is. */
-  async backUpAgain(options: Partial<BackupOptions> = {}): Promise<BackupResult> {
-    return backUpHost(await readOrthancHost(this.configPath, {}), this.objects, this.keys, {
+  async backUpAgain(options: Partial<BackupOptions> = {}, keys = this.keys): Promise<BackupResult> {
+    return backUpHost(await readOrthancHost(this.configPath, {}), this.objects, keys, {
       keyring: hostKeyring,
       omitConfiguration: false,
       allowMissing: true,
       tries: 1,
       ...options,
     });
+  }
+
+  /** Makes a backup one of an earlier time, as if it had been made then. @returns its name. */
+  async backDate(manifest: BackupManifest, takenAt: Date): Promise<string> {
+    const { keys } = await readAuthentic(this.objects, this.keys, manifest.backup, hostKeyring);
+    const backup = newBackupId(takenAt);
+    const path = this.objectPath(backupKey(this.keys, backup));
+    writeFileSync(path, sealManifest({ ...manifest, backup, takenAt: takenAt.toISOString() }, keys));
+    utimesSync(path, takenAt, takenAt);
+    rmSync(this.objectPath(backupKey(this.keys, manifest.backup)));
+    return backup;
   }
 
   /** The path of an object of the archive. */

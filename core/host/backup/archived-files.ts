@@ -7,6 +7,8 @@ import { type HostKeys, parseFileKey } from './backup-keys.ts';
 export interface ArchivedVersion {
   readonly sha256: string;
   readonly sizeBytes: number;
+  /** When the archive received it, by its own clock. */
+  readonly writtenAt: Date;
 }
 
 /** All versions of one file. */
@@ -22,14 +24,14 @@ export async function* archivedFiles(
   options?: CallOptions,
 ): AsyncGenerator<ArchivedFile> {
   let current: { readonly uuid: string; readonly versions: ArchivedVersion[] } | undefined;
-  for await (const { key, sizeBytes } of objects.list(keys.files, options)) {
+  for await (const { key, sizeBytes, lastModified } of objects.list(keys.files, options)) {
     const parsed = parseFileKey(keys, key);
     if (parsed === undefined) continue;
     if (current?.uuid !== parsed.uuid) {
       if (current !== undefined) yield current;
       current = { uuid: parsed.uuid, versions: [] };
     }
-    current.versions.push({ sha256: parsed.sha256, sizeBytes });
+    current.versions.push({ sha256: parsed.sha256, sizeBytes, writtenAt: lastModified });
   }
   if (current !== undefined) yield current;
 }

@@ -5,7 +5,7 @@ import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
 import type { CallOptions } from '../../stores/store.ts';
 import { inParallel } from '../in-parallel.ts';
 import { joinSorted } from '../join-sorted.ts';
-import { type ArchivedFile, archivedFiles } from './archived-files.ts';
+import { type ArchivedFile, type ArchivedVersion, archivedFiles } from './archived-files.ts';
 import { fileKey, type HostKeys, parseBlobKey } from './backup-keys.ts';
 import { readSavedDocument } from './documents.ts';
 import { type ListedFile, readFileList } from './file-list.ts';
@@ -75,10 +75,10 @@ export async function* archivedPieces(
   objects: ObjectStorage,
   keys: HostKeys,
   options?: CallOptions,
-): AsyncGenerator<Piece> {
-  for await (const { key, sizeBytes } of objects.list(keys.blobs, options)) {
+): AsyncGenerator<ArchivedVersion> {
+  for await (const { key, sizeBytes, lastModified } of objects.list(keys.blobs, options)) {
     const sha256 = parseBlobKey(keys, key);
-    if (sha256 !== undefined) yield { sha256, sizeBytes };
+    if (sha256 !== undefined) yield { sha256, sizeBytes, writtenAt: lastModified };
   }
 }
 

@@ -9,7 +9,7 @@ import type { LeaseUse } from '../../stores/archive/lease.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
 import type { CallOptions } from '../../stores/store.ts';
 import { joinSorted } from '../join-sorted.ts';
-import { archivedFiles } from './archived-files.ts';
+import { type ArchivedVersion, archivedFiles } from './archived-files.ts';
 import { backupKey, blobKey, fileKey, type HostKeys, hostBackupsFolder } from './backup-keys.ts';
 import { underBackupLease } from './backup-lease.ts';
 import type { Keyring } from './backup-secrets.ts';
@@ -30,6 +30,8 @@ export interface UncountedBackup {
 export interface RemovalPlan {
   readonly remove: readonly { readonly id: string; readonly writtenAt: Date }[];
   readonly keep: readonly string[];
+  /** The time of the newest backup that is kept; `undefined`: there is none. */
+  readonly newestAt: Date | undefined;
   readonly uncounted: readonly UncountedBackup[];
 }
 
@@ -142,6 +144,7 @@ async function planRemoval(
   return {
     remove: newestFirst.filter(({ id }) => !kept.has(id)).map(({ id, takenAt }) => ({ id, writtenAt: takenAt })),
     keep: [...kept],
+    newestAt: newestFirst[0]?.takenAt,
     uncounted,
   };
 }
@@ -163,7 +166,7 @@ function refuseTooMany({ remove }: RemovalPlan, most: number): void {
 async function removePlanned(
   archive: Archive,
   { authentic, unproven }: AllBackups,
-  { remove: planned }: RemovalPlan,
+  { remove: planned, newestAt }: RemovalPlan,
   lease: LeaseUse,
 ): Promise<Removal> {
   const removed = planned.map(({ id }) => id);
@@ -176,18 +179,22 @@ async function removePlanned(
     return { ...nothingRemoved, removed, leftBecause };
   }
   // Also when nothing was removed: an interrupted run left what no backup names.
-  return { removed, ...(await removeUnnamed(archive, remaining)) };
+  return { removed, ...(await removeUnnamed(archive, remaining, newestAt)) };
 }
 
-/** Nothing is unnamed where nothing names: perhaps the first backup was interrupted, and the next one uses what is there. */
+/**
+ * Removes what no backup names. What came after the newest of them stays: perhaps a backup was interrupted, and the next
+ * one uses it, or somebody took a manifest away.
+ */
 async function removeUnnamed(
   archive: Archive,
   remaining: readonly AuthenticBackup[],
+  newestAt: Date | undefined,
 ): Promise<Omit<Removal, 'removed'>> {
-  if (remaining.length === 0) return nothingRemoved;
+  const isOld = ({ writtenAt }: ArchivedVersion): boolean => newestAt !== undefined && writtenAt <= newestAt;
   try {
-    const removedFiles = await removeUnnamedFiles(archive, remaining);
-    const removedPieces = await removeUnnamedPieces(archive, remaining);
+    const removedFiles = await removeUnnamedFiles(archive, remaining, isOld);
+    const removedPieces = await removeUnnamedPieces(archive, remaining, isOld);
     return { removedFiles, removedPieces, leftBecause: undefined };
   } catch (error) {
     if (!isMirrorError(error, 'source-corrupt', 'archive-format')) throw error;
@@ -195,7 +202,11 @@ async function removeUnnamed(
   }
 }
 
-async function removeUnnamedFiles(archive: Archive, remaining: readonly AuthenticBackup[]): Promise<number> {
+async function removeUnnamedFiles(
+  archive: Archive,
+  remaining: readonly AuthenticBackup[],
+  isOld: (version: ArchivedVersion) => boolean,
+): Promise<number> {
   let removed = 0;
   const pairs = joinSorted(
     archivedFiles(archive.objects, archive.keys, archive.call),
@@ -204,9 +215,9 @@ async function removeUnnamedFiles(archive: Archive, remaining: readonly Authenti
     ({ uuid }) => uuid,
   );
   for await (const { left, right } of pairs) {
-    for (const { sha256 } of left?.versions ?? []) {
-      if (left === undefined || right?.hashes.has(sha256)) continue;
-      await remove(archive, fileKey(archive.keys, left.uuid, sha256));
+    for (const version of left?.versions ?? []) {
+      if (left === undefined || right?.hashes.has(version.sha256) || !isOld(version)) continue;
+      await remove(archive, fileKey(archive.keys, left.uuid, version.sha256));
       removed += 1;
     }
   }
@@ -249,13 +260,17 @@ async function* mergeNamed(one: AsyncIterable<NamedFile>, other: AsyncIterable<N
   }
 }
 
-async function removeUnnamedPieces(archive: Archive, remaining: readonly AuthenticBackup[]): Promise<number> {
+async function removeUnnamedPieces(
+  archive: Archive,
+  remaining: readonly AuthenticBackup[],
+  isOld: (version: ArchivedVersion) => boolean,
+): Promise<number> {
   const documents = remaining.flatMap(({ manifest }) => documentsOf(manifest));
   const named = new Set(documents.flatMap(({ pieces }) => pieces).map(({ sha256 }) => sha256));
   let removed = 0;
-  for await (const { sha256 } of archivedPieces(archive.objects, archive.keys, archive.call)) {
-    if (named.has(sha256)) continue;
-    await remove(archive, blobKey(archive.keys, sha256));
+  for await (const piece of archivedPieces(archive.objects, archive.keys, archive.call)) {
+    if (named.has(piece.sha256) || !isOld(piece)) continue;
+    await remove(archive, blobKey(archive.keys, piece.sha256));
     removed += 1;
   }
   return removed;
