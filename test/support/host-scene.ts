@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type BackupOptions, type BackupResult, backUpHost } from '../../core/host/backup/back-up-host.ts';
 import { backupKey, type HostKeys, hostKeys, newBackupId } from '../../core/host/backup/backup-keys.ts';
-import { Keyring } from '../../core/host/backup/backup-secrets.ts';
+import { type BackupKeys, Keyring } from '../../core/host/backup/backup-secrets.ts';
 import { readAuthentic } from '../../core/host/backup/found-backups.ts';
 import type { BackupManifest } from '../../core/host/backup/manifest.ts';
 import { sealManifest } from '../../core/host/backup/sealed-manifest.ts';
@@ -20,8 +20,17 @@ import { type FileRow, makeIndexFile, newUuid } from './index-files.ts';
 
 export const hostPassphrase = 'correct horse battery staple';
 
-/** Derives each key once per test file: that takes half a second. */
-export const hostKeyring = new Keyring(hostPassphrase);
+/** Derives its key once per test file, which takes half a second: all hosts of a test have one salt. */
+class KeyringOfOneSalt extends Keyring {
+  #keys: Promise<BackupKeys> | undefined;
+
+  override newKeys(): Promise<BackupKeys> {
+    this.#keys ??= super.newKeys();
+    return this.#keys;
+  }
+}
+
+export const hostKeyring = new KeyringOfOneSalt(hostPassphrase);
 
 export class HostScene implements AsyncDisposable {
   /** Holds everything of this scene. */

@@ -67,7 +67,8 @@ export async function* saveListed(
       totals.copied += 1;
       options.onSaved?.(saved.sizeBytes);
     }
-    yield { ...listed(file, saved, totals), place: sources.storage.placeOf(file) };
+    const line = listed(file, saved, totals);
+    yield line.content === undefined ? line : { ...line, place: sources.storage.placeOf(file) };
   }
 }
 

@@ -36,7 +36,7 @@ export function parsePostgresqlAddress(text: string, schema?: string): Postgresq
 
 function parseUri(text: string): Record<string, string> {
   const parts =
-    /^\w+:\/\/(?:([^:@/]*)(?::([^@/]*))?@)?(\[[^\]]*\]|[^:/?,]*)(?::([^/?]*))?(?:\/([^?]*))?(?:\?(.*))?$/.exec(text);
+    /^\w+:\/\/(?:([^:@/]*)(?::([^@/]*))?@)?(\[[^\]]*\]|[^:@/?,]*)(?::(\d*))?(?:\/([^?]*))?(?:\?(.*))?$/.exec(text);
   if (parts === null) throw unreadable('is no valid URI');
   const [, user, password, host, port, dbname, parameters = ''] = parts;
   const named = Object.entries({ user, password, host: host?.replace(/^\[(.*)\]$/, '$1'), port, dbname });
