@@ -7,7 +7,7 @@ import { join, relative } from 'node:path';
 export interface Forgery<Archive> {
   /** Ends the sentence "somebody …". */
   readonly name: string;
-  forge(archive: Archive): void | Promise<void>;
+  readonly forge: (archive: Archive) => void | Promise<void>;
 }
 
 /** Everything below a folder: type, permissions and content by relative path. */

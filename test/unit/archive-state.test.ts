@@ -184,7 +184,7 @@ describe('work under a lease', () => {
   });
 
   it('ends when the lease cannot be renewed in time, and not before', async () => {
-    const { replaceIf } = objects;
+    const replaceIf = objects.replaceIf.bind(objects);
     let refused = 0;
     const work = underLease(lease(), terms, (use) => {
       objects.replaceIf = async () => {

@@ -139,7 +139,7 @@ export interface LeaseUse {
   /** Aborts with `lease-lost` as soon as the lease is known to be lost, and when the caller's own signal does. */
   readonly signal: AbortSignal;
   /** Proves by a write that the lease is still held: right before what cannot be undone. Throws `lease-lost`. */
-  confirm(): Promise<void>;
+  readonly confirm: () => Promise<void>;
 }
 
 /**
