@@ -3,6 +3,8 @@
  * `orthanc-mirror … > file` get nothing but the data.
  */
 
+import { printable, printableJson } from '../core/printable.ts';
+
 /** The part of a Node stream that a terminal needs; tests give their own. */
 export interface TextStream {
   readonly isTTY?: boolean;
@@ -11,7 +13,7 @@ export interface TextStream {
   on(event: 'error', listener: (error: NodeJS.ErrnoException) => void): unknown;
 }
 
-/** Where a command writes. Every line is made {@link printable} here, so that no other place has to think of it. */
+/** Where a command writes. Every line is made printable here, so that no other place has to think of it. */
 export interface Terminal {
   /** Prints one line of data on stdout. */
   print(line: string): void;
@@ -31,17 +33,6 @@ export interface Terminal {
 
 const eraseLine = '\r\u001b[2K';
 
-/**
- * Characters that a terminal obeys instead of showing them: controls (C0 but for the tab, DEL, C1), marks and overrides
- * of the direction of text, line and paragraph separators, and halves of surrogate pairs.
- */
-const obeyed = /(?!\t)[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}\ufeff]/gu;
-
-/** One line that shows what it holds, whoever wrote it: `\u001b` for an escape, as in JSON. */
-export function printable(line: string): string {
-  return line.replaceAll(obeyed, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
-}
-
 /** Makes the terminal of a command. Survives readers that close the pipe (EPIPE). */
 export function createTerminal(stdout: TextStream, stderr: TextStream): Terminal {
   let readerGone = false;
@@ -59,18 +50,18 @@ export function createTerminal(stdout: TextStream, stderr: TextStream): Terminal
     if (statusShown) stderr.write(eraseLine);
     statusShown = false;
   };
-  const print = (line: string) => {
+  const write = (line: string) => {
     if (readerGone) return;
     clearStatus();
-    stdout.write(`${printable(line)}\n`);
+    stdout.write(`${line}\n`);
   };
   const say = (line: string) => {
     clearStatus();
     stderr.write(`${printable(line)}\n`);
   };
   return {
-    print,
-    printJson: (value) => print(JSON.stringify(value)),
+    print: (line) => write(printable(line)),
+    printJson: (value) => write(printableJson(value)),
     say,
     warn: (line) => say(`warning: ${line}`),
     showStatus: (line) => {

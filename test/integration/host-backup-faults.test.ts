@@ -1,5 +1,4 @@
 import { execFileSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +8,7 @@ import { type OrthancServer, startOrthanc } from '../../local/orthanc-server.ts'
 import { type CommandResult, runCommand, startCommand } from '../support/command.ts';
 import { needs } from '../support/needs.ts';
 import { fill } from '../support/orthanc-load.ts';
-import { seededRandom } from '../support/seeded-random.ts';
+import { SeededRandom, seedsOf } from '../support/seeded-random.ts';
 import { proveReadable } from '../support/server-proof.ts';
 import { canMount, mountSmallDisk } from '../support/small-disk.ts';
 
@@ -57,11 +56,11 @@ async function killAfter(delayMs: number, args: readonly string[]): Promise<void
 }
 
 describe('kill -9 at 20 random moments', () => {
-  const seed = process.env.HOST_FAULTS_SEED ?? randomBytes(4).toString('hex');
-  let random: () => number;
+  const [seed = 0] = seedsOf('HOST_FAULTS_SEED', 1);
+  let random: SeededRandom;
   beforeEach(() => {
     console.log(`HOST_FAULTS_SEED=${seed}`);
-    random = seededRandom(seed);
+    random = new SeededRandom(seed);
   });
 
   it('of a backup leaves the previous backup valid, and the next run completes', async () => {
@@ -71,7 +70,7 @@ describe('kill -9 at 20 random moments', () => {
       await fill(server.url, 'more', 10 + 5 * (run + 1), 20_000, 10 + 5 * run);
       // A work folder of this test's own: other tests have theirs in the system's.
       const args = [...backupArguments(), ...pauseArguments(), '--work', root];
-      await killAfter(200 + random() * 1800, args);
+      await killAfter(random.between(200, 2000), args);
       expect(await checkAll()).toMatchObject({ exitCode: 0 });
       expect(pauseLog().filter((line) => line === 'start')).toHaveLength(
         pauseLog().filter((line) => line === 'stop').length,
@@ -90,7 +89,7 @@ describe('kill -9 at 20 random moments', () => {
     const folder = join(root, 'restored');
     const restore = ['backup', 'restore', '--archive', archive(), '--to', folder, ...passphrase()];
     for (let run = 0; run < 20; run += 1) {
-      await killAfter(700 + random() * 1100, restore);
+      await killAfter(random.between(700, 1800), restore);
       if (existsSync(join(folder, 'storage', 'index'))) rmSync(folder, { recursive: true });
     }
     expect(await runCommand(...restore)).toMatchObject({ exitCode: 0 });
