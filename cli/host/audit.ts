@@ -6,7 +6,7 @@ import { type AuditCounts, type AuditOptions, audit, instancesToMend } from '../
 import { type AuditFinding, findingLine, findingRecord } from '../../core/host/audit/audit-finding.ts';
 import { deleteQuarantined, quarantine, undoQuarantine } from '../../core/host/audit/quarantine.ts';
 import { pendingDeletionsOf } from '../../core/host/index/delayed-deletion.ts';
-import { indexLocation, openIndex } from '../../core/host/index/open-index.ts';
+import { openIndex } from '../../core/host/index/open-index.ts';
 import { type IndexLocation, readOrthancHost, type StorageLocation } from '../../core/host/orthanc-host.ts';
 import { bucketStorage } from '../../core/host/storage/bucket-storage.ts';
 import { FolderStorage } from '../../core/host/storage/folder-storage.ts';
@@ -20,6 +20,7 @@ import type { AuditCommandOptions } from '../commands/audit.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { formatCount } from '../format.ts';
 import { repairAudited } from './audit-repair.ts';
+import { namedIndex } from './named-index.ts';
 
 const defaultMarginMs = 5 * 60_000;
 
@@ -77,14 +78,14 @@ async function openSubject(options: AuditCommandOptions, context: CommandContext
       throw new MirrorError('configuration', "give Orthanc's configuration by --config, or both --index and --storage");
     }
     const storage = await openStorage(options.storage, options);
-    return { index: indexLocation(options.index), storage, pendingDeletions: new Set() };
+    return { index: namedIndex(options.index, context), storage, pendingDeletions: new Set() };
   }
   const host = await readOrthancHost(options.config, allEnvironmentVariables());
   for (const name of host.configuration.undefinedVariables) {
     context.terminal.warn(`the configuration of Orthanc uses the variable ${name}, which is not set here`);
   }
   return {
-    index: options.index === undefined ? host.index : indexLocation(options.index),
+    index: options.index === undefined ? host.index : namedIndex(options.index, context),
     storage: await openHostStorage(host.storage, options),
     pendingDeletions: await pendingDeletionsOf(host.deletionDatabases),
   };

@@ -11,12 +11,12 @@ import {
   restoreUnproven,
 } from '../../core/host/backup/restore-host.ts';
 import { pathOfFile, pathOfFolder, type RestorePlaces } from '../../core/host/backup/restore-places.ts';
-import { indexLocation } from '../../core/host/index/open-index.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { BackupCommandOptions } from '../commands/backup.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { formatBytes, formatCount } from '../format.ts';
 import { existingHostKeys, keyringOf, openBackupArchive } from './backup-place.ts';
+import { namedIndex } from './named-index.ts';
 import { nextSteps } from './restore-steps.ts';
 
 export async function runBackupRestore(options: BackupCommandOptions, context: CommandContext): Promise<void> {
@@ -40,7 +40,7 @@ export async function runBackupRestore(options: BackupCommandOptions, context: C
     const target = options.originalPaths ? 'original-paths' : { folder: folderOf(options) };
     context.terminal.say(`restoring backup ${id} of ${keys.host}, taken at ${manifest.takenAt}; it is authentic`);
     if (target === 'original-paths') await askFirst(restorePlaces(manifest, target), options, context);
-    const database = databaseOf(options);
+    const database = databaseOf(options, context);
     const result = await restoreHost(backup, objects, keys, target, { ...progress, database });
     report(id, manifest, result, options, context);
     context.finish(result.missing > 0 ? exitCodes.rejected : exitCodes.ok);
@@ -54,9 +54,9 @@ function folderOf({ to }: BackupCommandOptions): string {
   return to;
 }
 
-function databaseOf({ database }: BackupCommandOptions): DatabaseLocation | undefined {
+function databaseOf({ database }: BackupCommandOptions, context: CommandContext): DatabaseLocation | undefined {
   if (database === undefined) return undefined;
-  const location = indexLocation(database);
+  const location = namedIndex(database, context);
   if (location.kind === 'postgresql' || location.kind === 'mysql') return location;
   throw new MirrorError('configuration', '--database must be postgres://… or mysql://…');
 }

@@ -20,7 +20,7 @@ export function nextSteps(
   const folders = places.storage.map(pathOfFolder);
   return [
     'next:',
-    ...(manifest.configuration === null ? ['  this backup was made without the configuration'] : []),
+    ...missingConfiguration(manifest, configurationFiles),
     ...(database === undefined ? loadCommands(kind, pathOfFile(places.index)) : []),
     ...(originalPaths ? [] : settings(manifest, folders, dirname(pathOfFile(places.index)))),
     ...(kind === 'sqlite' ? [] : [`  let section "${sections[kind]}" name the restored database`]),
@@ -29,6 +29,11 @@ export function nextSteps(
     `  Orthanc ${configuration}`,
     `  npx orthanc-mirror audit --config ${configuration}`,
   ];
+}
+
+function missingConfiguration({ configuration }: BackupManifest, restored: readonly string[]): readonly string[] {
+  if (configuration === null) return ['  this backup was made without the configuration'];
+  return restored.length > 0 ? [] : ['  the configuration was not restored: it is encrypted with the passphrase'];
 }
 
 /** How a dump that lies in a file gets into a database; the client of MySQL must not obey what the dump holds. */

@@ -154,6 +154,11 @@ export class HeldFolder implements AsyncDisposable {
     return open(this.at(name), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
   }
 
+  /** Owner, mode and the like, of the folder that is open. */
+  stats(): Promise<Stats> {
+    return this.#handle.stat();
+  }
+
   /** The names of all entries. Throws the errors of the file system as they are. */
   names(): Promise<string[]> {
     return readdir(this.#address);

@@ -1,5 +1,5 @@
 /** The folder that a backup or audit works in; removed at its end, or by the next one if this process is killed. */
-import { lstat, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileError } from './file-error.ts';
@@ -33,11 +33,18 @@ async function removeAbandoned(parent: HeldFolder): Promise<void> {
   for (const name of await parent.names().catch((): string[] => [])) {
     const pid = name.startsWith(prefix) ? Number.parseInt(name.slice(prefix.length), 10) : Number.NaN;
     if (Number.isNaN(pid) || isRunning(pid)) continue;
-    const found = await lstat(parent.at(name)).catch(() => undefined);
-    const isOurs = found?.isDirectory() === true && found.uid === process.getuid?.() && (found.mode & 0o077) === 0;
-    // Nobody else can exchange it between the look and the removal, or anything in it: see `refuseForeignHands`.
-    if (isOurs) await rm(join(parent.path, name), { recursive: true, force: true }).catch(() => undefined);
+    if (!(await isOurs(parent, name))) continue;
+    // Nobody else can exchange it after that look, or anything in it: see `refuseForeignHands`.
+    await rm(join(parent.path, name), { recursive: true, force: true }).catch(() => undefined);
   }
+}
+
+/** Whether an entry is a folder of this user's own that nobody else can look into; no link to one. */
+async function isOurs(parent: HeldFolder, name: string): Promise<boolean> {
+  await using folder = await parent.child(name).catch(() => undefined);
+  if (folder === undefined) return false;
+  const { uid, mode } = await folder.stats();
+  return uid === process.getuid?.() && (mode & 0o077) === 0;
 }
 
 /** @returns whether a process of this machine runs. */

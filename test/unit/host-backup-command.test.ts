@@ -182,6 +182,17 @@ describe('a restore', () => {
   });
 });
 
+describe('a database that is named with its password', () => {
+  it.each([
+    ['mysql://u:S3cret@127.0.0.1:1/o', 'MYSQL_PWD'],
+    ['postgres://u@127.0.0.1:1/o?password=S3cret', 'PGPASSWORD'],
+  ])('%s is taken with a warning that does not repeat it', async (url, variable) => {
+    const result = await runInProcess('advise', '--index', url);
+    expect(result).toMatchObject({ exitCode: 7, stderr: expect.stringMatching(new RegExp(`warning: .*${variable}`)) });
+    expect(result.stdout + result.stderr).not.toContain('S3cret');
+  });
+});
+
 describe('removing old backups', () => {
   it('says what it would remove, and removes it when it is not a dry run', async () => {
     await backUp(...passphrase());

@@ -79,6 +79,8 @@ class Backup {
   readonly #keys: HostKeys;
   readonly #options: BackupOptions;
   readonly #lease: LeaseUse;
+  /** Of calls to the archive. */
+  readonly #call: CallOptions;
 
   constructor(host: OrthancHost, objects: ObjectStorage, keys: HostKeys, options: BackupOptions, lease: LeaseUse) {
     this.#host = host;
@@ -86,17 +88,18 @@ class Backup {
     this.#keys = keys;
     this.#options = { ...options, signal: lease.signal };
     this.#lease = lease;
+    this.#call = { signal: lease.signal };
   }
 
   async run(): Promise<BackupResult> {
     const { commands, keyring, omitConfiguration, workFolder } = this.#options;
     await using work = await makeWorkFolder(workFolder);
-    const { newest, newerUnproven } = await findNewest(this.#objects, this.#keys, keyring, this.#options);
+    const { newest, newerUnproven } = await findNewest(this.#objects, this.#keys, keyring, this.#call);
     // One salt for all backups of a host: it is costly to derive keys.
     const secrets = newest?.keys ?? (await keyring.newKeys());
     const configuration = omitConfiguration
       ? null
-      : await saveConfiguration(this.#objects, this.#keys, this.#host, secrets, this.#options);
+      : await saveConfiguration(this.#objects, this.#keys, this.#host, secrets, this.#call);
     await using files = await this.#openFiles(work.path);
     const ahead = files === undefined ? 0 : await this.#saveAhead(files, newest);
     const captured = await this.#capture(captureIndexOf(this.#host, work.path, commands), files);
@@ -141,7 +144,7 @@ class Backup {
   /** As far as the list can be read: files that it does not name are read once more. */
   async *#filesOf({ manifest }: AuthenticBackup): AsyncGenerator<ListedFile> {
     try {
-      yield* readFileList(readSavedDocument(this.#objects, this.#keys, manifest.storage.list, this.#options));
+      yield* readFileList(readSavedDocument(this.#objects, this.#keys, manifest.storage.list, this.#call));
     } catch (error) {
       if (!isMirrorError(error, 'source-corrupt', 'archive-format')) throw error;
     }
@@ -176,13 +179,13 @@ class Backup {
     secrets: BackupKeys,
   ): Promise<Pick<BackupResult, 'manifest' | 'copiedFiles' | 'missing' | 'damaged' | 'refused'>> {
     const { storage } = this.#host;
-    const document = await saveDocument(this.#objects, this.#keys, captured.content(), this.#options);
+    const document = await saveDocument(this.#objects, this.#keys, captured.content(), this.#call);
     const totals: SaveTotals = { files: 0, bytes: 0, copied: 0, missing: [], damaged: [], refused: [] };
     const listed =
       files === undefined
         ? nothing()
         : saveListed(captured.reader, files, this.#objects, this.#keys, totals, this.#options);
-    const list = await saveDocument(this.#objects, this.#keys, writeFileList(listed), this.#options);
+    const list = await saveDocument(this.#objects, this.#keys, writeFileList(listed), this.#call);
     const { schema, revision, instances } = await captured.reader.describe();
     const takenAt = new Date();
     const manifest: BackupManifest = {
@@ -209,7 +212,7 @@ class Backup {
       configuration,
     };
     await this.#lease.confirm();
-    await writeManifest(this.#objects, this.#keys, manifest, secrets, this.#options);
+    await writeManifest(this.#objects, this.#keys, manifest, secrets, this.#call);
     const { copied: copiedFiles, missing, damaged, refused } = totals;
     return { manifest, copiedFiles, missing, damaged, refused };
   }

@@ -58,9 +58,10 @@ export class KnownFiles implements AsyncDisposable {
     const buffer = Buffer.allocUnsafe(recordBytes * recordsAtOnce);
     for (let position = 0; ; ) {
       const { bytesRead } = await this.#handle.read(buffer, 0, buffer.length, position);
-      if (bytesRead === 0) return;
-      position += bytesRead;
-      for (let at = 0; at < bytesRead; at += recordBytes) yield knownFile(buffer.subarray(at, at + recordBytes));
+      const wholeBytes = bytesRead - (bytesRead % recordBytes);
+      if (wholeBytes === 0) return;
+      position += wholeBytes;
+      for (let at = 0; at < wholeBytes; at += recordBytes) yield knownFile(buffer.subarray(at, at + recordBytes));
     }
   }
 

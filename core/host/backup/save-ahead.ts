@@ -28,7 +28,7 @@ export interface SaveOptions extends CallOptions {
 /**
  * Makes the archive hold every file of the storage, and adds to `known` all that it holds.
  * @param before the files of the last authentic backup, by uuid: what the archive holds under their hashes is not read
- * again. Other files of the archive are: a listing proves nothing.
+ * again. Files that it does not list are read and hashed, although the archive may hold them.
  * @returns how many files were copied. Throws what storage and archive throw.
  */
 export async function saveAhead(
