@@ -29,6 +29,21 @@ export async function* chunksOf(handle: FileHandle, limitBytes: number, signal?:
   }
 }
 
+/**
+ * The first `sizeBytes` bytes of an open file in one piece; fewer if it is shorter. For small files. The file stays open.
+ * Throws the errors of the file system as they are.
+ */
+export async function wholeBytesOf(handle: FileHandle, sizeBytes: number): Promise<Buffer> {
+  const buffer = Buffer.allocUnsafeSlow(sizeBytes);
+  let filledBytes = 0;
+  while (filledBytes < sizeBytes) {
+    const { bytesRead } = await handle.read(buffer, filledBytes, sizeBytes - filledBytes, filledBytes);
+    if (bytesRead === 0) break;
+    filledBytes += bytesRead;
+  }
+  return buffer.subarray(0, filledBytes);
+}
+
 /** The bytes of a file of our own, by its path. Throws the errors of the file system as they are. */
 export async function* readFileChunks(path: string, signal?: AbortSignal): AsyncGenerator<Buffer> {
   await using handle = await open(path, 'r');

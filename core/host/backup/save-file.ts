@@ -1,9 +1,10 @@
 /** Copying one storage file to the archive, under its uuid and the SHA-256 of its bytes. */
 import { createHash } from 'node:crypto';
+import type { FileHandle } from 'node:fs/promises';
 import { MirrorError } from '../../errors.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
 import type { CallOptions } from '../../stores/store.ts';
-import { type ContentHashes, chunksOf, hashesOf, hashesOfWhole } from '../file-bytes.ts';
+import { type ContentHashes, chunksOf, hashesOf, hashesOfWhole, wholeBytesOf } from '../file-bytes.ts';
 import { fileError } from '../file-error.ts';
 import type { OpenFile } from '../held-folder.ts';
 import type { ArchivedFile } from './archived-files.ts';
@@ -33,7 +34,7 @@ export async function saveFile(
   { signal }: CallOptions = {},
 ): Promise<SavedFile> {
   const chunks = () => readable(uuid, chunksOf(handle, stats.size, signal));
-  const bytes = stats.size <= inMemoryBytes ? Buffer.concat(await Array.fromAsync(chunks())) : undefined;
+  const bytes = stats.size <= inMemoryBytes ? await readWhole(uuid, handle, stats.size) : undefined;
   const hashes = bytes === undefined ? await hashesOf(chunks()) : hashesOfWhole(bytes);
   const { sha256, md5, sizeBytes } = hashes;
   if (archived?.versions.some((one) => one.sha256 === sha256 && one.sizeBytes === sizeBytes)) {
@@ -44,12 +45,24 @@ export async function saveFile(
   return { ...hashes, isNew: true };
 }
 
+async function readWhole(uuid: string, handle: FileHandle, sizeBytes: number): Promise<Buffer> {
+  try {
+    return await wholeBytesOf(handle, sizeBytes);
+  } catch (error) {
+    throw unreadable(uuid, error);
+  }
+}
+
 async function* readable(uuid: string, chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   try {
     yield* chunks;
   } catch (error) {
-    throw fileError(error, `file ${uuid}`, 'source-corrupt');
+    throw unreadable(uuid, error);
   }
+}
+
+function unreadable(uuid: string, error: unknown): MirrorError {
+  return fileError(error, `file ${uuid}`, 'source-corrupt');
 }
 
 /** Throws `hash-mismatch` at the end if the bytes are others than those that were hashed. */

@@ -4,7 +4,7 @@ import { open } from 'node:fs/promises';
 import { MirrorError } from '../../errors.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
 import type { CallOptions } from '../../stores/store.ts';
-import { chunksOf } from '../file-bytes.ts';
+import { wholeBytesOf } from '../file-bytes.ts';
 import { fileError, systemCode } from '../file-error.ts';
 import type { OrthancHost } from '../orthanc-host.ts';
 import type { HostKeys } from './backup-keys.ts';
@@ -69,7 +69,7 @@ async function readWhole(path: string): Promise<ConfigurationFile> {
     if (!stats.isFile() || stats.size > largestBytes) {
       throw new MirrorError('configuration', `${path}, which the configuration names, is no file of a usual size`);
     }
-    const bytes = Buffer.concat(await Array.fromAsync(chunksOf(handle, stats.size)));
+    const bytes = await wholeBytesOf(handle, stats.size);
     return { path, mode: stats.mode & permissionBits, owner: { user: stats.uid, group: stats.gid }, bytes };
   } catch (error) {
     throw fileError(error, path, 'configuration');
