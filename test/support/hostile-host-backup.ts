@@ -40,7 +40,17 @@ function addLine(archive: HostArchive, line: Fields): void {
   archive.changeList((lines) => [...lines, { ...archive.file(evilUuid, evil), ...line }]);
 }
 
-/** At least two backups must be there, of two configuration files each, and one of a host `other`. */
+/** Copies everything of another host's backups. */
+function addBackupsOf(host: string, archive: HostArchive): void {
+  for (const part of ['files', 'blobs', 'backups']) {
+    cpSync(archive.path('..', host, part), archive.path(part), { recursive: true });
+  }
+}
+
+/**
+ * At least two backups must be there, of two configuration files each, one of a host `other` with another passphrase,
+ * and one of a host `twin` with the same.
+ */
 export const hostBackupForgeries: readonly Forgery<HostArchive>[] = [
   // Paths.
   {
@@ -180,10 +190,11 @@ export const hostBackupForgeries: readonly Forgery<HostArchive>[] = [
   },
   {
     name: 'adds the backup of another host under its own name',
-    forge: (archive) => {
-      const other = archive.path('..', 'other', 'backups');
-      for (const manifest of readdirSync(other)) cpSync(join(other, manifest), archive.path('backups', manifest));
-    },
+    forge: (archive) => addBackupsOf('other', archive),
+  },
+  {
+    name: 'adds the backup of another host that has the same passphrase',
+    forge: (archive) => addBackupsOf('twin', archive),
   },
   // A passphrase of their own.
   {

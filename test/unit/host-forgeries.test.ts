@@ -45,6 +45,7 @@ beforeAll(async () => {
   const second = await scene.backUp();
   await scene.backDate(first.manifest, new Date(Date.now() - 24 * 3_600_000));
   await scene.backUpAgain({ keyring: new Keyring('the passphrase of another host') }, hostKeys('other'));
+  await scene.backUpAgain({}, hostKeys('twin'));
   for (const { id } of [await newestOf(scene.objects), await oldestOf(scene.objects)]) {
     const target = join(scene.root, 'genuine', id);
     await restoreHost(
