@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { isMirrorError } from '../../core/errors.ts';
-import { restoreMysqlDump } from '../../core/host/backup/restore-mysql.ts';
+import { nothingButSql, restoreMysqlDump } from '../../core/host/backup/restore-mysql.ts';
 import { restorePostgresqlDump } from '../../core/host/backup/restore-postgresql.ts';
-import { parseMysqlUrl } from '../../core/host/index/mysql-connection.ts';
+import { mysqlCall, parseMysqlUrl } from '../../core/host/index/mysql-connection.ts';
 import { parsePostgresqlAddress } from '../../core/host/index/postgresql-connection.ts';
+import { feedProgram } from '../../core/host/program-output.ts';
 import { type MysqlServer, startMysql } from '../support/mysql.ts';
 import { type PostgresqlServer, startPostgresql } from '../support/postgresql.ts';
 
@@ -67,6 +68,15 @@ describe('a dump of MySQL', () => {
     const file = join(root, 'sourced.sql');
     writeFileSync(file, `\\! touch ${canary}\n`);
     await restore(dump(`touch ${canary}`, file)).restored;
+    expect(existsSync(canary)).toBe(false);
+  });
+
+  it.each(['--binary-mode', '--loose-sandbox'])('runs nothing by %s alone, and both are given', async (option) => {
+    expect(nothingButSql).toContain(option);
+    const name = `alone${option.length}`;
+    mysql.createDatabase(name);
+    const call = mysqlCall('client', parseMysqlUrl(mysql.url(name)), ['--batch', option], undefined);
+    await errorOf(feedProgram(call, chunks(`\\! touch ${canary}\nsystem touch ${canary}\n`)));
     expect(existsSync(canary)).toBe(false);
   });
 

@@ -41,7 +41,7 @@ async function textsOf(session: MysqlSession, query: string): Promise<readonly s
  * and `tee` read and write files. `--binary-mode` switches all of them off for what comes from a pipe, and where it is
  * known (MariaDB since 10.11.8, 10.5.25 …) `--sandbox` once more. A client that does not know `--binary-mode` fails.
  */
-const nothingButSql = ['--binary-mode', '--loose-sandbox'];
+export const nothingButSql = ['--binary-mode', '--loose-sandbox'];
 
 /** @param backup its name; kept in the database until everything is there */
 export async function restoreMysqlDump(
