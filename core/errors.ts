@@ -40,6 +40,8 @@ const usualDispositions = {
   'job-refused': 'reject',
   'not-dicom': 'reject',
   'answer-malformed': 'reject',
+  // A part of a host backup that nobody with its passphrase wrote.
+  'not-authentic': 'reject',
   // Nothing can be copied before somebody acts.
   unauthorized: 'halt',
   forbidden: 'halt',

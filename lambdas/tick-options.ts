@@ -4,7 +4,7 @@ import { type DeletionPolicy, removalPartsOf } from '../core/mirror/parts.ts';
 import { type ScheduleDocument, scheduleSchema, type TickOptions } from '../core/mirror/tick.ts';
 import type { QueueMessage } from '../core/queue/message.ts';
 import { opennessAt } from '../core/schedule/blackouts.ts';
-import { Lease } from '../core/stores/archive/lease.ts';
+import { Lease, underLease } from '../core/stores/archive/lease.ts';
 import type { ObjectStorage } from '../core/stores/archive/object-storage.ts';
 import { StateDocument } from '../core/stores/archive/state.ts';
 import { readCapabilities } from '../core/stores/orthanc/capabilities.ts';
@@ -41,7 +41,7 @@ export async function tickOptions(
       ...removalPartsOf({ source, destinations }, deletionPolicyOf(configuration)),
     }),
     send: (announcements) => queue.send(announcements.map((one): QueueMessage => ({ v: 1, mirror, ...one }))),
-    underLease: (work) => underLease(new Lease(archive.objects, 'lease'), leaseMs, owner, work),
+    underLease: (work) => underLease(new Lease(archive.objects, 'lease'), { ttlMs: leaseMs, owner }, work),
     now: () => new Date(),
     compareEveryMs: configuration.follow.compareEveryHours * msPerHour,
     deadline,
@@ -70,21 +70,4 @@ function scheduleDocument(objects: ObjectStorage): ScheduleDocument {
     read: () => document.read(),
     write: (value, version) => document.write(value, version),
   };
-}
-
-async function underLease<Result>(
-  lease: Lease,
-  leaseMs: number,
-  owner: string,
-  work: () => Promise<Result>,
-): Promise<Result | undefined> {
-  const held = await lease.acquire(leaseMs, owner);
-  if (held === undefined) {
-    return undefined;
-  }
-  try {
-    return await work();
-  } finally {
-    await held.release();
-  }
 }

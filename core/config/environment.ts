@@ -55,7 +55,7 @@ export function allEnvironmentVariables(): Readonly<Record<string, string | unde
   return process.env;
 }
 
-/** @returns the environment of a program that we start: our own, with additions. */
-export function environmentFor(additions: Readonly<Record<string, string>>): Record<string, string | undefined> {
-  return { ...process.env, ...additions };
+/** @returns those of our own variables that a program which we start is to have. */
+export function environmentOf(includes: (name: string) => boolean): Record<string, string | undefined> {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => includes(name)));
 }

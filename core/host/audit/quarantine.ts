@@ -8,9 +8,10 @@ import { appendFile, copyFile, mkdir, open, readFile, rename, rm, stat, utimes }
 import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { MirrorError } from '../../errors.ts';
+import { hashesOf, readFileChunks } from '../file-bytes.ts';
 import { fileError, systemCode } from '../file-error.ts';
-import { hashFile, storagePath } from '../storage/folder-storage.ts';
 import { isUuid, type StoredFile } from '../storage/storage-area.ts';
+import { storagePath } from '../storage/storage-folders.ts';
 
 const journalEntry = z.object({
   uuid: z.string().refine(isUuid),
@@ -103,8 +104,8 @@ async function moveAcross(from: string, to: string): Promise<void> {
   const partial = `${to}.partial`;
   await rm(partial, { force: true });
   await copyFile(from, partial, constants.COPYFILE_EXCL);
-  const [original, copy] = await Promise.all([hashFile(from), hashFile(partial)]);
-  if (original === undefined || original.md5 !== copy?.md5) {
+  const [original, copy] = await Promise.all([from, partial].map((path) => hashesOf(readFileChunks(path))));
+  if (original?.sha256 !== copy?.sha256) {
     throw new MirrorError('hash-mismatch', `${from} could not be copied to the quarantine unchanged`);
   }
   const { atime, mtime } = await stat(from);
