@@ -1,0 +1,44 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { printable, printableJson, shortened } from '../../core/printable.ts';
+
+const acting = [
+  ['an escape sequence', '\u001b[2J'],
+  ['the one-byte form of an escape sequence', '\u009b2J'],
+  ['a bell', '\u0007'],
+  ['a deletion', '\u007f'],
+  ['a new line', 'a\nb'],
+  ['an override of the direction', '\u202egnp.exe'],
+  ['an isolate', '\u2066x\u2069'],
+  ['a mark of the direction', '\u200f'],
+  ['a separator of lines', '\u2028'],
+  ['a tag', '\u{e0041}'],
+  ['half a character', '\ud83d'],
+] as const;
+
+test.each(acting)('shows %s instead of obeying it', (_, text) => {
+  expect(printable(text)).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u);
+  expect(printable(text)).toMatch(/\\u[0-9a-f]{4}/);
+});
+
+test('leaves what people write alone', () => {
+  const names = 'Müller^Jörg=山田^太郎=やまだ^たろう Łukasz Ωμέγα 😀 /a b/c.dcm';
+  expect(printable(names)).toBe(names);
+});
+
+test('writes JSON that acts on nothing and means the same', () => {
+  fc.assert(
+    fc.property(fc.jsonValue(), fc.string({ unit: 'binary' }), (value, text) => {
+      const given = { value, text };
+      const line = printableJson(given);
+      expect(line).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u);
+      expect(JSON.parse(line)).toEqual(JSON.parse(JSON.stringify(given)));
+    }),
+  );
+});
+
+test('shortens what is too long to be shown, and says so', () => {
+  expect(shortened('short')).toBe('short');
+  expect(shortened('x'.repeat(2_000_000))).toBe(`${'x'.repeat(1000)}… (2000000 characters)`);
+  expect(shortened(`${'x'.repeat(999)}😀`)).not.toMatch(/\p{Cs}/u);
+});
