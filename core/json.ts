@@ -114,7 +114,7 @@ const code = {
  * remembers is bounded by the depth and by the keys of the objects that are open.
  */
 function problemOf(text: string, { mostValues, mostDepth }: JsonBounds): string | undefined {
-  const keysByDepth: Set<string>[] = [];
+  const keysByDepth = [new Set<string>()];
   let depth = 0;
   let values = 1;
   let stringStart = 0;
@@ -140,7 +140,8 @@ function problemOf(text: string, { mostValues, mostDepth }: JsonBounds): string 
       case code.openList:
         depth += 1;
         if (depth > mostDepth) return `it is nested more than ${mostDepth} deep`;
-        (keysByDepth[depth] ??= new Set()).clear();
+        if (keysByDepth.length <= depth) keysByDepth.push(new Set());
+        keysByDepth[depth]?.clear();
         values += 1;
         break;
       case code.closeObject:
@@ -160,7 +161,8 @@ function problemOf(text: string, { mostValues, mostDepth }: JsonBounds): string 
 function endOfString(text: string, start: number): number {
   for (let end = text.indexOf('"', start); end !== -1; end = text.indexOf('"', end + 1)) {
     let backslashes = 0;
-    while (text.charCodeAt(end - 1 - backslashes) === code.backslash && end - 1 - backslashes >= start) backslashes += 1;
+    while (text.charCodeAt(end - 1 - backslashes) === code.backslash && end - 1 - backslashes >= start)
+      backslashes += 1;
     if (backslashes % 2 === 0) return end;
   }
   return -1;

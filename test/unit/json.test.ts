@@ -25,10 +25,13 @@ describe('JSON from outside', () => {
 
   test('is refused where no parser takes it, and never anything else is thrown', () => {
     fc.assert(
-      fc.property(fc.string({ unit: fc.constantFrom(...'{}[]",:\\0a \u00e9\ud800') }), (text) => {
-        const read = parseJson(text, bounds);
-        if (read.ok) expect(read.value).toEqual(JSON.parse(text));
-      }),
+      fc.property(
+        fc.string({ unit: fc.constantFrom('{', '}', '[', ']', '"', ',', ':', '\\', '0', 'a', ' ', 'é', '\ud800') }),
+        (text) => {
+          const read = parseJson(text, bounds);
+          if (read.ok) expect(read.value).toEqual(JSON.parse(text));
+        },
+      ),
       { numRuns: 2000 },
     );
   });
