@@ -170,6 +170,7 @@ test('what users attached survives a repair that could delete and then not store
     store: refuse,
     delete: (id, options) => store.delete(id, options),
     readChanges: (query) => store.readChanges(query),
+    changePages: (query) => store.changePages(query),
     lastChange: (options) => store.lastChange(options),
     close: () => store.close(),
   };

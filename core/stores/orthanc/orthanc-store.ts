@@ -16,7 +16,7 @@ import type {
   StoreOutcome,
 } from '../store.ts';
 import { type OrthancCapabilities, readCapabilities } from './capabilities.ts';
-import { lastChange, type ReadChangesQuery, readChanges } from './change-feed.ts';
+import { changePages, lastChange, type ReadChangesQuery, readChanges } from './change-feed.ts';
 import type { OrthancConnection } from './connection.ts';
 import { OrthancClient } from './http-client.ts';
 import { pagedInventory } from './inventory-paged.ts';
@@ -94,6 +94,10 @@ class ServerStore implements OrthancStore {
 
   readChanges(query: ReadChangesQuery): Promise<ChangePage> {
     return readChanges(this.client, query);
+  }
+
+  changePages(query: Omit<ReadChangesQuery, 'limit'>): AsyncIterable<ChangePage> {
+    return changePages(this.client, query);
   }
 
   lastChange(options: CallOptions = {}): Promise<number> {

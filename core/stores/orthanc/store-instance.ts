@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { isMirrorError, MirrorError } from '../../errors.ts';
 import { type InstanceId, isInstanceId, type Md5 } from '../../identifiers.ts';
 import type { CallOptions, InstanceBytes, InstanceIdentity, InventoryEntry, StoreOutcome } from '../store.ts';
+import { mostBytes, Pace } from './bounds.ts';
 import type { OrthancCapabilities } from './capabilities.ts';
 import { md5In } from './dicom-attachment.ts';
 import { exactBody } from './exact-body.ts';
@@ -43,7 +44,7 @@ export async function storeInstance(
   const answer = await post(client, instance, body, options);
   const claim = await claimOf(client, instance, answer);
   const held = await heldNow(client, capabilities, instance, options);
-  const md5 = held.md5 ?? (await md5ReadBack(client, instance.id, options));
+  const md5 = held.md5 ?? (await md5ReadBack(client, instance, options));
   if (md5 === instance.md5) return { kind: claim === 'stored' ? 'stored' : 'already-equal' };
   if (claim === 'held-before') return { kind: 'conflict', md5 };
   throw await otherBytes(client, capabilities, instance, held);
@@ -57,7 +58,7 @@ async function post(
 ): Promise<Answer> {
   const { sizeBytes } = instance;
   const headers = { 'content-type': 'application/dicom' };
-  const exact = exactBody(body, sizeBytes);
+  const exact = exactBody(body, sizeBytes, new Pace(client.name, client.limits));
   try {
     return await client.callJson(
       {
@@ -68,6 +69,7 @@ async function post(
         headers,
         signal,
         long: true,
+        longest: mostBytes.text,
         statusCodes: uploadCodes,
       },
       answerSchema,
@@ -110,10 +112,18 @@ async function heldNow(
   throw new MirrorError('changed-meanwhile', `${client.name} took the instance ${id} and does not hold it: ${what}`);
 }
 
-/** The proof of a server that keeps no hashes (`StoreMD5ForAttachments` off): read it all back. */
-async function md5ReadBack(client: OrthancClient, id: InstanceId, options: CallOptions): Promise<Md5 | undefined> {
+/** The proof of a server that keeps no hashes (`StoreMD5ForAttachments` off): read it all back, if the size is right. */
+async function md5ReadBack(
+  client: OrthancClient,
+  { id, sizeBytes }: InstanceIdentity,
+  options: CallOptions,
+): Promise<Md5 | undefined> {
   const hash = createHash('md5');
   const instance = await openInstance(client, id, options);
+  if (instance.sizeBytes !== sizeBytes) {
+    instance.cancel();
+    return undefined;
+  }
   for await (const chunk of instance.body) hash.update(chunk);
   return md5In(hash.digest('hex'));
 }
