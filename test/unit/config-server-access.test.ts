@@ -84,6 +84,8 @@ test('limits of a server reach its connection, and the defaults are those of the
     limits: { leastBytesPerSecond: 8, rateWindowMs: 20_000, mostInstances: 99 },
   });
   const { connectMs, ...timeouts } = defaultTimeouts;
+  const { mostInstanceBytes, ...limits } = defaultServerLimits;
   expect(connectMs).toBeGreaterThan(0);
-  expect(boundsOf(serverSchema.parse({ url, limits: {} }))).toEqual({ timeouts, limits: defaultServerLimits });
+  expect(mostInstanceBytes).toBeGreaterThan(4 * 1024 ** 3);
+  expect(boundsOf(serverSchema.parse({ url, limits: {} }))).toEqual({ timeouts, limits });
 });

@@ -12,6 +12,8 @@ export interface ServerLimits {
   readonly rateWindowMs: number;
   /** Most instances that it may list; the change feed may have eight times as many entries. */
   readonly mostInstances: number;
+  /** Largest instance; a server holds it in memory as a whole. */
+  readonly mostInstanceBytes: number;
 }
 
 /** 16 connections at the least rate are 4 KB/s together: half of what a line of 64 kbit/s carries. */
@@ -19,6 +21,7 @@ export const defaultServerLimits: ServerLimits = {
   leastBytesPerSecond: 256,
   rateWindowMs: 60_000,
   mostInstances: 50_000_000,
+  mostInstanceBytes: 64 * 1024 ** 3,
 };
 
 /** Longest answers that are read into memory, in bytes: a listing, what a single resource carries, a plain text. */

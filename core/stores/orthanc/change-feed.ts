@@ -119,5 +119,6 @@ async function readPage(
 
 function overflown(name: string): MirrorError {
   const what = 'its sequence numbers have outgrown 32 bits; compare the inventories instead';
-  return new MirrorError('answer-malformed', `${name} has a change feed that cannot be followed: ${what}`);
+  const message = `${name} has a change feed that cannot be followed: ${what}`;
+  return new MirrorError('answer-malformed', message, { disposition: 'halt' });
 }

@@ -1,4 +1,5 @@
 /** What can go wrong between us and a server, told as {@link MirrorError}s: decided here and nowhere else. */
+import { errors } from 'undici';
 import { type ErrorCode, MirrorError } from '../../errors.ts';
 
 /** Which code a status has for one kind of call, where it differs from the usual. */
@@ -105,9 +106,9 @@ export function errorOfTransport(name: string, cause: unknown): MirrorError {
   if (code === 'UND_ERR_HEADERS_OVERFLOW') {
     return new MirrorError('server-error', `${name} answers with more headers than any server needs`, { cause });
   }
-  if (code.startsWith('HPE_')) {
+  if (code.startsWith('HPE_') || cause instanceof errors.HTTPParserError) {
     const what = 'answers something that is not HTTP; does its address begin with https://?';
-    return new MirrorError('server-error', `${name} ${what} (${code})`, { cause });
+    return new MirrorError('server-error', `${name} ${what}${code === '' ? '' : ` (${code})`}`, { cause });
   }
   const reason = unreachableReasons[code] ?? 'cannot be reached';
   return new MirrorError('unreachable', `${name} ${reason}${code === '' ? '' : ` (${code})`}`, { cause });

@@ -194,7 +194,7 @@ export class OrthancClient {
       count += 1;
       if (count <= mostInterimAnswers) return;
       const what = `sends more than ${mostInterimAnswers} interim answers (1xx) and no real one`;
-      throw new MirrorError('server-error', `${this.name} ${what}`);
+      throw new MirrorError('unreachable', `${this.name} ${what}`);
     };
   }
 

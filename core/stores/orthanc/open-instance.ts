@@ -18,6 +18,7 @@ export async function openInstance(client: OrthancClient, id: InstanceId, option
   const { sizeBytes } = answer;
   try {
     if (sizeBytes === undefined) throw withoutSize(client.name, id);
+    if (sizeBytes > client.limits.mostInstanceBytes) throw tooLarge(client, id, sizeBytes);
     const md5 = await md5Of(client, id, answer, options);
     return { id, md5, sizeBytes, body: answer.bytes(signal), cancel: () => answer.cancel() };
   } catch (error) {
@@ -30,6 +31,11 @@ export async function openInstance(client: OrthancClient, id: InstanceId, option
 function withoutSize(name: string, id: InstanceId): MirrorError {
   const hint = 'check for a proxy before the server that removes Content-Length';
   return new MirrorError('answer-malformed', `${name} does not tell the size of instance ${id}: ${hint}`);
+}
+
+function tooLarge({ name, limits }: OrthancClient, id: InstanceId, sizeBytes: number): MirrorError {
+  const what = `announces ${sizeBytes} bytes of instance ${id}, more than ${limits.mostInstanceBytes}`;
+  return new MirrorError('answer-malformed', `${name} ${what}: no instance is so large`);
 }
 
 async function md5Of(
