@@ -9,9 +9,6 @@
  */
 const shapeless = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 
-/** Longest text from outside that is shown in one piece. */
-const longestShown = 1000;
-
 /** @returns the text with every character that would act on a terminal written out as `\u009b`. */
 export function printable(text: string): string {
   return text.replace(shapeless, escaped);
@@ -23,10 +20,12 @@ export function printableJson(value: unknown): string {
   return (JSON.stringify(value) ?? 'null').replace(shapeless, escaped);
 }
 
-/** @returns a text cut to a length that can be shown, with a note of how long it was. */
-export function shortened(text: string, longest = longestShown): string {
+/** @returns a text of at most `longest` characters and a note of its length: its beginning, and its last quarter. */
+export function shortenedAmid(text: string, longest: number): string {
   if (text.length <= longest) return text;
-  return `${text.slice(0, longest).toWellFormed()}… (${text.length} characters)`;
+  const endLength = Math.floor(longest / 4);
+  const begin = text.slice(0, longest - endLength).toWellFormed();
+  return `${begin}… (${text.length} characters) …${text.slice(-endLength).toWellFormed()}`;
 }
 
 function escaped(character: string): string {

@@ -1,6 +1,7 @@
 /** What `import` prints: a line for each file that did not arrive, and the summary, as text and as JSON. */
 import type { DocumentCounts, DocumentProblem } from '../../core/import/import-documents.ts';
 import type { ImportSummary, ReportLine } from '../../core/import/report.ts';
+import { printableJson } from '../../core/printable.ts';
 import { type ExitCode, exitCodeOf } from '../exit-codes.ts';
 import { formatBytes, formatCount, formatDuration } from '../format.ts';
 
@@ -23,7 +24,7 @@ export function jsonDocumentProblem({ level, id, error }: DocumentProblem) {
 
 /** A file that did not arrive, as one line of text. */
 export function problemLine({ outcome, path, reason, code }: ReportLine): string {
-  return `${outcome}  ${JSON.stringify(path)}  ${reason ?? 'no reason known'} (${code ?? 'unknown'})`;
+  return `${outcome}  ${printableJson(path)}  ${reason ?? 'no reason known'} (${code ?? 'unknown'})`;
 }
 
 /** The exit code of an import: 0 when every DICOM file arrived, and what the index says of them. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { printable, printableJson, shortened } from '../../core/printable.ts';
+import { printable, printableJson, shortenedAmid } from '../../core/printable.ts';
 
 const acting = [
   ['an escape sequence', '\u001b[2J'],
@@ -37,8 +37,10 @@ test('writes JSON that acts on nothing and means the same', () => {
   );
 });
 
-test('shortens what is too long to be shown, and says so', () => {
-  expect(shortened('short')).toBe('short');
-  expect(shortened('x'.repeat(2_000_000))).toBe(`${'x'.repeat(1000)}… (2000000 characters)`);
-  expect(shortened(`${'x'.repeat(999)}😀`)).not.toMatch(/\p{Cs}/u);
+test('shortens what is too long to be shown in its middle, and says so', () => {
+  expect(shortenedAmid('short.dcm', 8)).toBe('short.… (9 characters) …cm');
+  expect(shortenedAmid('short.dcm', 9)).toBe('short.dcm');
+  const long = shortenedAmid(`${'x'.repeat(2_000_000)}.dcm`, 100);
+  expect(long).toBe(`${'x'.repeat(75)}… (2000004 characters) …${'x'.repeat(21)}.dcm`);
+  expect(shortenedAmid(`${'x'.repeat(74)}😀${'x'.repeat(100)}`, 100)).not.toMatch(/\p{Cs}/u);
 });
