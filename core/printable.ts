@@ -5,9 +5,10 @@
 
 /**
  * Control characters (C0, DEL, C1), format characters (bidirectional marks, zero-width ones, tags), separators of lines
- * and paragraphs, and halves of surrogate pairs: everything that has an effect and no shape of its own.
+ * and paragraphs, and halves of surrogate pairs: everything that has an effect and no shape of its own. Not the tab, and
+ * not the joiners, without which Persian and Indian names and some emoji are not what they are.
  */
-const shapeless = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+const shapeless = /(?![\t\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 
 /** @returns the text with every character that would act on a terminal written out as `\u009b`. */
 export function printable(text: string): string {

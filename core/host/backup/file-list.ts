@@ -4,7 +4,11 @@ import { createGunzip, createGzip } from 'node:zlib';
 import { z } from 'zod';
 import { MirrorError } from '../../errors.ts';
 import { isMd5, type Md5 } from '../../identifiers.ts';
+import { jsonBoundsOf, readJson } from '../../json.ts';
 import { isUuid } from '../storage/storage-area.ts';
+
+/** No path of a file system is longer than 4096 bytes, so no line has to be much longer. */
+const longestLine = 8192;
 
 const listedFile = z.object({
   uuid: z.string().refine(isUuid),
@@ -46,20 +50,29 @@ export async function* readFileList(compressed: AsyncIterable<Uint8Array>): Asyn
   source.on('error', (error) => text.destroy(error));
   source.pipe(text).setEncoding('utf8');
   let rest = '';
-  for await (const chunk of text) {
-    const lines = (rest + String(chunk)).split('\n');
-    rest = lines.pop() ?? '';
-    yield* lines.map(parseLine);
+  try {
+    for await (const chunk of text) {
+      const lines = (rest + String(chunk)).split('\n');
+      rest = lines.pop() ?? '';
+      if (rest.length > longestLine) throw unknownForm();
+      for (const line of lines) yield parseLine(line);
+    }
+  } catch (error) {
+    throw isBadGzip(error) ? unknownForm(error) : error;
   }
   if (rest !== '') throw unknownForm();
 }
 
-function parseLine(line: string): ListedFile {
-  const parsed = listedFile.safeParse(JSON.parse(line));
-  if (!parsed.success) throw unknownForm();
-  return parsed.data;
+function isBadGzip(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('Z_');
 }
 
-function unknownForm(): MirrorError {
-  return new MirrorError('archive-format', 'the list of files of a host backup is of unknown form');
+function parseLine(line: string): ListedFile {
+  const read = readJson(line, listedFile, jsonBoundsOf(longestLine));
+  if (!read.ok) throw unknownForm();
+  return read.value;
+}
+
+function unknownForm(cause?: unknown): MirrorError {
+  return new MirrorError('archive-format', 'the list of files of a host backup is of unknown form', { cause });
 }

@@ -22,9 +22,16 @@ export interface ObjectVersion {
   readonly versionId: string;
 }
 
-/** @returns a key that S3 wrote as in a form, in notifications and listings: a key may hold what XML cannot. */
+/**
+ * @returns a key that S3 wrote as in a form, in notifications and listings: a key may hold what XML cannot. Throws
+ *   `answer-malformed`, which does not repeat the key.
+ */
 export function decodeKey(encoded: string): string {
-  return decodeURIComponent(encoded.replaceAll('+', ' '));
+  try {
+    return decodeURIComponent(encoded.replaceAll('+', ' '));
+  } catch (cause) {
+    throw new MirrorError('answer-malformed', 'the storage names an object in a form that nobody can read', { cause });
+  }
 }
 
 export interface S3VersionsOptions extends S3Connection {
