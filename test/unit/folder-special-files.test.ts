@@ -128,7 +128,10 @@ describe('a folder that is a link', () => {
 
   test('makes a listing fail instead of leaving out what lies behind it', async () => {
     const objects = await replaceByLink('instances');
-    await expect(Array.fromAsync(objects.list(''))).rejects.toMatchObject(refusal);
+    for (const prefix of ['', 'instances/', `instances/${first.id}/`, 'inst']) {
+      await expect(Array.fromAsync(objects.list(prefix)), prefix).rejects.toMatchObject(refusal);
+    }
+    await expect(Array.fromAsync(objects.listFolders('instances/'))).rejects.toMatchObject(refusal);
     await objects.close();
   });
 });

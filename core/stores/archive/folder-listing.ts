@@ -29,6 +29,7 @@ export async function* listFolderTree(
   options: ListOptions = {},
 ): AsyncGenerator<ObjectEntry> {
   const start = prefix.slice(0, prefix.lastIndexOf('/') + 1);
+  await refuseLinks(root, start);
   yield* listLevel({ root, prefix, ...options }, start, await namesIn(root, start));
 }
 
@@ -38,6 +39,7 @@ export async function* listFolderNames(
   prefix: string,
   options: ListOptions = {},
 ): AsyncGenerator<string> {
+  await refuseLinks(root, prefix);
   for (const name of await namesIn(root, prefix)) {
     const folder = prefix + name;
     if (name.endsWith('/') && (options.after === undefined || compareKeys(folder, options.after) > 0)) {
@@ -146,6 +148,15 @@ async function namesIn(root: string, folder: string): Promise<string[]> {
     }
   }
   return names.sort(compareKeys);
+}
+
+/** Refuses a folder to begin at that is a link, or lies behind one. */
+async function refuseLinks(root: string, folder: string): Promise<void> {
+  const segments = folder.split('/').slice(0, -1);
+  for (const [index] of segments.entries()) {
+    const path = join(root, ...segments.slice(0, index + 1));
+    if ((await unlessAbsent(lstat(path)))?.isSymbolicLink() === true) throw linkedFolder();
+  }
 }
 
 async function refuseFolderBehind(parent: string, name: string): Promise<void> {
