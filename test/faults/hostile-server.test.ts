@@ -2,7 +2,9 @@
  * What a hostile or broken server can make a mirror do: end within its bounds, say which server it was, and nothing
  * else. All of them run in one process, beside a mirror of two honest servers.
  */
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -137,6 +139,18 @@ test('a mirror of honest servers in the same process goes on meanwhile', async (
   await server.close();
   expect(suffering).toHaveLength(bad.length);
   expect(ended).toMatchObject({ exitCode: 0, errors: [], copied: 60 });
+});
+
+test('a server that never finishes the handshake of TLS is given up', async () => {
+  const silent = createServer((socket) => socket.on('error', () => undefined)).listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const address = silent.address();
+  if (address === null || typeof address === 'string') throw new Error('the server has no port');
+  const url = `https://127.0.0.1:${address.port}`;
+  const store = openOrthancStore({ url, name: 'silent', ...impatient, timeouts: { connectMs: 300 } }, quick);
+  await expect(store.capabilities()).rejects.toMatchObject({ code: 'unreachable', message: /^silent / });
+  await store.close();
+  silent.close();
 });
 
 test('all of this took no more memory than the largest answer that is read as a whole', () => {
