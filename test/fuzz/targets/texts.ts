@@ -148,7 +148,8 @@ async function checkPlaces(input: Uint8Array): Promise<void> {
   const text = textOf(input);
   const address = await attempt(() => parseOrthancUrl(text));
   if (address !== undefined) {
-    must(!address.url.includes('@'), 'an address holds credentials');
+    const { username, password } = new URL(address.url);
+    must(username === '' && password === '', 'an address holds credentials');
     const again = await attempt(() => parseOrthancUrl(address.url));
     must(again?.url === address.url, 'an address is read otherwise when it is read again');
   }
