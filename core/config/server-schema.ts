@@ -118,7 +118,7 @@ const limitsSchema = z
       .describe('Longest that the server may take to answer; a question about a single resource a minute at most.'),
     bytesPerSecond: z
       .int()
-      .min(0)
+      .min(1)
       .max(1_000_000)
       .default(defaultServerLimits.leastBytesPerSecond)
       .describe('Least that each connection must pass on average over a minute; slower ones are given up.'),

@@ -48,8 +48,10 @@ describe('a run ends, and names the server, when that', () => {
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  test.each(all)('$name', async ({ promise, exit, requests = 80 }) => {
-    const ended = await promise;
+  test.for(all)('$name', async (scenario, { task }) => {
+    const { exit, requests = 80 } = scenario;
+    const isRetry = (task.result?.retryCount ?? 0) > 0;
+    const ended = await (isRetry ? mirrorFrom(scenario, folder) : scenario.promise);
     expect(`${ended.stdout}${ended.stderr}`).toMatch(/\bward /);
     expect(ended).toMatchObject({ exitCode: exit, signal: null });
     // A run looks at the source once more than the mirror in it does.
@@ -72,7 +74,7 @@ async function mirrorFrom(scenario: Scenario, folder: string): Promise<Ended> {
   const server = await startHostileServer({ instances: held, old, twist });
   try {
     const own = await mkdtemp(join(folder, 'mirror-'));
-    const limits = { answerSeconds: 2, bytesPerSecond: 1000, instances: 1500 };
+    const limits = { answerSeconds: 4, bytesPerSecond: 100, instances: 1500 };
     const archive = { folder: join(own, 'archive') };
     const mirrors = { ward: { source: { url: server.url, limits }, archive } };
     await writeFile(join(own, 'mirrors.json'), JSON.stringify({ mirrors }));

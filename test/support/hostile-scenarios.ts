@@ -127,7 +127,7 @@ const ofConnections: readonly Scenario[] = [
     name: 'sends headers without end',
     twist: on('/system', async ({ raw, pour }) => {
       raw('HTTP/1.1 200 OK\r\n');
-      await pour((n) => `X-${n}: ${'y'.repeat(100)}\r\n`);
+      await pour((n) => `X-${n}: ${'y'.repeat(100)}\r\n`.repeat(50));
     }),
     exit: 5,
     code: 'server-error',
@@ -240,7 +240,7 @@ const ofConnections: readonly Scenario[] = [
     name: 'sends trailers without end',
     twist: on('/system', async ({ raw, pour }) => {
       raw(`${chunked}${chunk(text(system))}0\r\n`);
-      await pour((n) => `X-${n}: ${'y'.repeat(1000)}\r\n`);
+      await pour((n) => `X-${n}: ${'y'.repeat(1000)}\r\n`.repeat(10));
     }),
     exit: 5,
     code: 'server-error',

@@ -38,7 +38,6 @@ export interface World {
   readonly instances: readonly GeneratedInstance[];
   /** An old server lists ids only, and all at once. */
   readonly old: boolean;
-  readonly name: string;
   /** How many requests there were, this one included. */
   requests: number;
 }
@@ -62,7 +61,7 @@ export async function startHostileServer({
   old = false,
   twist,
 }: HostileOptions = {}): Promise<HostileServer> {
-  const world: World = { instances: instances.toSorted((a, b) => (a.id < b.id ? -1 : 1)), old, name: 'x', requests: 0 };
+  const world: World = { instances: instances.toSorted((a, b) => (a.id < b.id ? -1 : 1)), old, requests: 0 };
   const sockets = new Set<Socket>();
   let sentBytes = 0;
   const server = createServer((request, response) => {

@@ -18,7 +18,8 @@ export interface OrthancAnswer {
   bytes(signal?: AbortSignal): AsyncGenerator<Uint8Array>;
   /**
    * The body as a text, read into memory. Throws `answer-malformed` if it is longer than `longest`, `unreachable` if it
-   * is not there in time, and for a broken connection as {@link bytes} does.
+   * is not there `withinMs` and the time that so many bytes take at the least rate, and for a broken connection as
+   * {@link bytes} does.
    */
   text(longest: number, withinMs: number): Promise<string>;
   /** Gives up reading, and the connection with it. Idempotent; harmless after the end. */
@@ -58,7 +59,7 @@ export function openAnswer(name: string, path: string, received: ReceivedAnswer,
     sizeBytes,
     bytes: (signal) => wholeBody(name, body, sizeBytes, limits, signal),
     text: async (longest, withinMs) => {
-      const bytes = await collect(name, body, longest, withinMs);
+      const bytes = await collect(name, body, { ...limits, longest, withinMs });
       if (bytes === undefined) throw malformedAnswer(name, path, `it is longer than ${longest} bytes`);
       return bytes.toString('utf8');
     },
@@ -66,17 +67,29 @@ export function openAnswer(name: string, path: string, received: ReceivedAnswer,
       body.destroy();
     },
     discard: async () => {
-      await collect(name, body, mostBytes.text, discardMs).catch(() => undefined);
+      const rest = { longest: mostBytes.text, withinMs: discardMs, leastBytesPerSecond: Number.POSITIVE_INFINITY };
+      await collect(name, body, rest).catch(() => undefined);
     },
   };
 }
 
+interface CollectBounds extends Pick<ServerLimits, 'leastBytesPerSecond'> {
+  readonly longest: number;
+  readonly withinMs: number;
+}
+
 /** Reads a body into memory; @returns `undefined`, and drops the rest, if it is longer than `longest`. */
-async function collect(name: string, body: Readable, longest: number, withinMs: number): Promise<Buffer | undefined> {
-  const late = new MirrorError('unreachable', `${name} did not send the whole of an answer in time`);
-  const timer = setTimeout(() => body.destroy(late), withinMs);
+async function collect(name: string, body: Readable, bounds: CollectBounds): Promise<Buffer | undefined> {
+  const { longest, withinMs, leastBytesPerSecond } = bounds;
   const chunks: Buffer[] = [];
   let sizeBytes = 0;
+  const startedAtMs = performance.now();
+  const look = () => {
+    const leftMs = withinMs + (sizeBytes * 1000) / leastBytesPerSecond - (performance.now() - startedAtMs);
+    if (leftMs > 0) timer = setTimeout(look, Math.min(leftMs, withinMs));
+    else body.destroy(new MirrorError('unreachable', `${name} did not send the whole of an answer in time`));
+  };
+  let timer = setTimeout(look, withinMs);
   try {
     for await (const chunk of body) {
       chunks.push(chunk);

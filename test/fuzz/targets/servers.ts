@@ -20,7 +20,7 @@ import { changeOf, knownInstances, listedInstance, system } from '../../support/
 import { mutatedBytes, mutatedJson } from '../mutations.ts';
 import { attempt, type FuzzTarget, must } from '../target.ts';
 
-const limits = { mostInstances: 200, mostInstanceBytes: 1_000_000, leastBytesPerSecond: 0, rateWindowMs: 60_000 };
+const limits = { mostInstances: 200, mostInstanceBytes: 1_000_000, leastBytesPerSecond: 1, rateWindowMs: 60_000 };
 /** Requests that any reading of one kind may make of a server that answers everything alike. */
 const mostRequests = 600;
 
