@@ -98,6 +98,7 @@ function isObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+const space = 0x20;
 const code = {
   quote: 0x22,
   comma: 0x2c,
@@ -120,7 +121,10 @@ function problemOf(text: string, { mostValues, mostDepth }: JsonBounds): string 
   let stringStart = 0;
   let stringEnd = 0;
   for (let at = 0; at < text.length; at += 1) {
-    switch (text.charCodeAt(at)) {
+    const character = text.charCodeAt(at);
+    // Most of what stands between texts is white space.
+    if (character <= space) continue;
+    switch (character) {
       case code.quote:
         stringStart = at + 1;
         stringEnd = endOfString(text, stringStart);

@@ -10,6 +10,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { MirrorError } from '../../errors.ts';
 import { md5Of } from '../../identifiers.ts';
+import { printableJson } from '../../printable.ts';
 import type { CallOptions } from '../store.ts';
 import type { OpenObject } from './object-storage.ts';
 import { s3Body } from './s3-body.ts';
@@ -106,7 +107,8 @@ export class S3Versions {
 
   /** Writes a small JSON document; what is under the key becomes an older version. */
   async writeJson(key: string, document: object, { signal }: CallOptions = {}): Promise<void> {
-    const bytes = Buffer.from(`${JSON.stringify(document, undefined, 2)}\n`);
+    // It may hold names that the senders gave.
+    const bytes = Buffer.from(`${printableJson(document, 2)}\n`);
     const command = new PutObjectCommand({
       Bucket: this.#bucket,
       Key: key,

@@ -1,6 +1,7 @@
 /** JSON documents that are read back: of archives, of host backups, of queues, of functions, and of configurations. */
 import { readFile } from 'node:fs/promises';
 import fc from 'fast-check';
+import { z } from 'zod';
 import { readCatalogue } from '../../../core/catalogue/read-catalogue.ts';
 import { parseConfiguration } from '../../../core/config/load.ts';
 import { missingSchema, nothingMissing } from '../../../core/deletions/missing.ts';
@@ -27,6 +28,7 @@ import { rotationSchema } from '../../../core/verify/rotation.ts';
 import { announcementsOf, maxBodyBytes, maxEvents, parseBody } from '../../../core/webhook/announcement.ts';
 import { parseRelistEvent } from '../../../lambdas/inbox-relist.ts';
 import { parseScheduleEvent } from '../../../lambdas/schedule-event.ts';
+import { incomingOf } from '../../../lambdas/webhook-event.ts';
 import { mutatedBytes, mutatedJson, mutatedTexts } from '../mutations.ts';
 import { attempt, type FuzzTarget, inPieces, must, mustEqual, textOf } from '../target.ts';
 
@@ -245,9 +247,19 @@ async function checkEvents(input: Uint8Array): Promise<void> {
   const event = parsed.ok ? parsed.value : textOf(input);
   await attempt(() => parseScheduleEvent(event));
   await attempt(() => parseRelistEvent(event));
+  try {
+    must(incomingOf(event).method !== undefined, 'a request has no method');
+  } catch (error) {
+    // Only a deployment that is wrong can send it: it ends as an error of the function.
+    if (!(error instanceof z.ZodError)) throw error;
+  }
 }
 
-const events = [{ mirror: 'main' }, { relist: { olderThanMinutes: 60 } }];
+const events = [
+  { mirror: 'main' },
+  { relist: { olderThanMinutes: 60 } },
+  { headers: { 'x-a': 'b' }, body: 'e30=', isBase64Encoded: true, requestContext: { http: { method: 'POST' } } },
+];
 
 async function checkConfiguration(input: Uint8Array): Promise<void> {
   const text = textOf(input);
