@@ -12,6 +12,9 @@ import type { StudyServer } from './study-server.ts';
 const pageSize = 1000;
 const everything = ['Labels', 'Metadata', 'Attachments', 'Parent'];
 
+/** All of them are sent with each search. A label has 64 characters at most. */
+const labelsSchema = listOf(z.string().max(64)).refine((labels) => labels.length <= 10_000);
+
 interface Listing extends ReadOptions {
   readonly scope: FingerprintScope;
 }
@@ -63,7 +66,7 @@ async function sumBelow(server: StudyServer, options: Listing): Promise<Readonly
     for await (const series of pages(server, 'series', everything, options)) await sums.addSeries(series);
     for await (const instance of pages(server, 'instances', everything, options)) await sums.addInstance(instance);
   } else if (options.scope.labels) {
-    const labels = await server.client.getJson('/tools/labels', listOf(z.string()), { signal: options.signal });
+    const labels = await server.client.getJson('/tools/labels', labelsSchema, { signal: options.signal });
     if (labels.length === 0) return sums.byStudy;
     for await (const series of labelled(server, 'Series', labels, options)) await sums.addSeries(series);
     for await (const instance of labelled(server, 'Instance', labels, options)) await sums.addInstance(instance);
