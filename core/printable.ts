@@ -15,10 +15,13 @@ export function printable(text: string): string {
   return text.replace(shapeless, escaped);
 }
 
-/** @returns a value as one line of JSON that means the same and holds nothing that would act on a terminal. */
-export function printableJson(value: unknown): string {
-  // Outside of texts JSON has no such characters, and within texts `\uXXXX` stands for the character itself.
-  return (JSON.stringify(value) ?? 'null').replace(shapeless, escaped);
+/**
+ * @returns a value as JSON that means the same and holds nothing that would act on a terminal: in one line, or indented.
+ */
+export function printableJson(value: unknown, indent?: number): string {
+  const json = JSON.stringify(value, undefined, indent) ?? 'null';
+  // Within texts `\uXXXX` stands for the character itself; outside of them there are none but those that indent.
+  return json.replace(shapeless, (character) => (character === '\n' ? character : escaped(character)));
 }
 
 /** @returns a text of at most `longest` characters and a note of its length: its beginning, and its last quarter. */

@@ -6,6 +6,7 @@ import { runMirror } from '../../core/mirror/run-mirror.ts';
 import { ArchiveView, type ViewOptions } from '../../core/restore/archive-view.ts';
 import { readBack } from '../../core/restore/read-back.ts';
 import { restoreDocuments } from '../../core/restore/restore-documents.ts';
+import { RestoredFolder } from '../../core/restore/restored-folder.ts';
 import { selectInstances } from '../../core/restore/select-instances.ts';
 import { selectsAll } from '../../core/restore/selection.ts';
 import type { Archive } from '../../core/stores/archive/archive.ts';
@@ -138,6 +139,7 @@ class Restore {
     const startedAtMs = performance.now();
     const { dryRun = false, verify = false } = this.#options;
     const { end, removed, documents } = await this.#copy(dryRun);
+    this.#tellUnidentified();
     const goesOn = !dryRun && !end.interrupted && end.stoppedBy === undefined && end.withdrawn.size === 0;
     const verified =
       goesOn && verify
@@ -189,6 +191,14 @@ class Restore {
       },
     });
     return { end, removed, documents };
+  }
+
+  #tellUnidentified(): void {
+    const { store } = this.#target;
+    if (!(store instanceof RestoredFolder) || store.unidentified === 0) return;
+    const what =
+      'instances lie under unidentified/, because their own headers do not tell the ids that the archive has';
+    this.#context.terminal.warn(`${store.unidentified} ${what}: find out who wrote them there`);
   }
 
   async #documents(): Promise<DocumentCounts> {

@@ -12,7 +12,7 @@ import { type OrthancStore, openOrthancStore } from '../stores/orthanc/orthanc-s
 import { archivePrefixOf } from './archive-location.ts';
 import { type SourceReader, sourceReader } from './reader.ts';
 import type { ArchiveConfiguration, MirrorConfiguration } from './schema.ts';
-import { connectionsPerProcess, credentialsOf, tlsMaterialOf } from './server-access.ts';
+import { boundsOf, connectionsPerProcess, credentialsOf, tlsMaterialOf } from './server-access.ts';
 import type { ServerConfiguration } from './server-schema.ts';
 import { sourceName, targetStoreName } from './store-names.ts';
 
@@ -89,6 +89,7 @@ async function connectServer(
     authorization: credentialsOf(server, secrets),
     tls: await tlsMaterialOf(server, secrets),
     maxConnections: connectionsPerProcess(server, processes(server)),
+    ...boundsOf(server),
     egress,
   });
 }

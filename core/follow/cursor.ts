@@ -6,6 +6,7 @@
  * which of them were handled, so that only the late ones are new.
  */
 import { z } from 'zod';
+import { listOf } from '../json.ts';
 import type { Change } from './change-feed.ts';
 
 /** The last so many sequence numbers are read again. */
@@ -20,7 +21,7 @@ export const cursorSchema = z.strictObject({
   /** The highest sequence number that was handled. */
   position: z.int().nonnegative(),
   /** The handled entries that will be read again, in ascending order. */
-  handled: z.array(handledSchema),
+  handled: listOf(handledSchema),
 });
 export type Cursor = z.infer<typeof cursorSchema>;
 

@@ -2,8 +2,6 @@ import type { CallOptions } from '../stores/store.ts';
 import type { Change, ChangeFeed } from './change-feed.ts';
 import { advance, type Cursor, freshChanges, overlapEntries, rereadSince, resetReason } from './cursor.ts';
 
-const pageLimit = 1000;
-
 /** A step of following: changes to handle with the cursor that holds once they are, or the end of trust. */
 export type FollowStep =
   | { readonly kind: 'changes'; readonly changes: readonly Change[]; readonly cursor: Cursor }
@@ -16,12 +14,10 @@ export type FollowStep =
 export async function cursorAtEnd(feed: ChangeFeed, options: CallOptions = {}): Promise<Cursor> {
   const last = await feed.lastChange(options);
   let cursor: Cursor = { position: last, handled: [] };
-  for (let since = Math.max(0, last - overlapEntries); ; ) {
-    const page = await feed.readChanges({ since, limit: pageLimit, ...options });
+  for await (const page of feed.changePages({ since: Math.max(0, last - overlapEntries), ...options })) {
     cursor = advance(cursor, page.changes);
-    if (page.done || page.changes.length === 0) return cursor;
-    since = page.last;
   }
+  return cursor;
 }
 
 /**
@@ -35,10 +31,8 @@ export async function* followChanges(
   options: CallOptions = {},
 ): AsyncGenerator<FollowStep> {
   let cursor = start;
-  let since = rereadSince(cursor);
   let reread: Change[] | undefined = [];
-  for (;;) {
-    const page = await feed.readChanges({ since, limit: pageLimit, ...options });
+  for await (const page of feed.changePages({ since: rereadSince(cursor), ...options })) {
     if (reread !== undefined) {
       reread.push(...page.changes);
       if (page.done || page.last >= cursor.position) {
@@ -57,7 +51,5 @@ export async function* followChanges(
       cursor = advance(cursor, changes);
       yield { kind: 'changes', changes, cursor };
     }
-    if (page.done || page.changes.length === 0) return;
-    since = page.last;
   }
 }

@@ -16,6 +16,8 @@ import { doneKey, type InboxPlace, reasonKey, refusedKey } from './inbox-keys.ts
 const concurrency = 8;
 /** An archive may hold any number of files; the reason tells of so many. */
 const mostReasons = 1000;
+/** Instances that are told about at once. */
+const sentAtOnce = 1000;
 
 export interface Arrival {
   readonly version: ObjectVersion;
@@ -25,7 +27,7 @@ export interface Arrival {
 export interface ReceiveOptions {
   readonly inbox: S3Versions;
   readonly destinations: readonly Destination[];
-  /** Told about the instances that may be at some destination now, before the object moves or is given back. */
+  /** Told about the instances that may be at some destination now, some at a time, before the object moves or is given back. */
   readonly onSent: (ids: readonly InstanceId[]) => Promise<void>;
   /** Nothing new is begun after this. */
   readonly deadline: AbortSignal;
@@ -80,25 +82,31 @@ async function importObject(
   { inbox, destinations, onSent, deadline }: ReceiveOptions,
 ): Promise<Imported> {
   const reasons: ReportLine[] = [];
-  const sent: InstanceId[] = [];
+  const sent = new Set<InstanceId>();
+  const tellSent = async () => {
+    const ids = [...sent];
+    sent.clear();
+    if (ids.length > 0) await onSent(ids);
+  };
   let failed: ReportLine | undefined;
   const { counts, stoppedBy, interrupted } = await importFiles({
     source: sourceOf(inbox, version, name, sizeBytes),
     destinations,
     concurrency,
     draining: deadline,
-    onLine: (line) => {
+    onLine: async (line) => {
       const isThere = line.outcome === 'stored' || line.outcome === 'already-there';
       if (line.id !== undefined) {
-        sent.push(line.id);
+        sent.add(line.id);
       }
       if (!isThere && reasons.length < mostReasons) {
         reasons.push(line);
       }
       failed = line.outcome === 'failed' ? line : failed;
+      if (sent.size >= sentAtOnce) await tellSent();
     },
   });
-  await onSent(sent);
+  await tellSent();
   if (stoppedBy !== undefined) {
     throw stoppedBy;
   }

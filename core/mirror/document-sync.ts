@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { type Destination, worstKind } from '../copy/outcome.ts';
 import type { Change } from '../follow/change-feed.ts';
 import { type InstanceId, isOrthancId, type OrthancId } from '../identifiers.ts';
+import { listOf } from '../json.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
 import type { OrthancStore } from '../stores/orthanc/orthanc-store.ts';
 import type { CallOptions } from '../stores/store.ts';
@@ -210,7 +211,7 @@ async function studyWithInstances(
 ): Promise<{ readonly id: OrthancId; readonly instances: readonly OrthancId[] } | undefined> {
   const study = await client.findJson(`/instances/${id}/study`, resourceSchema, { signal });
   if (study === undefined) return undefined;
-  const instances = await client.findJson(`/studies/${study.ID}/instances`, z.array(resourceSchema), { signal });
+  const instances = await client.findJson(`/studies/${study.ID}/instances`, listOf(resourceSchema), { signal });
   return { id: study.ID, instances: (instances ?? []).map(({ ID }) => ID) };
 }
 
@@ -229,6 +230,6 @@ const attachmentChanges = ['UpdatedMetadata', 'UpdatedAttachment'];
 async function everAttached({ client, capabilities }: StudyServer, signal: AbortSignal | undefined): Promise<boolean> {
   if (!capabilities.hasExtendedFind) return true;
   const path = `/changes?type=${attachmentChanges.join(';')}&since=0&limit=1`;
-  const page = await client.getJson(path, z.looseObject({ Changes: z.array(z.unknown()) }), { signal });
+  const page = await client.getJson(path, z.looseObject({ Changes: listOf(z.unknown()) }), { signal });
   return page.Changes.length > 0;
 }

@@ -7,7 +7,11 @@ import { z } from 'zod';
 import { nameSchema } from '../config/schema.ts';
 import { MirrorError } from '../errors.ts';
 import { type InstanceId, isInstanceId, isOrthancId, type OrthancId } from '../identifiers.ts';
+import { jsonBoundsOf, readJson } from '../json.ts';
 import { jobIdSchema, jobPartSchema } from '../restore/restore-job.ts';
+
+/** Ours have some hundred bytes. */
+const longestMessageBytes = 4096;
 
 const envelope = { v: z.literal(1), mirror: nameSchema };
 
@@ -71,19 +75,11 @@ export type QueueMessage = InstanceMessage | StudyMessage | ResourceMessage | Re
 
 /** Reads the body of a queue message. Throws `malformed-message`, which repeats nothing of the body. */
 export function parseMessage(body: string): QueueMessage {
-  const result = messageSchema.safeParse(parseJson(body));
-  if (!result.success) {
+  const read = readJson(body, messageSchema, jsonBoundsOf(longestMessageBytes));
+  if (!read.ok) {
     throw new MirrorError('malformed-message', 'The message is not one of ours; find out who writes to the queue.');
   }
-  return result.data;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  return read.value;
 }
 
 /** A place where messages wait until somebody works on them. */

@@ -7,6 +7,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { isOrthancId, type OrthancId } from '../identifiers.ts';
+import { listOf } from '../json.ts';
 import { readDocument } from '../stores/archive/json-document.ts';
 import { folders, stateKey } from '../stores/archive/keys.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
@@ -24,7 +25,7 @@ const pendingSchema = z.strictObject({
   /** Absent where the patient keeps what it has. */
   patient: patientDocumentSchema.optional(),
   /** Only these resources are written to. */
-  only: z.array(z.custom<OrthancId>(isOrthancId)),
+  only: listOf(z.custom<OrthancId>(isOrthancId)),
 });
 export type PendingWrite = z.infer<typeof pendingSchema>;
 

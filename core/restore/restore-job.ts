@@ -13,6 +13,7 @@ import { z } from 'zod';
 import { nameSchema } from '../config/schema.ts';
 import { isMirrorError, MirrorError } from '../errors.ts';
 import { type InstanceId, isInstanceId, isMd5, isOrthancId, type Md5, type OrthancId } from '../identifiers.ts';
+import { listOf } from '../json.ts';
 import { documentBytes, readDocument } from '../stores/archive/json-document.ts';
 import { jobKey, keyTime } from '../stores/archive/keys.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
@@ -52,13 +53,18 @@ const jobInstanceSchema = z.strictObject({
 /** A version that is to be restored. */
 export type JobInstance = z.output<typeof jobInstanceSchema>;
 
-const partSchema = z.strictObject({
+/** What stands in a part. */
+export const restoreJobPartSchema = z.strictObject({
   version: z.literal(1),
-  instances: z.array(jobInstanceSchema).max(partSize),
-  studies: z.array(z.custom<OrthancId>(isOrthancId)).max(partSize),
+  instances: listOf(jobInstanceSchema).refine(fitsInPart),
+  studies: listOf(z.custom<OrthancId>(isOrthancId)).refine(fitsInPart),
 });
 
-type JobPart = z.output<typeof partSchema>;
+type JobPart = z.output<typeof restoreJobPartSchema>;
+
+function fitsInPart(things: readonly unknown[]): boolean {
+  return things.length <= partSize;
+}
 
 const finishedSchema = z.strictObject({ version: z.literal(1), finishedAt: z.iso.datetime() });
 
@@ -108,7 +114,7 @@ export class RestoreJobWriter {
   async add(content: { readonly instances?: JobInstance[]; readonly studies?: OrthancId[] }): Promise<number> {
     this.#parts += 1;
     const { instances = [], studies = [] } = content;
-    await this.#write(partName(this.#parts), partSchema.parse({ version: 1, instances, studies }));
+    await this.#write(partName(this.#parts), restoreJobPartSchema.parse({ version: 1, instances, studies }));
     return this.#parts;
   }
 
@@ -162,7 +168,7 @@ export class RestoreJobs {
     const job = await once(this.#jobs, entry.job, () => this.#readJob(entry.job));
     const name = partName(entry.part);
     const part = await once(this.#parts, jobKey(job.id, name), async () => {
-      const found = await this.#document(job.id, name, partSchema);
+      const found = await this.#document(job.id, name, restoreJobPartSchema);
       if (found === undefined) throw refused(job.id, `has no part ${entry.part}`);
       return found;
     });

@@ -1,6 +1,8 @@
 /** Fingerprints on servers with extended find (1.12.5): pages of a thousand resources, with what is attached to each. */
 import { z } from 'zod';
 import type { OrthancId, ResourceLevel } from '../identifiers.ts';
+import { listOf } from '../json.ts';
+import { Progress } from '../stores/orthanc/bounds.ts';
 import { type FingerprintScope, FingerprintSum, type StudyFingerprint } from './fingerprint.ts';
 import { type ListedResource, listedResourceSchema, listedResourcesSchema } from './listed-resource.ts';
 import { type ReadOptions, resourcePath } from './read-options.ts';
@@ -9,6 +11,9 @@ import type { StudyServer } from './study-server.ts';
 
 const pageSize = 1000;
 const everything = ['Labels', 'Metadata', 'Attachments', 'Parent'];
+
+/** All of them are sent with each search. A label has 64 characters at most. */
+const labelsSchema = listOf(z.string().max(64)).refine((labels) => labels.length <= 10_000);
 
 interface Listing extends ReadOptions {
   readonly scope: FingerprintScope;
@@ -61,7 +66,7 @@ async function sumBelow(server: StudyServer, options: Listing): Promise<Readonly
     for await (const series of pages(server, 'series', everything, options)) await sums.addSeries(series);
     for await (const instance of pages(server, 'instances', everything, options)) await sums.addInstance(instance);
   } else if (options.scope.labels) {
-    const labels = await server.client.getJson('/tools/labels', z.array(z.string()), { signal: options.signal });
+    const labels = await server.client.getJson('/tools/labels', labelsSchema, { signal: options.signal });
     if (labels.length === 0) return sums.byStudy;
     for await (const series of labelled(server, 'Series', labels, options)) await sums.addSeries(series);
     for await (const instance of labelled(server, 'Instance', labels, options)) await sums.addInstance(instance);
@@ -107,23 +112,22 @@ class SumsByStudy {
 }
 
 /** All resources of a level, in ascending order of id. */
-async function* pages(
+function pages(
   { client }: StudyServer,
   level: ResourceLevel,
   content: readonly string[],
   { signal }: Listing,
 ): AsyncGenerator<ListedResource> {
-  for (let since = 0; ; ) {
+  const call = { signal, long: true, ifMalformed: 'halt' } as const;
+  const readPage = (since: number) => {
     const path = `/${level}?since=${since}&limit=${pageSize}&response-content=${content.join(';')}`;
-    const page = await client.getJson(path, listedResourcesSchema, { signal, long: true });
-    yield* page;
-    if (page.length < pageSize) return;
-    since += page.length;
-  }
+    return client.getJson(path, listedResourcesSchema, call);
+  };
+  return joinPages(client, level, readPage, ({ length }) => length < pageSize);
 }
 
 /** All resources of a level that have labels. A short page may be a lowered limit (`LimitFindResults`). */
-async function* labelled(
+function labelled(
   { client }: StudyServer,
   level: 'Series' | 'Instance',
   labels: readonly string[],
@@ -131,11 +135,31 @@ async function* labelled(
 ): AsyncGenerator<ListedResource> {
   const content = ['Labels', 'Parent'];
   const found = { Level: level, Query: {}, Labels: labels, LabelsConstraint: 'Any', ResponseContent: content };
-  for (let since = 0; ; ) {
+  const call = { signal, long: true, ifMalformed: 'halt' } as const;
+  const readPage = (since: number) => {
     const query = { ...found, Since: since, Limit: pageSize };
-    const page = await client.queryJson('/tools/find', query, listedResourcesSchema, { signal, long: true });
-    if (page.length === 0) return;
+    return client.queryJson('/tools/find', query, listedResourcesSchema, call);
+  };
+  return joinPages(client, 'resources with labels', readPage, ({ length }) => length === 0);
+}
+
+/** Pages shift when resources come or go meanwhile: some may be listed twice, or not at all. */
+async function* joinPages(
+  { name, limits }: StudyServer['client'],
+  what: string,
+  readPage: (since: number) => Promise<readonly ListedResource[]>,
+  isLast: (page: readonly ListedResource[]) => boolean,
+): AsyncGenerator<ListedResource> {
+  const progress = new Progress(name, what, { mostItems: limits.mostInstances, itemsPerRequest: 1 });
+  let last = '';
+  for (let since = 0; ; ) {
+    progress.request();
+    const page = await readPage(since);
     yield* page;
+    if (isLast(page)) return;
     since += page.length;
+    const before = last;
+    progress.found(page.filter(({ ID }) => ID > before).length);
+    last = page.at(-1)?.ID ?? last;
   }
 }

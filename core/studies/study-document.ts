@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { type InstanceId, isInstanceId, isMd5, isOrthancId, type Md5, type OrthancId } from '../identifiers.ts';
+import { listOf, recordOf } from '../json.ts';
 
 const orthancId = z.custom<OrthancId>(isOrthancId);
 const instanceId = z.custom<InstanceId>(isInstanceId);
@@ -25,22 +26,22 @@ export type AttachmentContent = z.infer<typeof attachmentSchema>;
 /** What a resource of any level may carry. Absent parts are empty. */
 const contentShape = {
   /** In ascending order. */
-  labels: z.array(z.string()).default([]),
+  labels: listOf(z.string()).default([]),
   /** Values by user number. */
-  metadata: z.record(userNumber, z.string()).default({}),
+  metadata: recordOf(userNumber, z.string()).default({}),
   /** By user number. */
-  attachments: z.record(userNumber, attachmentSchema).default({}),
+  attachments: recordOf(userNumber, attachmentSchema).default({}),
   /** Orthanc's own metadata by name, which REST cannot write: for people and for scripts, never applied. */
-  systemMetadata: z.record(z.string(), z.string()).default({}),
+  systemMetadata: recordOf(z.string(), z.string()).default({}),
   /** User metadata whose number an old server does not tell, by name: never applied. */
-  namedMetadata: z.record(z.string(), z.string()).default({}),
+  namedMetadata: recordOf(z.string(), z.string()).default({}),
 };
 
 const contentSchema = z.strictObject(contentShape);
 export type ResourceContent = z.infer<typeof contentSchema>;
 
 /** Some main DICOM tags by name, for finding a study again. */
-const tags = z.record(z.string(), z.string()).default({});
+const tags = recordOf(z.string(), z.string()).default({});
 
 const instanceSchema = z.strictObject({
   id: instanceId,
@@ -58,7 +59,7 @@ const seriesSchema = z.strictObject({
   tags,
   ...contentShape,
   /** In ascending order of id. */
-  instances: z.array(instanceSchema).default([]),
+  instances: listOf(instanceSchema).default([]),
 });
 export type SeriesRecord = z.infer<typeof seriesSchema>;
 
@@ -72,7 +73,7 @@ export const studyDocumentSchema = z.strictObject({
   tags,
   ...contentShape,
   /** In ascending order of id. */
-  series: z.array(seriesSchema).default([]),
+  series: listOf(seriesSchema).default([]),
 });
 export type StudyDocument = z.infer<typeof studyDocumentSchema>;
 

@@ -35,7 +35,9 @@ test('writes JSON that acts on nothing and means the same', () => {
       const given = { value, text };
       const line = printableJson(given);
       expect(line).not.toMatch(acts);
-      expect(JSON.parse(line)).toEqual(JSON.parse(JSON.stringify(given)));
+      const lines = printableJson(given, 2);
+      for (const each of lines.split('\n')) expect(each).not.toMatch(acts);
+      for (const json of [line, lines]) expect(JSON.parse(json)).toEqual(JSON.parse(JSON.stringify(given)));
     }),
   );
 });

@@ -8,6 +8,7 @@ import { appendFile, copyFile, mkdir, open, readFile, rename, rm, stat, utimes }
 import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { MirrorError } from '../../errors.ts';
+import { jsonBoundsOf, readJson } from '../../json.ts';
 import { hashesOf, readFileChunks } from '../file-bytes.ts';
 import { fileError, systemCode } from '../file-error.ts';
 import { isUuid, type StoredFile } from '../storage/storage-area.ts';
@@ -20,6 +21,9 @@ const journalEntry = z.object({
   quarantinedAt: z.iso.datetime(),
 });
 type JournalEntry = z.infer<typeof journalEntry>;
+
+/** A path and two short texts. */
+const longestJournalLine = 8192;
 
 const journalName = 'journal.jsonl';
 
@@ -69,17 +73,9 @@ async function readJournal(root: string): Promise<JournalEntry[]> {
   const text = await onPath(path, () => readFile(path, 'utf8'));
   // A process that was killed may have left an unfinished last line, for a file that it had not moved.
   return text.split('\n').flatMap((line) => {
-    const parsed = journalEntry.safeParse(parseJson(line));
-    return parsed.success ? [parsed.data] : [];
+    const read = readJson(line, journalEntry, jsonBoundsOf(longestJournalLine));
+    return read.ok ? [read.value] : [];
   });
-}
-
-function parseJson(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
-  }
 }
 
 async function appendDurably(path: string, text: string): Promise<void> {

@@ -4,6 +4,7 @@ import { createGunzip, createGzip } from 'node:zlib';
 import { z } from 'zod';
 import { MirrorError } from '../../errors.ts';
 import { isMd5, type Md5 } from '../../identifiers.ts';
+import { jsonBoundsOf, readJson } from '../../json.ts';
 import type { ContentHashes } from '../file-bytes.ts';
 import { isUuid } from '../storage/storage-area.ts';
 import type { PlaceInFolder } from '../storage/storage-folders.ts';
@@ -89,21 +90,13 @@ function isBadGzip(error: unknown): boolean {
 }
 
 function parseLine(text: string): ListedFile {
-  const parsed = line.safeParse(parseJson(text));
-  if (!parsed.success) throw unknownForm();
-  const { uuid, md5, sha256, bytes, folder, path, expected } = parsed.data;
+  const read = readJson(text, line, jsonBoundsOf(longestLine));
+  if (!read.ok) throw unknownForm();
+  const { uuid, md5, sha256, bytes, folder, path, expected } = read.value;
   const content =
     md5 === undefined || sha256 === undefined || bytes === undefined ? undefined : { md5, sha256, sizeBytes: bytes };
   const place = folder === undefined || path === undefined ? undefined : { folder, path };
   return { uuid, content, place, expected };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function unknownForm(cause?: unknown): MirrorError {

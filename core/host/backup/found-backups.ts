@@ -4,7 +4,7 @@ import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
 import type { CallOptions } from '../../stores/store.ts';
 import { backupKey, type HostKeys, isBackupId } from './backup-keys.ts';
 import type { BackupKeys, Keyring } from './backup-secrets.ts';
-import type { BackupManifest } from './manifest.ts';
+import { type BackupManifest, longestManifestBytes } from './manifest.ts';
 import { openManifest, sealManifest } from './sealed-manifest.ts';
 
 /** A backup that who has the passphrase made. */
@@ -28,9 +28,6 @@ export interface UnprovenBackup {
 }
 
 export type FoundBackup = AuthenticBackup | UnprovenBackup;
-
-/** No manifest of ours is larger, and none is read into memory: it would be one of an index of many terabytes. */
-const longestManifestBytes = 64 * 1024 * 1024;
 
 /** Writes a manifest: from then on the backup exists. */
 export async function writeManifest(

@@ -1,6 +1,7 @@
 /** The manifest of a host backup: everything that it consists of, with hashes. */
 import { isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
+import { listOf } from '../../json.ts';
 import { isBackupId, isSha256 } from './backup-keys.ts';
 
 const sha256 = z.string().refine(isSha256);
@@ -11,6 +12,9 @@ const absolutePath = z
   .max(4096)
   .refine((path) => isAbsolute(path) && resolve(path) === path && path !== '/' && !path.includes('\0'));
 
+/** No manifest of ours is larger, and no larger one is read: it would be one of an index of many terabytes. */
+export const longestManifestBytes = 64 * 1024 * 1024;
+
 /** The size of every piece but the last. */
 export const pieceBytes = 8 * 1024 * 1024;
 
@@ -18,7 +22,7 @@ export const pieceBytes = 8 * 1024 * 1024;
 export const documentSchema = z.strictObject({
   sizeBytes: count,
   sha256,
-  pieces: z.array(z.strictObject({ sha256, sizeBytes: count.max(pieceBytes) })),
+  pieces: listOf(z.strictObject({ sha256, sizeBytes: count.max(pieceBytes) })),
 });
 export type BackupDocument = z.infer<typeof documentSchema>;
 
@@ -52,7 +56,7 @@ export const manifestSchema = z.strictObject({
   }),
   storage: z.strictObject({
     /** The folders that files lay in, Orthanc's own first; none where the files are part of the dump. */
-    folders: z.array(absolutePath),
+    folders: listOf(absolutePath),
     files: count,
     bytes: count,
     /** Files that the index names and that are not in the backup, and those whose bytes had not the hash of the index. */
@@ -61,7 +65,7 @@ export const manifestSchema = z.strictObject({
     /** The files, one JSON line each in ascending order of uuid, compressed by gzip. */
     list: documentSchema,
   }),
-  configuration: z.strictObject({ files: z.array(configurationFileSchema) }).nullable(),
+  configuration: z.strictObject({ files: listOf(configurationFileSchema) }).nullable(),
 });
 export type BackupManifest = z.infer<typeof manifestSchema>;
 export type SavedConfiguration = NonNullable<BackupManifest['configuration']>;

@@ -3,8 +3,9 @@
  * the other bytes, so that nothing is looked at before it is known who wrote it; the second is the manifest.
  */
 import { z } from 'zod';
+import { jsonBoundsOf, readJson } from '../../json.ts';
 import { type BackupKeys, isTagOf, type Keyring, tagOf } from './backup-secrets.ts';
-import { type BackupManifest, manifestSchema } from './manifest.ts';
+import { type BackupManifest, longestManifestBytes, manifestSchema } from './manifest.ts';
 
 const format = { format: 'orthanc-mirror-host-backup', version: 1 } as const;
 
@@ -49,13 +50,14 @@ export async function openManifest(
 ): Promise<OpenedManifest> {
   const end = bytes.subarray(0, longestHeader).indexOf('\n');
   const body = bytes.subarray(end + 1, bytes.length - 1);
-  const header = headerSchema.safeParse(parseJson(bytes.subarray(0, Math.max(end, 0)).toString('utf8')));
-  const isWhole = header.success && bytes.at(-1) === 0x0a && !body.includes(0x0a);
+  const firstLine = bytes.subarray(0, Math.max(end, 0)).toString('utf8');
+  const header = readJson(firstLine, headerSchema, jsonBoundsOf(longestHeader));
+  const isWhole = header.ok && bytes.at(-1) === 0x0a && !body.includes(0x0a);
   if (!isWhole) return unproven(body, 'it has not the form of a manifest of this program');
   if (keyring === undefined) return unproven(body, 'no passphrase was given');
-  const keys = await keyring.keysOf(Buffer.from(header.data.salt, 'base64'));
+  const keys = await keyring.keysOf(Buffer.from(header.value.salt, 'base64'));
   if (keys === undefined) return unproven(body, 'too many different salts are in use: somebody adds manifests');
-  if (!isTagOf(keys, signedBytes(header.data.salt, body), Buffer.from(header.data.tag, 'hex'))) {
+  if (!isTagOf(keys, signedBytes(header.value.salt, body), Buffer.from(header.value.tag, 'hex'))) {
     return unproven(body, 'it was made with another passphrase, or was changed or forged');
   }
   const manifest = parseManifest(body);
@@ -74,14 +76,6 @@ function unproven(body: Buffer, reason: string): OpenedManifest {
 }
 
 function parseManifest(body: Buffer): BackupManifest | undefined {
-  const parsed = manifestSchema.safeParse(parseJson(body.toString('utf8')));
-  return parsed.success ? parsed.data : undefined;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  const read = readJson(body.toString('utf8'), manifestSchema, jsonBoundsOf(longestManifestBytes));
+  return read.ok ? read.value : undefined;
 }

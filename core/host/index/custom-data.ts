@@ -1,5 +1,6 @@
 /** What storage plugins write beside a file's row in `customData`. */
 import { z } from 'zod';
+import { jsonBoundsOf, readJson } from '../../json.ts';
 
 /** Where a plugin put a file. */
 export interface CustomPlace {
@@ -15,13 +16,15 @@ export interface CustomPlace {
  */
 const advancedStorageData = z.object({ p: z.string().min(1).optional(), s: z.string().min(1).optional() });
 
+/** A path and two short texts. */
+const longestCustomData = 8192;
+
 /** `undefined` if the data say nothing of a place, or are of a plugin that this program does not know. */
 export function customPlaceOf(customData: Uint8Array | undefined): CustomPlace | undefined {
   if (customData === undefined) return undefined;
-  try {
-    const { p: path, s: storageId } = advancedStorageData.parse(JSON.parse(Buffer.from(customData).toString('utf8')));
-    return path === undefined && storageId === undefined ? undefined : { path, storageId };
-  } catch {
-    return undefined;
-  }
+  const text = Buffer.from(customData).toString('utf8');
+  const read = readJson(text, advancedStorageData, jsonBoundsOf(longestCustomData));
+  if (!read.ok) return undefined;
+  const { p: path, s: storageId } = read.value;
+  return path === undefined && storageId === undefined ? undefined : { path, storageId };
 }

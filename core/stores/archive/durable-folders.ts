@@ -1,7 +1,7 @@
 /** Folders whose entries survive a power cut. */
-import { mkdir, open } from 'node:fs/promises';
+import { lstat, mkdir, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { hasErrorCode } from './folder-errors.ts';
+import { hasErrorCode, linkedFolder } from './folder-errors.ts';
 
 /** How many folders are remembered as known to be durable; forgetting one costs one more fsync. */
 const rememberedFolders = 10_000;
@@ -13,6 +13,8 @@ const rememberedFolders = 10_000;
 export class DurableFolders {
   readonly #root: string;
   readonly #durable = new Set<string>();
+  /** Folders that are no links. */
+  readonly #real = new Set<string>();
   /** Syncs that have not begun yet, by path: what is created before they begin is covered by them. */
   readonly #waiting = new Map<string, Promise<void>>();
   readonly #running = new Map<string, Promise<void>>();
@@ -21,12 +23,17 @@ export class DurableFolders {
     this.#root = root;
   }
 
-  /** Creates a folder and those above it up to the root; the root's own parent must exist. Not durable yet. */
+  /**
+   * Creates a folder and those above it up to the root; the root's own parent must exist. Not durable yet. Throws
+   * ELOOP if one of them is a link: what is written there would leave the root.
+   */
   async create(folder: string): Promise<void> {
     try {
+      await this.#requireReal(dirname(folder));
       await mkdir(folder);
     } catch (error) {
       if (hasErrorCode(error, 'EEXIST')) {
+        await this.#requireReal(folder);
         return;
       }
       if (!hasErrorCode(error, 'ENOENT') || folder === this.#root) {
@@ -34,6 +41,19 @@ export class DurableFolders {
       }
       await this.create(dirname(folder));
       await this.create(folder);
+    }
+  }
+
+  async #requireReal(folder: string): Promise<void> {
+    // A path that is longer than the root's lies below it.
+    for (let each = folder; each.length > this.#root.length && !this.#real.has(each); each = dirname(each)) {
+      if ((await lstat(each)).isSymbolicLink()) {
+        throw linkedFolder();
+      }
+      if (this.#real.size >= rememberedFolders) {
+        this.#real.clear();
+      }
+      this.#real.add(each);
     }
   }
 

@@ -1,6 +1,7 @@
 /** JSON documents of an archive: read with a schema, written in one canonical form. */
 import type { z } from 'zod';
 import { MirrorError } from '../../errors.ts';
+import { jsonBoundsOf, readJson } from '../../json.ts';
 import type { CallOptions } from '../store.ts';
 import type { ObjectStorage } from './object-storage.ts';
 
@@ -29,10 +30,12 @@ export async function readDocument<T>(
   }
   if (object.sizeBytes > longestDocumentBytes) {
     object.cancel();
-    throw damaged(objects.name, key, 'is too large');
+    throw damaged(objects.name, key, `it is longer than ${longestDocumentBytes} bytes`);
   }
   const bytes = Buffer.concat(await Array.fromAsync(object.body));
-  return { value: parseDocument(objects.name, key, bytes, schema), etag: object.etag };
+  const read = readJson(textOf(objects.name, key, bytes), schema, jsonBoundsOf(longestDocumentBytes));
+  if (!read.ok) throw damaged(objects.name, key, read.problem, read.cause);
+  return { value: read.value, etag: object.etag };
 }
 
 /** @returns the bytes of a document: indented, because people read them too, with a line feed at the end. */
@@ -40,25 +43,19 @@ export function documentBytes(value: unknown): Uint8Array {
   return Buffer.from(`${JSON.stringify(value, undefined, 2)}\n`);
 }
 
-function parseDocument<T>(storage: string, key: string, bytes: Buffer, schema: z.ZodType<T>): T {
-  let json: unknown;
+/** Bytes that are no UTF-8 must not be read as if they were: something else would be restored. */
+function textOf(storage: string, key: string, bytes: Uint8Array): string {
   try {
-    json = JSON.parse(bytes.toString('utf8'));
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (error) {
-    throw damaged(storage, key, 'is not JSON', error);
+    throw damaged(storage, key, 'it is not UTF-8', error);
   }
-  const parsed = schema.safeParse(json);
-  if (!parsed.success) {
-    const fields = parsed.error.issues.map((issue) => issue.path.join('.') || 'the whole document');
-    throw damaged(storage, key, `does not have the expected form (${[...new Set(fields)].join(', ')})`, parsed.error);
-  }
-  return parsed.data;
 }
 
 function damaged(storage: string, key: string, what: string, cause?: unknown): MirrorError {
   return new MirrorError(
     'archive-format',
-    `${storage}: ${key} ${what}; put back an earlier version of it, or move it away if it may be made anew`,
+    `${storage}: ${key} is damaged, ${what}; put back an earlier version of it, or move it away if it may be made anew`,
     { cause },
   );
 }

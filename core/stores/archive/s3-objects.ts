@@ -18,12 +18,15 @@ import { type Md5, md5Of } from '../../identifiers.ts';
 import { throwIfAborted } from '../aborted.ts';
 import type { CallOptions, InstanceBytes } from '../store.ts';
 import { checkKey } from './key-check.ts';
+import { compareKeys } from './key-order.ts';
 import type { GetOptions, ListOptions, ObjectEntry, ObjectStorage, OpenObject, PutOptions } from './object-storage.ts';
 import { s3Body } from './s3-body.ts';
 import { uploadInParts } from './s3-multipart.ts';
 import { type S3Connection, S3Requests } from './s3-requests.ts';
 import { collectVerified, verifiedBody } from './verified-body.ts';
 
+/** In a row: a page may be empty because it stands for a thousand deleted objects. */
+const mostEmptyPages = 1000;
 const defaultPartBytes = 8 * 1024 * 1024;
 /** Metadata by which a writer of state knows its own document again, if the answer to its write was lost. */
 const writeIdName = 'write-id';
@@ -248,7 +251,10 @@ export class S3Objects implements ObjectStorage {
       .then((answer) => (answer === 404 ? undefined : answer));
   }
 
-  /** Yields the pages of a listing, asking for the next one while the reader is busy with this one. */
+  /**
+   * Yields the pages of a listing, asking for the next one while the reader is busy with this one. Throws
+   * `answer-malformed` for a page that does not get on: a storage that repeats itself would be asked without end.
+   */
   async *#pages(
     prefix: string,
     after: string | undefined,
@@ -267,8 +273,18 @@ export class S3Objects implements ObjectStorage {
       page.catch(() => undefined);
       return page;
     };
+    let last = '';
+    let emptyPages = 0;
     for (let next: ReturnType<typeof request> | undefined = request(); next !== undefined; ) {
       const page: ListObjectsV2CommandOutput = await next;
+      const keys = [page.Contents?.at(-1)?.Key, page.CommonPrefixes?.at(-1)?.Prefix].filter((key) => key !== undefined);
+      const before = last;
+      for (const key of keys) if (compareKeys(key, last) > 0) last = key;
+      emptyPages = keys.length === 0 ? emptyPages + 1 : 0;
+      if ((keys.length > 0 && last === before) || emptyPages > mostEmptyPages) {
+        const what = 'the storage repeats itself in a listing; is there a cache or proxy before it?';
+        throw new MirrorError('answer-malformed', `${this.name}: ${what}`, { disposition: 'halt' });
+      }
       if (page.IsTruncated && page.NextContinuationToken === undefined) {
         throw new MirrorError('answer-malformed', `${this.name}: the storage cut a listing short`);
       }
