@@ -27,7 +27,8 @@ export async function runBackup(options: BackupCommandOptions, context: CommandC
     throw new MirrorError('configuration', "name Orthanc's configuration by --config: a file or a folder");
   }
   if (options.schedule !== undefined) {
-    terminal.print(systemdUnits(programPath, scheduledArguments(options), options.schedule));
+    const units = systemdUnits(programPath, scheduledArguments(options), options.schedule);
+    for (const line of units.trimEnd().split('\n')) terminal.print(line);
     return;
   }
   const keyring = await keyringOf(options, context);

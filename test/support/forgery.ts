@@ -5,7 +5,7 @@ import { join, relative } from 'node:path';
 
 /** One forgery. `Archive` is what it works on: the mirror's archive, or the backups of a host. */
 export interface Forgery<Archive> {
-  /** Ends the sentence "somebody …". */
+  /** What was done, in words that complete the title of a test. */
   readonly name: string;
   readonly forge: (archive: Archive) => void | Promise<void>;
 }

@@ -24,6 +24,7 @@ import { archiveDocument } from '../../core/studies/archive-document.ts';
 import { patientDocumentSchema, studyDocumentSchema } from '../../core/studies/study-document.ts';
 import { type GeneratedInstance, generateInstance } from '../../local/dicom/generate.ts';
 import { identifiersOf, placeOfNth } from '../../local/dicom/identifiers.ts';
+import type { Forgery } from './forgery.ts';
 
 /** A genuine archive of three instances of one study, with sidecars and an attachment. */
 export interface ArchiveScene {
@@ -79,11 +80,9 @@ export async function makeArchive(folder: string): Promise<ArchiveScene> {
   return { folder, instances, study, patient, attachment };
 }
 
-export interface Forgery {
-  readonly name: string;
+export interface ArchiveForgery extends Forgery<ArchiveScene> {
   /** What was forged; each kind is forged at least once. */
   readonly of: 'keys' | 'manifest' | 'history' | 'sidecar' | 'attachment' | 'catalogue' | 'state' | 'instance';
-  readonly forge: (scene: ArchiveScene) => Promise<void>;
   /** Commands that must end with another exit code than 0; the others may pass it over, as what nobody believes. */
   readonly toldBy: readonly ('restore' | 'verify' | 'find')[];
 }
@@ -126,7 +125,7 @@ function keyOf(instance: GeneratedInstance): string {
 const manifestText = (more: string) =>
   `{"format":"orthanc-mirror-archive","version":1,"createdAt":"2026-11-21T03:02:01.123Z","source":{"name":"main"}${more}}`;
 
-const ofInstances: readonly Forgery[] = [
+const ofInstances: readonly ArchiveForgery[] = [
   {
     name: 'other bytes under the key of an instance',
     of: 'instance',
@@ -165,7 +164,7 @@ const ofInstances: readonly Forgery[] = [
   },
 ];
 
-const ofKeys: readonly Forgery[] = [
+const ofKeys: readonly ArchiveForgery[] = [
   {
     name: 'folders and files of names that no archive has',
     of: 'keys',
@@ -198,7 +197,7 @@ const ofKeys: readonly Forgery[] = [
   },
 ];
 
-const ofManifests: readonly Forgery[] = [
+const ofManifests: readonly ArchiveForgery[] = [
   ['of a newer format', '{"format":"orthanc-mirror-archive","version":999}'],
   ['of another program', '{"format":"other","version":1}'],
   ['that is no JSON', '\u001b[2J{'],
@@ -206,7 +205,7 @@ const ofManifests: readonly Forgery[] = [
   ['with __proto__', manifestText(',"__proto__":{"version":2}')],
   ['nested a million deep', '['.repeat(1_000_000)],
 ].map(
-  ([name, text = '']): Forgery => ({
+  ([name, text = '']): ArchiveForgery => ({
     name: `a manifest ${name}`,
     of: 'manifest',
     forge: (scene) => put(scene, manifestKey, text),
@@ -214,7 +213,7 @@ const ofManifests: readonly Forgery[] = [
   }),
 );
 
-const ofSpecialManifests: readonly Forgery[] = [
+const ofSpecialManifests: readonly ArchiveForgery[] = [
   {
     name: 'a pipe as the manifest',
     of: 'manifest',
@@ -232,7 +231,7 @@ const ofSpecialManifests: readonly Forgery[] = [
   },
 ];
 
-const ofHistory: readonly Forgery[] = [
+const ofHistory: readonly ArchiveForgery[] = [
   {
     name: 'a record of removal of another form',
     of: 'history',
@@ -268,7 +267,7 @@ const ofHistory: readonly Forgery[] = [
   },
 ];
 
-const ofSidecars: readonly Forgery[] = [
+const ofSidecars: readonly ArchiveForgery[] = [
   {
     name: 'a sidecar that is cut',
     of: 'sidecar',
@@ -334,7 +333,7 @@ const ofSidecars: readonly Forgery[] = [
   },
 ];
 
-const ofAttachments: readonly Forgery[] = [
+const ofAttachments: readonly ArchiveForgery[] = [
   {
     name: 'other bytes under the key of an attachment',
     of: 'attachment',
@@ -359,7 +358,7 @@ function attachmentKeyOf({ study, attachment }: ArchiveScene): string {
   return attachmentKey('studies', study, 1025, md5Of(attachment));
 }
 
-const ofState: readonly Forgery[] = [
+const ofState: readonly ArchiveForgery[] = [
   {
     name: 'a catalogue that is no JSON',
     of: 'catalogue',
@@ -401,7 +400,7 @@ const ofState: readonly Forgery[] = [
   },
 ];
 
-export const forgeries: readonly Forgery[] = [
+export const archiveForgeries: readonly ArchiveForgery[] = [
   ...ofInstances,
   ...ofKeys,
   ...ofManifests,

@@ -46,6 +46,15 @@ async function forge(name: string): Promise<void> {
   await forgery.forge(new HostArchive(scene.objectPath('host-backups/pacs'), join(scene.root, 'victim')));
 }
 
+it('prints units of systemd as they belong into its files', async () => {
+  const { exitCode, stdout } = await backUp(...passphrase(), '--schedule', 'daily');
+  expect(exitCode).toBe(0);
+  const lines = stdout.split('\n');
+  expect(lines).toContain('[Timer]');
+  expect(lines).toContain('OnCalendar=daily');
+  expect(lines.find((line) => line.startsWith('ExecStart='))).toContain(`--passphrase-file ${scene.passphrasePath}`);
+});
+
 describe('without a passphrase', () => {
   it('nothing is backed up, checked, restored or removed', async () => {
     expect(await backUp(...passphrase())).toMatchObject({ exitCode: 0 });
