@@ -1,5 +1,6 @@
 /** What hostile and broken servers do, each with what it may cost whoever mirrors from them, or to them. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { readIdentifyingElements } from '../../core/dicom/identifier-reader.ts';
 import type { ErrorCode } from '../../core/errors.ts';
 import { type InstanceId, orthancIdOf } from '../../core/identifiers.ts';
 import { changeOf, type Exchange, system, type Twist, type World } from './hostile-server.ts';
@@ -841,12 +842,39 @@ const ofTargets: readonly Scenario[] = [
   {
     name: 'confirms what it does not hold',
     role: 'target',
-    twist: onPost(async ({ json, body }, { instances }) => {
-      await body();
-      json({ ID: instances[0]?.id ?? '', Status: 'Success' });
+    twist: onPost(async ({ json, body }) => {
+      json({ ID: readIdentifyingElements(await body())?.plainId, Status: 'Success' });
     }),
     exit: 5,
-    code: 'changed-meanwhile',
+    code: 'not-held',
+  },
+  {
+    name: 'is asked what it stored, and begins its feed again and again',
+    role: 'target',
+    twist: afterPosts(({ json }) => json({ Changes: [changeOf(1, idAt(1))], Done: false, Last: 1 })),
+    exit: 7,
+    code: 'answer-malformed',
+  },
+  {
+    name: 'is asked what it stored, and tells of changes without end',
+    role: 'target',
+    twist: afterPosts(({ json, query }) => {
+      const since = Number(query.get('since'));
+      const changes = Array.from({ length: 1000 }, (_, n) => changeOf(since + n + 1, idAt(since + n + 1)));
+      json({ Changes: changes, Done: false, Last: since + 1000 });
+    }),
+    exit: 7,
+    code: 'answer-malformed',
+  },
+  {
+    name: 'confirms everything under one and the same id',
+    role: 'target',
+    twist: onPost(async ({ json, body }) => {
+      await body();
+      json({ ID: idAt(0), Status: 'Success' });
+    }),
+    exit: 7,
+    code: 'wrong-id',
   },
   {
     name: 'tells hashes of what it holds without end',
@@ -867,6 +895,24 @@ function onPost(act: (exchange: Exchange, world: World) => void | Promise<void>)
     const isMet = exchange.path === '/instances' && exchange.method === 'POST';
     if (isMet) await act(exchange, world);
     return isMet;
+  };
+}
+
+/** A target that confirms what it gets, and from then on tells its change feed in another way. */
+function afterPosts(tellFeed: (exchange: Exchange, stored: number) => void): Twist {
+  let stored = 0;
+  return async (exchange) => {
+    const { method, path, query, json, body } = exchange;
+    if (method === 'POST' && path === '/instances') {
+      const id = readIdentifyingElements(await body())?.plainId;
+      stored += 1;
+      json({ ID: id, Status: 'Success' });
+    } else if (path === '/changes' && query.has('last')) {
+      json({ Changes: [], Done: true, Last: stored * 100_000 });
+    } else if (path === '/changes' && stored > 0) {
+      tellFeed(exchange, stored);
+    } else return false;
+    return true;
   };
 }
 
