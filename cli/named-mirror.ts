@@ -1,4 +1,5 @@
 /** Finds out what the arguments SOURCE, TARGET and --archive name: URLs and paths, or a mirror of the configuration. */
+import { mirrorNamed } from '../core/config/mirror-named.ts';
 import type { ArchiveConfiguration, Configuration, MirrorConfiguration } from '../core/config/schema.ts';
 import { MirrorError } from '../core/errors.ts';
 import { type NamedServer, overrideServer, serverOfUrl } from './server-options.ts';
@@ -95,7 +96,7 @@ function configuredMirror(name: string, configuration: Configuration | undefined
       `${name} is not a URL (http://… or https://…); to use it as the name of a mirror, give --config FILE`,
     );
   }
-  const mirror = configuration.mirrors[name];
+  const mirror = mirrorNamed(configuration, name);
   if (mirror === undefined) {
     const known = Object.keys(configuration.mirrors).join(', ');
     throw new MirrorError('unknown-mirror', `the configuration names no mirror ${name}; it names ${known}`);

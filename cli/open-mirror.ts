@@ -2,7 +2,7 @@
 
 import { type SourceReader, sourceReader } from '../core/config/reader.ts';
 import type { ArchiveConfiguration } from '../core/config/schema.ts';
-import { credentialsOf, tlsMaterialOf } from '../core/config/server-access.ts';
+import { boundsOf, credentialsOf, tlsMaterialOf } from '../core/config/server-access.ts';
 import type { Destination } from '../core/copy/outcome.ts';
 import { isMirrorError, MirrorError } from '../core/errors.ts';
 import { type SecretResolver, secretResolver } from '../core/secrets/resolve-secret.ts';
@@ -69,7 +69,7 @@ export async function openServer(
   const { url, maxConnections } = configuration;
   const authorization = urlCredentials ?? credentialsOf(configuration, secrets);
   const tls = await tlsMaterialOf(configuration, secrets);
-  return openOrthancStore({ name, url, maxConnections, authorization, tls });
+  return openOrthancStore({ name, url, maxConnections, authorization, tls, ...boundsOf(configuration) });
 }
 
 /** An archive that is out of reach becomes one that fails, or that is opened later; a wrong one is thrown. */

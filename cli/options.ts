@@ -19,6 +19,14 @@ export function switchOption(flags: string, description: string): Option {
   return option;
 }
 
+/** `--other-storage`, which may be given several times: where an index may name files beside its own storage. */
+export function otherStorageOption(): Option {
+  const description = 'further folder that files of the index lie in (advanced-storage plugin); may be repeated';
+  return valueOption('--other-storage <folder>', description).argParser(
+    (folder: string, before: readonly string[] | undefined) => [...(before ?? []), folder],
+  );
+}
+
 /** `--json`, which every command has. */
 export function jsonOption(): Option {
   return switchOption('--json', 'print the result as JSON');

@@ -37,10 +37,13 @@ const usualDispositions = {
   'hash-wrong': 'reject',
   'malformed-message': 'reject',
   'unknown-mirror': 'reject',
+  'job-refused': 'reject',
   'not-dicom': 'reject',
   'history-full': 'reject',
   'answer-malformed': 'reject',
   'sidecar-damaged': 'reject',
+  // A part of a host backup that nobody with its passphrase wrote.
+  'not-authentic': 'reject',
   // Nothing can be copied before somebody acts.
   unauthorized: 'halt',
   forbidden: 'halt',

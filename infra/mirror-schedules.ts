@@ -26,6 +26,8 @@ interface Task {
 }
 
 const minutesPerHour = 60;
+/** Minutes between two shares that are read back of each mirror. */
+export const verifyEveryMinutes = minutesPerHour;
 
 /** The schedules of each mirror, of which what they send names the mirror and nothing else; and that of the inbox. */
 export class MirrorSchedules extends Construct {
@@ -52,7 +54,7 @@ export class MirrorSchedules extends Construct {
       this.#schedule(name, {
         id: 'Verify',
         invoked: verifier,
-        everyMinutes: minutesPerHour,
+        everyMinutes: verifyEveryMinutes,
         does: 'Reads a share back',
       });
       this.#schedule(name, { id: 'Measure', invoked: status, everyMinutes, does: 'Measures the destinations' });

@@ -22,8 +22,10 @@ export const permissionReasons = {
   ReadInbox: 'Reads what arrived in the inbox.',
   FileInbox: 'Copies what it took in or refused to done/ or refused/, and writes the reason beside it.',
   ClearInbox: 'Removes from new/ what it copied there; nothing can be removed anywhere else.',
-  SendMessages: 'Puts ids on the queue.',
-  ConsumeMessages: 'Receives ids from the queue, postpones and acknowledges them.',
+  EncryptMessages:
+    'Lets SQS encrypt and decrypt messages for the function, and nothing else, with the key of the stack.',
+  SendMessages: 'Puts ids on the queues.',
+  ConsumeMessages: 'Receives ids from the queues, postpones and acknowledges them.',
   PutAside: 'Puts what cannot be copied into the dead-letter queue, with the reason.',
   MeasureQueues: 'Asks how full the queues are.',
   ReadSecrets: 'Reads the credentials of the configured servers.',
@@ -45,10 +47,19 @@ interface ResourcePolicyReason {
   readonly effect: 'Allow' | 'Deny';
   /** Whom the statement is about, as a pattern. */
   readonly who: RegExp;
+  /** The name of the statement, where two of one kind are about the same. */
+  readonly sid?: string;
   readonly why: string;
 }
 
 const resourcePolicyReasons: readonly ResourcePolicyReason[] = [
+  {
+    kind: 'bucket',
+    effect: 'Deny',
+    who: /^\*$/,
+    sid: 'NothingIsOverwritten',
+    why: 'Nothing that is written once is overwritten, whoever asks: only where there is nothing may something be written. The role of `cloud.repairRole` may put right bytes in the place of damaged ones.',
+  },
   { kind: 'bucket', effect: 'Deny', who: /^\*$/, why: 'Nothing reaches the bucket without TLS 1.2 or later.' },
   { kind: 'bucket', effect: 'Allow', who: /^logging\.s3/, why: 'S3 delivers the access logs of the archive bucket.' },
   { kind: 'queue', effect: 'Deny', who: /^\*$/, why: 'Nothing reaches the queue without TLS.' },
@@ -64,11 +75,13 @@ const resourcePolicyReasons: readonly ResourcePolicyReason[] = [
   },
   { kind: 'key', effect: 'Allow', who: /^logs/, why: 'CloudWatch Logs encrypts the log groups of this account.' },
   { kind: 'key', effect: 'Allow', who: /^cloudwatch/, why: 'Alarms of this account are told on the encrypted topic.' },
+  { kind: 'key', effect: 'Allow', who: /^s3/, why: 'S3 tells of what arrived in the inbox, on encrypted queues.' },
+  { kind: 'key', effect: 'Allow', who: /^sns/, why: 'Alarms that no mail box takes are kept on an encrypted queue.' },
   {
     kind: 'endpoint',
     effect: 'Allow',
     who: /^\*$/,
-    why: 'Out of the VPC, only the buckets of the stack can be reached.',
+    why: 'Only the functions get through the endpoint, and to nothing but what they use.',
   },
   {
     kind: 'function',
@@ -79,10 +92,13 @@ const resourcePolicyReasons: readonly ResourcePolicyReason[] = [
 ];
 
 /** Why the policy of a resource says something about somebody. Throws if there is no reason. */
-export function reasonOfResourcePolicy(kind: string, effect: string, who: string): string {
-  const found = resourcePolicyReasons.find(
+export function reasonOfResourcePolicy(kind: string, effect: string, who: string, sid?: string): string {
+  const fitting = resourcePolicyReasons.filter(
     (reason) => reason.kind === kind && reason.effect === effect && reason.who.test(who),
   );
+  const found =
+    fitting.find((reason) => reason.sid !== undefined && reason.sid === sid) ??
+    fitting.find((reason) => reason.sid === undefined);
   if (found === undefined) {
     throw new Error(`There is no reason why the policy of a ${kind} has ${effect} for ${who}; add one.`);
   }

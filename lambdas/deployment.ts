@@ -1,17 +1,21 @@
 /** What a function keeps from one invocation to the next: configuration, clients, open mirrors. */
 import { join } from 'node:path';
+import { processesAt } from '../core/config/cloud-shares.ts';
 import { type ConnectedMirror, type ConnectOptions, connectMirror } from '../core/config/connect.ts';
 import { bundledConfigurationFile, readFunctionEnvironment } from '../core/config/environment.ts';
 import { loadConfiguration } from '../core/config/load.ts';
+import { mirrorNamed } from '../core/config/mirror-named.ts';
 import type { Configuration, MirrorConfiguration } from '../core/config/schema.ts';
+import type { ServerConfiguration } from '../core/config/server-schema.ts';
 import { MirrorError } from '../core/errors.ts';
 import type { DocumentSync, SyncReport } from '../core/mirror/document-sync.ts';
 import { documentSyncOf } from '../core/mirror/parts.ts';
 import { type Pause, pauseBeside } from '../core/pause/pause.ts';
 import type { DeliveryQueue } from '../core/queue/deliveries.ts';
 import type { InstanceQueue } from '../core/queue/message.ts';
+import { deadLetterQueues, type MirrorQueue, mirrorQueue, sharedQueue } from '../core/queue/queue-names.ts';
 import { createSqsClient } from '../core/queue/sqs-client.ts';
-import { sqsDeliveries } from '../core/queue/sqs-deliveries.ts';
+import { type SqsDeliveriesOptions, sqsDeliveries } from '../core/queue/sqs-deliveries.ts';
 import { type QueueDepths, sqsDepths, sqsLeft } from '../core/queue/sqs-depths.ts';
 import { sendTexts, sqsQueue } from '../core/queue/sqs-queue.ts';
 import type { DeliveryLimits } from '../core/queue/verdict.ts';
@@ -27,16 +31,16 @@ import { log, logFinding } from './telemetry.ts';
 export interface Deployment {
   readonly configuration: Configuration;
   readonly secrets: SecretResolver;
-  /** How full the queues are. Throws `unreachable`. */
-  queueDepths(): Promise<QueueDepths>;
+  /** How full the queue of a mirror is, and how many dead letters there are of all. Throws `unreachable`. */
+  queueDepths(queue: MirrorQueue): Promise<QueueDepths>;
   /** How many messages wait or are worked on. Throws `unreachable`. */
-  queueLeft(): Promise<number>;
-  /** Puts texts on the queue, for a queue whose messages are not ours alone. Throws `unreachable`. */
-  sendTexts(texts: readonly string[], signal: AbortSignal): Promise<void>;
-  /** The queue as the scheduler sees it. */
-  queue(signal: AbortSignal): InstanceQueue;
-  /** The queue as the transfer function sees it. */
-  readonly deliveries: DeliveryQueue;
+  queueLeft(queue: MirrorQueue): Promise<number>;
+  /** Puts texts on a queue whose messages are not ours alone. Throws `unreachable`. */
+  sendTexts(queue: MirrorQueue, texts: readonly string[], signal: AbortSignal): Promise<void>;
+  /** The queue that copies for a mirror, as one sees it who fills it. */
+  queue(mirror: string, signal: AbortSignal): InstanceQueue;
+  /** A queue of a mirror, as one sees it who works on its messages. */
+  deliveries(queue: MirrorQueue): DeliveryQueue;
   readonly deliveryLimits: DeliveryLimits;
   /** Name of the bucket of the inbox, in the function that takes its objects in. */
   readonly inboxBucket: string | undefined;
@@ -61,19 +65,24 @@ export interface CloudMirror extends ConnectedMirror {
 export async function openDeployment(writer?: ArchiveWriter): Promise<Deployment> {
   const environment = readFunctionEnvironment();
   const configuration = await loadConfiguration(join(environment.codeFolder, bundledConfigurationFile));
-  const queueUrl = environment.ORTHANC_MIRROR_QUEUE_URL;
+  const queuesUrl = environment.ORTHANC_MIRROR_QUEUES_URL;
   const client = createSqsClient();
   const secrets = secretResolver({ fetchSecret: secretsManagerFetcher() });
   const { transfer } = configuration.cloud;
-  const deadLetterQueueUrl = environment.ORTHANC_MIRROR_DEAD_LETTER_QUEUE_URL;
+  const urlOf = (queue: MirrorQueue): string => mirrorQueue(queuesUrl, queue);
+  const workedOn = (queue: MirrorQueue): SqsDeliveriesOptions => ({
+    client,
+    queueUrl: urlOf(queue),
+    deadLetterQueueUrl: sharedQueue(queuesUrl, deadLetterQueues[queue.lane]),
+  });
   return {
     configuration,
     secrets,
-    queueDepths: () => sqsDepths({ client, queueUrl, deadLetterQueueUrl }),
-    queueLeft: () => sqsLeft(client, queueUrl),
-    sendTexts: (texts, signal) => sendTexts({ client, queueUrl, signal }, texts),
-    queue: (signal) => sqsQueue({ client, queueUrl, signal }),
-    deliveries: sqsDeliveries({ client, queueUrl, deadLetterQueueUrl }),
+    queueDepths: (queue) => sqsDepths(workedOn(queue)),
+    queueLeft: (queue) => sqsLeft(client, urlOf(queue)),
+    sendTexts: (queue, texts, signal) => sendTexts({ client, queueUrl: urlOf(queue), signal }, texts),
+    queue: (mirror, signal) => sqsQueue({ client, queueUrl: urlOf({ mirror, lane: 'transfer' }), signal }),
+    deliveries: (queue) => sqsDeliveries(workedOn(queue)),
     deliveryLimits: {
       maxReceiveCount: transfer.maxReceiveCount,
       backOff: { firstMs: transfer.firstRetrySeconds * 1000, lastMs: transfer.lastRetrySeconds * 1000 },
@@ -88,14 +97,14 @@ function openMirrors(
   configuration: Configuration,
   given: Pick<ConnectOptions, 'secrets' | 'writer' | 'bucket'>,
 ): Deployment['mirror'] {
-  const processes = configuration.cloud.transfer.maxConcurrency;
+  const processes = (server: ServerConfiguration): number => processesAt(server, configuration);
   const egress = { allowPrivateNetworks: configuration.cloud.allowPrivateNetworks };
   const objectLock = configuration.cloud.objectLock?.mode;
   const open = new Map<string, Promise<CloudMirror>>();
   return async (name) => {
     const opening =
       open.get(name) ??
-      openMirror(name, configuration.mirrors[name], {
+      openMirror(name, mirrorNamed(configuration, name), {
         ...given,
         objectLock,
         processes,

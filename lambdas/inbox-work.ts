@@ -18,15 +18,25 @@ export interface InboxContext {
   readonly inbox: S3Versions;
 }
 
-/** @returns the work on one notification; it throws the MirrorError that decides what becomes of the notification */
-export function inboxWork(context: InboxContext): (delivery: Delivery, deadline: AbortSignal) => Promise<void> {
-  return async (delivery, deadline) => {
-    for (const version of parseNotification(delivery.body, context.bucket)) {
+/**
+ * @returns the work on one notification, from the queue of one mirror; it throws the MirrorError that decides what becomes
+ * of the notification
+ */
+export function inboxWork(
+  context: InboxContext,
+): (delivery: Delivery, mirror: string, deadline: AbortSignal) => Promise<void> {
+  return async (delivery, mirror, deadline) => {
+    const arrivals = parseNotification(delivery.body, context.bucket).flatMap((version) => {
       const place = parseArrivingKey(version.key);
-      if (place !== undefined) {
-        await takeIn({ version, place }, delivery, context, deadline);
-      }
+      return place === undefined ? [] : [{ version, place }];
+    });
+    if (arrivals.some(({ place }) => place.mirror !== mirror)) {
+      throw new MirrorError(
+        'malformed-message',
+        'The message tells of an object of another mirror than its queue; find out who writes to the queue.',
+      );
     }
+    for (const arrival of arrivals) await takeIn(arrival, delivery, context, deadline);
   };
 }
 
@@ -37,11 +47,6 @@ async function takeIn(
   deadline: AbortSignal,
 ): Promise<void> {
   const { mirror } = arrival.place;
-  if (!(mirror in deployment.configuration.mirrors)) {
-    await refuseObject(arrival, { reason: 'There is no mirror of the name that the key has after new/.' }, inbox);
-    log('warn', 'object refused', { code: 'unknown-mirror' });
-    return;
-  }
   const waitMs = deployment.configuration.cloud.transfer.pauseSeconds * 1000;
   try {
     const open = await deployment.mirror(mirror);

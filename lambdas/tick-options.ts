@@ -6,7 +6,7 @@ import { progressBeside } from '../core/mirror/progress.ts';
 import type { TickOptions } from '../core/mirror/tick.ts';
 import type { QueueMessage } from '../core/queue/message.ts';
 import { opennessAt } from '../core/schedule/blackouts.ts';
-import { Lease } from '../core/stores/archive/lease.ts';
+import { Lease, underLease } from '../core/stores/archive/lease.ts';
 import { readCapabilities } from '../core/stores/orthanc/capabilities.ts';
 import type { Deployment } from './deployment.ts';
 
@@ -26,7 +26,7 @@ export async function tickOptions(
 ): Promise<TickOptions> {
   const { source, reader, destinations, archive, pause, documents, configuration, selects } =
     await deployment.mirror(mirror);
-  const queue = deployment.queue(deadline);
+  const queue = deployment.queue(mirror, deadline);
   const { pauseSeconds, graceMinutes } = deployment.configuration.cloud.transfer;
   const leaseMs = deployment.configuration.cloud.scheduler.timeoutSeconds * 1000 + leaseMarginMs;
   return {
@@ -42,7 +42,7 @@ export async function tickOptions(
       ...removalPartsOf({ source, destinations }, deletionPolicyOf(configuration)),
     }),
     send: (announcements) => queue.send(announcements.map((one): QueueMessage => ({ v: 1, mirror, ...one }))),
-    underLease: (work) => underLease(new Lease(archive.objects, 'lease'), leaseMs, owner, work),
+    underLease: (work) => underLease(new Lease(archive.objects, 'lease'), { ttlMs: leaseMs, owner }, work),
     clock: wallClock,
     compareEveryMs: configuration.follow.compareEveryHours * msPerHour,
     deadline,
@@ -66,21 +66,4 @@ function deletionPolicyOf({ deletions }: MirrorConfiguration): DeletionPolicy {
     limits: { maxCount, maxPercent, graceMs: graceHours * msPerHour },
     now: () => new Date(),
   };
-}
-
-async function underLease<Result>(
-  lease: Lease,
-  leaseMs: number,
-  owner: string,
-  work: () => Promise<Result>,
-): Promise<Result | undefined> {
-  const held = await lease.acquire(leaseMs, owner);
-  if (held === undefined) {
-    return undefined;
-  }
-  try {
-    return await work();
-  } finally {
-    await held.release();
-  }
 }

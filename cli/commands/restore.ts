@@ -23,7 +23,8 @@ export const restoreOptionValues = z.object({
   verify: z.boolean().optional(),
   force: z.boolean().optional(),
   concurrency: z.number().optional(),
-  queue: z.string().optional(),
+  queues: z.url().optional(),
+  mirror: z.string().optional(),
   dryRun: z.boolean().optional(),
   json: z.boolean().optional(),
 });
@@ -56,10 +57,11 @@ export function registerRestore(program: Command, context: CommandContext): void
     .addOption(switchOption('--verify', 'then read back everything that was selected, and hash it'))
     .addOption(
       valueOption(
-        '--queue <url>',
-        'let the stack restore: queue of the stack (TransferQueueUrl); --to names a target of it',
+        '--queues <url>',
+        'let the stack restore: its queues (its output QueuesUrl); --to names a target of the configuration',
       ),
     )
+    .addOption(valueOption('--mirror <name>', 'with --queues: the mirror, if it is not called as the archive says'))
     .addOption(switchOption('--force', 'go on in spite of a risk that the look at the target found'))
     .addOption(switchOption('--dry-run', 'compare only, and name everything that would be added, replaced or kept'))
     .addOption(
@@ -69,9 +71,9 @@ export function registerRestore(program: Command, context: CommandContext): void
   for (const option of serverOptions('target')) command.addOption(option);
   command.action(async (values: unknown) => {
     const options = restoreOptionValues.parse(values);
-    if (options.queue !== undefined) {
+    if (options.queues !== undefined) {
       const { queueRestore } = await import('../restore/queue-restore.ts');
-      context.finish(await queueRestore(options, options.queue, context));
+      context.finish(await queueRestore(options, options.queues, context));
       return;
     }
     const { restore } = await import('../restore/restore.ts');

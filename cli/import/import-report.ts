@@ -1,6 +1,7 @@
 /** What `import` prints: a line for each file that did not arrive, and the summary, as text and as JSON. */
 import type { DocumentCounts, DocumentProblem } from '../../core/import/import-documents.ts';
 import type { ImportSummary, LostLine, ReportLine } from '../../core/import/report.ts';
+import { printableJson } from '../../core/printable.ts';
 import { type ExitCode, exitCodeOf } from '../exit-codes.ts';
 import { formatBytes, formatCount, formatDuration } from '../format.ts';
 
@@ -24,7 +25,7 @@ export function jsonDocumentProblem({ level, id, error }: DocumentProblem) {
 /** A file that did not arrive, or an instance that was lost again, as one line of text. */
 export function problemLine(line: ReportLine | LostLine): string {
   const { outcome, reason, code } = line;
-  const what = 'path' in line ? JSON.stringify(line.path) : line.id;
+  const what = 'path' in line ? printableJson(line.path) : line.id;
   return `${outcome}  ${what}  ${reason ?? 'no reason known'} (${code ?? 'unknown'})`;
 }
 

@@ -153,6 +153,7 @@ class Restore {
     const { archive, target, part, options, problems } = this.#given;
     const { dryRun = false, replace = false, verify = false } = options;
     const { end, left, written } = await this.#copy(dryRun);
+    this.#tellUnidentified();
     const goesOn = !end.interrupted && end.stoppedBy === undefined && end.withdrawn.size === 0;
     const documents = dryRun && goesOn ? await this.#documents(true) : written?.documents;
     const readsBack = goesOn && !dryRun && verify;
@@ -261,6 +262,14 @@ class Restore {
     if (target.server === undefined) return 0;
     const { studyServer, limitations } = target.server;
     return settleRepairs(archive, { server: studyServer, limitations }, this.#context.terminal);
+  }
+
+  #tellUnidentified(): void {
+    const { folder } = this.#given.target;
+    if (folder === undefined || folder.unidentified === 0) return;
+    const what =
+      'instances lie under unidentified/, because their own headers do not tell the ids that the archive has';
+    this.#context.terminal.warn(`${folder.unidentified} ${what}: find out who wrote them there`);
   }
 
   async #documents(dryRun: boolean): Promise<DocumentCounts> {

@@ -11,6 +11,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { isMirrorError, type MirrorError } from '../errors.ts';
 import { isOrthancId, type OrthancId } from '../identifiers.ts';
+import { listOf } from '../json.ts';
 import { readSidecar, type SidecarLevel, type Sidecars } from '../sidecars/sidecar-state.ts';
 import { documentBytes, readDocument } from '../stores/archive/json-document.ts';
 import { folders, stateKey } from '../stores/archive/keys.ts';
@@ -34,7 +35,7 @@ const keptSchema = z.strictObject({
   /** Absent where the patient keeps what it has. */
   patient: referenceSchema.optional(),
   /** Only these resources are written to. */
-  only: z.array(orthancId),
+  only: listOf(orthancId),
   /** Of an instance: its file on the server before. While it has that one, it was never taken away. */
   fileUuid: z.string().optional(),
 });

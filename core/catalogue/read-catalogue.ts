@@ -10,6 +10,7 @@ import { z } from 'zod';
 import { mapInOrder } from '../compare/map-in-order.ts';
 import { isMirrorError } from '../errors.ts';
 import type { OrthancId } from '../identifiers.ts';
+import { listOf } from '../json.ts';
 import { readNewest } from '../sidecars/sidecar-state.ts';
 import type { Archive } from '../stores/archive/archive.ts';
 import { stateKey } from '../stores/archive/keys.ts';
@@ -20,7 +21,7 @@ import { listStudiesAt, type MomentOptions, type StudyStates } from './list-docu
 import { EntryOfHeaders, entryOfDocument, type StudyEntry, studyEntrySchema } from './study-entry.ts';
 import { documentedInstances, headersWithoutDocument } from './undocumented.ts';
 
-const partSchema = z.strictObject({ version: z.literal(1), studies: z.array(studyEntrySchema) });
+const partSchema = z.strictObject({ version: z.literal(1), studies: listOf(studyEntrySchema) });
 type Part = z.infer<typeof partSchema>;
 
 /** Documents read at once. */

@@ -14,7 +14,7 @@ import { type OrthancStore, openOrthancStore } from '../stores/orthanc/orthanc-s
 import { archivePrefixOf } from './archive-location.ts';
 import { type SourceReader, sourceReader } from './reader.ts';
 import type { ArchiveConfiguration, MirrorConfiguration } from './schema.ts';
-import { connectionsPerProcess, credentialsOf, tlsMaterialOf } from './server-access.ts';
+import { boundsOf, connectionsPerProcess, credentialsOf, tlsMaterialOf } from './server-access.ts';
 import type { ServerConfiguration } from './server-schema.ts';
 import { sourceName, targetStoreName } from './store-names.ts';
 
@@ -26,8 +26,8 @@ export interface ConnectOptions {
   readonly objectLock?: S3ObjectsOptions['objectLock'];
   /** Which addresses servers may have; absent: any. */
   readonly egress?: EgressRules;
-  /** How many processes work for this mirror at once, which share the connections; default 1. */
-  readonly processes?: number;
+  /** How many processes work with a server at once, which share its connections; default: one. */
+  readonly processes?: (server: ServerConfiguration) => number;
   /** Who writes to the archive; see {@link openArchive}. */
   readonly writer?: ArchiveWriter | undefined;
   /** Told of records and sidecars whose times lie in the future. */
@@ -74,7 +74,7 @@ export async function connectMirror(
     const opened = open.move();
     return {
       source,
-      ...sourceReader(source, mirror, options.processes),
+      ...sourceReader(source, mirror, options.processes?.(mirror.source)),
       destinations,
       targets,
       archive,
@@ -89,14 +89,15 @@ export async function connectMirror(
 async function connectServer(
   name: string,
   server: ServerConfiguration,
-  { secrets, egress, processes = 1 }: ConnectOptions,
+  { secrets, egress, processes = () => 1 }: ConnectOptions,
 ): Promise<OrthancStore> {
   return openOrthancStore({
     name,
     url: server.url,
     authorization: credentialsOf(server, secrets),
     tls: await tlsMaterialOf(server, secrets),
-    maxConnections: connectionsPerProcess(server, processes),
+    maxConnections: connectionsPerProcess(server, processes(server)),
+    ...boundsOf(server),
     egress,
   });
 }

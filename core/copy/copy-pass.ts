@@ -7,7 +7,7 @@ import { copyInstance } from './copy-instance.ts';
 import type { CopyManyOptions } from './copy-many.ts';
 import type { CopyRequest } from './decide.ts';
 import { Outage } from './outage.ts';
-import type { Destination, DestinationOutcome } from './outcome.ts';
+import type { CopyResult, Destination, DestinationOutcome } from './outcome.ts';
 
 /** What is still to be done for an instance. */
 export interface Pending {
@@ -45,14 +45,25 @@ export class Standstill {
     return this.stoppedBy === undefined && this.#signal?.aborted !== true;
   }
 
-  /** Draws the conclusions from a failure. */
-  note({ destination, error, at }: DestinationOutcome, id: InstanceId): void {
-    if (error === undefined || this.#signal?.aborted === true) return;
+  /** Draws the conclusions from a copy that took so long. */
+  note({ id, outcomes }: CopyResult, tookMs: number): void {
+    if (this.#signal?.aborted === true) return;
+    if (outcomes.some(({ error, at }) => error === undefined || at !== 'source')) this.#outage.succeeded(this.#source);
+    for (const outcome of outcomes) {
+      if (outcome.kind === 'failed') this.#noteFailure(outcome, id, tookMs);
+      else if (outcome.error === undefined) this.#outage.succeeded(outcome.destination.store);
+    }
+  }
+
+  #noteFailure({ destination, error, at }: DestinationOutcome, id: InstanceId, tookMs: number): void {
+    if (error === undefined) return;
+    const store = at === 'source' ? this.#source : destination.store;
     if (error.disposition === 'halt') {
       this.#lose(at === 'source' ? undefined : destination, error, id);
-    } else if (error.code === 'unreachable') {
-      this.#outage.suspect(at === 'source' ? this.#source : destination.store, id, error);
+      return;
     }
+    this.#outage.failed(store, id, error, tookMs);
+    if (error.code === 'unreachable') this.#outage.suspect(store, id, error);
   }
 
   #lose(destination: Destination | undefined, error: MirrorError, id: InstanceId): void {
@@ -126,7 +137,7 @@ export class CopyPass {
     const nowMs = performance.now();
     const failures = result.outcomes.filter(({ kind }) => kind === 'failed');
     if (failures.length === 0) this.#concurrency.succeeded(nowMs - startedAtMs, nowMs);
-    for (const failure of failures) this.#standstill.note(failure, request.id);
+    this.#standstill.note(result, nowMs - startedAtMs);
     const passing = failures.filter(({ error }) => error?.disposition === 'retry');
     if (passing.length > 0) this.#concurrency.pushedBack();
     const settled = result.outcomes.filter((outcome) => !passing.includes(outcome));

@@ -3,19 +3,27 @@ import { isMirrorError, type MirrorError } from '../errors.ts';
 import type { InstanceId } from '../identifiers.ts';
 import type { Store } from '../stores/store.ts';
 
+/** So many failures in a row, which together took so many times the patience, are no accident. */
+const hopeless = { failures: 8, patiences: 10 } as const;
+
 interface GivenUp {
   readonly error: MirrorError;
-  /** The instance that was on its way when it stopped answering. */
+  /** The instance that was on its way when it stopped answering, or with which it failed last. */
   readonly id: InstanceId;
 }
 
-/** Waits for a server that stopped answering, asking it with growing pauses for one instance that it may hold. */
+/**
+ * Waits for a server that stopped answering, asking it with growing pauses for one instance that it may hold. Gives up
+ * one that answers such questions and fails whatever it is asked to do, at such length that thousands of instances would
+ * take for ever.
+ */
 export class Outage {
   readonly #patienceMs: number;
   readonly #clock: Clock;
   readonly #signal: AbortSignal | undefined;
   readonly #waiting = new Map<Store, Promise<void>>();
   readonly #given = new Map<Store, GivenUp>();
+  readonly #inARow = new Map<Store, { failures: number; tookMs: number }>();
 
   constructor(patienceMs: number, clock: Clock, signal: AbortSignal | undefined) {
     this.#patienceMs = patienceMs;
@@ -31,6 +39,20 @@ export class Outage {
   /** Why a store was given up, or `undefined` if it was not. */
   givenUp(store: Store): GivenUp | undefined {
     return this.#given.get(store);
+  }
+
+  /** Something was read from `store`, or written to it. */
+  succeeded(store: Store): void {
+    this.#inARow.delete(store);
+  }
+
+  /** `store` failed with an instance, for a reason that may pass, after so long. */
+  failed(store: Store, id: InstanceId, error: MirrorError, tookMs: number): void {
+    const before = this.#inARow.get(store) ?? { failures: 0, tookMs: 0 };
+    const row = { failures: before.failures + 1, tookMs: before.tookMs + tookMs };
+    this.#inARow.set(store, row);
+    if (row.failures < hopeless.failures || row.tookMs < hopeless.patiences * this.#patienceMs) return;
+    if (!this.#given.has(store)) this.#given.set(store, { error, id });
   }
 
   /** A connection to `store` failed with `error`. */

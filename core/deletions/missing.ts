@@ -6,6 +6,7 @@
  */
 import { z } from 'zod';
 import { type InstanceId, isInstanceId } from '../identifiers.ts';
+import { listOf } from '../json.ts';
 
 /** Bounds of what may be taken for gone at once. */
 export interface DeletionLimits {
@@ -25,10 +26,10 @@ const idSchema = z.custom<InstanceId>(isInstanceId, 'not an Orthanc id');
 export const missingSchema = z.strictObject({
   version: z.literal(1),
   /** Missing in the last complete listing, with the time when each was first found missing. */
-  previous: z.array(z.tuple([idSchema, z.iso.datetime()])),
+  previous: listOf(z.tuple([idSchema, z.iso.datetime()])),
   /** The listing under way: what it did not show so far, and how much it showed. */
   current: z.strictObject({
-    ids: z.array(idSchema),
+    ids: listOf(idSchema),
     /** All that were missing; more than `ids` when they were too many to be a deletion. */
     count: z.int().nonnegative(),
     listed: z.int().nonnegative(),

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { isOrthancId, type OrthancId } from '../identifiers.ts';
+import { listOf } from '../json.ts';
 import type { CallOptions } from '../stores/store.ts';
 import type { Change, ChangeFeed } from './change-feed.ts';
 
@@ -20,7 +21,7 @@ export type EvidenceEntry = z.infer<typeof entrySchema>;
 export const evidenceSchema = z.strictObject({
   /** The last sequence number that the feed had given out. */
   last: z.int().nonnegative(),
-  entries: z.array(entrySchema),
+  entries: listOf(entrySchema),
 });
 /** What is remembered of a feed: its first entries, and some spread over it. */
 export type FeedEvidence = z.infer<typeof evidenceSchema>;

@@ -33,12 +33,8 @@ export async function cursorAtEnd(feed: ChangeFeed, { nowMs, ...call }: FollowOp
   const last = await feed.lastChange(call);
   const begin = Math.max(0, last - firstOverlap);
   let cursor = cursorAt(last, begin, nowMs);
-  for (let since = begin; ; ) {
-    const page = await feed.readChanges({ since, limit: pageLimit, ...call });
-    cursor = advance(cursor, page.changes, nowMs);
-    if (page.done || page.changes.length === 0) return cursor;
-    since = page.last;
-  }
+  for await (const { changes } of feed.changePages({ since: begin, ...call })) cursor = advance(cursor, changes, nowMs);
+  return cursor;
 }
 
 /** Whether {@link followChanges} would yield nothing now; at most one request. */
@@ -89,38 +85,37 @@ async function* readOn(
   { nowMs, ...call }: FollowOptions,
 ): AsyncGenerator<FollowStep> {
   let cursor = start;
-  for (let page = first; ; ) {
+  for await (const page of pagesFrom(feed, first, call)) {
     const changes = freshChanges(cursor, page.changes);
-    if (changes.length > 0) {
-      cursor = advance(cursor, changes, nowMs);
-      yield { kind: 'changes', changes, cursor };
-    }
-    if (page.done || page.changes.length === 0) return;
-    page = await feed.readChanges({ since: page.last, limit: pageLimit, ...call });
+    if (changes.length === 0) continue;
+    cursor = advance(cursor, changes, nowMs);
+    yield { kind: 'changes', changes, cursor };
   }
+}
+
+async function* pagesFrom(feed: ChangeFeed, first: ChangePage, call: CallOptions): AsyncGenerator<ChangePage> {
+  yield first;
+  if (!first.done) yield* feed.changePages({ since: first.last, ...call });
 }
 
 /** Reads the end of what was seen again, recognizes the feed by it, and goes on with what is new. */
 async function* readAgain(feed: ChangeFeed, start: Cursor, options: FollowOptions): AsyncGenerator<FollowStep> {
   const { nowMs, ...call } = options;
   const shown: Change[] = [];
-  let page = await feed.readChanges({ since: start.rereadSince, limit: pageLimit, ...call });
-  shown.push(...page.changes);
-  while (!page.done && page.last < start.position) {
-    page = await feed.readChanges({ since: page.last, limit: pageLimit, ...call });
+  for await (const page of feed.changePages({ since: start.rereadSince, ...call })) {
     shown.push(...page.changes);
-  }
-  const reason = await resetReason(feed, start, { shown, last: page.last }, call);
-  if (reason !== undefined) {
-    yield { kind: 'reset', reason };
+    if (!page.done && page.last < start.position) continue;
+    const reason = await resetReason(feed, start, { shown, last: page.last }, call);
+    if (reason !== undefined) {
+      yield { kind: 'reset', reason };
+      return;
+    }
+    const late = freshChanges(start, shown);
+    const cursor = reread(advance(start, late, nowMs), nowMs);
+    yield { kind: 'changes', changes: late, cursor };
+    if (!page.done) yield* readOn(feed, cursor, { changes: [], done: false, last: page.last }, options);
     return;
   }
-  const late = freshChanges(start, shown);
-  const cursor = reread(advance(start, late, nowMs), nowMs);
-  yield { kind: 'changes', changes: late, cursor };
-  if (page.done) return;
-  const next = await feed.readChanges({ since: page.last, limit: pageLimit, ...call });
-  yield* readOn(feed, cursor, next, options);
 }
 
 async function resetReason(

@@ -14,10 +14,10 @@ import type { MirrorStep } from './steps.ts';
 /** What a queue message names: an instance to copy, or a study whose document is to be synchronized. */
 export type Announcement = InstanceAnnouncement | { readonly kind: 'study'; readonly id: OrthancId };
 
+/** Carries no hash: a message is believed in nothing but where to look. */
 export interface InstanceAnnouncement {
   readonly kind: 'instance';
   readonly id: InstanceId;
-  readonly md5?: Md5 | undefined;
   readonly sizeBytes?: number | undefined;
 }
 
@@ -104,8 +104,8 @@ export class Announcing {
     if (planned.settled.some(({ kind }) => kind === 'conflict')) this.conflicts += 1;
     this.#part.ids += 1;
     if (planned.request === undefined) return;
-    const { id, md5, sizeBytes } = planned.request;
-    this.#part.announcements.push({ kind: 'instance', id, md5, sizeBytes });
+    const { id, sizeBytes } = planned.request;
+    this.#part.announcements.push({ kind: 'instance', id, sizeBytes });
   }
 
   #isTimeToSave(): boolean {

@@ -46,7 +46,6 @@ interface Mark {
 
 /** How often a moment without a change is looked for. */
 const markAttempts = 3;
-const pageLimit = 1000;
 
 export class Presence {
   readonly #options: PresenceOptions;
@@ -177,11 +176,10 @@ async function storedBetween(
   { signal }: CallOptions,
 ): Promise<InstanceIdList> {
   const stored = new InstanceIdList();
-  for (let since = from; since < to; ) {
-    const page = await witness.readChanges({ since, limit: pageLimit, signal });
+  if (from === to) return stored;
+  for await (const page of witness.changePages({ since: from, signal })) {
     for (const change of page.changes) if (change.seq <= to && isNewInstance(change)) stored.add(change.id);
-    if (page.done || page.changes.length === 0) break;
-    since = page.last;
+    if (page.last >= to) break;
   }
   return stored;
 }

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Cursor } from '../follow/cursor.ts';
 import { restoreCursor, storeCursor, storedCursorSchema } from '../follow/stored-cursor.ts';
 import { type InstanceId, isInstanceId } from '../identifiers.ts';
+import { listOf } from '../json.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
 import { StateDocument } from '../stores/archive/state.ts';
 
@@ -15,15 +16,15 @@ const comparisonSchema = z.strictObject({
    * Names of the destinations that missed a part of it. Nothing can be said about deletions then, and another
    * comparison follows as soon as they can be used.
    */
-  leftOut: z.array(z.string()),
+  leftOut: listOf(z.string()),
   /** Those of them that answer and cannot be listed: for them another one is of no use so soon. */
-  unlisted: z.array(z.string()),
+  unlisted: listOf(z.string()),
 });
 /** A comparison of the inventories that is under way. */
 export type ComparisonProgress = z.infer<typeof comparisonSchema>;
 
 /** `state/progress.json` of a scheduled mirror. */
-const storedProgressSchema = z.strictObject({
+export const storedProgressSchema = z.strictObject({
   version: z.literal(1),
   /** What tells the source's database from another one; `null` where the server does not tell (before 1.11.1). */
   sourceIdentity: z.string().nullable(),
@@ -32,7 +33,7 @@ const storedProgressSchema = z.strictObject({
   /** When the last comparison was completed. */
   comparedAt: z.iso.datetime().nullable(),
   /** Names of the destinations that it could not list. */
-  unlisted: z.array(z.string()),
+  unlisted: listOf(z.string()),
 });
 export type Progress = Omit<z.infer<typeof storedProgressSchema>, 'cursor'> & { readonly cursor: Cursor };
 

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { CopyResult } from '../copy/outcome.ts';
 import { type InstanceId, isOrthancId, type Md5, type OrthancId } from '../identifiers.ts';
+import { listOf } from '../json.ts';
 import type { CallOptions } from '../stores/store.ts';
 import { listStudyIds } from '../studies/list-study-ids.ts';
 import type { StudyServer } from '../studies/study-server.ts';
@@ -66,6 +67,6 @@ async function studyWithInstances(
 ): Promise<{ readonly id: OrthancId; readonly instances: readonly OrthancId[] } | undefined> {
   const study = await client.findJson(`/instances/${id}/study`, resourceSchema, { signal });
   if (study === undefined) return undefined;
-  const instances = await client.findJson(`/studies/${study.ID}/instances`, z.array(resourceSchema), { signal });
+  const instances = await client.findJson(`/studies/${study.ID}/instances`, listOf(resourceSchema), { signal });
   return { id: study.ID, instances: (instances ?? []).map(({ ID }) => ID) };
 }

@@ -1,6 +1,7 @@
 /** What a mirror remembers of stores that are left alone for a while; `state/pause.json`. Pure. */
 import { z } from 'zod';
 import { type InstanceId, isInstanceId } from '../identifiers.ts';
+import { recordOf } from '../json.ts';
 
 /** Stands for the source and every destination at once: a pause of the whole mirror. */
 export const wholeMirror = '*';
@@ -37,11 +38,11 @@ export type Hold = z.output<typeof holdSchema>;
 export const pauseStateSchema = z.strictObject({
   version: z.literal(1),
   /** By the name of the store, or {@link wholeMirror}. */
-  holds: z.record(z.string(), holdSchema),
+  holds: recordOf(z.string(), holdSchema),
   /** How often an instance was on its way when a store stopped answering, by the name of the store. */
-  suspects: z.record(z.string(), z.record(z.string(), z.int().positive())),
+  suspects: recordOf(z.string(), recordOf(z.string(), z.int().positive())),
   /** When the last hold on a store ended, why it was held and how often it had been probed; by the name of the store. */
-  ended: z.record(
+  ended: recordOf(
     z.string(),
     z.strictObject({ at: z.iso.datetime(), code: z.string(), probes: z.int().nonnegative() }),
   ),

@@ -26,6 +26,7 @@ export class RestoredFolder implements DestinationStore {
   /** Key of each instance. About 200 bytes of memory for each. */
   readonly #keys = new Map<InstanceId, string>();
   readonly #studies = new Set<OrthancId>();
+  #unidentified = 0;
 
   private constructor(files: ObjectStorage) {
     this.name = files.name;
@@ -46,6 +47,11 @@ export class RestoredFolder implements DestinationStore {
   /** @returns whether an instance lies here. */
   holds(id: InstanceId): boolean {
     return this.#keys.has(id);
+  }
+
+  /** How many instances were stored whose own header does not tell the id that they were stored under. */
+  get unidentified(): number {
+    return this.#unidentified;
   }
 
   /** @returns whether any instance of a study lies here. */
@@ -82,7 +88,8 @@ export class RestoredFolder implements DestinationStore {
   async store(instance: InstanceIdentity, body: InstanceBytes, options: CallOptions = {}): Promise<StoreOutcome> {
     const { id, md5, sizeBytes } = instance;
     const { head, all } = await peek(body);
-    const key = restoredInstanceKey(id, await placeOf(head));
+    const place = await placeOf(head, id);
+    const key = restoredInstanceKey(id, place);
     const outcome = await this.#files.putOnce(key, all, {
       sizeBytes,
       md5,
@@ -90,6 +97,7 @@ export class RestoredFolder implements DestinationStore {
       signal: options.signal,
     });
     this.#note(id, key);
+    if (outcome === 'created' && place === undefined) this.#unidentified += 1;
     if (outcome === 'created') return { kind: 'stored' };
     const held = (await this.lookup(id, options))[0];
     return held?.md5 === md5 ? { kind: 'already-equal' } : { kind: 'conflict', md5: held?.md5 };
@@ -137,13 +145,15 @@ async function peek(body: InstanceBytes): Promise<{ head: Uint8Array; all: Insta
   return { head: Buffer.concat(first), all: all() };
 }
 
-async function placeOf(head: Uint8Array): Promise<InstancePlace | undefined> {
+/** An instance of another id than its own header tells has no place in the folder of a study that it only claims. */
+async function placeOf(head: Uint8Array, id: InstanceId): Promise<InstancePlace | undefined> {
   async function* chunks(): AsyncGenerator<Uint8Array> {
     yield head;
   }
   const reading = await readDicom(chunks());
   if (reading.kind !== 'instance') return undefined;
-  const { patientOrthancId: patient, studyId: study, seriesId: series } = reading.header;
+  const { instanceId, otherInstanceIds, patientOrthancId: patient, studyId: study, seriesId: series } = reading.header;
+  if (instanceId !== id && !otherInstanceIds.includes(id)) return undefined;
   return { patient, study, series };
 }
 

@@ -143,11 +143,11 @@ export async function readSidecar<Level extends SidecarLevel>(
   const { level, id, key, hash8 } = state;
   const found = await readSmallObject(objects, key, options);
   if (found === undefined) return undefined;
-  if (found.bytes === undefined) throw damaged(objects.name, key, tooLarge.problem);
+  if (found.bytes === undefined) throw damaged(objects.name, key, `is damaged, ${tooLarge.problem}`);
   const hash = sidecarHash(found.bytes);
   if (hash !== hash8) throw damaged(objects.name, key, `was altered or cut: its SHA-256 begins with ${hash}`);
   const parsed = parseDocument(found.bytes, schemas[level]);
-  if ('problem' in parsed) throw damaged(objects.name, key, parsed.problem, parsed.cause);
+  if ('problem' in parsed) throw damaged(objects.name, key, `is damaged, ${parsed.problem}`, parsed.cause);
   if (parsed.value.id !== id) throw damaged(objects.name, key, `tells of ${parsed.value.id}`);
   return parsed.value;
 }

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Destination } from '../copy/outcome.ts';
 import { isMirrorError } from '../errors.ts';
 import type { Change } from '../follow/change-feed.ts';
+import { listOf } from '../json.ts';
 import { progressBeside } from '../mirror/progress.ts';
 import type { Pause } from '../pause/pause.ts';
 import type { QueueDepths } from '../queue/sqs-depths.ts';
@@ -34,7 +35,7 @@ const progressSchema = z.strictObject({
   version: z.literal(1),
   /** Entries of the source's change feed up to this one were considered for the sample. */
   position: z.int().nonnegative(),
-  samples: z.array(sampleSchema),
+  samples: listOf(sampleSchema),
   archiveCount: archiveCountSchema,
 });
 type Progress = z.infer<typeof progressSchema>;

@@ -29,14 +29,14 @@ export interface OpenInstance {
   readonly id: InstanceId;
   /** The MD5 that the store promises for the bytes, or `undefined` if it keeps none. */
   readonly md5: Md5 | undefined;
-  readonly sizeBytes: number | undefined;
+  readonly sizeBytes: number;
   /**
    * Whether the id was compared with the identifiers in the file before: so in an archive, and where files are imported.
    * What a server says is a claim, which who copies must compare.
    */
   readonly idIsProven?: boolean;
   /**
-   * The bytes, once. Ends normally only after `sizeBytes` bytes (if known); throws `body-short` when the store ends
+   * The bytes, once. Ends normally only after `sizeBytes` bytes; throws `body-short` when the store ends
    * early and `unreachable` when the connection breaks. Does not verify the MD5: who reads, hashes.
    */
   readonly body: AsyncIterable<Uint8Array>;

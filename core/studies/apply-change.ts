@@ -1,8 +1,9 @@
 /** Makes one change to a server. */
 import { isMirrorError, MirrorError } from '../errors.ts';
 import { bytesOf } from '../sidecars/metadata-value.ts';
+import type { OrthancAnswer } from '../stores/orthanc/answer.ts';
 import { parseEtag } from '../stores/orthanc/dicom-attachment.ts';
-import type { OrthancAnswer, OrthancCall } from '../stores/orthanc/http-client.ts';
+import type { OrthancCall } from '../stores/orthanc/http-client.ts';
 import type { CallOptions } from '../stores/store.ts';
 import { attachmentPath, type OpenAttachment } from './attachment-source.ts';
 import type { ContentChange } from './plan-changes.ts';

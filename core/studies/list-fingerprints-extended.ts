@@ -1,6 +1,7 @@
 /** Fingerprints on servers with extended find (1.12.5): pages of resources of every level, with what is attached to each. */
 import { isMirrorError } from '../errors.ts';
 import type { OrthancId, ResourceLevel } from '../identifiers.ts';
+import { Progress } from '../stores/orthanc/bounds.ts';
 import { joinPages, type ReadPage, requireAscending } from '../stores/orthanc/inventory-paged.ts';
 import { type FingerprintScope, FingerprintSum, type StudyFingerprint } from './fingerprint.ts';
 import { type ListedResource, listedResourceSchema, listedResourcesSchema } from './listed-resource.ts';
@@ -99,21 +100,26 @@ async function* listLevel(
   content: readonly string[],
   { signal }: Listing,
 ): AsyncGenerator<ListedResource> {
+  const call = { signal, long: true, ifMalformed: 'halt' } as const;
   let mostRows = rowsOfPage;
-  const readPage: ReadPage<{ readonly id: OrthancId; readonly resource: ListedResource }> = async (since, limit) => {
+  const readRows = async (since: number, limit: number): Promise<readonly ListedResource[]> => {
     for (;;) {
       try {
         const rows = Math.min(limit, mostRows);
         const path = `/${level}?since=${since}&limit=${rows}&response-content=${content.join(';')}`;
-        const page = await client.getJson(path, listedResourcesSchema, { signal, long: true });
-        const listed = page.map((resource) => ({ id: resource.ID, resource }));
-        requireAscending(client.name, path, listed);
-        return listed;
+        return await client.getJson(path, listedResourcesSchema, call);
       } catch (error) {
         if (!isMirrorError(error, 'answer-malformed') || mostRows === fewestRows) throw error;
         mostRows = Math.max(fewestRows, Math.floor(mostRows / shrinking));
       }
     }
   };
-  for await (const { resource } of joinPages(readPage, rowsOfPage, 0, undefined)) yield resource;
+  const readPage: ReadPage<{ readonly id: OrthancId; readonly resource: ListedResource }> = async (since, limit) => {
+    const listed = (await readRows(since, limit)).map((resource) => ({ id: resource.ID, resource }));
+    requireAscending(client.name, level, listed);
+    return listed;
+  };
+  // A page of the fewest rows brings one new resource.
+  const progress = new Progress(client.name, level, { mostItems: client.limits.mostInstances, itemsPerRequest: 1 });
+  for await (const { resource } of joinPages(readPage, rowsOfPage, 0, undefined, progress)) yield resource;
 }

@@ -13,6 +13,7 @@ import {
   type OrthancId,
   type ResourceLevel,
 } from '../identifiers.ts';
+import { listOf, recordOf } from '../json.ts';
 import { metadataValueSchema } from '../sidecars/metadata-value.ts';
 
 const orthancId = z.custom<OrthancId>(isOrthancId);
@@ -34,22 +35,22 @@ export type AttachmentContent = z.infer<typeof attachmentSchema>;
 /** What a resource of any level may carry. Absent parts are empty. */
 const contentShape = {
   /** In ascending order. */
-  labels: z.array(z.string()).default([]),
+  labels: listOf(z.string()).default([]),
   /** Values by user number. */
-  metadata: z.record(userNumber, metadataValueSchema).default({}),
+  metadata: recordOf(userNumber, metadataValueSchema).default({}),
   /** By user number. */
-  attachments: z.record(userNumber, attachmentSchema).default({}),
+  attachments: recordOf(userNumber, attachmentSchema).default({}),
   /** Orthanc's own metadata by name, which REST cannot write: for people and for scripts, never applied. */
-  systemMetadata: z.record(z.string(), metadataValueSchema).default({}),
+  systemMetadata: recordOf(z.string(), metadataValueSchema).default({}),
   /** User metadata whose number an old server does not tell, by name: never applied. */
-  namedMetadata: z.record(z.string(), metadataValueSchema).default({}),
+  namedMetadata: recordOf(z.string(), metadataValueSchema).default({}),
 };
 
 const contentSchema = z.strictObject(contentShape);
 export type ResourceContent = z.infer<typeof contentSchema>;
 
 /** Some main DICOM tags by name, for finding a study again. */
-const tags = z.record(z.string(), z.string()).default({});
+const tags = recordOf(z.string(), z.string()).default({});
 
 const instanceSchema = z.strictObject({
   id: instanceId,
@@ -72,7 +73,7 @@ const seriesSchema = z.strictObject({
   tags,
   ...contentShape,
   /** In ascending order of id. */
-  instances: z.array(instanceSchema).default([]),
+  instances: listOf(instanceSchema).default([]),
 });
 export type SeriesRecord = z.infer<typeof seriesSchema>;
 
@@ -86,7 +87,7 @@ export const studyDocumentSchema = z.strictObject({
   tags,
   ...contentShape,
   /** In ascending order of id. */
-  series: z.array(seriesSchema).default([]),
+  series: listOf(seriesSchema).default([]),
 });
 export type StudyDocument = z.infer<typeof studyDocumentSchema>;
 

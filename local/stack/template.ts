@@ -6,6 +6,8 @@ import { referredResource } from './intrinsics.ts';
 
 export interface QueueResource {
   readonly logicalId: string;
+  /** What the queue is called; absent: as its logical id. */
+  readonly name?: string;
   readonly visibilityTimeoutSeconds: number;
   readonly retentionSeconds: number;
   readonly redrive?: { readonly deadLetterQueue: string; readonly maxReceiveCount: number };
@@ -84,6 +86,7 @@ const templateSchema = z.object({
 });
 
 const queueSchema = z.object({
+  QueueName: z.string().optional(),
   VisibilityTimeout: z.number().default(30),
   MessageRetentionPeriod: z.number().default(345_600),
   RedrivePolicy: z.object({ deadLetterTargetArn: z.unknown(), maxReceiveCount: z.number() }).optional(),
@@ -177,8 +180,13 @@ async function readJson(file: string): Promise<unknown> {
 }
 
 function readQueue(logicalId: string, properties: unknown): QueueResource {
-  const { VisibilityTimeout, MessageRetentionPeriod, RedrivePolicy } = queueSchema.parse(properties);
-  const queue = { logicalId, visibilityTimeoutSeconds: VisibilityTimeout, retentionSeconds: MessageRetentionPeriod };
+  const { QueueName, VisibilityTimeout, MessageRetentionPeriod, RedrivePolicy } = queueSchema.parse(properties);
+  const queue = {
+    logicalId,
+    ...(QueueName !== undefined && { name: QueueName }),
+    visibilityTimeoutSeconds: VisibilityTimeout,
+    retentionSeconds: MessageRetentionPeriod,
+  };
   return RedrivePolicy === undefined
     ? queue
     : {

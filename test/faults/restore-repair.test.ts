@@ -164,6 +164,7 @@ test('what users attached survives a repair that could delete and then not store
     requireSameId: (id, body, options) => store.requireSameId(id, body, options),
     delete: (id, options) => store.delete(id, options),
     readChanges: (query) => store.readChanges(query),
+    changePages: (query) => store.changePages(query),
     lastChange: (options) => store.lastChange(options),
     countInstances: (options) => store.countInstances(options),
     lostInstance: (id, options) => store.lostInstance(id, options),

@@ -27,6 +27,15 @@ export class SimulatedFeed implements ChangeFeed {
     return { changes, done: after.length <= limit, last: changes.at(-1)?.seq ?? this.lastEver };
   }
 
+  async *changePages({ since }: { since: number }): AsyncGenerator<ChangePage> {
+    for (let from = since; ; ) {
+      const page = await this.readChanges({ since: from, limit: 1000 });
+      yield page;
+      if (page.done) return;
+      from = page.last;
+    }
+  }
+
   async lastChange(): Promise<number> {
     return this.lastEver;
   }

@@ -1,4 +1,4 @@
-import { deflateRawSync } from 'node:zlib';
+import { constants, deflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { readDicom } from '../../core/dicom/dicom-header.ts';
@@ -295,5 +295,42 @@ describe('the structure of a DICOM file', () => {
       ),
       { numRuns: 300 },
     );
+  });
+});
+
+describe('a deflated data set', () => {
+  const deflatedLittle = '1.2.840.10008.1.2.1.99';
+  const piece = Buffer.alloc(1024 * 1024);
+  /** An instance whose pixels are so many MiB of zeros: the same deflated piece again and again. */
+  function bomb(pixelMebibytes: number): Buffer {
+    const header = elementHeader(0x7fe0, 0x10, 'OB', pixelMebibytes * piece.length);
+    const [begin, middle] = [Buffer.concat([dataSet(), header]), piece].map((bytes) =>
+      deflateRawSync(bytes, { finishFlush: constants.Z_FULL_FLUSH }),
+    );
+    const middles = Array.from({ length: pixelMebibytes }, () => middle ?? piece);
+    return fileOf(Buffer.concat([begin ?? piece, ...middles, deflateRawSync(Buffer.alloc(0))]), deflatedLittle);
+  }
+  const tooFar = bomb(300);
+
+  test('that unfolds to a thousand times its size is not read to its end, and told', async () => {
+    expect(tooFar.length).toBeLessThan(400_000);
+    expect(await read(tooFar, 65_536)).toMatchObject({ kind: 'instance', fault: 'unfolds-too-far' });
+  });
+
+  test('that unfolds to what a server can bear is whole', async () => {
+    expect(await read(bomb(64), 65_536)).toMatchObject({ kind: 'instance', fault: undefined });
+  });
+
+  test('is read by whoever hashes it to its end, however far it would unfold', async () => {
+    let seen = 0;
+    async function* counted() {
+      for (let at = 0; at < tooFar.length; at += 10_000) {
+        const chunk = tooFar.subarray(at, at + 10_000);
+        seen += chunk.length;
+        yield chunk;
+      }
+    }
+    expect(await readDicom(counted())).toMatchObject({ fault: 'unfolds-too-far' });
+    expect(seen).toBe(tooFar.length);
   });
 });

@@ -1,4 +1,5 @@
 /** Objects as files in a folder. Once `putOnce` or `replaceIf` returned, a power cut loses nothing of it. */
+import { constants } from 'node:fs';
 import { type FileHandle, link, open, rename, rm, stat, unlink, utimes } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { throwIfAborted, untilAborted } from '../aborted.ts';
@@ -6,7 +7,7 @@ import type { CallOptions, InstanceBytes } from '../store.ts';
 import { DurableFolders } from './durable-folders.ts';
 import { fileBody } from './file-body.ts';
 import { FolderAnchor } from './folder-anchor.ts';
-import { folderError, hasErrorCode, onFolder, unlessAbsent } from './folder-errors.ts';
+import { folderError, hasErrorCode, onFolder, specialFile, unlessAbsent } from './folder-errors.ts';
 import { entryOf, etagOf, listFolderNames, listFolderTree, temporaryFolder } from './folder-listing.ts';
 import { FolderLock } from './folder-lock.ts';
 import { checkKey } from './key-check.ts';
@@ -64,7 +65,7 @@ export class FolderObjects implements ObjectStorage {
   get(key: string, options: GetOptions = {}): Promise<OpenObject | undefined> {
     return this.#onFolder(async () => {
       throwIfAborted(options.signal);
-      const handle = await openIfPresent(this.#pathOf(key));
+      const handle = await openIfPresent(this.#pathOf(key), () => this.#refuseSpecial(key));
       if (handle === undefined) {
         return undefined;
       }
@@ -87,7 +88,7 @@ export class FolderObjects implements ObjectStorage {
     return this.#onFolder(async () => {
       throwIfAborted(options.signal);
       checkKey(key, temporaryFolder);
-      return entryOf(this.#root, key);
+      return entryOf(this.#root, key, () => this.#refuseSpecial(key));
     });
   }
 
@@ -143,6 +144,7 @@ export class FolderObjects implements ObjectStorage {
     const path = this.#pathOf(key);
     await onFolder(this.name, async () => {
       await this.#prepare();
+      await this.#folders.create(dirname(path));
       await this.#lock.hold(async () => {
         await rm(path, { force: true });
         await this.#folders.sync(dirname(path));
@@ -177,13 +179,13 @@ export class FolderObjects implements ObjectStorage {
     temporary: string,
     expectedEtag: string | null,
   ): Promise<{ readonly etag: string } | 'changed'> {
+    await this.#folders.create(dirname(path));
     const present = await unlessAbsent(stat(path, { bigint: true }));
     const presentEtag = present === undefined ? null : etagOf(present.mtimeNs, present.size);
     if (presentEtag !== expectedEtag) {
       return 'changed';
     }
     const etag = await makeNewer(temporary, present?.mtimeNs);
-    await this.#folders.create(dirname(path));
     await rename(temporary, path);
     await this.#folders.sync(dirname(path));
     return { etag };
@@ -255,6 +257,10 @@ export class FolderObjects implements ObjectStorage {
     await removeLeftovers(folder);
   }
 
+  #refuseSpecial(key: string): never {
+    throw specialFile(this.name, key);
+  }
+
   #pathOf(key: string): string {
     checkKey(key, temporaryFolder);
     return join(this.#root, key);
@@ -275,11 +281,18 @@ export class FolderObjects implements ObjectStorage {
   }
 }
 
-async function openIfPresent(path: string): Promise<FileHandle | undefined> {
-  const handle = await unlessAbsent(open(path, 'r'));
-  if (handle === undefined || (await handle.stat()).isFile()) {
+/** Opens a file without following a link, and without waiting for whoever may write into a pipe. */
+const reading = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+async function openIfPresent(path: string, special: () => never): Promise<FileHandle | undefined> {
+  const handle = await unlessAbsent(open(path, reading)).catch((error: unknown) => {
+    // A link; a socket.
+    throw hasErrorCode(error, 'ELOOP') || hasErrorCode(error, 'ENXIO') ? special() : error;
+  });
+  const found = await handle?.stat();
+  if (handle === undefined || found?.isFile() === true) {
     return handle;
   }
   await handle.close();
-  return undefined;
+  return found?.isDirectory() === true ? undefined : special();
 }

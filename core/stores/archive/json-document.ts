@@ -1,6 +1,7 @@
 /** JSON documents of an archive: read with a schema, written in one canonical form. */
 import type { z } from 'zod';
 import { MirrorError } from '../../errors.ts';
+import { jsonBoundsOf, readJson } from '../../json.ts';
 import type { CallOptions } from '../store.ts';
 import type { ObjectStorage } from './object-storage.ts';
 
@@ -59,22 +60,19 @@ export interface DocumentProblem {
 }
 
 /** What is wrong with an object that was not even read. */
-export const tooLarge: DocumentProblem = { problem: 'is too large' };
+export const tooLarge: DocumentProblem = { problem: `it is longer than ${longestDocumentBytes} bytes` };
 
 /** Parses the bytes of a document. */
 export function parseDocument<T>(bytes: Uint8Array, schema: z.ZodType<T>): ParsedDocument<T> {
-  let json: unknown;
+  let text: string;
   try {
-    json = JSON.parse(Buffer.from(bytes).toString('utf8'));
+    // Bytes that are no UTF-8 must not be read as if they were: something else would be restored.
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (cause) {
-    return { problem: 'is not JSON', cause };
+    return { problem: 'it is not UTF-8', cause };
   }
-  const parsed = schema.safeParse(json);
-  if (parsed.success) {
-    return { value: parsed.data };
-  }
-  const fields = new Set(parsed.error.issues.map((issue) => issue.path.join('.') || 'the whole document'));
-  return { problem: `does not have the expected form (${[...fields].join(', ')})`, cause: parsed.error };
+  const read = readJson(text, schema, jsonBoundsOf(longestDocumentBytes));
+  return read.ok ? { value: read.value } : { problem: read.problem, cause: read.cause };
 }
 
 /** @returns the bytes of a document: indented, because people read them too, with a line feed at the end. */
@@ -85,7 +83,7 @@ export function documentBytes(value: unknown): Uint8Array {
 function damaged(storage: string, key: string, what: string, cause?: unknown): MirrorError {
   return new MirrorError(
     'archive-format',
-    `${storage}: ${key} ${what}; put back an earlier version of it, or move it away if it may be made anew`,
+    `${storage}: ${key} is damaged, ${what}; put back an earlier version of it, or move it away if it may be made anew`,
     { cause, store: storage },
   );
 }

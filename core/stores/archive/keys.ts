@@ -23,6 +23,8 @@ export const folders = {
   patients: 'patients/',
   attachments: 'attachments/',
   history: 'history/',
+  /** What authorizes the stack to restore; see `core/restore/restore-job.ts`. No part of what is restored. */
+  jobs: 'jobs/',
   state: 'state/',
   reports: 'reports/',
   /** Of `core/host/backup`; no part of the archive's format, and never listed by it. */
@@ -116,6 +118,11 @@ export function historyKey(record: HistoryRecord): string {
 /** Folder of all records of an instance's history, in the order of their numbers. */
 export function historyFolder(id: InstanceId): string {
   return `${folders.history}${id}/`;
+}
+
+/** Key of a document of a restore job: `job`, `finished`, or the number of a part. */
+export function jobKey(job: string, name: string): string {
+  return `${folders.jobs}${job}/${name}.json`;
 }
 
 /** Key of a document of state; `name` like `lease` or `main/cursor`. */

@@ -1,6 +1,7 @@
 /** `archive.json`: what says that a place is an archive, in which format, and of which server. */
 import { z } from 'zod';
 import { MirrorError } from '../../errors.ts';
+import { listOf } from '../../json.ts';
 import type { CallOptions } from '../store.ts';
 import { documentBytes, readDocument } from './json-document.ts';
 import { folders, manifestKey } from './keys.ts';
@@ -23,7 +24,7 @@ const manifestSchema = z.object({
   /** The one source that the archive belongs to. */
   source: sourceSchema,
   /** Those that it belonged to before, the first one first, with the time at which the next took its place. */
-  predecessors: z.array(sourceSchema.extend({ until: z.iso.datetime() })).default([]),
+  predecessors: listOf(sourceSchema.extend({ until: z.iso.datetime() })).default([]),
 });
 
 /** The rest of a newer manifest may look different. */

@@ -14,11 +14,12 @@ import {
   PutObjectCommand,
   type PutObjectCommandInput,
 } from '@aws-sdk/client-s3';
-import { MirrorError } from '../../errors.ts';
+import { isMirrorError, MirrorError } from '../../errors.ts';
 import { type Md5, md5Of } from '../../identifiers.ts';
 import { throwIfAborted } from '../aborted.ts';
 import type { CallOptions, InstanceBytes } from '../store.ts';
 import { checkKey } from './key-check.ts';
+import { compareKeys } from './key-order.ts';
 import { isReplaced } from './keys.ts';
 import type { GetOptions, ListOptions, ObjectEntry, ObjectStorage, OpenObject, PutOptions } from './object-storage.ts';
 import { s3Body } from './s3-body.ts';
@@ -26,6 +27,8 @@ import { uploadInParts } from './s3-multipart.ts';
 import { type S3Connection, S3Requests } from './s3-requests.ts';
 import { collectVerified, verifiedBody } from './verified-body.ts';
 
+/** In a row: a page may be empty because it stands for a thousand deleted objects. */
+const mostEmptyPages = 1000;
 const defaultPartBytes = 8 * 1024 * 1024;
 /** Under object lock, every version of a document that is replaced is kept for so long, whatever the term of the bucket. */
 const replacedRetentionMs = 24 * 3_600_000;
@@ -177,6 +180,17 @@ export class S3Objects implements ObjectStorage {
   async supersede(key: string, bytes: InstanceBytes, options: PutOptions & { readonly md5: Md5 }): Promise<void> {
     checkKey(key);
     await this.#requireVersions(options);
+    await this.#overwrite(key, bytes, options).catch((error: unknown) => {
+      if (!isMirrorError(error, 'forbidden')) throw error;
+      throw new MirrorError(
+        'forbidden',
+        `${this.name}: these credentials may not put right bytes in the place of damaged ones; the bucket of a stack lets only the role do so that cloud.repairRole names`,
+        { cause: error },
+      );
+    });
+  }
+
+  async #overwrite(key: string, bytes: InstanceBytes, options: PutOptions & { readonly md5: Md5 }): Promise<void> {
     if (options.sizeBytes <= this.#partBytes) {
       const command = new PutObjectCommand({
         ...this.#at(key),
@@ -259,7 +273,10 @@ export class S3Objects implements ObjectStorage {
       .then((answer) => (answer === 404 ? undefined : answer));
   }
 
-  /** Yields the pages of a listing, asking for the next one while the reader is busy with this one. */
+  /**
+   * Yields the pages of a listing, asking for the next one while the reader is busy with this one. Throws
+   * `answer-malformed` for a page that does not get on: a storage that repeats itself would be asked without end.
+   */
   async *#pages(
     prefix: string,
     after: string | undefined,
@@ -278,8 +295,18 @@ export class S3Objects implements ObjectStorage {
       page.catch(() => undefined);
       return page;
     };
+    let last = '';
+    let emptyPages = 0;
     for (let next: ReturnType<typeof request> | undefined = request(); next !== undefined; ) {
       const page: ListObjectsV2CommandOutput = await next;
+      const keys = [page.Contents?.at(-1)?.Key, page.CommonPrefixes?.at(-1)?.Prefix].filter((key) => key !== undefined);
+      const before = last;
+      for (const key of keys) if (compareKeys(key, last) > 0) last = key;
+      emptyPages = keys.length === 0 ? emptyPages + 1 : 0;
+      if ((keys.length > 0 && last === before) || emptyPages > mostEmptyPages) {
+        const what = 'the storage repeats itself in a listing; is there a cache or proxy before it?';
+        throw new MirrorError('answer-malformed', `${this.name}: ${what}`, { disposition: 'halt' });
+      }
       if (page.IsTruncated && page.NextContinuationToken === undefined) {
         throw new MirrorError('answer-malformed', `${this.name}: the storage cut a listing short`);
       }

@@ -4,9 +4,10 @@
  */
 import { z } from 'zod';
 import type { InstanceId, OrthancId } from '../../identifiers.ts';
+import { listOf } from '../../json.ts';
 import type { InventoryEntry, InventoryOptions } from '../store.ts';
+import { misbehaviour, Progress } from './bounds.ts';
 import { attachmentSchema, entryOf, instanceIdSchema } from './dicom-attachment.ts';
-import { malformedAnswer } from './failures.ts';
 import type { OrthancClient } from './http-client.ts';
 
 /** Reads `limit` rows of a list in ascending order of id, from an offset. */
@@ -21,26 +22,35 @@ export interface ListedRow {
 }
 
 const pageLimit = 1001;
+/** A server may cap its pages, but hardly below this. */
+const itemsPerRequest = 10;
 
-const pageSchema = z.array(z.object({ ID: instanceIdSchema, Attachments: z.array(attachmentSchema) }));
+const pageSchema = listOf(z.object({ ID: instanceIdSchema, Attachments: listOf(attachmentSchema) }));
 
-/** One request per 1,000 instances (`limit`), and one or two more. */
+/**
+ * One request per 1,000 instances (`limit`), and one or two more. Throws `answer-malformed`, which halts, if the server
+ * lists in another order, does not get on, or lists more than its limits allow.
+ */
 export async function* pagedInventory(
   client: OrthancClient,
   options: InventoryOptions,
   limit = pageLimit,
 ): AsyncGenerator<InventoryEntry> {
+  const { mostInstances: mostItems } = client.limits;
   const readPage: ReadPage = async (offset, rowLimit) => {
     const path = `/instances?since=${offset}&limit=${rowLimit}&response-content=Attachments`;
     const { signal } = options;
-    const rows = await client.getJson(path, pageSchema, { signal, long: true, statusCodes: { 404: 'not-orthanc' } });
+    const call = { signal, long: true, ifMalformed: 'halt', statusCodes: { 404: 'not-orthanc' } } as const;
+    const rows = await client.getJson(path, pageSchema, call);
     const entries = rows.map(({ ID, Attachments }) => entryOf(ID, Attachments));
-    requireAscending(client.name, path, entries);
+    requireAscending(client.name, 'instances', entries);
     return entries;
   };
   const { after } = options;
-  const offset = after === undefined ? 0 : await offsetBehind(readPage, after);
-  yield* joinPages(readPage, limit, Math.max(0, offset - 1), after);
+  const offset = after === undefined ? 0 : await offsetBehind(readPage, after, mostItems);
+  if (offset === undefined) throw misbehaviour(client.name, `lists more than ${mostItems} instances`);
+  const progress = new Progress(client.name, 'instances', { mostItems, itemsPerRequest });
+  yield* joinPages(readPage, limit, Math.max(0, offset - 1), after, progress);
 }
 
 /**
@@ -56,11 +66,13 @@ export async function* joinPages<Row extends ListedRow>(
   limit: number,
   firstOffset: number,
   after: Row['id'] | undefined,
+  progress: Pick<Progress, 'request' | 'found'>,
 ): AsyncGenerator<Row> {
   let last = after;
   let offset = firstOffset;
   let stride = 1;
   for (;;) {
+    progress.request();
     const page = await readPage(offset, limit);
     const [first] = page;
     if (offset > 0 && (first === undefined || last === undefined || first.id > last)) {
@@ -69,18 +81,21 @@ export async function* joinPages<Row extends ListedRow>(
       continue;
     }
     stride = 1;
-    for (const entry of page) {
-      if (last !== undefined && entry.id <= last) continue;
-      last = entry.id;
-      yield entry;
-    }
+    const before = last;
+    const entries = page.filter(({ id }) => before === undefined || id > before);
+    progress.found(entries.length);
+    yield* entries;
+    last = entries.at(-1)?.id ?? last;
     if (page.length <= 1) return;
     offset += page.length - 1;
   }
 }
 
-/** @returns the offset of the first row whose id is greater than `after`, in about 2 log2(n) requests of one row. */
-export async function offsetBehind(readPage: ReadPage, after: InstanceId): Promise<number> {
+/**
+ * @returns the offset of the first row whose id is greater than `after`, in about 2 log2(n) requests of one row;
+ *   `undefined` if it is greater than `most`.
+ */
+export async function offsetBehind(readPage: ReadPage, after: InstanceId, most: number): Promise<number | undefined> {
   const isBehind = async (offset: number) => {
     const [row] = await readPage(offset, 1);
     return row === undefined || row.id > after;
@@ -88,6 +103,7 @@ export async function offsetBehind(readPage: ReadPage, after: InstanceId): Promi
   let low = 0;
   let high = 1;
   while (!(await isBehind(high - 1))) {
+    if (high > most) return undefined;
     low = high;
     high *= 2;
   }
@@ -100,11 +116,11 @@ export async function offsetBehind(readPage: ReadPage, after: InstanceId): Promi
   return low;
 }
 
-/** Throws `answer-malformed` if a page is not in the order of ids: pages of another order cannot be joined. */
-export function requireAscending(name: string, path: string, rows: readonly ListedRow[]): void {
+/** Throws `answer-malformed`, which halts, if a page is not in the order of ids: pages of another order cannot be joined. */
+export function requireAscending(name: string, what: string, rows: readonly ListedRow[]): void {
   const isAscending = rows.every(({ id }, index) => {
     const before = rows[index - 1];
     return before === undefined || before.id < id;
   });
-  if (!isAscending) throw malformedAnswer(name, path, 'it is not in the order of ids');
+  if (!isAscending) throw misbehaviour(name, `does not list its ${what} in the order of their ids`);
 }

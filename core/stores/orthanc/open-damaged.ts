@@ -1,7 +1,6 @@
 import { isMirrorError } from '../../errors.ts';
 import type { InstanceId } from '../../identifiers.ts';
 import type { CallOptions, OpenInstance } from '../store.ts';
-import { wholeBody } from './answer-body.ts';
 import { dicomPath } from './dicom-attachment.ts';
 import type { OrthancClient } from './http-client.ts';
 import { openInstance } from './open-instance.ts';
@@ -32,12 +31,10 @@ export async function openDamaged(
     long: true,
     ...options,
   });
-  const length = answer.header('content-length');
-  if (answer.status !== 206 || length === undefined) {
+  const { sizeBytes } = answer;
+  if (answer.status !== 206 || sizeBytes === undefined || sizeBytes > client.limits.mostInstanceBytes) {
     await answer.discard();
     return undefined;
   }
-  const sizeBytes = Number(length);
-  const body = wholeBody(client.name, answer.body, sizeBytes, options.signal);
-  return { id, md5: undefined, sizeBytes, body, cancel: () => void answer.body.destroy() };
+  return { id, md5: undefined, sizeBytes, body: answer.bytes(options.signal), cancel: () => answer.cancel() };
 }

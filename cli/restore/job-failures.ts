@@ -1,4 +1,4 @@
-/** What a stack that restores put aside since the restore began: the dead letters of it that were not there before. */
+/** What a stack could not restore: the dead letters of the restore job. */
 import { isErrorCode, isMirrorError, MirrorError } from '../../core/errors.ts';
 import type { OrthancId } from '../../core/identifiers.ts';
 import { parseMessage, type RestoreMessage, type RestoreStudyMessage } from '../../core/queue/message.ts';
@@ -8,7 +8,7 @@ import {
   lookThroughDeadLetters,
 } from '../../core/queue/sqs-dead-letters.ts';
 
-export interface PutAside {
+export interface JobFailure {
   readonly type: 'problem';
   readonly id: OrthancId;
   readonly level: 'instance' | 'study';
@@ -18,37 +18,17 @@ export interface PutAside {
   readonly reason: string;
 }
 
-interface Restore {
-  readonly mirror: string;
-  readonly target: string;
-}
-
-export class PutAsideMeanwhile {
-  readonly #queue: DeadLetterQueueOptions;
-  readonly #restore: Restore;
-  readonly #before: ReadonlySet<string>;
-
-  private constructor(queue: DeadLetterQueueOptions, restore: Restore, before: ReadonlySet<string>) {
-    this.#queue = queue;
-    this.#restore = restore;
-    this.#before = before;
-  }
-
-  /** Notes what lies there already. Throws `unreachable`. */
-  static async begin(queue: DeadLetterQueueOptions, restore: Restore): Promise<PutAsideMeanwhile> {
-    const before = new Set<string>();
-    for await (const { messageId } of lookThroughDeadLetters(queue)) before.add(messageId);
-    return new PutAsideMeanwhile(queue, restore, before);
-  }
-
-  /** Yields what came since and belongs to this restore; it stays where it is. Throws `unreachable`. */
-  async *found(): AsyncGenerator<PutAside> {
-    for await (const letter of lookThroughDeadLetters(this.#queue)) {
-      const message = this.#before.has(letter.messageId) ? undefined : restoreMessageIn(letter);
-      if (message?.mirror === this.#restore.mirror && message.target === this.#restore.target) {
-        yield putAside(message, letter);
-      }
-    }
+/**
+ * Yields what the stack could not restore of a job; it stays where it is. Whoever may write to the dead-letter queue can
+ * add to it: what is told here is a report, and changes nothing. Throws `unreachable`.
+ */
+export async function* failuresOf(job: string, queue: DeadLetterQueueOptions): AsyncGenerator<JobFailure> {
+  const told = new Set<string>();
+  for await (const letter of lookThroughDeadLetters(queue)) {
+    const message = restoreMessageIn(letter);
+    if (message?.job !== job || told.has(`${message.kind} ${message.id}`)) continue;
+    told.add(`${message.kind} ${message.id}`);
+    yield failureOf(message, letter);
   }
 }
 
@@ -63,7 +43,7 @@ function restoreMessageIn({ body }: DeadLetter): RestoreMessage | RestoreStudyMe
 }
 
 /** What the queue itself put aside has no code: the function was ended again and again, which another run may survive. */
-function putAside({ id, kind }: RestoreMessage | RestoreStudyMessage, { code, reason }: DeadLetter): PutAside {
+function failureOf({ id, kind }: RestoreMessage | RestoreStudyMessage, { code, reason }: DeadLetter): JobFailure {
   const isRejected = code !== undefined && isErrorCode(code) && new MirrorError(code, '').disposition === 'reject';
   return {
     type: 'problem',
