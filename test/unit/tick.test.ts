@@ -188,7 +188,7 @@ describe('a scheduled mirror', () => {
       tryOut: async () => 'sent' as const,
     };
     await expect(run({ destinations, sourceProof, pauses })).rejects.toBe(other);
-    const begunAt = (await pause.read()).holds['source']?.begunAt;
+    const begunAt = (await pause.read()).holds.source?.begunAt;
     for (let minute = 1; minute <= 3; minute += 1) {
       clock.now = new Date(clock.now.getTime() + 60_000);
       await run({ destinations, sourceProof, pauses }).catch((error: unknown) => expect(error).toBe(other));
