@@ -79,12 +79,30 @@ export class KeptRepairs {
     await document.write(kept, present?.version ?? null, options);
   }
 
-  /** Settles everything that is kept for the server: one listing, of nothing as a rule. */
+  /**
+   * Settles everything that is kept for the server: one listing, of nothing as a rule. What was saved of the server itself
+   * goes before what only the archive tells, which may be older: the first value of a kind stays.
+   */
   async *settleAll(options: SettleOptions): AsyncGenerator<SettledRepair> {
+    const { signal } = options;
     const ids = await Array.fromAsync(this.#list(options));
-    for (const id of ids) {
+    const saved = new Set<OrthancId>();
+    for (const id of ids) if (await this.#isSaved(id, { signal })) saved.add(id);
+    for (const id of [...saved, ...ids.filter((one) => !saved.has(one))]) {
       const settled = await this.settle(id, options);
       if (settled !== undefined) yield settled;
+    }
+  }
+
+  /** Whether a record leads to what was saved of the server; of one that cannot be read, {@link settle} tells. */
+  async #isSaved(id: OrthancId, options: CallOptions): Promise<boolean> {
+    try {
+      const found = await readDocument(this.#objects, stateKey(`${this.#folder}/${id}`), recordSchema, options);
+      return found !== undefined && 'study' in found.value && found.value.study.key.startsWith(folders.reports);
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      if (!isMirrorError(error)) throw error;
+      return false;
     }
   }
 
