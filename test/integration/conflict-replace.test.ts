@@ -104,7 +104,8 @@ describe.each(['old', 'new'] as const)('a conflict on %s Orthanc', (age) => {
     const other = generateStudy(`meanwhile-${age}`, 2, 8000);
     const changing = new Proxy(archive.archive, {
       get(held, name) {
-        if (name !== 'lookup') return Reflect.get(held, name, held);
+        const member: unknown = Reflect.get(held, name, held);
+        if (name !== 'lookup') return typeof member === 'function' ? member.bind(held) : member;
         // Asked after the target's version was saved and before it is deleted.
         return async (asked: InstanceId) => {
           await fetch(`${target.url}/instances/${asked}`, { method: 'DELETE' });
