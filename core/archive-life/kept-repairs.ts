@@ -80,27 +80,26 @@ export class KeptRepairs {
   }
 
   /**
-   * Settles everything that is kept for the server: one listing, of nothing as a rule. What was saved of the server itself
-   * goes before what only the archive tells, which may be older: the first value of a kind stays.
+   * Settles everything that is kept for the server: one listing, of nothing as a rule. What the server itself had of an
+   * instance, and of what disappeared with it, goes before what the archive has of a study: that may be older.
    */
   async *settleAll(options: SettleOptions): AsyncGenerator<SettledRepair> {
-    const { signal } = options;
     const ids = await Array.fromAsync(this.#list(options));
-    const saved = new Set<OrthancId>();
-    for (const id of ids) if (await this.#isSaved(id, { signal })) saved.add(id);
-    for (const id of [...saved, ...ids.filter((one) => !saved.has(one))]) {
+    const ofStudies = new Set<OrthancId>();
+    for (const id of ids) if (await this.#isOfStudy(id, options)) ofStudies.add(id);
+    for (const id of [...ids.filter((one) => !ofStudies.has(one)), ...ofStudies]) {
       const settled = await this.settle(id, options);
       if (settled !== undefined) yield settled;
     }
   }
 
-  /** Whether a record leads to what was saved of the server; of one that cannot be read, {@link settle} tells. */
-  async #isSaved(id: OrthancId, options: CallOptions): Promise<boolean> {
+  /** Whether the archive's sidecar of a whole study is what is to be written; not if that cannot be read. */
+  async #isOfStudy(id: OrthancId, { signal }: CallOptions): Promise<boolean> {
     try {
-      const found = await readDocument(this.#objects, stateKey(`${this.#folder}/${id}`), recordSchema, options);
-      return found !== undefined && 'study' in found.value && found.value.study.key.startsWith(folders.reports);
+      const found = await readDocument(this.#objects, stateKey(`${this.#folder}/${id}`), recordSchema, { signal });
+      return found !== undefined && !('settled' in found.value) && found.value.study.id === id;
     } catch (error) {
-      options.signal?.throwIfAborted();
+      signal?.throwIfAborted();
       if (!isMirrorError(error)) throw error;
       return false;
     }
