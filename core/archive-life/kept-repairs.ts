@@ -80,12 +80,29 @@ export class KeptRepairs {
     await document.write(kept, present?.version ?? null, options);
   }
 
-  /** Settles everything that is kept for the server: one listing, of nothing as a rule. */
+  /**
+   * Settles everything that is kept for the server: one listing, of nothing as a rule. What the server itself had of an
+   * instance, and of what disappeared with it, goes before what the archive has of a study: that may be older.
+   */
   async *settleAll(options: SettleOptions): AsyncGenerator<SettledRepair> {
     const ids = await Array.fromAsync(this.#list(options));
-    for (const id of ids) {
+    const ofStudies = new Set<OrthancId>();
+    for (const id of ids) if (await this.#isOfStudy(id, options)) ofStudies.add(id);
+    for (const id of [...ids.filter((one) => !ofStudies.has(one)), ...ofStudies]) {
       const settled = await this.settle(id, options);
       if (settled !== undefined) yield settled;
+    }
+  }
+
+  /** Whether the archive's sidecar of a whole study is what is to be written; not if that cannot be read. */
+  async #isOfStudy(id: OrthancId, { signal }: CallOptions): Promise<boolean> {
+    try {
+      const found = await readDocument(this.#objects, stateKey(`${this.#folder}/${id}`), recordSchema, { signal });
+      return found !== undefined && !('settled' in found.value) && found.value.study.id === id;
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (!isMirrorError(error)) throw error;
+      return false;
     }
   }
 

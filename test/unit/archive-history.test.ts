@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { compareStores } from '../../core/compare/check.ts';
 import { planCopies } from '../../core/compare/plan.ts';
-import { defaultBudget } from '../../core/copy/copy-instance.ts';
+import { copyInstance, defaultBudget } from '../../core/copy/copy-instance.ts';
 import { runMirror } from '../../core/mirror/run-mirror.ts';
 import { ArchiveView } from '../../core/restore/archive-view.ts';
 import { type Archive, openArchive } from '../../core/stores/archive/archive.ts';
@@ -112,6 +112,18 @@ describe('a mirror to an archive', () => {
     expect(planned?.request?.kept).toBe('nothing');
     await archive.store(identityOf(id, first), first, { isAbsent: true });
     expect(objects.calls).toEqual({ ...before, putOnce: before.putOnce + 1 });
+  });
+
+  test('records another version that is announced, and not compared, too', async () => {
+    const { source, mirror, archive, objects } = await newArchive();
+    source.instances.set(id, first);
+    await mirror();
+    source.instances.set(id, second);
+    const request = { id, lacking: [], undecided: [{ role: 'archive', store: archive } as const] };
+    const { outcomes } = await copyInstance(request, { source, budget: defaultBudget() });
+    expect(outcomes).toMatchObject([{ kind: 'copied' }]);
+    expect(recordsIn(objects)).toHaveLength(2);
+    expect(await restored(archive)).toBe(md5Of(second));
   });
 
   test('asks once for an id that the archive does not know', async () => {

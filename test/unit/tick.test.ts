@@ -188,10 +188,11 @@ describe('a scheduled mirror', () => {
       tryOut: async () => 'sent' as const,
     };
     await expect(run({ destinations, sourceProof, pauses })).rejects.toBe(other);
+    const begunAt = (await pause.read()).holds.source?.begunAt;
     for (let minute = 1; minute <= 3; minute += 1) {
       clock.now = new Date(clock.now.getTime() + 60_000);
       await run({ destinations, sourceProof, pauses }).catch((error: unknown) => expect(error).toBe(other));
-      expect((await pause.read()).holds).toMatchObject({ source: { code: 'other-source' } });
+      expect((await pause.read()).holds).toMatchObject({ source: { code: 'other-source', begunAt } });
     }
     expect(queue).toEqual([]);
     clock.now = new Date(clock.now.getTime() + 3_600_000);

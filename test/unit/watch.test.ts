@@ -33,6 +33,8 @@ class Scene {
   #end: ReturnType<typeof runMirror> | undefined;
   #next = 1;
   #sourceIsAway = false;
+  /** Whether the watch ended. */
+  isOver = false;
 
   constructor(count: number) {
     const readChanges = this.feed.readChanges.bind(this.feed);
@@ -79,6 +81,9 @@ class Scene {
         },
       },
       ...options,
+    });
+    void this.#end.finally(() => {
+      this.isOver = true;
     });
     onTestFinished(async () => void (await this.stop()));
   }
@@ -479,6 +484,7 @@ describe('an archive that belongs to another source', () => {
     state.isOther = true;
     scene.watch({ sourceProof });
     await scene.clock.pass(minuteMs);
+    expect(scene.isOver).toBe(true);
     expect(await scene.stop()).toMatchObject({ stoppedBy: { code: 'other-source' } });
     expect(scene.lacking).toEqual([5, 5]);
   });
