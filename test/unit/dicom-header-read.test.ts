@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { constants, deflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -21,6 +22,10 @@ function metaHeader(transferSyntax: string, sopClass = '1.2.840.10008.5.1.4.1.1.
 
 function fileOf(dataSet: Uint8Array, transferSyntax = explicitLittle, sopClass?: string): Buffer {
   return Buffer.concat([Buffer.alloc(128), Buffer.from('DICM'), metaHeader(transferSyntax, sopClass), dataSet]);
+}
+
+async function* piecesOf(bytes: Uint8Array, pieceBytes: number): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += pieceBytes) yield bytes.subarray(at, at + pieceBytes);
 }
 
 interface Fields {
@@ -173,6 +178,25 @@ describe('the identifying elements of a DICOM file', () => {
       }),
       { numRuns: 50 },
     );
+  });
+
+  const noise = Array.from({ length: 2000 }, (_, n) => createHash('sha512').update(`${n}`).digest('hex')).join('');
+  const damaged = deflateRawSync(dataSet({ after: element(0x7fe0, 0x10, 'OB', noise) }));
+  for (let at = 5000; at < 6000; at += 1) damaged[at] = at % 251;
+  const metaGroup = [element(2, 1, 'OB', Buffer.alloc(70_000)), element(2, 0x10, 'UI', '1.2.840.10008.1.2.1.99')];
+
+  test.each([
+    ['is deflated, and damaged behind its identifiers', fileOf(damaged, '1.2.840.10008.1.2.1.99')],
+    ['has a meta header without end', Buffer.concat([Buffer.alloc(128), Buffer.from('DICM'), ...metaGroup, dataSet()])],
+  ])('are the same in one piece and in many where a file %s', async (_, bytes) => {
+    const whole = readIdentifyingElements(bytes);
+    const reading = await readDicom(piecesOf(bytes, bytes.length));
+    for (const pieceBytes of [100, 1000, 4096, 5000, 66_000]) {
+      const reader = new IdentifierReader();
+      for await (const piece of piecesOf(bytes, pieceBytes)) reader.push(piece);
+      expect(reader.finish(), String(pieceBytes)).toEqual(whole);
+      expect(await readDicom(piecesOf(bytes, pieceBytes)), String(pieceBytes)).toEqual(reading);
+    }
   });
 
   test('include a PatientID that stands in the wrong place', () => {
