@@ -16,6 +16,7 @@ import type { ExitCode } from '../exit-codes.ts';
 import { resolveMirror } from '../named-mirror.ts';
 import { openMirror } from '../open-mirror.ts';
 import { startProgress } from '../progress.ts';
+import { notifySystemd } from '../systemd.ts';
 import type { Terminal } from '../terminal.ts';
 import { deletionPolicyOf, tellDeletions } from './run-deletions.ts';
 import { pausesOf } from './run-pauses.ts';
@@ -68,6 +69,7 @@ export async function run(
   const settle = { source: mirror.source, archive, limitations, signal: interruption };
   const startedAtMs = performance.now();
   const progress = progressObserver(startProgress(terminal));
+  if (watch) notifySystemd(interruption, terminal);
   const end = await runMirror({
     source: mirror.reader,
     selects: mirror.selects,
