@@ -96,7 +96,8 @@ function zshOption({ names, description, value }: OptionOfCommand): string {
 
 function zshAction(value: Values): string {
   if (value.kind === 'words') return `(${value.words.join(' ')})`;
-  return value.kind === 'files' ? '_files' : ' ';
+  // Nothing to offer. A message in its place would keep zsh from completing an option.
+  return value.kind === 'files' ? '_files' : '()';
 }
 
 function zshText(text: string): string {

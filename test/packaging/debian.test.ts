@@ -1,8 +1,9 @@
 /** The Debian package, installed in fresh Debians that have no Node: one with next to nothing, one that runs systemd. */
 import { copyFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { expect, test } from 'vitest';
 import packageJson from '../../package.json' with { type: 'json' };
+import { staged } from '../e2e/support/readme-blocks.ts';
 import { folderForTest } from '../e2e/support/scene.ts';
 import { artefactsForFile } from './support/artefacts.ts';
 import { type Base, FreshRoot, freshRootsWork } from './support/fresh-root.ts';
@@ -10,12 +11,22 @@ import { expectRoundTrip, filledServer } from './support/round-trip.ts';
 
 const artefacts = artefactsForFile('deb');
 
+/** As the README says it: as root already, and from the folder that is shared. */
+const install = staged(
+  'needs: debian package',
+  new Map([
+    ['sudo ', ''],
+    ['./dist/', '/mnt/'],
+  ]),
+);
+
 /** A root with the package in it, and the folder that is its `/mnt`. */
 async function installed(base: Base): Promise<{ root: FreshRoot; shared: string }> {
   const shared = await folderForTest();
-  await copyFile(artefacts.path('.deb'), join(shared, 'orthanc-mirror.deb'));
+  const deb = artefacts.path('.deb');
+  await copyFile(deb, join(shared, basename(deb)));
   const root = await FreshRoot.forTest(base, shared);
-  expect(await root.run('dpkg --install /mnt/orthanc-mirror.deb')).toMatchObject({ exitCode: 0, stderr: '' });
+  expect(await root.run(install)).toMatchObject({ exitCode: 0 });
   return { root, shared };
 }
 
@@ -47,7 +58,7 @@ onDebian('keeps the secrets beside its configuration from everybody but root and
     /:\/var\/lib\/orthanc-mirror:\/usr\/sbin\/nologin\n$/,
   );
   // A second installation leaves alone what an administrator decided.
-  await root.run('chmod 700 /etc/orthanc-mirror; dpkg --install /mnt/orthanc-mirror.deb');
+  await root.run('chmod 700 /etc/orthanc-mirror; dpkg --install /mnt/*.deb');
   expect((await root.run('stat --format %a /etc/orthanc-mirror')).stdout).toBe('700\n');
 });
 
@@ -157,16 +168,20 @@ onDebian('completes commands, options and values in bash, zsh and fish, and has 
 
 /** What zsh makes of a line when the tabulator is pressed, in a terminal of its own. */
 async function zshCompletes(root: FreshRoot, line: string): Promise<string> {
-  const { stdout } = await root.run(`cat > /tmp/press-tab.zsh <<'EOF'
-    zmodload zsh/zpty
-    zpty shell zsh -f -i
-    zpty -w shell 'PS1=; autoload -U compinit; compinit -u -D; bindkey "^I" complete-word'
-    zpty -w shell 'show() { BUFFER="shown<$BUFFER>"; zle accept-line; }; zle -N show; bindkey "^X" show; print rea''dy'
-    zpty -r -m shell ignored '*ready*'
-    zpty -n -w shell "$1"$'\\t\\x18'
-    zpty -r -m shell answer '*shown<*>*'
-    print -r -- "\${\${answer##*shown<}%%>*}"
+  const { stdout } = await root.run(`cat > /tmp/.zshrc <<'EOF'
+autoload -U compinit; compinit -u -D
+show() { print -r -- "$BUFFER" > /tmp/completed; exit }
+zle -N show; bindkey '^X' show; bindkey '^I' complete-word
+PS1='ready>'
 EOF
-    zsh -f /tmp/press-tab.zsh '${line}'`);
+    cat > /tmp/press-tab.zsh <<'EOF'
+zmodload zsh/zpty
+zpty shell ZDOTDIR=/tmp zsh -i
+zpty -r shell said '*ready>*'
+zpty -n -w shell "$1"$'\\t\\x18'
+while zpty -r shell said; do :; done
+EOF
+    timeout 30 zsh -f /tmp/press-tab.zsh '${line}'
+    cat /tmp/completed`);
   return stdout.replace(/\n$/, '');
 }

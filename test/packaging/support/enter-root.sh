@@ -1,14 +1,32 @@
 #!/bin/sh
 # Runs a command in a root of its own; called in fresh namespaces for mounts and processes, with which all of it ends.
 #
-#   enter-root.sh plain|systemd BASE STATE SHARED COMMAND...   writes go to STATE, BASE stays as it is
-#   enter-root.sh image ROOT SHARED USER COMMAND...            nothing can be written but /tmp and SHARED
+#   enter-root.sh plain BASE STATE SHARED COMMAND...     writes go to STATE, BASE stays as it is
+#   enter-root.sh systemd BASE STATE SHARED              the same, with systemd as the first process
+#   enter-root.sh image ROOT SHARED USER COMMAND...      nothing can be written but /tmp and SHARED
+#   enter-root.sh clean STATE                            removes what a killed systemd leaves in the kernel
 #
 # SHARED is /mnt in the root.
 set -eu
 
 kind=$1 root=$2
 shift 2
+
+# The control groups of a systemd are below one of their own, in the one hierarchy that has no controllers to lose.
+mount_groups() { mount -t cgroup2 cgroup2 "$1"; }
+group=$(basename -- "${1:-$root}")
+if [ "$kind" = clean ]; then
+  mount_groups /sys/fs/cgroup
+  cd "/sys/fs/cgroup/$group" 2> /dev/null || exit 0
+  # Its processes are killed already; the kernel takes a moment to have them gone.
+  for _ in $(seq 100); do
+    grep -q '^populated 1' cgroup.events || break
+    sleep 0.1
+  done
+  find "/sys/fs/cgroup/$group" -depth -type d -exec rmdir {} +
+  exit
+fi
+
 # A container's devices, no others.
 make_devices() {
   mount -t tmpfs -o mode=755 tmpfs "$root/dev"
@@ -18,6 +36,8 @@ make_devices() {
   done
   mkdir "$root/dev/shm" "$root/dev/pts"
   ln -s /proc/self/fd "$root/dev/fd"
+  mount -t devpts -o newinstance,ptmxmode=666 devpts "$root/dev/pts"
+  ln -s pts/ptmx "$root/dev/ptmx"
 }
 
 if [ "$kind" = image ]; then
@@ -46,17 +66,20 @@ environment='PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8'
 # shellcheck disable=SC2086 # several variables
 [ "$kind" = systemd ] || exec env -i $environment /usr/sbin/chroot "$root" "$@"
 
-# What systemd needs as the first process: control groups of its own, and a root that is the root of its mounts.
 mount -t sysfs sys "$root/sys"
-mount -t tmpfs tmpfs "$root/sys/fs/cgroup"
-mkdir "$root/sys/fs/cgroup/systemd" "$root/sys/fs/cgroup/unified"
-mount -t cgroup -o none,name=systemd cgroup "$root/sys/fs/cgroup/systemd"
-mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup/unified"
+mount_groups "$root/sys/fs/cgroup"
+mkdir "$root/sys/fs/cgroup/$group"
+echo 0 > "$root/sys/fs/cgroup/$group/cgroup.procs"
+umount "$root/sys/fs/cgroup"
 mount -t tmpfs -o mode=755 tmpfs "$root/run"
 touch "$root/dev/console"
 mount --bind "$state/console" "$root/dev/console"
-mkdir -p "$root/run/old"
+mkdir "$root/run/old"
 cd "$root"
 pivot_root . run/old
+# From here on its group is the root of all groups.
 # shellcheck disable=SC2086 # several variables
-exec env -i $environment container=test sh -c 'umount -l /run/old && exec "$@"' sh "$@"
+exec env -i $environment container=test unshare --cgroup sh -euc '
+  umount -l /run/old
+  mount -t cgroup2 cgroup2 /sys/fs/cgroup
+  exec /lib/systemd/systemd --log-target=console --unit=basic.target'

@@ -1,5 +1,6 @@
 /** A Debian as it comes, in which a test installs and runs something, as root; it is gone when the test has finished. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -30,7 +31,9 @@ export class FreshRoot {
   readonly #base: string;
   readonly #state: string;
   readonly #shared: string;
-  #init: { readonly process: ChildProcess; readonly pid: number } | undefined;
+  #started: ChildProcess | undefined;
+  /** Of systemd, as this machine counts. */
+  #initPid: number | undefined;
 
   private constructor(base: Base, state: string, shared: string) {
     this.#base = folderOf(base);
@@ -43,7 +46,7 @@ export class FreshRoot {
     const state = await mkdtemp(join(tmpdir(), 'orthanc-mirror-root-'));
     const root = new FreshRoot(base, state, shared);
     onTestFinished(async () => {
-      root.#init?.process.kill('SIGKILL');
+      await root.#shutDown();
       await rm(state, { recursive: true, force: true, maxRetries: 5 });
     });
     return root;
@@ -52,8 +55,8 @@ export class FreshRoot {
   /** Runs a shell script inside. */
   run(script: string): Promise<Ended> {
     const inside = ['sh', '-euc', script];
-    if (this.#init !== undefined) {
-      return run('nsenter', ['--target', String(this.#init.pid), '--mount', '--pid', '--', ...inside]);
+    if (this.#initPid !== undefined) {
+      return run('nsenter', ['--target', String(this.#initPid), '--mount', '--pid', '--', ...inside]);
     }
     return run('unshare', [...namespaces, 'sh', enter, 'plain', this.#base, this.#state, this.#shared, ...inside]);
   }
@@ -63,21 +66,29 @@ export class FreshRoot {
     const console = join(this.#state, 'console');
     await writeFile(console, '');
     const args = ['sh', enter, 'systemd', this.#base, this.#state, this.#shared];
-    const init = ['/lib/systemd/systemd', '--log-target=console', '--unit=basic.target'];
-    const started = spawn('unshare', [...namespaces, '--uts', '--ipc', '--cgroup', ...args, ...init], {
-      stdio: 'ignore',
-    });
+    const started = spawn('unshare', [...namespaces, '--uts', '--ipc', ...args], { stdio: 'ignore' });
+    this.#started = started;
     endWithProcess(() => started.kill('SIGKILL'));
     const children = `/proc/${started.pid}/task/${started.pid}/children`;
     for (let tries = 0; tries < 300; tries += 1) {
       const pid = Number((await readFile(children, 'utf8').catch(() => '')).trim());
       if (pid > 0) {
-        this.#init = { process: started, pid };
+        this.#initPid = pid;
         if ((await this.run('systemctl is-active basic.target')).stdout === 'active\n') return;
       }
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
     throw new Error(`systemd does not start: ${(await readFile(console, 'utf8')).split('\n').slice(-10).join('\n')}`);
+  }
+
+  /** Ends systemd and all that it started. */
+  async #shutDown(): Promise<void> {
+    if (this.#started === undefined) return;
+    const ended = once(this.#started, 'exit');
+    this.#started.kill('SIGKILL');
+    await ended;
+    const { exitCode, stderr } = await run('unshare', ['--mount', 'sh', enter, 'clean', this.#state]);
+    if (exitCode !== 0) throw new Error(`control groups are left behind: ${stderr}`);
   }
 }
 
