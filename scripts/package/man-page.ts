@@ -19,6 +19,9 @@ export function manPage(program: CommandOfProgram, version: string, date: Date):
   const commands = everyCommand(program).filter(({ path }) => path !== '');
   return `${[
     `.TH ORTHANC\\-MIRROR 1 ${date.toISOString().slice(0, 10)} "orthanc\\-mirror ${version}" "User Commands"`,
+    // Names of options and variables are copied: they stay whole.
+    '.nh',
+    '.ad l',
     '.SH NAME',
     'orthanc\\-mirror \\- keep a second Orthanc DICOM server identical to a first one, and a provable archive',
     '.SH SYNOPSIS',

@@ -88,10 +88,13 @@ onDebian(
       }),
     );
     await writeFile(join(shared, 'main.env'), 'ORTHANC_MIRROR_ARCHIVE=/var/lib/orthanc-mirror/main\n');
-    await writeFile(join(shared, 'watchdog.conf'), '[Service]\nWatchdogSec=3s\nTimeoutAbortSec=1s\nRestartSec=100ms\n');
+    await writeFile(
+      join(shared, 'impatient.conf'),
+      '[Service]\nWatchdogSec=3s\nTimeoutAbortSec=1s\nRestartSec=100ms\nTimeoutStartSec=60s\n',
+    );
     await root.run(`cp /mnt/main.jsonc /mnt/main.env /etc/orthanc-mirror
     mkdir -p /etc/systemd/system/orthanc-mirror@.service.d
-    cp /mnt/watchdog.conf /etc/systemd/system/orthanc-mirror@.service.d`);
+    cp /mnt/impatient.conf /etc/systemd/system/orthanc-mirror@.service.d`);
     await root.boot();
     const property = async (unit: string, name: string) =>
       (await root.run(`systemctl show --value --property ${name} ${unit}`)).stdout.trim();
