@@ -90,7 +90,7 @@ onDebian(
     await writeFile(join(shared, 'main.env'), 'ORTHANC_MIRROR_ARCHIVE=/var/lib/orthanc-mirror/main\n');
     await writeFile(
       join(shared, 'impatient.conf'),
-      '[Service]\nWatchdogSec=3s\nTimeoutAbortSec=1s\nRestartSec=100ms\nTimeoutStartSec=60s\n',
+      '[Service]\nWatchdogSec=6s\nTimeoutAbortSec=1s\nRestartSec=100ms\nTimeoutStartSec=60s\n',
     );
     await root.run(`cp /mnt/main.jsonc /mnt/main.env /etc/orthanc-mirror
     mkdir -p /etc/systemd/system/orthanc-mirror@.service.d
@@ -108,6 +108,12 @@ onDebian(
     expect((await root.run('stat --format %U:%a /var/lib/orthanc-mirror')).stdout).toBe('orthanc-mirror:750\n');
 
     const pid = await property(mirror, 'MainPID');
+    // It outlives the time that a silent one would have, by its signs of life.
+    const lastSign = async () => Number(await property(mirror, 'WatchdogTimestampMonotonic')) / 1e6;
+    const ready = await lastSign();
+    await expect.poll(lastSign, { timeout: 60_000 }).toBeGreaterThan(ready + 6);
+    expect(await property(mirror, 'MainPID')).toBe(pid);
+
     await root.run(`kill -STOP ${pid}`);
     await expect.poll(() => property(mirror, 'NRestarts'), { timeout: 60_000 }).toBe('1');
     await expect.poll(() => property(mirror, 'ActiveState'), { timeout: 60_000 }).toBe('active');
