@@ -158,7 +158,7 @@ onDebian('completes commands, options and values in bash, zsh and fish, and has 
       .trimEnd()
       .split('\n')
       .map((found) => found.split('\t')[0]);
-  expect((await fish('orthanc-mirror re')).toSorted()).toEqual(['redrive', 'restore', 'resume']);
+  expect(new Set(await fish('orthanc-mirror re'))).toEqual(new Set(['restore', 'redrive', 'resume']));
   expect(await fish('orthanc-mirror run --arch')).toEqual(['--archive']);
   expect(await fish('orthanc-mirror run --conflicts k')).toEqual(['keep-target']);
   expect(await fish('orthanc-mirror backup l')).toEqual(['list']);
