@@ -5,6 +5,7 @@ import {
   encryptionSchema,
   inboxSchema,
   objectLockSchema,
+  repairRoleSchema,
   storageClassesSchema,
   vpcSchema,
   webhookSchema,
@@ -27,7 +28,9 @@ const transferFunctionSchema = z
       .min(2)
       .max(1000)
       .default(5)
-      .describe('Most invocations at once: bounds the load on the servers.'),
+      .describe(
+        'Most invocations at once for each mirror: bounds the load on its servers. Fewer where a server allows fewer connections (`maxConnections`, shared by the mirrors that name it).',
+      ),
     maxReceiveCount: z
       .int()
       .min(1)
@@ -122,6 +125,7 @@ export const cloudSchema = z
     inbox: inboxSchema.optional(),
     alarms: alarmsSchema.prefault({}),
     encryption: encryptionSchema.prefault({}),
+    repairRole: repairRoleSchema.optional(),
     objectLock: objectLockSchema.optional(),
     storageClasses: storageClassesSchema.prefault({}),
     vpc: vpcSchema.optional(),
