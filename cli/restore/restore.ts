@@ -1,7 +1,7 @@
 /** The work of `restore`: opens archive and target, copies, restores sidecars, verifies, reports. */
 
 import { replaceConflicts } from '../../core/conflicts/settle.ts';
-import { defaultCeiling } from '../../core/copy/adaptive-concurrency.ts';
+import { defaultCeiling, defaultUnadaptedAtOnce } from '../../core/copy/adaptive-concurrency.ts';
 import type { CopyResult } from '../../core/copy/outcome.ts';
 import { MirrorError } from '../../core/errors.ts';
 import type { InstanceId, OrthancId } from '../../core/identifiers.ts';
@@ -48,9 +48,6 @@ export interface RestoreArguments {
   /** All option values, those of the server included. */
   readonly values: unknown;
 }
-
-/** For repairs and sidecars, which do not adapt to how the server takes it. */
-const unadaptedAtOnce = 16;
 
 /** Restores everything that is selected, prints the summary. Throws a MirrorError if it cannot be begun. */
 export async function restore({ options, values }: RestoreArguments, context: CommandContext): Promise<ExitCode> {
@@ -105,7 +102,7 @@ async function repairTarget(
   const { server } = target;
   const { dryRun = false, replace = false, json = false } = options;
   if (server === undefined) throw new MirrorError('configuration', '--repair needs a server: --to http://…');
-  const concurrency = options.concurrency ?? unadaptedAtOnce;
+  const concurrency = options.concurrency ?? defaultUnadaptedAtOnce;
   const missingSince = momentOf(options.missingSince, 'start');
   const given = { archive, server, part, missingSince, concurrency, dryRun, replace, problems, findings };
   const done = await repair(given, context);
@@ -310,7 +307,7 @@ class Restore {
       studies,
       onFinding: findings.note,
       draining: this.#context.interruption,
-      atOnce: options.concurrency ?? unadaptedAtOnce,
+      atOnce: options.concurrency ?? defaultUnadaptedAtOnce,
     });
   }
 

@@ -11,6 +11,8 @@ import { type Latencies, Round } from './round.ts';
  * can work on, whatever the ceiling.
  */
 export const defaultCeiling = 48;
+/** The same for what does not adapt to how a server takes it, such as sidecars: as many as one in the same room bears. */
+export const defaultUnadaptedAtOnce = 16;
 
 export interface ConcurrencyLimits {
   /** Never more than this many at once. */
