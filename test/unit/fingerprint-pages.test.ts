@@ -40,7 +40,10 @@ function serverWith(mostRows: number) {
     listsProtection: true,
     metadataNumbers: {},
   };
-  const server = { client: { name: 'server', limits: defaultServerLimits, getJson }, capabilities } as unknown as StudyServer;
+  const server = {
+    client: { name: 'server', limits: defaultServerLimits, getJson },
+    capabilities,
+  } as unknown as StudyServer;
   const scope = { labels: true, patients: true };
   return { asked, list: () => Array.fromAsync(listStudyFingerprints(server, { scope })) };
 }
