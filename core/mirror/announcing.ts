@@ -5,7 +5,7 @@ import type { Destination } from '../copy/outcome.ts';
 import type { Deletions } from '../deletions/gone-keeper.ts';
 import type { MirrorError } from '../errors.ts';
 import type { Change } from '../follow/change-feed.ts';
-import { type InstanceId, isInstanceId, type Md5, type OrthancId } from '../identifiers.ts';
+import { type InstanceId, isInstanceId, type OrthancId } from '../identifiers.ts';
 import type { Comparison } from './comparison.ts';
 import type { DocumentSync } from './document-sync.ts';
 import type { Progress, ProgressDocument } from './progress.ts';
