@@ -54,7 +54,9 @@ async function mirror(source: OrthancStore, destinations: readonly Destination[]
   const errors: MirrorError[] = [];
   const note = ({ outcomes }: { readonly outcomes: readonly { readonly error?: MirrorError }[] }) =>
     errors.push(...outcomes.flatMap(({ error }) => (error === undefined ? [] : [error])));
-  const documents = documentSyncOf({ source, destinations }, new Limitations(() => undefined), { report: { onResult: note } });
+  const documents = documentSyncOf({ source, destinations }, new Limitations(() => undefined), {
+    report: { onResult: note },
+  });
   const end = await runMirror({
     source,
     feed: source,
