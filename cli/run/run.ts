@@ -21,6 +21,7 @@ import { resolveMirror } from '../named-mirror.ts';
 import { startProgress } from '../progress.ts';
 import { tellSettled } from '../settled-repairs.ts';
 import { tellFindings } from '../sidecar-findings.ts';
+import { notifySystemd } from '../systemd.ts';
 import type { Terminal } from '../terminal.ts';
 import { admissionTo } from './run-admission.ts';
 import { deletionPolicyOf, tellDeletions } from './run-deletions.ts';
@@ -82,6 +83,7 @@ export async function run(
   const settle = { source: mirror.source, archive, limitations, signal: interruption };
   const startedAtMs = performance.now();
   const observer: MirrorObserver = report ?? progressObserver(startProgress(terminal));
+  if (watch) notifySystemd(interruption, terminal);
   const end = await runMirror({
     source: mirror.reader,
     selects: mirror.selects,

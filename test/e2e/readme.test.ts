@@ -27,6 +27,9 @@ test('every block of commands says what it needs, and has a test', () => {
     'npm run demo',
     'npm test',
     'sh scripts/setup.sh',
+    // These two in test/packaging.
+    'needs: dist',
+    'needs: debian package',
     'needs: source',
     'needs: source target',
     'needs: source target watch',
