@@ -196,6 +196,22 @@ describe('what an archive is asked for', () => {
     expect(objects.calls.get).toBe(20 * 2);
   });
 
+  test('for a moment reads several records at once, and no more than a few, however many there are', async () => {
+    const { objects, archive, before } = await manyInstances();
+    const get = objects.get.bind(objects);
+    let [underWay, most] = [0, 0];
+    objects.get = async (key, options) => {
+      underWay += 1;
+      most = Math.max(most, underWay);
+      await new Promise((resolve) => setImmediate(resolve));
+      underWay -= 1;
+      return get(key, options);
+    };
+    expect(await Array.fromAsync(new ArchiveView(archive, { at: before }).inventory())).toHaveLength(40);
+    expect(most).toBeGreaterThan(4);
+    expect(most).toBeLessThan(20);
+  });
+
   test('for a moment, of some instances, reads no record of others', async () => {
     const { objects, archive, before, ids } = await manyInstances();
     const only = new Set(ids.slice(0, 3));
