@@ -53,6 +53,17 @@ export async function* readCatalogue(objects: ObjectStorage, options: MomentOpti
 }
 
 /**
+ * The entries that are kept, as they were when the catalogue was last read: at once and perhaps out of date, without
+ * the listing that {@link readCatalogue} makes. In no order.
+ */
+export async function* keptCatalogue(objects: ObjectStorage, options: CallOptions = {}): AsyncGenerator<StudyEntry> {
+  const digits = [...'0123456789abcdef'];
+  for await (const part of mapInOrder(asAsync(digits), readsAtOnce, (digit) => readPart(objects, digit, options))) {
+    yield* part?.value.studies ?? [];
+  }
+}
+
+/**
  * Lists the studies of the instances that no document lists, from the headers of the files: reads every document, and
  * the beginning of each such file. Keeps one entry per such study in memory.
  */
@@ -84,7 +95,7 @@ async function* partsOf(states: AsyncIterable<DocumentState>): AsyncGenerator<re
   if (part.length > 0) yield part;
 }
 
-async function* asAsync<Item>(items: readonly Item[]): AsyncGenerator<Item> {
+async function* asAsync<Item>(items: Iterable<Item>): AsyncGenerator<Item> {
   yield* items;
 }
 
