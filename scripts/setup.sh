@@ -2,7 +2,7 @@
 # Makes a checkout ready to run: node modules, Node 24, a real Orthanc. Called by `npm run demo` and `npm test`.
 #
 #   scripts/setup.sh           what the demo needs: the distribution's Orthanc (or one of your own)
-#   scripts/setup.sh --test    what the tests need too: other Orthancs beside it, PostgreSQL, MariaDB
+#   scripts/setup.sh --test    what the tests need too: other Orthancs beside it, PostgreSQL, MariaDB, Chromium
 #
 # ORTHANC_BIN (one) or ORTHANC_BINS (several, separated by colons) name Orthanc programs that are there already.
 # Prints one line per thing done and nothing when all is there. Installs with apt-get, as root on Debian; elsewhere
@@ -103,12 +103,23 @@ install_beside() {
     say "no Orthanc $1: its tests will fail; name others in ORTHANC_BINS (old to new, separated by colons)"
 }
 
+# The browser in which the viewer is tested.
+install_browser() {
+  [ -x /usr/bin/chromium ] && return 0
+  if ! can_install; then
+    say "chromium is missing: the tests of the viewer will fail; install it as /usr/bin/chromium"
+    return 0
+  fi
+  install_packages chromium || return 0
+}
+
 install_other_orthanc() {
   if [ -z "${ORTHANC_BINS:-}" ]; then
     # One of Debian stable and one of testing: what Orthanc does differs between them. PostgreSQL goes with the newest,
     # because labels came after the distribution's version.
-    install_beside 1.12.7
-    install_beside 1.13.0 '' orthanc-postgresql
+    # The DICOMweb plugin is what the answers of `open` are compared with.
+    install_beside 1.12.7 '' orthanc-dicomweb
+    install_beside 1.13.0 '' orthanc-postgresql orthanc-dicomweb
   fi
   # The last that upgrades every database; apart from the others, because most tests take the oldest that they find.
   install_beside 1.9.1 "$PWD/.cache/orthanc-older/1.9.1"
@@ -118,4 +129,5 @@ modules_are_current || install_modules
 check_node
 has_orthanc || install_orthanc
 [ $for_tests = no ] || install_databases
+[ $for_tests = no ] || install_browser
 [ $for_tests = no ] || install_other_orthanc

@@ -57,7 +57,7 @@ export async function* readCatalogue(objects: ObjectStorage, options: MomentOpti
  * the listing that {@link readCatalogue} makes. In no order.
  */
 export async function* keptCatalogue(objects: ObjectStorage, options: CallOptions = {}): AsyncGenerator<StudyEntry> {
-  const digits = [...'0123456789abcdef'];
+  const digits = '0123456789abcdef'.split('');
   for await (const part of mapInOrder(asAsync(digits), readsAtOnce, (digit) => readPart(objects, digit, options))) {
     yield* part?.value.studies ?? [];
   }

@@ -2,29 +2,7 @@
 import { type CharacterSet, characterSetOf, type OrthancEncoding, readText } from './charset.ts';
 import { type DataElement, type DataSet, isBinaryVr } from './data-set.ts';
 import { tagText } from './dictionary.ts';
-
-/** An element of DICOM JSON. */
-export interface JsonElement {
-  readonly vr: string;
-  readonly Value?: readonly JsonValue[];
-  readonly BulkDataURI?: string;
-}
-export type JsonValue = string | number | null | PersonName | JsonDataSet;
-export interface PersonName {
-  readonly Alphabetic?: string;
-  readonly Ideographic?: string;
-  readonly Phonetic?: string;
-}
-/** Elements by the eight hexadecimal digits of their tag, in capitals. */
-export interface JsonDataSet {
-  readonly [tag: string]: JsonElement;
-}
-
-/** @returns whether a value is a name, not the item of a sequence. */
-export function isPersonName(value: JsonValue): value is PersonName {
-  if (typeof value !== 'object' || value === null) return false;
-  return 'Alphabetic' in value || 'Ideographic' in value || 'Phonetic' in value;
-}
+import type { JsonDataSet, JsonElement, JsonValue, PersonName } from './json-model.ts';
 
 export interface JsonOptions {
   readonly bigEndian: boolean;
@@ -121,7 +99,7 @@ function valuesOf(vr: string, bytes: Buffer, scope: Scope, bigEndian: boolean): 
 
 function textValue(vr: string, text: string): JsonValue {
   if (text === '') return null;
-  if (vr === 'PN') return personName(text);
+  if (vr === 'PN') return personNameOf(text);
   if (vr === 'IS' && /^[+-]?\d{1,15}$/.test(text)) return Number(text);
   return text;
 }
@@ -131,7 +109,8 @@ function stripped(text: string): string {
   return text.replace(/^[\s\0]+|[\s\0]+$/g, '');
 }
 
-function personName(text: string): JsonValue {
+/** @returns the parts of a name that is written `alphabetic=ideographic=phonetic`. */
+export function personNameOf(text: string): PersonName {
   const [alphabetic = '', ideographic = '', phonetic = ''] = text.split('=');
   return {
     ...(alphabetic !== '' && { Alphabetic: alphabetic }),

@@ -10,6 +10,7 @@ import { ArchiveView } from '../restore/archive-view.ts';
 import type { Archive } from '../stores/archive/archive.ts';
 import type { CallOptions, InventoryOptions, OpenInstance } from '../stores/store.ts';
 import { type ArchivedFile, openRange, readFileHeader } from './archived-file.ts';
+import { type Frame, locateFrames } from './frames.ts';
 import { type InstanceTags, instanceTagsOf } from './instance-tags.ts';
 import { keepTags, partOfStudy, type TagsByFile } from './kept-tags.ts';
 import { readStudyContent, type StudyContent, type StudyInstance } from './study-content.ts';
@@ -27,6 +28,7 @@ export interface ReaderOptions {
 }
 
 const mostHeaderBytes = 40 << 20;
+const mostFrames = 100_000;
 const mostContentBytes = 32 << 20;
 /** An instance in the content of a study, in memory: mostly its tags. */
 const instanceBytes = 4 << 10;
@@ -45,6 +47,7 @@ export class ArchiveReader {
   readonly #list = new StudyList();
   readonly #unlisted = new UnlistedStudies();
   readonly #headers = new WeightedCache<string, DicomDataSet>(mostHeaderBytes);
+  readonly #frames = new WeightedCache<string, readonly Frame[]>(mostFrames);
   readonly #contents = new WeightedCache<OrthancId, KeptContent>(mostContentBytes);
   readonly #reading = new Map<OrthancId, Promise<StudyContent | undefined>>();
   readonly #studyOfSeries = new WeightedCache<OrthancId, OrthancId>(100_000);
@@ -165,6 +168,16 @@ export class ArchiveReader {
     const header = await readFileHeader(this.archive.objects, file, options);
     this.#headers.set(name, header, header.heldBytes);
     return header;
+  }
+
+  /** Where the frames of an instance lie. Throws `refused` if it has none, or does not tell them apart. */
+  async frames(file: ArchivedFile, options: CallOptions = {}): Promise<readonly Frame[]> {
+    const name = `${file.id}/${file.md5}`;
+    const kept = this.#frames.get(name);
+    if (kept !== undefined) return kept;
+    const frames = await locateFrames(this, file, await this.header(file, options), options);
+    this.#frames.set(name, frames, frames.length);
+    return frames;
   }
 
   /** Opens the bytes of an instance; ends normally only if they have the MD5 under which they were archived. */

@@ -2,8 +2,9 @@
 import { z } from 'zod';
 import type { DicomDataSet } from '../dicom/data-set.ts';
 import { headerOf } from '../dicom/dicom-header.ts';
-import { elementJson, type JsonDataSet, type JsonElement } from '../dicom/dicom-json.ts';
+import { elementJson } from '../dicom/dicom-json.ts';
 import { tagText } from '../dicom/dictionary.ts';
+import type { JsonDataSet, JsonElement } from '../dicom/json-model.ts';
 import { isOrthancId, type OrthancId } from '../identifiers.ts';
 import { listedTags } from './listed-tags.ts';
 

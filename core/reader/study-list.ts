@@ -28,7 +28,7 @@ export class StudyList {
   /** The studies of a StudyInstanceUID: several where patients share it. */
   idsOf(studyInstanceUid: string): readonly OrthancId[] {
     this.#byUid ??= Map.groupBy(this.#entries.keys(), (id) => this.#entries.get(id)?.studyInstanceUid ?? '');
-    return this.#byUid.get(studyInstanceUid) ?? [];
+    return studyInstanceUid === '' ? [] : (this.#byUid.get(studyInstanceUid) ?? []);
   }
 
   /** By date of the study, the newest first, those without a date last; then by id, so that pages do not shift. */

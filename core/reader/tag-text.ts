@@ -1,6 +1,7 @@
 /** Values of DICOM JSON as texts, as Orthanc's REST interface and lists of studies show them. */
-import { isPersonName, type JsonDataSet, type JsonElement, type JsonValue } from '../dicom/dicom-json.ts';
+
 import { tagNamed, tagText } from '../dicom/dictionary.ts';
+import { isPersonName, type JsonDataSet, type JsonElement, type JsonValue } from '../dicom/json-model.ts';
 
 /** @returns the value of the element of a keyword, several joined by a backslash; `undefined` if it has none. */
 export function textOf(tags: JsonDataSet, keyword: string): string | undefined {

@@ -1,6 +1,6 @@
 /** Instances that no sidecar lists, by the study that their own headers name. */
 import type { StudyEntry } from '../catalogue/study-entry.ts';
-import type { JsonDataSet } from '../dicom/dicom-json.ts';
+import type { JsonDataSet } from '../dicom/json-model.ts';
 import { isInstanceId, isMd5, type OrthancId } from '../identifiers.ts';
 import type { ArchivedFile } from './archived-file.ts';
 import type { InstanceTags } from './instance-tags.ts';

@@ -1,0 +1,32 @@
+/** The codecs in Node: each is loaded once, when it is first needed. */
+import type { Codecs } from './decode-frame.ts';
+
+let jpegLibrary: Promise<{ JPEGDecoder: new () => CodecDecoder; JPEGEncoder: new () => CodecEncoder }> | undefined;
+let jpegLsLibrary: Promise<{ JpegLSDecoder: new () => CodecDecoder }> | undefined;
+let jpeg2000Library: Promise<{ J2KDecoder: new () => CodecDecoder }> | undefined;
+let highThroughputLibrary: Promise<{ HTJ2KDecoder: new () => CodecDecoder }> | undefined;
+
+export const nodeCodecs: Codecs = {
+  jpeg: async () => new (await jpeg()).JPEGDecoder(),
+  jpegLs: async () => {
+    jpegLsLibrary ??= import('@cornerstonejs/codec-charls/decodewasmjs').then((codec) => codec.default());
+    return new (await jpegLsLibrary).JpegLSDecoder();
+  },
+  jpeg2000: async () => {
+    jpeg2000Library ??= import('@cornerstonejs/codec-openjpeg/decodewasmjs').then((codec) => codec.default());
+    return new (await jpeg2000Library).J2KDecoder();
+  },
+  highThroughput: async () => {
+    highThroughputLibrary ??= import('@cornerstonejs/codec-openjph/wasmjs').then((codec) => codec.default());
+    return new (await highThroughputLibrary).HTJ2KDecoder();
+  },
+};
+
+export async function jpegEncoder(): Promise<CodecEncoder> {
+  return new (await jpeg()).JPEGEncoder();
+}
+
+function jpeg() {
+  jpegLibrary ??= import('@cornerstonejs/codec-libjpeg-turbo-8bit/wasmjs').then((codec) => codec.default());
+  return jpegLibrary;
+}
