@@ -14,6 +14,7 @@ import { registerFailures } from './commands/failures.ts';
 import { registerFind } from './commands/find.ts';
 import { registerImport } from './commands/import.ts';
 import { registerLs } from './commands/ls.ts';
+import { registerOpen } from './commands/open.ts';
 import { registerPause } from './commands/pause.ts';
 import { registerRedrive } from './commands/redrive.ts';
 import { registerRestore } from './commands/restore.ts';
@@ -40,6 +41,7 @@ const registrations: readonly ((program: Command, context: CommandContext) => vo
   registerLs,
   registerFind,
   registerDiff,
+  registerOpen,
   registerStatus,
   registerServe,
   registerFailures,

@@ -4,10 +4,10 @@ import type { ArchiveReader } from '../reader/archive-reader.ts';
 import { openBytesAt, openValue } from '../reader/file-values.ts';
 import type { Frame } from '../reader/frames.ts';
 import type { StudyInstance } from '../reader/study-content.ts';
+import { pathOf } from '../search/candidates.ts';
 import { includesType } from '../web/media-types.ts';
 import { notFound, WebError, type WebRequest, type WebResponse } from '../web/message.ts';
 import { multipartResponse, type Part } from '../web/multipart.ts';
-import { pathOf } from './candidates.ts';
 import { acceptOf } from './retrieve.ts';
 import { explicitLittleEndian, frameMediaType } from './transfer-syntaxes.ts';
 

@@ -2,11 +2,11 @@
 import { toDicomJson } from '../dicom/dicom-json.ts';
 import type { ArchiveReader } from '../reader/archive-reader.ts';
 import type { StudyInstance } from '../reader/study-content.ts';
+import { pathOf } from '../search/candidates.ts';
 import { includesType, type MediaRange, parseAccept } from '../web/media-types.ts';
 import { jsonList, WebError, type WebRequest, type WebResponse } from '../web/message.ts';
 import { multipartResponse } from '../web/multipart.ts';
 import { zipResponse } from '../web/zip.ts';
-import { pathOf } from './candidates.ts';
 import { explicitLittleEndian } from './transfer-syntaxes.ts';
 
 const dicom = 'application/dicom';

@@ -1,11 +1,11 @@
 /** The DICOMweb service (PS3.18) below `/dicom-web`: the addresses, and what answers at each. */
 import type { ArchiveReader } from '../reader/archive-reader.ts';
 import type { StudyInstance } from '../reader/study-content.ts';
+import type { SearchLevel } from '../search/attributes.ts';
+import { uidOf } from '../search/candidates.ts';
 import { includesType } from '../web/media-types.ts';
 import { type Access, jsonList, notFound, WebError, type WebRequest, type WebResponse } from '../web/message.ts';
 import type { PathParts, Routes } from '../web/routes.ts';
-import type { SearchLevel } from './attributes.ts';
-import { uidOf } from './candidates.ts';
 import { capabilities } from './capabilities.ts';
 import { acceptOf, retrieveInstances, retrieveMetadata } from './retrieve.ts';
 import { retrieveBulkData, retrieveFrames } from './retrieve-frames.ts';

@@ -1,7 +1,7 @@
 /** The query of a search (PS3.18, 8.3). */
 import { dictionaryVr, tagNamed } from '../dicom/dictionary.ts';
+import type { AttributeQuery } from '../search/attribute-match.ts';
 import { WebError } from '../web/message.ts';
-import type { AttributeQuery } from './attribute-match.ts';
 
 export interface SearchQuery {
   readonly attributes: readonly AttributeQuery[];
@@ -38,11 +38,10 @@ export function parseSearchQuery(query: URLSearchParams): SearchQuery {
     }
     const tag = tagNamed(name);
     if (tag === undefined) ignored.push(name);
-    else attributes.push({ tag, vr: dictionaryVr(tag), value, fuzzy: fuzzy === 'true' });
+    else attributes.push({ tag, vr: dictionaryVr(tag), wanted: wantedIn(value), fuzzy: fuzzy === 'true' });
+    if (value.length > longestValue) throw tooMuch();
   }
-  if (attributes.length > mostAttributes || attributes.some(({ value }) => value.length > longestValue)) {
-    throw new WebError(400, `a search has at most ${mostAttributes} attributes of ${longestValue} characters each`);
-  }
+  if (attributes.length > mostAttributes) throw tooMuch();
   const limit = wholeNumber(query, 'limit');
   return {
     attributes,
@@ -52,6 +51,15 @@ export function parseSearchQuery(query: URLSearchParams): SearchQuery {
     limit: limit === 0 ? undefined : limit,
     ignored,
   };
+}
+
+function tooMuch(): WebError {
+  return new WebError(400, `a search has at most ${mostAttributes} attributes of ${longestValue} characters each`);
+}
+
+/** Several values are separated by commas, in older clients by backslashes. */
+function wantedIn(value: string): readonly string[] {
+  return value.split(/[,\\]/).filter((each) => each !== '');
 }
 
 function wholeNumber(query: URLSearchParams, name: string): number | undefined {

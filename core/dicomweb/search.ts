@@ -1,13 +1,11 @@
 /** Searching for studies, series and instances (QIDO-RS; PS3.18, 10.6). */
 
-import { elementJson } from '../dicom/dicom-json.ts';
-import { tagText } from '../dicom/dictionary.ts';
-import type { JsonDataSet, JsonElement } from '../dicom/json-model.ts';
+import type { JsonDataSet } from '../dicom/json-model.ts';
 import type { ArchiveReader } from '../reader/archive-reader.ts';
 import { listedTags } from '../reader/listed-tags.ts';
-import type { StudyInstance } from '../reader/study-content.ts';
-import { element, type SearchLevel, toldTags } from './attributes.ts';
-import { type Candidate, candidates, matchesKnown, type SearchScope } from './candidates.ts';
+import { element, type SearchLevel, toldTags } from '../search/attributes.ts';
+import { type Candidate, candidates, type SearchScope } from '../search/candidates.ts';
+import { headerElements, isMatch } from '../search/is-match.ts';
 import type { SearchQuery } from './search-query.ts';
 
 /** Finds what matches, in a stable order. `baseUrl` is the address of the DICOMweb service, for the addresses of matches. */
@@ -20,9 +18,9 @@ export async function* search(
 ): AsyncGenerator<JsonDataSet> {
   let toSkip = query.offset;
   let left = query.limit ?? Number.POSITIVE_INFINITY;
-  for await (const candidate of candidates(reader, level, scope, query)) {
+  for await (const candidate of candidates(reader, level, scope, query.attributes)) {
     if (left === 0) return;
-    if (!(await isMatch(reader, candidate, query))) continue;
+    if (!(await isMatch(reader, candidate, query.attributes))) continue;
     if (toSkip > 0) {
       toSkip -= 1;
       continue;
@@ -30,22 +28,6 @@ export async function* search(
     left -= 1;
     yield answerOf(await attributesOf(reader, candidate, level, query), candidate, baseUrl);
   }
-}
-
-/** What is asked of a study or series that is an attribute of what it consists of holds if it holds of any part. */
-async function isMatch(reader: ArchiveReader, candidate: Candidate, { attributes }: SearchQuery): Promise<boolean> {
-  const known = attributes.filter((query) => candidate.tells.has(query.tag));
-  if (!matchesKnown(known, candidate.known)) return false;
-  const others = attributes.filter((query) => !candidate.tells.has(query.tag) && query.value !== '');
-  if (others.length === 0) return true;
-  const instances = await candidate.instances();
-  const [listed, unlisted] = [
-    others.filter((query) => listedTags.has(query.tag)),
-    others.filter((query) => !listedTags.has(query.tag)),
-  ];
-  const found = instances.find(({ tags }) => matchesKnown(listed, tags.tags));
-  if (found === undefined || unlisted.length === 0) return found !== undefined;
-  return matchesKnown(unlisted, await headerElements(reader, found, new Set(unlisted.map((query) => query.tag))));
 }
 
 async function attributesOf(
@@ -64,19 +46,6 @@ async function attributesOf(
     return asked.has(number) || toldTags[level].has(number);
   });
   return { ...Object.fromEntries(told), ...read };
-}
-
-/** Reads attributes from the header of an instance. */
-async function headerElements(
-  reader: ArchiveReader,
-  instance: StudyInstance,
-  tags: ReadonlySet<number>,
-): Promise<JsonDataSet> {
-  const { dataSet, start } = await reader.header(instance);
-  const found = [...tags].map(
-    (one) => [tagText(one), elementJson(dataSet, one, { bigEndian: start.encoding.bigEndian })] as const,
-  );
-  return Object.fromEntries(found.filter((entry): entry is readonly [string, JsonElement] => entry[1] !== undefined));
 }
 
 /** In the order of their tags, with what every match has. */

@@ -132,16 +132,28 @@ export class ArchiveReader {
     return reading;
   }
 
-  /** One instance with its study, by its Orthanc id. */
-  async instance(id: InstanceId, options: CallOptions = {}): Promise<StudyInstance | undefined> {
+  /** The file of an instance, and which study it says it is of, without a look at that study. */
+  async file(
+    id: InstanceId,
+    options: CallOptions = {},
+  ): Promise<{ readonly file: ArchivedFile; readonly study: OrthancId | undefined } | undefined> {
     const [entry] = await this.#view.lookup(id, options);
     if (entry?.md5 === undefined || entry.sizeBytes === undefined) return undefined;
     const file = { id, md5: entry.md5, sizeBytes: entry.sizeBytes };
-    const tags = await this.#readTags(file).catch(noneUnlessFailed);
-    if (tags?.study === undefined) return undefined;
-    const content = await this.study(tags.study);
+    return { file, study: (await this.#readTags(file).catch(noneUnlessFailed))?.study };
+  }
+
+  /** One instance with its study, by its Orthanc id. */
+  async instance(id: InstanceId, options: CallOptions = {}): Promise<StudyInstance | undefined> {
+    const located = await this.file(id, options);
+    if (located?.study === undefined) return undefined;
+    const { file } = located;
+    const content = await this.study(located.study);
     const found = content?.instances.find((instance) => instance.id === id);
     if (found !== undefined) return found;
+    // It came after the archive was looked through, or its sidecar is older than it.
+    const tags = await this.#readTags(file);
+    if (tags.study === undefined) return undefined;
     const listed = this.#unlisted.add(file, tags);
     if (listed !== undefined && this.#list.get(tags.study) === undefined) this.#list.put(listed);
     this.#contents.delete(tags.study);

@@ -30,7 +30,7 @@ export function randomSearch(random: Random, headers: readonly JsonDataSet[]): s
   const query = new URLSearchParams();
   for (let count = 1 + random.below(2); count > 0; count -= 1) {
     const keyword = random.of(attributes[level]);
-    const wanted = wantedValue(random, keyword, valueOf(about, keyword));
+    const wanted = wantedValue(random, keyword, valueIn(about, keyword));
     // Of an attribute that is asked for twice the plugin takes the last.
     const names = [keyword, tagText(tagNamed(keyword) ?? 0)];
     if (wanted !== undefined && !names.some((name) => query.has(name)))
@@ -40,7 +40,7 @@ export function randomSearch(random: Random, headers: readonly JsonDataSet[]): s
   return `/${scopeOf(random, level, about)}${level}?${query}`;
 }
 
-function valueOf(header: JsonDataSet, keyword: string): string | undefined {
+function valueIn(header: JsonDataSet, keyword: string): string | undefined {
   const element = header[tagText(tagNamed(keyword === 'ModalitiesInStudy' ? 'Modality' : keyword) ?? 0)];
   return element === undefined ? undefined : valueText(element).split('\\')[0];
 }
@@ -74,6 +74,6 @@ function lowerCase(text: string): string {
 
 function scopeOf(random: Random, level: string, about: JsonDataSet): string {
   if (level === 'studies' || random.chance(40)) return '';
-  const study = `studies/${valueOf(about, 'StudyInstanceUID')}/`;
-  return level === 'instances' && random.chance(50) ? `${study}series/${valueOf(about, 'SeriesInstanceUID')}/` : study;
+  const study = `studies/${valueIn(about, 'StudyInstanceUID')}/`;
+  return level === 'instances' && random.chance(50) ? `${study}series/${valueIn(about, 'SeriesInstanceUID')}/` : study;
 }

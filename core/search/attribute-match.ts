@@ -4,8 +4,8 @@
 export interface AttributeQuery {
   readonly tag: number;
   readonly vr: string;
-  /** As it stands in the query; empty asks for the attribute whatever its value. */
-  readonly value: string;
+  /** Any of these; none asks for the attribute whatever its value. */
+  readonly wanted: readonly string[];
   /** Whether names match by their beginnings, without regard to case and accents. */
   readonly fuzzy: boolean;
 }
@@ -14,9 +14,13 @@ const rangeVrs = new Set(['DA', 'DT', 'TM']);
 
 /** @param values the values of the attribute; none where it is absent or empty */
 export function matches(query: AttributeQuery, values: readonly string[]): boolean {
-  if (query.value === '' || /^\*+$/.test(query.value)) return true;
-  const wanted = query.value.split(/[,\\]/).filter((each) => each !== '');
-  return values.some((value) => wanted.some((one) => matchesOne(query, one, value)));
+  if (asksAnything(query)) return true;
+  return values.some((value) => query.wanted.some((one) => matchesOne(query, one, value)));
+}
+
+/** Whether everything matches. */
+export function asksAnything({ wanted }: AttributeQuery): boolean {
+  return wanted.length === 0 || wanted.some((one) => /^\*+$/.test(one));
 }
 
 function matchesOne({ vr, fuzzy }: AttributeQuery, wanted: string, value: string): boolean {

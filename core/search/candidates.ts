@@ -2,18 +2,22 @@
 import type { StudyEntry } from '../catalogue/study-entry.ts';
 import { tagText } from '../dicom/dictionary.ts';
 import type { JsonDataSet, JsonElement } from '../dicom/json-model.ts';
+import type { OrthancId } from '../identifiers.ts';
 import type { ArchiveReader } from '../reader/archive-reader.ts';
 import { listedTags } from '../reader/listed-tags.ts';
 import type { StudyContent, StudyInstance } from '../reader/study-content.ts';
 import { valueText } from '../reader/tag-text.ts';
 import { type AttributeQuery, matches } from './attribute-match.ts';
 import { computedTags, element, elementOfText, type SearchLevel, tag } from './attributes.ts';
-import type { SearchQuery } from './search-query.ts';
 
-/** Which part of the archive is searched: everything, a study, a series; by their UIDs. */
+/** Which part of the archive is searched: everything, or what all that is given names. */
 export interface SearchScope {
+  /** UIDs. */
   readonly study?: string | undefined;
   readonly series?: string | undefined;
+  /** Orthanc ids of a study and of a patient. */
+  readonly id?: OrthancId | undefined;
+  readonly patient?: OrthancId | undefined;
 }
 
 /** Something that may match. */
@@ -26,6 +30,10 @@ export interface Candidate {
   readonly instances: () => Promise<readonly StudyInstance[]>;
   /** The path of its address below `/studies`. */
   readonly path: string;
+  /** Orthanc's ids of the study, and of the series or instance that it is. */
+  readonly study: OrthancId;
+  readonly series?: OrthancId;
+  readonly instance?: StudyInstance;
 }
 
 /** Everything of a level in a scope, in a stable order. */
@@ -33,13 +41,13 @@ export async function* candidates(
   reader: ArchiveReader,
   level: SearchLevel,
   scope: SearchScope,
-  query: SearchQuery,
+  attributes: readonly AttributeQuery[],
 ): AsyncGenerator<Candidate> {
   if (level === 'studies') {
-    for (const entry of await reader.studies()) yield studyCandidate(reader, entry);
+    for (const entry of await entriesIn(reader, scope)) yield studyCandidate(reader, entry);
     return;
   }
-  for await (const content of contents(reader, scope, query)) {
+  for await (const content of contents(reader, scope, attributes)) {
     const inScope = content.instances.filter(
       ({ tags }) => scope.series === undefined || uidOf(tags.tags, 'SeriesInstanceUID') === scope.series,
     );
@@ -61,17 +69,26 @@ export function textsOf(found: JsonElement | undefined): readonly string[] {
   return found?.Value === undefined ? [] : valueText(found).split('\\');
 }
 
+async function entriesIn(reader: ArchiveReader, { id, patient }: SearchScope): Promise<readonly StudyEntry[]> {
+  if (id !== undefined) {
+    const entry = await reader.entry(id);
+    return entry === undefined ? [] : [entry];
+  }
+  const all = await reader.studies();
+  return patient === undefined ? all : all.filter((entry) => entry.patient === patient);
+}
+
 /** The studies in which to look: what of the query is of the study itself leaves out all others at once. */
 async function* contents(
   reader: ArchiveReader,
   scope: SearchScope,
-  { attributes }: SearchQuery,
+  attributes: readonly AttributeQuery[],
 ): AsyncGenerator<StudyContent> {
   if (scope.study !== undefined) {
     yield* await reader.studiesOf(scope.study);
     return;
   }
-  for (const entry of await reader.studies()) {
+  for (const entry of await entriesIn(reader, scope)) {
     const { known, tells } = studyCandidate(reader, entry);
     const ofStudy = attributes.filter((query) => tells.has(query.tag));
     const content = matchesKnown(ofStudy, known) ? await reader.study(entry.study) : undefined;
@@ -106,6 +123,7 @@ function studyCandidate(reader: ArchiveReader, entry: StudyEntry): Candidate {
     tells: entryTags,
     instances: async () => (await reader.study(entry.study))?.instances ?? [],
     path: entry.studyInstanceUid ?? '',
+    study: entry.study,
   };
 }
 
@@ -152,6 +170,8 @@ function* seriesCandidate(study: JsonDataSet, instances: readonly StudyInstance[
     tells: instanceTells,
     instances: async () => instances,
     path: pathOf(first, 'series'),
+    study: first.study,
+    series: first.series,
   };
 }
 
@@ -161,6 +181,8 @@ function instanceCandidate(study: JsonDataSet, instance: StudyInstance): Candida
     tells: instanceTells,
     instances: async () => [instance],
     path: pathOf(instance, 'instances'),
+    study: instance.study,
+    instance,
   };
 }
 
