@@ -42,6 +42,17 @@ check_node() {
   esac
 }
 
+# The page of `open`: there before it is needed, because in an emergency nobody builds anything.
+viewer_is_current() {
+  [ -f viewer/dist/index.html ] &&
+    [ -z "$(find viewer core package-lock.json -newer viewer/dist/index.html -type f -not -path 'viewer/dist/*' | head -n 1)" ]
+}
+
+build_viewer() {
+  node_modules/.bin/node scripts/build-viewer.ts || { say "the viewer cannot be built: open works without its page"; return 0; }
+  say "built the viewer"
+}
+
 has_orthanc() {
   [ -n "${ORTHANC_BINS:-}${ORTHANC_BIN:-}" ] || command -v Orthanc > /dev/null || [ -x /usr/sbin/Orthanc ]
 }
@@ -127,6 +138,7 @@ install_other_orthanc() {
 
 modules_are_current || install_modules
 check_node
+viewer_is_current || build_viewer
 has_orthanc || install_orthanc
 [ $for_tests = no ] || install_databases
 [ $for_tests = no ] || install_browser

@@ -93,7 +93,7 @@ async function logAccess(
 }
 
 function webRequest(request: IncomingMessage, isTls: boolean, signal: AbortSignal): WebRequest {
-  const [path = '/', query = ''] = splitOnce(request.url ?? '/', '?');
+  const [path, query] = splitOnce(request.url ?? '/', '?');
   const headers: Record<string, string | undefined> = {};
   for (const [name, value] of Object.entries(request.headers)) {
     headers[name] = Array.isArray(value) ? value.join(', ') : value;

@@ -40,7 +40,10 @@ export async function readQuestion<T>(request: WebRequest, schema: z.ZodType<T>)
     return schema.parse(JSON.parse(body.toString('utf8')));
   } catch (error) {
     const fields = error instanceof z.ZodError ? error.issues.map(({ path }) => path.join('.') || 'the whole') : [];
-    throw new WebError(400, `the question is no JSON that is understood here${fields.length > 0 ? `: ${fields}` : ''}`);
+    throw new WebError(
+      400,
+      `the question is no JSON that is understood here${fields.length > 0 ? `: ${fields.join(', ')}` : ''}`,
+    );
   }
 }
 

@@ -103,7 +103,7 @@ export class Pages {
 
   /** Ends all lists. */
   async close(): Promise<void> {
-    await Promise.all(this.#cursors.splice(0).map(({ items }) => items.return?.()));
+    for (const { items } of this.#cursors.splice(0)) await items.return?.();
   }
 
   #take(key: string, since: number): Cursor | undefined {

@@ -9,6 +9,7 @@ import type { JsonDataSet } from '../../core/dicom/json-model.ts';
 import { addDicomwebRoutes } from '../../core/dicomweb/routes.ts';
 import { ArchiveReader } from '../../core/reader/archive-reader.ts';
 import { valueText } from '../../core/reader/tag-text.ts';
+import { codestreamSize } from '../../core/rendering/codestream.ts';
 import { type DecodedFrame, decodeFrame } from '../../core/rendering/decode-frame.ts';
 import { describeImage } from '../../core/rendering/image-description.ts';
 import { nodeCodecs } from '../../core/rendering/node-codecs.ts';
@@ -52,8 +53,9 @@ beforeAll(async () => {
   orthanc = await startServer(version, { DicomWeb: { EnableMetadataCache: false } }, [plugin]);
   cleanup.defer(() => orthanc.stop());
   await uploadAccepted(orthanc, await sampleFiles('differential'));
-  const { archive, remove } = await temporaryArchive();
-  cleanup.defer(remove);
+  const temporary = await temporaryArchive();
+  cleanup.defer(() => temporary.remove());
+  const { archive } = temporary;
   await backUp(orthanc, archive);
   const reader = new ArchiveReader(archive);
   cleanup.defer(() => reader.close());
@@ -146,6 +148,8 @@ test('takes compressed frames apart as the plugin does', async () => {
     const answer = Buffer.from(await answered.arrayBuffer());
     if (!answered.ok) continue;
     const [theirs] = partsOf(answered.headers.get('content-type') ?? '', answer);
+    // Of JPEG there is no codec for 12 bits that is well kept.
+    if (codestreamSize(part.bytes)?.bits === 12 && transferSyntax.endsWith('.51')) continue;
     const ours = await decodeFrame(description, part.bytes, nodeCodecs).catch((error: Error) => error);
     if (ours instanceof Error) note(address, `${transferSyntax}: ${ours.message}`);
     else note(address, differenceOf(transferSyntax, ours, theirs?.bytes ?? Buffer.alloc(0)));
@@ -162,7 +166,7 @@ test('shows what the plugin shows', async () => {
     if (!answered.ok) continue;
     const ours = await ask(routes, `/dicom-web${address}`, { accept: 'image/png' });
     if (ours.bytes.toString().startsWith('JPEG of 12 bits')) continue;
-    if (ours.status !== 200) note(address, `we answer ${ours.status}, the plugin shows it: ${ours.bytes}`);
+    if (ours.status !== 200) note(address, `we answer ${ours.status}, the plugin shows it: ${ours.bytes.toString()}`);
     // Both are PNG, which begins with its size.
     else if (!ours.bytes.subarray(16, 24).equals(theirs.subarray(16, 24)))
       note(address, 'the picture has another size');
@@ -253,7 +257,7 @@ async function compareBytes(address: string, accept: string, what: string): Prom
   }
   counted(what);
   if (ours.status !== 200) {
-    note(address, `we answer ${ours.status}: ${ours.bytes}`);
+    note(address, `we answer ${ours.status}: ${ours.bytes.toString()}`);
     return;
   }
   const theirParts = partsOf(answered.headers.get('content-type') ?? '', theirBytes).map(({ bytes }) =>

@@ -37,7 +37,7 @@ export function randomSearch(random: Random, headers: readonly JsonDataSet[]): s
       query.set(random.chance(20) ? tagText(tagNamed(keyword) ?? 0) : keyword, wanted);
   }
   if (random.chance(25)) query.set('includefield', random.of(['PatientBirthDate', 'StudyDescription', '00081030']));
-  return `/${scopeOf(random, level, about)}${level}?${query}`;
+  return `/${scopeOf(random, level, about)}${level}?${query.toString()}`;
 }
 
 function valueIn(header: JsonDataSet, keyword: string): string | undefined {
