@@ -119,7 +119,7 @@ class Stage {
         imageIdOf(instancePath(this.#study, series, instance), index + 1),
       ),
     );
-    const scroll = element('input', {
+    const scroll: HTMLInputElement = element('input', {
       class: 'scroll',
       type: 'range',
       min: '1',
