@@ -10,6 +10,7 @@ import { registerCheck } from './commands/check.ts';
 import { registerConfig } from './commands/config.ts';
 import { registerDiff } from './commands/diff.ts';
 import { registerEstimate } from './commands/estimate.ts';
+import { registerExport } from './commands/export.ts';
 import { registerFailures } from './commands/failures.ts';
 import { registerFind } from './commands/find.ts';
 import { registerImport } from './commands/import.ts';
@@ -42,6 +43,7 @@ const registrations: readonly ((program: Command, context: CommandContext) => vo
   registerFind,
   registerDiff,
   registerOpen,
+  registerExport,
   registerStatus,
   registerServe,
   registerFailures,

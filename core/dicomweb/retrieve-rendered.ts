@@ -85,13 +85,14 @@ function middleOf(instances: readonly StudyInstance[], others = instances): Stud
   return middle;
 }
 
-async function frameToRender(
+/** Reads what is needed to render a frame, counted from 1. Throws {@link WebError} 404, 406 for what is no image. */
+export async function frameToRender(
   reader: ArchiveReader,
   instance: StudyInstance,
   header: DicomDataSet,
   number: number,
   asked: Pick<FrameToRender, 'mediaType' | 'window' | 'viewport' | 'quality'>,
-  request: WebRequest,
+  request: Pick<WebRequest, 'signal'>,
 ): Promise<FrameToRender> {
   const { bigEndian } = header.start.encoding;
   const json = toDicomJson(header.dataSet, { bigEndian });
@@ -114,7 +115,7 @@ async function readPalette(
   reader: ArchiveReader,
   instance: StudyInstance,
   header: DicomDataSet,
-  request: WebRequest,
+  request: Pick<WebRequest, 'signal'>,
 ): Promise<Palette | undefined> {
   const colour = async (tag: number): Promise<Uint16Array> => {
     const element = header.dataSet.get(tag);

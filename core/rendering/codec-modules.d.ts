@@ -31,6 +31,9 @@ interface CodecEncoder {
 interface CodecOptions {
   /** Where a file that the codec names lies. */
   readonly locateFile?: (name: string) => string;
+  /** What the codec has to say goes to stdout and stderr otherwise. */
+  readonly print?: (text: string) => void;
+  readonly printErr?: (text: string) => void;
 }
 
 declare module '@cornerstonejs/codec-openjpeg/decodewasmjs' {

@@ -1,6 +1,8 @@
 /** The codecs in Node: each is loaded once, when it is first needed. */
 import type { Codecs } from './decode-frame.ts';
 
+const silent: CodecOptions = { print: () => undefined, printErr: () => undefined };
+
 let jpegLibrary: Promise<{ JPEGDecoder: new () => CodecDecoder; JPEGEncoder: new () => CodecEncoder }> | undefined;
 let jpegLsLibrary: Promise<{ JpegLSDecoder: new () => CodecDecoder }> | undefined;
 let jpeg2000Library: Promise<{ J2KDecoder: new () => CodecDecoder }> | undefined;
@@ -9,15 +11,15 @@ let highThroughputLibrary: Promise<{ HTJ2KDecoder: new () => CodecDecoder }> | u
 export const nodeCodecs: Codecs = {
   jpeg: async () => new (await jpeg()).JPEGDecoder(),
   jpegLs: async () => {
-    jpegLsLibrary ??= import('@cornerstonejs/codec-charls/decodewasmjs').then((codec) => codec.default());
+    jpegLsLibrary ??= import('@cornerstonejs/codec-charls/decodewasmjs').then((codec) => codec.default(silent));
     return new (await jpegLsLibrary).JpegLSDecoder();
   },
   jpeg2000: async () => {
-    jpeg2000Library ??= import('@cornerstonejs/codec-openjpeg/decodewasmjs').then((codec) => codec.default());
+    jpeg2000Library ??= import('@cornerstonejs/codec-openjpeg/decodewasmjs').then((codec) => codec.default(silent));
     return new (await jpeg2000Library).J2KDecoder();
   },
   highThroughput: async () => {
-    highThroughputLibrary ??= import('@cornerstonejs/codec-openjph/wasmjs').then((codec) => codec.default());
+    highThroughputLibrary ??= import('@cornerstonejs/codec-openjph/wasmjs').then((codec) => codec.default(silent));
     return new (await highThroughputLibrary).HTJ2KDecoder();
   },
 };
@@ -27,6 +29,6 @@ export async function jpegEncoder(): Promise<CodecEncoder> {
 }
 
 function jpeg() {
-  jpegLibrary ??= import('@cornerstonejs/codec-libjpeg-turbo-8bit/wasmjs').then((codec) => codec.default());
+  jpegLibrary ??= import('@cornerstonejs/codec-libjpeg-turbo-8bit/wasmjs').then((codec) => codec.default(silent));
   return jpegLibrary;
 }

@@ -6,7 +6,7 @@ import type { WebResponse } from './message.ts';
 export interface ZipEntry {
   /** Path in the archive, joined by slashes. */
   readonly name: string;
-  readonly sizeBytes: number;
+  readonly sizeBytes?: number | undefined;
   /** Opened when the entries before were written. */
   readonly open: () => Promise<AsyncIterable<Uint8Array>>;
 }
@@ -16,27 +16,38 @@ export function zipResponse(entries: Iterable<ZipEntry>): WebResponse {
   return { status: 200, headers: { 'content-type': 'application/zip' }, body: zipOf(entries) };
 }
 
-/** The bytes of a zip archive. Throws what opening and reading an entry throws: then the archive has no end. */
-export async function* zipOf(entries: Iterable<ZipEntry>): AsyncGenerator<Uint8Array> {
+/**
+ * The bytes of a zip archive. An entry is asked for when the one before it was written. Throws what giving, opening and
+ * reading an entry throws: then the archive has no end.
+ */
+export async function* zipOf(entries: Iterable<ZipEntry> | AsyncIterable<ZipEntry>): AsyncGenerator<Uint8Array> {
   const zip = new ZipFile();
-  let reading: Readable | undefined;
   const output = Readable.from(zip.outputStream);
-  zip.on('error', (error: Error) => output.destroy(error));
-  for (const { name, sizeBytes, open } of entries) {
-    zip.addReadStreamLazy(name, { size: sizeBytes, compress: false, mtime: new Date(0) }, (give) => {
-      open().then(
-        (bytes) => {
-          reading = Readable.from(bytes);
-          reading.on('error', (error) => output.destroy(error));
-          give(undefined, reading);
-        },
-        (error: unknown) => output.destroy(error instanceof Error ? error : new Error('an entry cannot be opened')),
-      );
-    });
-  }
-  zip.end();
+  let reading: Readable | undefined;
+  const write = async ({ name, sizeBytes, open }: ZipEntry): Promise<void> => {
+    const bytes = await open();
+    const input = Readable.from(bytes);
+    reading = input;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    input.on('end', resolve).on('error', reject).on('close', resolve);
+    const size = sizeBytes === undefined ? {} : { size: sizeBytes };
+    zip.addReadStream(input, name, { ...size, compress: false, mtime: new Date(0) });
+    await promise;
+  };
+  const fail = (error: unknown) =>
+    output.destroy(error instanceof Error ? error : new Error('an entry cannot be read'));
+  zip.on('error', fail);
+  const feed = async () => {
+    for await (const entry of entries) {
+      if (output.destroyed) return;
+      await write(entry);
+    }
+    zip.end();
+  };
+  const fed = feed().catch(fail);
   try {
     yield* output;
+    await fed;
   } finally {
     reading?.destroy();
   }

@@ -5,7 +5,11 @@ import jpeg2000 from '@cornerstonejs/codec-openjpeg/decodewasmjs';
 import highThroughput from '@cornerstonejs/codec-openjph/wasmjs';
 import type { Codecs } from '../../core/rendering/decode-frame.ts';
 
-const options: CodecOptions = { locateFile: (name) => `/viewer/${name}` };
+const options: CodecOptions = {
+  locateFile: (name) => `/viewer/${name}`,
+  print: () => undefined,
+  printErr: () => undefined,
+};
 
 let [jpegLibrary, jpegLsLibrary, jpeg2000Library, highThroughputLibrary]: [
   ReturnType<typeof jpeg>?,

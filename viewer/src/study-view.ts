@@ -1,7 +1,8 @@
 /** The viewer: series on the left, one of them on the stage. */
 
+import { reportTree } from '../../core/rendering/report-tree.ts';
 import { instancePath, readStudy, type Study, type StudyInstance, type StudySeries, seriesPath } from './archive.ts';
-import { isReport, pdfElement, reportElement } from './documents.ts';
+import { pdfElement, reportElement } from './documents.ts';
 import { element } from './dom.ts';
 import { formatDate, formatName, formatTime } from './format.ts';
 import { headerOf, imageIdOf } from './image-loader.ts';
@@ -171,8 +172,8 @@ class Stage {
     const path = instancePath(this.#study, series, instance);
     try {
       if (instance.sopClass === encapsulatedPdf) return await pdfElement(path);
-      const header = await headerOf(path);
-      if (isReport(header)) return reportElement(header);
+      const report = reportTree(await headerOf(path));
+      if (report !== undefined) return reportElement(report);
       return this.#fileLink(instance, 'This is neither picture nor report.');
     } catch (problem) {
       return this.#fileLink(instance, `This cannot be shown: ${textOf(problem)}.`);
