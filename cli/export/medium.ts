@@ -54,8 +54,8 @@ async function writeFolder(path: string, files: AsyncIterable<ExportedFile>): Pr
 }
 
 async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
-  await folder.sync().finally(() => folder.close());
+  await using folder = await open(path, 'r');
+  await folder.sync();
 }
 
 function isSystemError(error: unknown): error is NodeJS.ErrnoException {

@@ -10,8 +10,8 @@ import { element, elementUS, fileMetaHeader, sequenceMark } from '../dicom/encod
 export interface DirectoryRecord {
   readonly type: string;
   readonly values: Readonly<Record<string, string>>;
-  /** A sequence of one item each, by keyword. */
-  readonly items?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** Sequences of one item, or of none, by keyword. */
+  readonly items?: Readonly<Record<string, Readonly<Record<string, string>> | undefined>>;
   readonly children: readonly DirectoryRecord[];
 }
 
@@ -149,9 +149,9 @@ function encodeValue(keyword: string, value: string): Buffer {
   return element(tag >>> 16, tag & 0xffff, vr, value);
 }
 
-function encodeItem(keyword: string, values: Readonly<Record<string, string>>): Buffer {
-  const content = bodyOf({ type: '', values, children: [] });
-  const item = Buffer.concat([sequenceMark(0xe000, content.length), content]);
+function encodeItem(keyword: string, values: Readonly<Record<string, string>> | undefined): Buffer {
+  const content = bodyOf({ type: '', values: values ?? {}, children: [] });
+  const item = values === undefined ? Buffer.alloc(0) : Buffer.concat([sequenceMark(0xe000, content.length), content]);
   const tag = tagOf(keyword);
   return element(tag >>> 16, tag & 0xffff, 'SQ', item);
 }

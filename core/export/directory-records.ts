@@ -30,36 +30,52 @@ const recordTypes: readonly (readonly [string, string])[] = [
 ];
 const rawData = '1.2.840.10008.5.1.4.1.1.66';
 
-/** Patients with their studies, series and files, in the order in which they come. */
+/**
+ * Patients with their studies, series and files, in the order in which they come. Where a file lacks what a directory
+ * must hold (an id or a number), it is numbered, as the tools of DCMTK do.
+ */
 export function directoryRecords(files: readonly MediumFile[]): readonly DirectoryRecord[] {
   const json = new Map(files.map((file) => [file, jsonOf(file)]));
   const by = (group: readonly MediumFile[], key: (file: MediumFile) => string) => [...Map.groupBy(group, key).values()];
-  return by(files, ({ instance }) => instance.tags.patient ?? '').map((ofPatient) => ({
-    type: 'PATIENT',
-    values: { ...utf8, ...told(json, ofPatient, ['PatientID', 'PatientName']) },
-    children: by(ofPatient, ({ instance }) => instance.study).map((ofStudy) => ({
-      type: 'STUDY',
-      values: {
-        ...utf8,
-        ...told(json, ofStudy, [
-          'StudyDate',
-          'StudyTime',
-          'StudyDescription',
-          'StudyInstanceUID',
-          'StudyID',
-          'AccessionNumber',
-        ]),
-      },
-      children: by(ofStudy, ({ instance }) => instance.series).map((ofSeries) => ({
-        type: 'SERIES',
-        values: {
-          ...utf8,
-          ...told(json, ofSeries, ['Modality', 'SeriesInstanceUID', 'SeriesNumber', 'SeriesDescription']),
-        },
-        children: ofSeries.map((file) => fileRecord(file, json.get(file) ?? {})),
-      })),
-    })),
-  }));
+  const record = (
+    type: string,
+    own: readonly MediumFile[],
+    keywords: readonly string[],
+    children: DirectoryRecord['children'],
+    index: number,
+  ) => ({
+    type,
+    values: numbered({ ...utf8, ...told(json, own, keywords) }, index),
+    children,
+  });
+  return by(files, ({ instance }) => instance.tags.patient ?? '').map((ofPatient, patient) => {
+    const studies = by(ofPatient, ({ instance }) => instance.study).map((ofStudy, study) => {
+      const series = by(ofStudy, ({ instance }) => instance.series).map((ofSeries, number) => {
+        const own = ofSeries.map((file, index) => fileRecord(file, json.get(file) ?? {}, index));
+        return record('SERIES', ofSeries, seriesKeywords, own, number);
+      });
+      return record('STUDY', ofStudy, studyKeywords, series, study);
+    });
+    return record('PATIENT', ofPatient, ['PatientID', 'PatientName'], studies, patient);
+  });
+}
+
+const studyKeywords = ['StudyDate', 'StudyTime', 'StudyDescription', 'StudyInstanceUID', 'StudyID', 'AccessionNumber'];
+const seriesKeywords = ['Modality', 'SeriesInstanceUID', 'SeriesNumber', 'SeriesDescription'];
+
+/** Fills in what may not be empty (PS3.3, tables F.5-1 to F.5-4). */
+function numbered(values: Readonly<Record<string, string>>, index: number): Readonly<Record<string, string>> {
+  const number = String(index + 1);
+  const instead: Readonly<Record<string, string>> = {
+    PatientID: `UNKNOWN-${number}`,
+    StudyID: number,
+    SeriesNumber: number,
+    InstanceNumber: number,
+    Modality: 'OT',
+  };
+  return Object.fromEntries(
+    Object.entries(values).map(([keyword, value]) => [keyword, value === '' ? (instead[keyword] ?? '') : value]),
+  );
 }
 
 const utf8 = { SpecificCharacterSet: 'ISO_IR 192' };
@@ -91,25 +107,29 @@ function plain(keyword: string, text: string): string {
   return text;
 }
 
-function fileRecord(file: MediumFile, json: JsonDataSet): DirectoryRecord {
+function fileRecord(file: MediumFile, json: JsonDataSet, index: number): DirectoryRecord {
   const { header, path } = file;
   const sopClass = textOf(json, 'SOPClassUID') ?? '';
   const type =
     sopClass === rawData ? 'RAW DATA' : (recordTypes.find(([begin]) => sopClass.startsWith(begin))?.[1] ?? 'IMAGE');
   const own = (keywords: readonly string[]) => told(new Map([[file, json]]), [file], keywords);
-  const concept = type === 'SR DOCUMENT' || type === 'KEY OBJECT DOC' ? conceptName(json) : undefined;
+  const hasConcept = ['SR DOCUMENT', 'KEY OBJECT DOC', 'ENCAP DOC'].includes(type);
+  const concept = conceptName(json);
   return {
     type,
-    values: {
-      ...utf8,
-      ReferencedFileID: path.join('\\'),
-      ReferencedSOPClassUIDInFile: sopClass,
-      ReferencedSOPInstanceUIDInFile: textOf(json, 'SOPInstanceUID') ?? '',
-      ReferencedTransferSyntaxUIDInFile: header.start.transferSyntax ?? '1.2.840.10008.1.2',
-      ...own(['InstanceNumber']),
-      ...own(keywordsOf[type] ?? []),
-    },
-    ...(concept !== undefined && { items: { ConceptNameCodeSequence: concept } }),
+    values: numbered(
+      {
+        ...utf8,
+        ReferencedFileID: path.join('\\'),
+        ReferencedSOPClassUIDInFile: sopClass,
+        ReferencedSOPInstanceUIDInFile: textOf(json, 'SOPInstanceUID') ?? '',
+        ReferencedTransferSyntaxUIDInFile: header.start.transferSyntax ?? '1.2.840.10008.1.2',
+        ...own(['InstanceNumber']),
+        ...own(keywordsOf[type] ?? []),
+      },
+      index,
+    ),
+    ...(hasConcept && { items: { ConceptNameCodeSequence: concept } }),
     children: [],
   };
 }
