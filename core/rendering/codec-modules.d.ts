@@ -21,7 +21,9 @@ interface CodecDecoder {
 }
 
 interface CodecEncoder {
-  getDecodedBuffer(info: CodecFrameInfo & { readonly isSigned: boolean }): Uint8Array;
+  getDecodedBuffer(
+    info: CodecFrameInfo & { readonly isSigned: boolean; readonly isUsingColorTransform?: boolean },
+  ): Uint8Array;
   setQuality(percent: number): void;
   encode(): void;
   getEncodedBuffer(): Uint8Array;
@@ -42,7 +44,9 @@ declare module '@cornerstonejs/codec-openjpeg/decodewasmjs' {
 }
 
 declare module '@cornerstonejs/codec-openjph/wasmjs' {
-  const factory: (options?: CodecOptions) => Promise<{ HTJ2KDecoder: new () => CodecDecoder }>;
+  const factory: (
+    options?: CodecOptions,
+  ) => Promise<{ HTJ2KDecoder: new () => CodecDecoder; HTJ2KEncoder: new () => CodecEncoder }>;
   export default factory;
 }
 
@@ -55,5 +59,15 @@ declare module '@cornerstonejs/codec-libjpeg-turbo-8bit/wasmjs' {
   const factory: (
     options?: CodecOptions,
   ) => Promise<{ JPEGDecoder: new () => CodecDecoder; JPEGEncoder: new () => CodecEncoder }>;
+  export default factory;
+}
+
+declare module '@cornerstonejs/codec-charls/wasmjs' {
+  const factory: (options?: CodecOptions) => Promise<{ JpegLSEncoder: new () => CodecEncoder }>;
+  export default factory;
+}
+
+declare module '@cornerstonejs/codec-openjpeg/wasmjs' {
+  const factory: (options?: CodecOptions) => Promise<{ J2KEncoder: new () => CodecEncoder }>;
   export default factory;
 }

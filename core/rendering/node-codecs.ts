@@ -1,7 +1,8 @@
 /** The codecs in Node: each is loaded once, when it is first needed. */
 import type { Codecs } from './decode-frame.ts';
 
-const silent: CodecOptions = { print: () => undefined, printErr: () => undefined };
+/** A new object each time: a codec makes it its own. */
+const silent = (): CodecOptions => ({ print: () => undefined, printErr: () => undefined });
 
 let jpegLibrary: Promise<{ JPEGDecoder: new () => CodecDecoder; JPEGEncoder: new () => CodecEncoder }> | undefined;
 let jpegLsLibrary: Promise<{ JpegLSDecoder: new () => CodecDecoder }> | undefined;
@@ -11,15 +12,15 @@ let highThroughputLibrary: Promise<{ HTJ2KDecoder: new () => CodecDecoder }> | u
 export const nodeCodecs: Codecs = {
   jpeg: async () => new (await jpeg()).JPEGDecoder(),
   jpegLs: async () => {
-    jpegLsLibrary ??= import('@cornerstonejs/codec-charls/decodewasmjs').then((codec) => codec.default(silent));
+    jpegLsLibrary ??= import('@cornerstonejs/codec-charls/decodewasmjs').then((codec) => codec.default(silent()));
     return new (await jpegLsLibrary).JpegLSDecoder();
   },
   jpeg2000: async () => {
-    jpeg2000Library ??= import('@cornerstonejs/codec-openjpeg/decodewasmjs').then((codec) => codec.default(silent));
+    jpeg2000Library ??= import('@cornerstonejs/codec-openjpeg/decodewasmjs').then((codec) => codec.default(silent()));
     return new (await jpeg2000Library).J2KDecoder();
   },
   highThroughput: async () => {
-    highThroughputLibrary ??= import('@cornerstonejs/codec-openjph/wasmjs').then((codec) => codec.default(silent));
+    highThroughputLibrary ??= import('@cornerstonejs/codec-openjph/wasmjs').then((codec) => codec.default(silent()));
     return new (await highThroughputLibrary).HTJ2KDecoder();
   },
 };
@@ -29,6 +30,6 @@ export async function jpegEncoder(): Promise<CodecEncoder> {
 }
 
 function jpeg() {
-  jpegLibrary ??= import('@cornerstonejs/codec-libjpeg-turbo-8bit/wasmjs').then((codec) => codec.default(silent));
+  jpegLibrary ??= import('@cornerstonejs/codec-libjpeg-turbo-8bit/wasmjs').then((codec) => codec.default(silent()));
   return jpegLibrary;
 }

@@ -5,11 +5,12 @@ import jpeg2000 from '@cornerstonejs/codec-openjpeg/decodewasmjs';
 import highThroughput from '@cornerstonejs/codec-openjph/wasmjs';
 import type { Codecs } from '../../core/rendering/decode-frame.ts';
 
-const options: CodecOptions = {
+/** A new object each time: a codec makes it its own. */
+const options = (): CodecOptions => ({
   locateFile: (name) => `/viewer/${name}`,
   print: () => undefined,
   printErr: () => undefined,
-};
+});
 
 let [jpegLibrary, jpegLsLibrary, jpeg2000Library, highThroughputLibrary]: [
   ReturnType<typeof jpeg>?,
@@ -20,19 +21,19 @@ let [jpegLibrary, jpegLsLibrary, jpeg2000Library, highThroughputLibrary]: [
 
 export const browserCodecs: Codecs = {
   jpeg: async () => {
-    jpegLibrary ??= jpeg(options);
+    jpegLibrary ??= jpeg(options());
     return new (await jpegLibrary).JPEGDecoder();
   },
   jpegLs: async () => {
-    jpegLsLibrary ??= jpegLs(options);
+    jpegLsLibrary ??= jpegLs(options());
     return new (await jpegLsLibrary).JpegLSDecoder();
   },
   jpeg2000: async () => {
-    jpeg2000Library ??= jpeg2000(options);
+    jpeg2000Library ??= jpeg2000(options());
     return new (await jpeg2000Library).J2KDecoder();
   },
   highThroughput: async () => {
-    highThroughputLibrary ??= highThroughput(options);
+    highThroughputLibrary ??= highThroughput(options());
     return new (await highThroughputLibrary).HTJ2KDecoder();
   },
 };
