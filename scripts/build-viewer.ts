@@ -17,7 +17,7 @@ const unused = ['crypto', 'fs', 'path', 'xmlbuilder2'];
 
 const wasm = [
   '@cornerstonejs/codec-charls/decodewasm',
-  '@cornerstonejs/codec-libjpeg-turbo-8bit/wasm',
+  '@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasm',
   '@cornerstonejs/codec-openjpeg/decodewasm',
   '@cornerstonejs/codec-openjph/wasm',
 ];

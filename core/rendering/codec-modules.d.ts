@@ -55,10 +55,8 @@ declare module '@cornerstonejs/codec-charls/decodewasmjs' {
   export default factory;
 }
 
-declare module '@cornerstonejs/codec-libjpeg-turbo-8bit/wasmjs' {
-  const factory: (
-    options?: CodecOptions,
-  ) => Promise<{ JPEGDecoder: new () => CodecDecoder; JPEGEncoder: new () => CodecEncoder }>;
+declare module '@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasmjs' {
+  const factory: (options?: CodecOptions) => Promise<{ JPEGDecoder: new () => CodecDecoder }>;
   export default factory;
 }
 

@@ -1,7 +1,7 @@
 /** Pictures as PNG and JPEG. */
 import { crc32, deflateSync } from 'node:zlib';
+import { encode } from 'jpeg-js';
 import type { Picture } from './display.ts';
-import { jpegEncoder } from './node-codecs.ts';
 
 const pngSignature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 
@@ -39,15 +39,12 @@ function chunk(type: string, content: Buffer): Buffer {
 }
 
 /** JPEG of a quality from 1 to 100. */
-export async function encodeJpeg({ rows, columns, channels, octets }: Picture, quality: number): Promise<Uint8Array> {
-  const encoder = await jpegEncoder();
-  try {
-    const info = { width: columns, height: rows, bitsPerSample: 8, componentCount: channels, isSigned: false };
-    encoder.getDecodedBuffer(info).set(octets);
-    encoder.setQuality(quality);
-    encoder.encode();
-    return Uint8Array.from(encoder.getEncodedBuffer());
-  } finally {
-    encoder.delete();
+export function encodeJpeg({ rows, columns, channels, octets }: Picture, quality: number): Uint8Array {
+  const rgba = Buffer.alloc(rows * columns * 4, 255);
+  for (let index = 0; index < rows * columns; index += 1) {
+    for (let channel = 0; channel < 3; channel += 1) {
+      rgba[4 * index + channel] = octets[index * channels + (channels === 3 ? channel : 0)] ?? 0;
+    }
   }
+  return encode({ width: columns, height: rows, data: rgba }, quality).data;
 }

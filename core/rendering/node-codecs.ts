@@ -4,7 +4,7 @@ import type { Codecs } from './decode-frame.ts';
 /** A new object each time: a codec makes it its own. */
 const silent = (): CodecOptions => ({ print: () => undefined, printErr: () => undefined });
 
-let jpegLibrary: Promise<{ JPEGDecoder: new () => CodecDecoder; JPEGEncoder: new () => CodecEncoder }> | undefined;
+let jpegLibrary: Promise<{ JPEGDecoder: new () => CodecDecoder }> | undefined;
 let jpegLsLibrary: Promise<{ JpegLSDecoder: new () => CodecDecoder }> | undefined;
 let jpeg2000Library: Promise<{ J2KDecoder: new () => CodecDecoder }> | undefined;
 let highThroughputLibrary: Promise<{ HTJ2KDecoder: new () => CodecDecoder }> | undefined;
@@ -25,11 +25,9 @@ export const nodeCodecs: Codecs = {
   },
 };
 
-export async function jpegEncoder(): Promise<CodecEncoder> {
-  return new (await jpeg()).JPEGEncoder();
-}
-
 function jpeg() {
-  jpegLibrary ??= import('@cornerstonejs/codec-libjpeg-turbo-8bit/wasmjs').then((codec) => codec.default(silent()));
+  jpegLibrary ??= import('@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasmjs').then((codec) =>
+    codec.default(silent()),
+  );
   return jpegLibrary;
 }

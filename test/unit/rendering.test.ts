@@ -2,6 +2,7 @@ import { inflateSync } from 'node:zlib';
 import charls from '@cornerstonejs/codec-charls/wasmjs';
 import openjpeg from '@cornerstonejs/codec-openjpeg/wasmjs';
 import { describe, expect, test } from 'vitest';
+import { codestreamSize } from '../../core/rendering/codestream.ts';
 import { decodeFrame, UndecodableFrame } from '../../core/rendering/decode-frame.ts';
 import { pictureOf, shrunk } from '../../core/rendering/display.ts';
 import { encodeJpeg, encodePng } from '../../core/rendering/encode-picture.ts';
@@ -105,10 +106,10 @@ describe('a frame that was compressed without loss', () => {
 
 test('a frame that was compressed with loss as JPEG is nearly what it was', async () => {
   const grey = Uint8Array.from({ length: rows * columns }, (_, index) => (index % columns) * 2);
-  const jpeg = await encodeJpeg({ rows, columns, channels: 1, octets: grey }, 95);
+  const jpeg = encodeJpeg({ rows, columns, channels: 1, octets: grey }, 95);
   const description = { ...grey16, bitsAllocated: 8, bitsStored: 8, transferSyntax: '1.2.840.10008.1.2.4.50' };
-  const { samples } = await decodeFrame(description, jpeg, nodeCodecs);
-  const most = Math.max(...grey.map((value, index) => Math.abs(value - (samples[index] ?? 0))));
+  const { samples } = await decodeFrame({ ...description, samples: 3 }, jpeg, nodeCodecs);
+  const most = Math.max(...grey.map((value, index) => Math.abs(value - (samples[3 * index] ?? 0))));
   expect(most).toBeLessThan(8);
 });
 
@@ -226,6 +227,11 @@ describe('what is seen', () => {
     };
     expect(describeImage(header, '', 2)).toMatchObject({ window: { center: 2, width: 10 }, slope: 3 });
   });
+});
+
+test('a JPEG of a single pixel is one', () => {
+  const jpeg = encodeJpeg({ rows: 1, columns: 1, channels: 3, octets: Uint8Array.of(255, 0, 0) }, 100);
+  expect(codestreamSize(jpeg)).toEqual({ rows: 1, columns: 1, components: 3, bits: 8 });
 });
 
 test('a smaller picture has the means of the larger one, and none is made larger', () => {

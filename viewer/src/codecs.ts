@@ -1,6 +1,6 @@
 /** The codecs in the browser: WebAssembly of our own server, loaded when it is first needed. */
 import jpegLs from '@cornerstonejs/codec-charls/decodewasmjs';
-import jpeg from '@cornerstonejs/codec-libjpeg-turbo-8bit/wasmjs';
+import jpeg from '@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasmjs';
 import jpeg2000 from '@cornerstonejs/codec-openjpeg/decodewasmjs';
 import highThroughput from '@cornerstonejs/codec-openjph/wasmjs';
 import type { Codecs } from '../../core/rendering/decode-frame.ts';

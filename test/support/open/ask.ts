@@ -16,11 +16,12 @@ export function requestFor(
   address: string,
   more: { readonly method?: string; readonly accept?: string; readonly body?: unknown } = {},
 ): WebRequest {
-  const { pathname, search } = new URL(address, origin);
+  // As it stands: a URL would already have taken `..` out of it.
+  const [path = '/', ...query] = address.replace(origin, '').split('?');
   return {
     method: more.method ?? 'GET',
-    path: pathname,
-    query: new URLSearchParams(search),
+    path,
+    query: new URLSearchParams(query.join('?')),
     headers: { accept: more.accept },
     origin,
     readBody: async () => Buffer.from(JSON.stringify(more.body ?? null)),
