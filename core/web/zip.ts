@@ -1,5 +1,5 @@
 /** Zip archives as streams: stored, not compressed, because pixels that compress well are compressed in DICOM itself. */
-import { Readable } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { ZipFile } from 'yazl';
 import type { WebResponse } from './message.ts';
 
@@ -22,7 +22,8 @@ export function zipResponse(entries: Iterable<ZipEntry>): WebResponse {
  */
 export async function* zipOf(entries: Iterable<ZipEntry> | AsyncIterable<ZipEntry>): AsyncGenerator<Uint8Array> {
   const zip = new ZipFile();
-  const output = Readable.from(zip.outputStream);
+  const output = new PassThrough();
+  zip.outputStream.pipe(output);
   let reading: Readable | undefined;
   const write = async ({ name, sizeBytes, open }: ZipEntry): Promise<void> => {
     const bytes = await open();

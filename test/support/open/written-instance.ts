@@ -41,6 +41,7 @@ export function instanceOf(plan: InstancePlan = {}): WrittenInstance {
   const { patient = 'P1', name = 'DOE^JANE', study = '1.2.1', series = '1.2.1.1', instance = '1.2.1.1.1' } = plan;
   const bytes = Buffer.concat([
     fileMetaHeader('1.2.840.10008.5.1.4.1.1.7', instance),
+    element(0x0008, 0x0005, 'CS', 'ISO_IR 192'),
     element(0x0008, 0x0016, 'UI', '1.2.840.10008.5.1.4.1.1.7'),
     element(0x0008, 0x0018, 'UI', instance),
     element(0x0008, 0x0020, 'DA', '20260102'),
