@@ -43,12 +43,16 @@ export function sequenceMark(number: 0xe000 | 0xe00d | 0xe0dd, lengthBytes: numb
 }
 
 /** Preamble, magic word and meta header with its group length (PS3.10, section 7.1). */
-export function fileMetaHeader(sopClassUid: string, sopInstanceUid: string): Buffer {
+export function fileMetaHeader(
+  sopClassUid: string,
+  sopInstanceUid: string,
+  transferSyntax = '1.2.840.10008.1.2.1',
+): Buffer {
   const group = Buffer.concat([
     element(0x0002, 0x0001, 'OB', Uint8Array.of(0, 1)),
     element(0x0002, 0x0002, 'UI', sopClassUid),
     element(0x0002, 0x0003, 'UI', sopInstanceUid),
-    element(0x0002, 0x0010, 'UI', '1.2.840.10008.1.2.1'),
+    element(0x0002, 0x0010, 'UI', transferSyntax),
     element(0x0002, 0x0012, 'UI', '2.25.314159265358979323846264338327950288'),
   ]);
   const groupLength = Buffer.alloc(4);

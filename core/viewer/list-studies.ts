@@ -41,12 +41,11 @@ export async function listStudies(reader: ArchiveReader, query: URLSearchParams)
   return { studies: found.slice(offset, offset + limit), total: found.length };
 }
 
+/** Numbers stand in every UID: of these only the beginning counts. */
 function hasWords(entry: StudyEntry, words: readonly string[]): boolean {
-  const { patientName, patientId, accessionNumber, description, studyInstanceUid, labels, study } = entry;
-  const text = plain(
-    [patientName, patientId, accessionNumber, description, studyInstanceUid, study, ...labels].join(' '),
-  );
-  return words.every((word) => text.includes(word));
+  const { patientName, patientId, accessionNumber, description, studyInstanceUid = '', labels, study } = entry;
+  const text = plain([patientName, patientId, accessionNumber, description, ...labels].join(' '));
+  return words.every((word) => text.includes(word) || studyInstanceUid.startsWith(word) || study.startsWith(word));
 }
 
 /** Without regard to case and accents; `^` separates parts of a name. */

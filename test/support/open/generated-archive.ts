@@ -17,6 +17,7 @@ export interface GeneratedStudyPlan {
   /** Of each instance; 0 writes the sidecar only, as if the instances lay elsewhere. */
   readonly sizeBytes: number;
   readonly modality?: string;
+  readonly patientName?: string;
 }
 
 /** Makes an empty archive in a folder. */
@@ -27,7 +28,7 @@ export async function makeArchive(folder: string): Promise<void> {
 
 /** Writes a study into an archive. @returns its Orthanc id. */
 export async function writeStudy(folder: string, plan: GeneratedStudyPlan): Promise<OrthancId> {
-  const { seed, number, instances, sizeBytes, modality = 'OT' } = plan;
+  const { seed, number, instances, sizeBytes, modality = 'OT', patientName = `GENERATED^${number}` } = plan;
   const place = { seed, patient: number, study: number, series: 0 };
   const { patientId, studyInstanceUid, seriesInstanceUid } = identifiersOf({ ...place, instance: 0 });
   const records: { id: OrthancId; md5: Md5 | null; sizeBytes: number; fileUuid: null }[] = [];
@@ -49,7 +50,7 @@ export async function writeStudy(folder: string, plan: GeneratedStudyPlan): Prom
     patientId: orthancIdOf(patientId),
     patientTags: {
       PatientID: patientId,
-      PatientName: `GENERATED^${number}`,
+      PatientName: patientName,
       PatientSex: 'O',
       PatientBirthDate: '19700101',
     },

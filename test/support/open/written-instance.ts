@@ -32,6 +32,8 @@ export interface InstancePlan {
   readonly modality?: string;
   /** Elements that come after the others of group 0020. */
   readonly more?: readonly Buffer[];
+  readonly sopClass?: string;
+  readonly transferSyntax?: string;
   /** A text that makes one version differ from another. */
   readonly comment?: string;
 }
@@ -39,10 +41,11 @@ export interface InstancePlan {
 /** The bytes of an instance with an image of 2 by 2. */
 export function instanceOf(plan: InstancePlan = {}): WrittenInstance {
   const { patient = 'P1', name = 'DOE^JANE', study = '1.2.1', series = '1.2.1.1', instance = '1.2.1.1.1' } = plan;
+  const { sopClass = '1.2.840.10008.5.1.4.1.1.7' } = plan;
   const bytes = Buffer.concat([
-    fileMetaHeader('1.2.840.10008.5.1.4.1.1.7', instance),
+    fileMetaHeader(sopClass, instance, plan.transferSyntax),
     element(0x0008, 0x0005, 'CS', 'ISO_IR 192'),
-    element(0x0008, 0x0016, 'UI', '1.2.840.10008.5.1.4.1.1.7'),
+    element(0x0008, 0x0016, 'UI', sopClass),
     element(0x0008, 0x0018, 'UI', instance),
     element(0x0008, 0x0020, 'DA', '20260102'),
     element(0x0008, 0x0060, 'CS', plan.modality ?? 'OT'),
