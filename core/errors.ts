@@ -22,6 +22,7 @@ const usualDispositions = {
   'body-short': 'retry',
   'hash-mismatch': 'retry',
   'changed-meanwhile': 'retry',
+  'not-held': 'retry',
   'instances-pending': 'retry',
   deadline: 'retry',
   interrupted: 'retry',

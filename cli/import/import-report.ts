@@ -1,6 +1,6 @@
 /** What `import` prints: a line for each file that did not arrive, and the summary, as text and as JSON. */
 import type { DocumentCounts, DocumentProblem } from '../../core/import/import-documents.ts';
-import type { ImportSummary, ReportLine } from '../../core/import/report.ts';
+import type { ImportSummary, LostLine, ReportLine } from '../../core/import/report.ts';
 import { type ExitCode, exitCodeOf } from '../exit-codes.ts';
 import { formatBytes, formatCount, formatDuration } from '../format.ts';
 
@@ -21,9 +21,11 @@ export function jsonDocumentProblem({ level, id, error }: DocumentProblem) {
   return { type: 'document-problem', level, id, reason: error.message, code: error.code };
 }
 
-/** A file that did not arrive, as one line of text. */
-export function problemLine({ outcome, path, reason, code }: ReportLine): string {
-  return `${outcome}  ${JSON.stringify(path)}  ${reason ?? 'no reason known'} (${code ?? 'unknown'})`;
+/** A file that did not arrive, or an instance that was lost again, as one line of text. */
+export function problemLine(line: ReportLine | LostLine): string {
+  const { outcome, reason, code } = line;
+  const what = 'path' in line ? JSON.stringify(line.path) : line.id;
+  return `${outcome}  ${what}  ${reason ?? 'no reason known'} (${code ?? 'unknown'})`;
 }
 
 /** The exit code of an import: 0 when every DICOM file arrived, and what the index says of them. */

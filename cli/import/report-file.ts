@@ -2,12 +2,12 @@ import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { finished } from 'node:stream/promises';
 import { MirrorError } from '../../core/errors.ts';
-import type { ReportLine } from '../../core/import/report.ts';
+import type { LostLine, ReportLine } from '../../core/import/report.ts';
 
-/** The file of `--report`, one line of JSON for each file that was found. */
+/** The file of `--report`, one line of JSON for each file that was found, and for each instance that was lost again. */
 export interface ReportFile {
   /** Waits while the disk is slower than the import. Throws `full` or `configuration` if it cannot be written. */
-  write(line: ReportLine): Promise<void>;
+  write(line: ReportLine | LostLine): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -1,11 +1,12 @@
 /** The work of `import`: opens what is named, imports, reports. */
 import type { z } from 'zod';
 import { recordImport } from '../../core/deletions/imports.ts';
+import { confirmImport } from '../../core/import/confirm-import.ts';
 import { importDocuments } from '../../core/import/import-documents.ts';
 import { importFiles } from '../../core/import/import-files.ts';
 import { readMasterKeys } from '../../core/import/object-encryption.ts';
-import { isProblem, type ReportLine } from '../../core/import/report.ts';
-import { defaultEncodingOf } from '../../core/import/target-encoding.ts';
+import { isProblem, type LostLine, type ReportLine } from '../../core/import/report.ts';
+import { Presence } from '../../core/mirror/presence.ts';
 import type { ObjectStorage } from '../../core/stores/archive/object-storage.ts';
 import { Limitations } from '../../core/studies/limitations.ts';
 import { studyServerOf } from '../../core/studies/study-server.ts';
@@ -51,16 +52,19 @@ export async function runImport(given: ImportArguments, { terminal, interruption
   opened.defer(() => report.close());
   const showProgress = startProgress(terminal);
   const startedAtMs = performance.now();
-  const summary = await importFiles({
+  const presence = new Presence({ destinations });
+  if (!dryRun) await presence.begin({});
+  const imported = await importFiles({
     source,
     destinations,
     index,
     masterKeys,
-    defaultEncoding: options.defaultEncoding ?? (target && (await defaultEncodingOf(target.client))),
+    defaultEncoding: options.defaultEncoding ?? (await target?.defaultEncoding()),
     concurrency: options.concurrency ?? defaultConcurrency,
     dryRun,
     acceptWithoutPixelData: options.acceptWithoutPixelData,
     draining: interruption,
+    onSettled: (result) => presence.note(result),
     onLine: async (line, counts) => {
       await report.write(line);
       if (archiveObjects !== undefined) await remember(line, archiveObjects);
@@ -68,7 +72,7 @@ export async function runImport(given: ImportArguments, { terminal, interruption
       if (isProblem(line)) printProblem(line);
     },
   });
-  const isComplete = !dryRun && !summary.interrupted && summary.stoppedBy === undefined;
+  const isComplete = !dryRun && !imported.interrupted && imported.stoppedBy === undefined;
   const documents =
     index === undefined || !isComplete
       ? undefined
@@ -83,6 +87,16 @@ export async function runImport(given: ImportArguments, { terminal, interruption
           onProblem: (problem) =>
             json ? terminal.printJson(jsonDocumentProblem(problem)) : terminal.print(documentProblemLine(problem)),
         });
+  const confirm = {
+    presence,
+    destinations,
+    signal: interruption,
+    onLost: async (line: LostLine) => {
+      await report.write(line);
+      printProblem(line);
+    },
+  };
+  const summary = isComplete ? await confirmImport(imported, confirm) : imported;
   const facts = { dryRun, durationMs: performance.now() - startedAtMs, documents };
   if (json) terminal.printJson(jsonSummary(summary, facts));
   else for (const line of summaryLines(summary, facts)) terminal.print(line);
@@ -94,7 +108,7 @@ export async function runImport(given: ImportArguments, { terminal, interruption
     await recordImport(objects, { id, at: new Date() });
   }
 
-  function printProblem(line: ReportLine): void {
+  function printProblem(line: ReportLine | LostLine): void {
     if (json) terminal.printJson({ type: 'problem', ...line });
     else terminal.print(problemLine(line));
   }

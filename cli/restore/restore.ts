@@ -137,9 +137,8 @@ class Restore {
   async run(): Promise<RestoreReport> {
     const startedAtMs = performance.now();
     const { dryRun = false, verify = false } = this.#options;
-    const { end, removed } = await this.#copy(dryRun);
+    const { end, removed, documents } = await this.#copy(dryRun);
     const goesOn = !dryRun && !end.interrupted && end.stoppedBy === undefined && end.withdrawn.size === 0;
-    const documents = goesOn ? await this.#documents() : undefined;
     const verified =
       goesOn && verify
         ? await verifyRestored(this.#view(), this.#target.store, this.#problems, this.#context.interruption)
@@ -161,8 +160,11 @@ class Restore {
   async #copy(dryRun: boolean) {
     const { interruption, terminal } = this.#context;
     let removed = 0;
+    // Where the server must be compared again, the archive is listed a second time.
+    let isPlanned = false;
+    let documents: DocumentCounts | undefined;
     const source = this.#view(() => {
-      removed += 1;
+      if (!isPlanned) removed += 1;
     });
     const progress = progressObserver(startProgress(terminal));
     const end = await runMirror({
@@ -171,15 +173,22 @@ class Restore {
       concurrency: this.#options.concurrency ?? defaultConcurrency,
       dryRun,
       draining: interruption,
+      afterCopying: async () => {
+        documents = await this.#documents();
+      },
       observer: {
         ...progress,
+        onPlanComplete: () => {
+          isPlanned = true;
+          progress.onPlanComplete?.();
+        },
         onResult: (result) => {
           progress.onResult?.(result);
           for (const problem of problemsOf(result)) this.#problems.instance(problem);
         },
       },
     });
-    return { end, removed };
+    return { end, removed, documents };
   }
 
   async #documents(): Promise<DocumentCounts> {

@@ -1,10 +1,12 @@
 /** What `run` does and tells about instances that are gone from the source. */
-import type { DeletionVerdict } from '../../core/deletions/missing.ts';
+import type { Deletions } from '../../core/deletions/gone-keeper.ts';
+import type { KeptCopy } from '../../core/deletions/propagate-deletion.ts';
 import { MirrorError } from '../../core/errors.ts';
 import { archiveOf, type DeletionPolicy } from '../../core/mirror/parts.ts';
 import type { OpenMirror } from '../open-mirror.ts';
 import type { Terminal } from '../terminal.ts';
 import type { RunArguments } from './run.ts';
+import { type Problem, problemLine } from './run-report.ts';
 
 const msPerHour = 3_600_000;
 
@@ -29,7 +31,9 @@ export function deletionPolicyOf(
       graceMs: options.deletionGraceHours * msPerHour,
     },
     now: () => new Date(),
-    onBuried: (id) => {
+    onGone: (id, kept) => {
+      printKept(kept, terminal, options.json);
+      if (kept.length > 0) return;
       if (options.json === true) terminal.printJson({ type: 'removal', id, deletedAtTarget: propagate });
       else terminal.print(`${propagate ? 'deleted' : 'removed at the source'}  ${id}`);
     },
@@ -38,7 +42,7 @@ export function deletionPolicyOf(
 
 /** Says what a dry run would delete, and why the guard held deletions back. */
 export function tellDeletions(
-  verdict: DeletionVerdict | undefined,
+  verdict: Deletions | undefined,
   { deletions, dryRun = false, json = false }: RunArguments['options'],
   terminal: Terminal,
 ): void {
@@ -47,8 +51,19 @@ export function tellDeletions(
     terminal.warn(`${verdict.reason}; ${effect}`);
   }
   if (verdict?.kind !== 'gone' || !dryRun) return;
-  for (const id of verdict.ids) {
+  const open = new Set(verdict.kept.map(({ id }) => id));
+  printKept(verdict.kept, terminal, json);
+  for (const id of verdict.ids.filter((one) => !open.has(one))) {
     if (json) terminal.printJson({ type: 'removal', id, deletedAtTarget: false, dryRun });
     else terminal.print(`would ${deletions === 'propagate' ? 'delete' : 'note as removed'}  ${id}`);
+  }
+}
+
+/** What a target keeps of a deleted instance is a problem like any other conflict. */
+function printKept(kept: readonly KeptCopy[], terminal: Terminal, json = false): void {
+  for (const { id, destination, reason } of kept) {
+    const problem: Problem = { type: 'problem', id, destination, outcome: 'conflict', code: 'conflict', reason };
+    if (json) terminal.printJson(problem);
+    else terminal.print(problemLine(problem));
   }
 }

@@ -133,10 +133,11 @@ export function exitCodeOfRun(
 ): ExitCode {
   const { conflicting, rejected, failed } = jsonCounts(summary.instances);
   const guarded = deletions === 'propagate' && verdict?.kind === 'guarded';
+  const kept = verdict?.kind === 'gone' ? verdict.kept.length : 0;
   const stop = stoppedBy ?? withdrawn.values().next().value ?? (guarded ? guardError(verdict.reason) : undefined);
   return exitCodeOf({
     conflicting: conflicts === 'keep-target' ? 0 : conflicting,
-    rejected: rejected + documentCounts.rejected,
+    rejected: rejected + documentCounts.rejected + kept,
     failed: failed + documentCounts.failed,
     interrupted,
     stoppedBy: stop,

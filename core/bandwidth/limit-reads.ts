@@ -12,13 +12,7 @@ export function limitReads(store: Store, rate: ByteRate): Store {
     lookup: (id, options) => store.lookup(id, options),
     async open(id, options): Promise<OpenInstance> {
       const opened = await store.open(id, options);
-      return {
-        id: opened.id,
-        md5: opened.md5,
-        sizeBytes: opened.sizeBytes,
-        body: slowly(opened.body, rate, options?.signal),
-        cancel: () => opened.cancel(),
-      };
+      return { ...opened, body: slowly(opened.body, rate, options?.signal), cancel: () => opened.cancel() };
     },
     close: () => store.close(),
   };

@@ -1,4 +1,5 @@
 /** The policy `replace`: puts the source's bytes in the place of the target's, and loses nothing that can be kept. */
+import { identifiedBody } from '../copy/read-verified.ts';
 import { MirrorError } from '../errors.ts';
 import type { InstanceId } from '../identifiers.ts';
 import type { Archive } from '../stores/archive/archive.ts';
@@ -40,8 +41,9 @@ export interface Replaced {
  *
  * Throws `conflict`, with nothing changed, if there is no archive, or if something would be lost that could not be
  * written again: the target is read-only, transcodes, keeps no hashes, holds metadata under names without numbers on
- * what would be deleted, or hides the patient level while the study would be deleted. Throws `changed-meanwhile` if
- * the target's version changed while it was saved; and what the stores throw.
+ * what would be deleted, or hides the patient level while the study would be deleted. Throws `wrong-id`, with nothing
+ * changed at the target, if that would give the source's version another id; `changed-meanwhile` if the target's version
+ * changed while it was saved; and what the stores throw.
  */
 export async function replaceInstance(id: InstanceId, options: ReplaceOptions): Promise<Replaced> {
   const { source, target, archive, signal } = options;
@@ -53,6 +55,7 @@ export async function replaceInstance(id: InstanceId, options: ReplaceOptions): 
   if (held?.md5 === wanted.md5) return { kind: 'already-equal', savedUnder: undefined };
   const saved = held === undefined ? undefined : await saveTarget(held, archive, options);
   await ensureArchived(wanted, source, archive, signal);
+  await requireSameId(wanted, archive, target, signal);
   if (saved !== undefined) await deleteVersion(saved.instance, target, signal);
   await storeFromArchive(wanted, archive, target, signal);
   if (saved !== undefined) await writeAgain(saved, archive, options);
@@ -85,7 +88,22 @@ async function ensureArchived(
   if (versions.some(({ md5, sizeBytes }) => md5 === wanted.md5 && sizeBytes === wanted.sizeBytes)) return;
   const opened = await source.open(wanted.id, { md5: wanted.md5, signal });
   try {
-    await archive.store(wanted, opened.body, { signal });
+    await archive.store(wanted, identifiedBody(opened, source.name), { signal });
+  } finally {
+    opened.cancel();
+  }
+}
+
+/** Before anything is deleted: the target must give the archived bytes the id that they have. */
+async function requireSameId(
+  { id, md5 }: InstanceIdentity,
+  archive: Archive,
+  target: OrthancStore,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const opened = await archive.open(id, { md5, signal });
+  try {
+    await target.requireSameId(id, opened.body, { signal });
   } finally {
     opened.cancel();
   }

@@ -54,7 +54,7 @@ export async function copyInstance(request: CopyRequest, context: CopyContext): 
   if (mismatched.length === 0) return resultOf(request, first, [...decision.outcomes, ...first.outcomes]);
   const settled = first.outcomes.filter((outcome) => !mismatched.includes(outcome));
   const again = mismatched.map(({ destination }) => destination);
-  const second = await readAndStore(request, decision, again, context);
+  const second = await readAndStore(request, { ...decision, absent: new Set() }, again, context);
   return resultOf(request, second, [...decision.outcomes, ...settled, ...second.outcomes.map(rejectSecondMismatch)]);
 }
 
@@ -75,7 +75,7 @@ function resultOf(
 /** One read of the source, given to all of `destinations`. */
 async function readAndStore(
   request: CopyRequest,
-  expected: Pick<Attempt, 'md5' | 'sizeBytes'>,
+  expected: Pick<Decision, 'md5' | 'sizeBytes' | 'absent'>,
   destinations: readonly Destination[],
   context: CopyContext,
 ): Promise<Attempt> {
@@ -88,15 +88,17 @@ async function readAndStore(
     opened = await source.open(request.id, { md5: expected.md5, signal });
     const read = await readUntilVerifiable(opened, context);
     identity = read.identity;
+    const shipment = { identity, absent: expected.absent, signal };
     const outcomes =
       read.bytes === undefined
-        ? await storeStreamed(opened, read.identity, source.name, destinations, signal)
-        : await storeAll(destinations, read.identity, () => read.bytes, signal);
+        ? await storeStreamed(opened, shipment, source.name, destinations)
+        : await storeAll(destinations, shipment, () => read.bytes);
     // A destination that confirmed is done with the bytes; of one that failed nobody knows.
     if (read.bytes !== undefined && outcomes.every(isConfirmed)) budget.buffers.giveBack(read.bytes);
     return { ...read.identity, outcomes };
   } catch (error) {
-    return { ...(identity ?? expected), outcomes: failAll(destinations, error, signal) };
+    const { md5, sizeBytes } = identity ?? expected;
+    return { md5, sizeBytes, outcomes: failAll(destinations, error, signal) };
   } finally {
     opened?.cancel();
     release?.();
@@ -112,21 +114,26 @@ function weightOf(sizeBytes: number | undefined): number {
   return sizeBytes <= wholeInMemoryBytes ? sizeBytes : streamedBytes;
 }
 
+/** What is given to every destination. */
+interface Shipment {
+  readonly identity: InstanceIdentity;
+  readonly absent: ReadonlySet<Destination>;
+  readonly signal: AbortSignal | undefined;
+}
+
 /** Streams a large instance; every destination lacks the last chunk until the hash of the whole is verified. */
 async function storeStreamed(
   opened: OpenInstance,
-  identity: InstanceIdentity,
+  shipment: Shipment,
   sourceName: string,
   destinations: readonly Destination[],
-  signal: AbortSignal | undefined,
 ): Promise<readonly DestinationOutcome[]> {
   const branches = new Map(destinations.map((destination) => [destination, new Branch()]));
-  const pumped = pumpVerified(opened, identity, sourceName, [...branches.values()]);
+  const pumped = pumpVerified(opened, shipment.identity, sourceName, [...branches.values()]);
   const outcomes = storeAll(
     destinations,
-    identity,
+    shipment,
     (destination) => branches.get(destination),
-    signal,
     (destination) => branches.get(destination)?.close(),
   );
   const [settled] = await Promise.all([outcomes, pumped]);
@@ -135,15 +142,15 @@ async function storeStreamed(
 
 async function storeAll(
   destinations: readonly Destination[],
-  identity: InstanceIdentity,
+  { identity, absent, signal }: Shipment,
   bodyFor: (destination: Destination) => InstanceBytes | undefined,
-  signal: AbortSignal | undefined,
   settled?: (destination: Destination) => void,
 ): Promise<readonly DestinationOutcome[]> {
   return Promise.all(
     destinations.map(async (destination): Promise<DestinationOutcome> => {
       try {
-        const outcome = await destination.store.store(identity, bodyFor(destination) ?? new Uint8Array(), { signal });
+        const body = bodyFor(destination) ?? new Uint8Array();
+        const outcome = await destination.store.store(identity, body, { signal, isAbsent: absent.has(destination) });
         switch (outcome.kind) {
           case 'stored':
             return { destination, kind: 'copied' };

@@ -21,6 +21,8 @@ export interface Decision {
   readonly md5: Md5 | undefined;
   readonly sizeBytes: number | undefined;
   readonly lacking: readonly Destination[];
+  /** Those of `lacking` that were asked just now and hold nothing; a listing may be hours old. */
+  readonly absent: ReadonlySet<Destination>;
   readonly outcomes: readonly DestinationOutcome[];
 }
 
@@ -46,13 +48,14 @@ export function standingOf(
  */
 export async function decide(request: CopyRequest, source: Store, signal: AbortSignal | undefined): Promise<Decision> {
   if (request.undecided.length === 0) {
-    return { ...known(request), lacking: request.lacking, outcomes: request.settled ?? [] };
+    return { ...known(request), lacking: request.lacking, absent: new Set(), outcomes: request.settled ?? [] };
   }
   const answers = await Promise.all(request.undecided.map((destination) => ask(destination, request.id, signal)));
   const atSource = answers.some(({ held }) => held.length > 0)
     ? await askSource(request, source, signal)
     : known(request);
   const lacking = [...request.lacking];
+  const absent = new Set<Destination>();
   const outcomes = [...(request.settled ?? [])];
   for (const { destination, held, outcome } of answers) {
     if (outcome !== undefined) {
@@ -66,13 +69,16 @@ export async function decide(request: CopyRequest, source: Store, signal: AbortS
       case 'conflict':
         outcomes.push({ destination, kind: 'conflict', error: conflictError(destination, request.id) });
         break;
-      // Where no hash is known the destination's own answer to the copy decides: it proves what it holds.
       case 'lacking':
+        absent.add(destination);
+        lacking.push(destination);
+        break;
+      // Where no hash is known the destination decides when it has the bytes: it compares them with what it holds.
       case 'unknown':
         lacking.push(destination);
     }
   }
-  return { ...atSource, lacking, outcomes };
+  return { ...atSource, lacking, absent, outcomes };
 }
 
 function known(request: CopyRequest): { md5: Md5 | undefined; sizeBytes: number | undefined } {

@@ -54,7 +54,7 @@ function kindOfError(error: MirrorError): OutcomeKind {
 }
 
 /** The one word for an instance with several destinations: the worst that happened, else whether anything was copied. */
-export function worstKind(outcomes: readonly DestinationOutcome[]): OutcomeKind {
+export function worstKind(outcomes: readonly Pick<DestinationOutcome, 'kind'>[]): OutcomeKind {
   const order: readonly OutcomeKind[] = ['failed', 'rejected', 'conflict', 'vanished', 'copied', 'already-equal'];
   return order.find((kind) => outcomes.some((outcome) => outcome.kind === kind)) ?? 'already-equal';
 }

@@ -1,9 +1,11 @@
 /** Reads what a source opened and makes sure that its bytes can be verified before anybody completes them. */
-import { createHash } from 'node:crypto';
+import { IdentifierReader } from '../dicom/identifier-reader.ts';
+import { canBe, givenIds, type IdentifyingElements } from '../dicom/identifying-elements.ts';
 import { MirrorError } from '../errors.ts';
 import type { Md5 } from '../identifiers.ts';
-import { md5OfFinal } from '../stores/hashed-bytes.ts';
-import type { InstanceIdentity, OpenInstance, Store } from '../stores/store.ts';
+import { identifyingElementsOfFinal, md5OfFinal } from '../stores/hashed-bytes.ts';
+import { md5ReadBack } from '../stores/md5-read-back.ts';
+import type { InstanceIdentity, OpenInstance } from '../stores/store.ts';
 import type { CopyContext } from './copy-instance.ts';
 
 /** Instances up to this size are hashed in memory before anything is sent; larger ones are streamed. */
@@ -33,22 +35,12 @@ export async function readUntilVerifiable(
     const received = await fill(bytes, opened.body);
     const md5 = md5OfFinal(bytes);
     assertVerified(opened, { md5, sizeBytes: received }, source.name);
+    if (opened.idIsProven !== true) assertIdentified(opened, identifyingElementsOfFinal(bytes), source.name);
     return { identity: { id, md5, sizeBytes }, bytes };
   }
-  const md5 = opened.md5 ?? (await hashBeforehand(opened, source, signal));
+  // A source that keeps no hashes is read twice: two reads that agree are the only proof there is.
+  const md5 = opened.md5 ?? (await md5ReadBack(source, id, { signal }));
   return { identity: { id, md5, sizeBytes }, bytes: undefined };
-}
-
-/** A source that keeps no hashes is read twice: two reads that agree are the only proof there is. */
-async function hashBeforehand(opened: OpenInstance, source: Store, signal: AbortSignal | undefined): Promise<Md5> {
-  const reading = await source.open(opened.id, { signal });
-  try {
-    const hash = createHash('md5');
-    for await (const chunk of reading.body) hash.update(chunk);
-    return hash.digest('hex') as Md5;
-  } finally {
-    reading.cancel();
-  }
 }
 
 /** Fills `room` from the body. @returns how many bytes came, as soon as they are more than the room holds. */
@@ -80,4 +72,36 @@ export function assertVerified(
       `instance ${announced.id} arrived from ${sourceName} with MD5 ${received.md5} instead of ${announced.md5}`,
     );
   }
+}
+
+/**
+ * Throws `not-dicom` or `wrong-id` unless a file can be the instance that a source says it is: a server whose storage, or
+ * a proxy before it, mixes files up delivers another one, with the right hash.
+ */
+export function assertIdentified(
+  { id }: Pick<OpenInstance, 'id'>,
+  elements: IdentifyingElements | undefined,
+  sourceName: string,
+): void {
+  if (elements === undefined) {
+    const what =
+      'is no DICOM file with the UIDs of an instance; nothing was copied. Look at the storage of that server';
+    throw new MirrorError('not-dicom', `what ${sourceName} delivers for instance ${id} ${what}`);
+  }
+  if (canBe(elements, id)) return;
+  const what = `is the instance ${givenIds(elements, undefined).id} by its identifiers`;
+  throw new MirrorError(
+    'wrong-id',
+    `what ${sourceName} delivers for instance ${id} ${what}; nothing was copied. Look at the storage of that server`,
+  );
+}
+
+/** The body of what was opened, which throws at its end what {@link assertIdentified} throws. */
+export async function* identifiedBody(opened: OpenInstance, sourceName: string): AsyncGenerator<Uint8Array> {
+  const identifiers = new IdentifierReader();
+  for await (const chunk of opened.body) {
+    identifiers.push(chunk);
+    yield chunk;
+  }
+  if (opened.idIsProven !== true) assertIdentified(opened, identifiers.finish(), sourceName);
 }

@@ -13,6 +13,13 @@ import {
   noteListed,
   nothingMissing,
 } from './missing.ts';
+import type { KeptCopy, Propagated, PropagateOptions } from './propagate-deletion.ts';
+
+/** What a complete comparison says of deletions, and what became of them. */
+export type Deletions =
+  | Exclude<DeletionVerdict, { kind: 'gone' }>
+  /** `ids` are gone, and it was acted on that; `kept` is what targets hold of them and no other place does. */
+  | { readonly kind: 'gone'; readonly ids: readonly InstanceId[]; readonly kept: readonly KeptCopy[] };
 
 export interface GoneKeeperOptions {
   readonly document: Pick<StateDocument<Missing>, 'read' | 'write'>;
@@ -21,7 +28,9 @@ export interface GoneKeeperOptions {
   readonly deletesAtTargets: boolean;
   readonly now: () => Date;
   /** Does what is configured for an instance that is gone, after asking the source once more. */
-  readonly bury: (id: InstanceId, options: CallOptions) => Promise<void>;
+  readonly propagate: (id: InstanceId, options: PropagateOptions) => Promise<Propagated>;
+  /** Called for what was really done, or kept. */
+  readonly onGone?: ((id: InstanceId, kept: readonly KeptCopy[]) => void) | undefined;
 }
 
 export class GoneKeeper {
@@ -60,27 +69,45 @@ export class GoneKeeper {
   }
 
   /**
-   * Ends a complete comparison: buries what is gone, unless the guard holds it back.
-   * @param dryRun only say what would be buried.
+   * Ends a complete comparison: acts on what is gone, unless the guard holds it back. What a target keeps is found again
+   * by the next comparison, until somebody settled it.
+   * @param dryRun only say what would be done.
    */
-  async complete({ dryRun = false, ...options }: CallOptions & { dryRun?: boolean } = {}): Promise<DeletionVerdict> {
+  async complete({ dryRun = false, ...options }: CallOptions & { dryRun?: boolean } = {}): Promise<Deletions> {
     this.#missing = noteListed(this.#missing, this.#listed, this.#notAtSource, this.#options.limits);
     const { verdict, next } = completeListing(this.#missing, this.#options.limits, this.#options.now());
-    if (dryRun) return verdict;
-    this.#missing = next;
-    await this.#write();
+    if (!dryRun) {
+      this.#missing = next;
+      await this.#write();
+    }
     if (verdict.kind !== 'gone') return verdict;
-    for (const id of verdict.ids) await this.#options.bury(id, options);
-    this.#missing = forget(this.#missing, verdict.ids);
+    const ids: InstanceId[] = [];
+    const kept: KeptCopy[] = [];
+    for (const id of verdict.ids) {
+      const propagated = await this.#options.propagate(id, { dryRun, ...options });
+      if (propagated.kind === 'not-gone') continue;
+      ids.push(id);
+      kept.push(...propagated.kept);
+      if (!dryRun) this.#options.onGone?.(id, propagated.kept);
+    }
+    if (dryRun) return { kind: 'gone', ids, kept };
+    const open = new Set(kept.map(({ id }) => id));
+    this.#missing = forget(
+      this.#missing,
+      verdict.ids.filter((id) => !open.has(id)),
+    );
     await this.#write();
-    return verdict;
+    return { kind: 'gone', ids, kept };
   }
 
-  /** Whether something is left to do: what the archive noted and no target holds is settled; what was imported never was at the source. */
+  /**
+   * Whether something is left to do. What the archive does not hold never came from the source and is the target's own;
+   * nor did what was imported; what the archive noted and no target holds is settled.
+   */
   #concerns({ onlyAt, markedRemoved, imported }: PlannedInstance): boolean {
-    if (imported) return false;
+    if (imported || !onlyAt.some(({ role }) => role === 'archive')) return false;
     const atTarget = onlyAt.some(({ role }) => role === 'target');
-    return (this.#options.deletesAtTargets && atTarget) || (onlyAt.length > 0 && !markedRemoved);
+    return !markedRemoved || (this.#options.deletesAtTargets && atTarget);
   }
 
   async #write(): Promise<void> {

@@ -32,6 +32,11 @@ export async function recordImport(
   if (removals.at(-1)?.kind === 'removed') await keepRecord(objects, { id, at, kind: 'returned' }, options);
 }
 
+/** Whether an instance was ever brought by other means than the source. */
+export async function isImported(objects: ObjectStorage, id: InstanceId, options: CallOptions = {}): Promise<boolean> {
+  return (await objects.head(importKey(id), options)) !== undefined;
+}
+
 /** The ids that were imported, as an inventory: what a comparison joins with the others. */
 export async function* importedInventory(
   objects: ObjectStorage,

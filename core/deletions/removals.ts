@@ -47,6 +47,16 @@ export async function keepRecord(
   });
 }
 
+/** Records that the source no longer has an instance, unless that is what the last record says. */
+export async function recordRemoval(
+  objects: ObjectStorage,
+  { id, at }: Pick<Removal, 'id' | 'at'>,
+  options: CallOptions = {},
+): Promise<void> {
+  const records = await Array.fromAsync(listRemovals(objects, { only: id, ...options }));
+  if (records.at(-1)?.kind !== 'removed') await keepRecord(objects, { id, at, kind: 'removed' }, options);
+}
+
 function suffixOf(record: ArchiveRecord): string {
   switch (record.kind) {
     case 'removed':

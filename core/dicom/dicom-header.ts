@@ -3,9 +3,10 @@
  */
 import { createInflateRaw } from 'node:zlib';
 import { type InstanceId, type OrthancId, orthancIdOf } from '../identifiers.ts';
-import { characterSetOf, type OrthancEncoding, plausibleReadings, readText } from './charset.ts';
-import { DataSetParser, type ElementValue, type StructureFault } from './data-set-parser.ts';
+import { characterSetOf, type OrthancEncoding, readText } from './charset.ts';
+import { DataSetParser, type StructureFault } from './data-set-parser.ts';
 import { type DicomFileStart, readFileStart } from './dicom-file.ts';
+import { asciiText, everyId, identifyingElements, identifyingTags, uidText } from './identifying-elements.ts';
 import { InflateError, inflated } from './inflate.ts';
 
 /** The identifying part of a DICOM header. All of it but the Orthanc ids and UIDs is patient data: never log it. */
@@ -54,15 +55,11 @@ export interface ReadDicomOptions {
 
 const dicomdirSopClass = '1.2.840.10008.1.3.10';
 const tags = {
-  specificCharacterSet: 0x00080005,
+  ...identifyingTags,
   sopClassUid: 0x00080016,
-  sopInstanceUid: 0x00080018,
   studyDate: 0x00080020,
   accessionNumber: 0x00080050,
   modality: 0x00080060,
-  patientId: 0x00100020,
-  studyInstanceUid: 0x0020000d,
-  seriesInstanceUid: 0x0020000e,
   rows: 0x00280010,
   columns: 0x00280011,
   floatPixelData: 0x7fe00008,
@@ -182,27 +179,23 @@ export function headerOf(
   start: DicomFileStart,
   defaultEncoding: OrthancEncoding | undefined,
 ): DicomHeader | undefined {
-  const text = (tag: number) => asciiText(parser.values.get(tag));
-  const studyInstanceUid = uidText(parser.values.get(tags.studyInstanceUid));
-  const seriesInstanceUid = uidText(parser.values.get(tags.seriesInstanceUid));
-  const sopInstanceUid = uidText(parser.values.get(tags.sopInstanceUid));
-  if (studyInstanceUid === '' || seriesInstanceUid === '' || sopInstanceUid === '') {
+  const elements = identifyingElements(parser.values);
+  if (elements === undefined) {
     return undefined;
   }
-  const specificCharacterSet = text(tags.specificCharacterSet);
-  const rawPatientId = patientIdBytes(parser.values.get(tags.patientId));
-  const characterSet = characterSetOf(specificCharacterSet, defaultEncoding);
-  const patientId = readText(rawPatientId, characterSet);
-  const instanceIdFor = (id: string) =>
-    orthancIdOf(id, studyInstanceUid, seriesInstanceUid, sopInstanceUid) as InstanceId;
-  const instanceId = instanceIdFor(patientId);
-  const otherIds = plausibleReadings(rawPatientId, characterSet).map(instanceIdFor);
+  const { studyInstanceUid, seriesInstanceUid, sopInstanceUid } = elements;
+  const text = (tag: number) => asciiText(parser.values.get(tag));
+  const { text: patientId } = readText(
+    elements.patientId,
+    characterSetOf(elements.specificCharacterSet, defaultEncoding),
+  );
+  const instanceId = orthancIdOf(patientId, studyInstanceUid, seriesInstanceUid, sopInstanceUid) as InstanceId;
   return {
     instanceId,
     seriesId: orthancIdOf(patientId, studyInstanceUid, seriesInstanceUid),
     studyId: orthancIdOf(patientId, studyInstanceUid),
     patientOrthancId: orthancIdOf(patientId),
-    otherInstanceIds: [...new Set(otherIds)].filter((id) => id !== instanceId),
+    otherInstanceIds: everyId(elements).filter((id) => id !== instanceId),
     patientId,
     studyInstanceUid,
     seriesInstanceUid,
@@ -215,37 +208,4 @@ export function headerOf(
     hasPixelData: [tags.pixelData, tags.floatPixelData, tags.doubleFloatPixelData].some((tag) => parser.seen.has(tag)),
     describesPixels: parser.seen.has(tags.rows) && parser.seen.has(tags.columns),
   };
-}
-
-function asciiText(value: ElementValue | undefined): string | undefined {
-  const text = value === undefined ? '' : untilNul(value.bytes).toString('latin1').trim();
-  return text === '' ? undefined : text;
-}
-
-/** DCMTK takes any white space out of a UID (DcmUniqueIdentifier::makeMachineByteString). */
-function uidText(value: ElementValue | undefined): string {
-  return value === undefined ? '' : untilNul(value.bytes).toString('latin1').replace(/\s+/g, '');
-}
-
-/**
- * DCMTK drops trailing spaces, and ends a text at the first NUL; of an element of unknown representation Orthanc
- * drops one NUL only (FromDcmtkBridge::ConvertLeafElement). Both seen on a real server (1.10.1).
- */
-function patientIdBytes(value: ElementValue | undefined): Buffer {
-  if (value === undefined) {
-    return Buffer.alloc(0);
-  }
-  if (value.vr === 'UN') {
-    return value.bytes.at(-1) === 0 ? value.bytes.subarray(0, -1) : value.bytes;
-  }
-  let end = value.bytes.length;
-  while (end > 0 && value.bytes[end - 1] === 0x20) {
-    end -= 1;
-  }
-  return untilNul(value.bytes.subarray(0, end));
-}
-
-function untilNul(bytes: Buffer): Buffer {
-  const nul = bytes.indexOf(0);
-  return nul === -1 ? bytes : bytes.subarray(0, nul);
 }

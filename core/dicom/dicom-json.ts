@@ -91,7 +91,7 @@ function valuesOf(vr: string, bytes: Buffer, scope: Scope, bigEndian: boolean): 
   const numbers = numberReaders[vr];
   if (numbers !== undefined) return readNumbers(bytes, numbers, bigEndian);
   if (vr === 'AT') return readTags(bytes, bigEndian);
-  const text = characterSetVrs.has(vr) ? readText(bytes, scope.characterSet) : bytes.toString('latin1');
+  const text = characterSetVrs.has(vr) ? readText(bytes, scope.characterSet).text : bytes.toString('latin1');
   const texts = singleValueVrs.has(vr) ? [text] : text.split('\\');
   const values = texts.map((each) => textValue(vr, stripped(each)));
   return values.length === 1 && values[0] === null ? [] : values;

@@ -68,6 +68,7 @@ export class FoundInstances implements Store {
       id,
       md5: found.md5,
       sizeBytes: found.sizeBytes,
+      idIsProven: true,
       body: found.bytes.read(),
       cancel() {},
     };

@@ -9,6 +9,7 @@ import { type CopyRequest, decide } from '../copy/decide.ts';
 import type { CopyResult, Destination, DestinationOutcome } from '../copy/outcome.ts';
 import type { OrthancEncoding } from '../dicom/charset.ts';
 import { isMirrorError, type MirrorError } from '../errors.ts';
+import type { InstanceId } from '../identifiers.ts';
 import type { ConsiderContext, Considered } from './consider.ts';
 import { defaultExpansionLimits, type ExpansionLimits } from './expansion-limits.ts';
 import { Expectations } from './expectations.ts';
@@ -44,6 +45,8 @@ export interface ImportOptions {
   readonly acceptWithoutPixelData?: boolean | undefined;
   /** Called with each line as soon as it is known; the import waits for it. */
   readonly onLine: (line: ReportLine, counts: ImportCounts) => void | Promise<void>;
+  /** Called with what became of each instance, under the id by which the server knows it. */
+  readonly onSettled?: ((result: CopyResult) => void) | undefined;
   /** After this nothing new is begun; what is under way is finished. */
   readonly draining?: AbortSignal | undefined;
 }
@@ -66,6 +69,8 @@ class ImportRun {
   readonly #budget = defaultBudget();
   readonly #expectations = new Expectations();
   readonly #putOff = new PutOffFiles();
+  /** Instances that a server holds under another id than the file's, until they are settled. */
+  readonly #heldAs = new Map<InstanceId, InstanceId>();
   /** Reports that wait for an answer of a destination. */
   readonly #late = new Set<Promise<void>>();
 
@@ -141,6 +146,7 @@ class ImportRun {
     for (const destination of this.#options.destinations) {
       const heldAs = destination.role === 'target' ? await idAt(destination, instance) : undefined;
       if (heldAs !== undefined) {
+        this.#heldAs.set(id, heldAs);
         settled.push({ destination, kind: 'already-equal' });
       } else if (this.#expectations.isWorthAsking(destination, sizeBytes)) {
         undecided.push(destination);
@@ -187,6 +193,8 @@ class ImportRun {
       return;
     }
     const { result: settled, usedId } = await settleOtherIds(result, first, this.#budget);
+    this.#options.onSettled?.({ ...settled, id: usedId ?? this.#heldAs.get(settled.id) ?? settled.id });
+    this.#heldAs.delete(settled.id);
     for (const line of linesOf(settled, instances)) {
       const note = usedId && `the server calls it ${usedId}: it reads the PatientID in another encoding`;
       await this.#report({ ...line, ...(note && { note }) });

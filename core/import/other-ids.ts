@@ -1,6 +1,6 @@
 /**
- * A server computes ids itself, and may read a PatientID that is not ASCII in another encoding than we do
- * (ORTHANC.md, section 1.9). What it then answers is right, and the copy is repeated under the id that it uses.
+ * A server computes ids itself, and may read a PatientID that is not ASCII in another encoding than whoever gave the id
+ * that a file has so far. What it makes of it is right, and the copy is repeated under the id that it uses.
  */
 
 import type { ByteBudget } from '../copy/byte-budget.ts';
@@ -33,11 +33,11 @@ export async function settleOtherIds(
   return { result: { ...result, outcomes }, usedId };
 }
 
-function isWrongId({ error }: DestinationOutcome): boolean {
-  return error?.code === 'wrong-id';
+function isWrongId({ kind, error }: DestinationOutcome): boolean {
+  return kind === 'rejected' && error?.code === 'wrong-id';
 }
 
-/** Tries one id after the other; what the destination stores under yet another id it removes again. */
+/** Tries one id after the other: nothing is sent under one that the destination would not give. */
 async function copyUnderOtherId(
   instance: FoundInstance,
   destination: Destination,

@@ -20,7 +20,8 @@ export function linesOf(result: CopyResult, instances: readonly FoundInstance[])
   }));
 }
 
-function fileOutcomeOf(kind: DestinationOutcome['kind']): FileOutcome {
+/** What is told of a file whose instance ended so. */
+export function fileOutcomeOf(kind: DestinationOutcome['kind']): FileOutcome {
   switch (kind) {
     case 'copied':
       return 'stored';

@@ -31,6 +31,9 @@ export interface ReportLine extends FoundAt {
   readonly note?: string;
 }
 
+/** A line that corrects an earlier one of the same `id`: a server took the instance and does not hold it any more. */
+export type LostLine = Required<Pick<ReportLine, 'outcome' | 'id' | 'reason' | 'code'>>;
+
 /** How an import ended. */
 export interface ImportSummary {
   readonly counts: Readonly<Record<FileOutcome, number>>;

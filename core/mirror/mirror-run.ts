@@ -3,8 +3,7 @@ import type { PlanOptions } from '../compare/plan.ts';
 import type { SourceReader } from '../config/reader.ts';
 import type { CopyRequest } from '../copy/decide.ts';
 import type { CopyResult, Destination } from '../copy/outcome.ts';
-import type { GoneKeeper } from '../deletions/gone-keeper.ts';
-import type { DeletionVerdict } from '../deletions/missing.ts';
+import type { Deletions, GoneKeeper } from '../deletions/gone-keeper.ts';
 import type { MirrorError } from '../errors.ts';
 import type { ChangeFeed } from '../follow/change-feed.ts';
 import type { InstanceId } from '../identifiers.ts';
@@ -43,6 +42,11 @@ export interface MirrorRun {
   readonly onReturned?: ((id: InstanceId) => Promise<void>) | undefined;
   /** Keeps study documents equal; absent where only instances are mirrored. */
   readonly documents?: DocumentSync | undefined;
+  /**
+   * Writes what belongs to the instances, after all were copied and before the targets are asked whether they still hold
+   * them; not called if a destination was left out.
+   */
+  readonly afterCopying?: (() => Promise<void>) | undefined;
   /** Settles conflicts by the configured policy; absent: they are reported. */
   readonly settleConflicts?: ((result: CopyResult) => Promise<CopyResult>) | undefined;
   /** Compare only, and report what would be copied. */
@@ -81,5 +85,5 @@ export interface MirrorRunEnd {
   readonly withdrawn: ReadonlyMap<Destination, MirrorError>;
   readonly interrupted: boolean;
   /** What the last complete comparison says of deletions at the source. */
-  readonly deletions?: DeletionVerdict | undefined;
+  readonly deletions?: Deletions | undefined;
 }

@@ -1,10 +1,10 @@
 /** The parts of a mirror beside the copying of instances, put together from its open stores. */
 import type { PlanOptions } from '../compare/plan.ts';
 import type { Destination } from '../copy/outcome.ts';
-import { bury } from '../deletions/bury.ts';
-import { GoneKeeper } from '../deletions/gone-keeper.ts';
+import { GoneKeeper, type GoneKeeperOptions } from '../deletions/gone-keeper.ts';
 import { importedInventory } from '../deletions/imports.ts';
 import { type DeletionLimits, missingSchema } from '../deletions/missing.ts';
+import { propagateDeletion } from '../deletions/propagate-deletion.ts';
 import { keepRecord, removedInventory } from '../deletions/removals.ts';
 import type { InstanceId } from '../identifiers.ts';
 import { Archive } from '../stores/archive/archive.ts';
@@ -53,7 +53,7 @@ export interface DeletionPolicy {
   readonly propagate: boolean;
   readonly limits: DeletionLimits;
   readonly now: () => Date;
-  readonly onBuried?: (id: InstanceId) => void;
+  readonly onGone?: GoneKeeperOptions['onGone'];
 }
 
 /** What takes note of removals; without an archive there is no place to do so, and nothing is done. */
@@ -66,16 +66,18 @@ export interface RemovalParts {
 
 /** What takes note of what is gone from the source, and acts on it as the policy says. */
 export function removalPartsOf({ source, destinations }: MirrorStores, policy: DeletionPolicy): RemovalParts {
-  const objects = archiveOf(destinations)?.store.objects;
-  if (objects === undefined) return {};
-  const { propagate, limits, now, onBuried } = policy;
+  const archive = archiveOf(destinations)?.store;
+  if (archive === undefined) return {};
+  const { objects } = archive;
+  const { propagate, limits, now, onGone } = policy;
   const targets = propagate ? targetsOf(destinations).map(({ store }) => store) : [];
   const gone = new GoneKeeper({
     document: new StateDocument(objects, 'missing', missingSchema),
     limits,
     deletesAtTargets: propagate,
     now,
-    bury: (id, options) => bury(id, { source, archive: objects, targets, now, ...(onBuried && { onBuried }) }, options),
+    propagate: (id, options) => propagateDeletion(id, { source, archive, targets, now }, options),
+    onGone,
   });
   return {
     gone,

@@ -5,16 +5,17 @@ import { defaultBudget } from '../copy/copy-instance.ts';
 import { type CopyManyEnd, type CopyManyOptions, copyMany } from '../copy/copy-many.ts';
 import { type CopyRequest, decide } from '../copy/decide.ts';
 import type { CopyResult, Destination } from '../copy/outcome.ts';
-import type { DeletionVerdict } from '../deletions/missing.ts';
+import type { Deletions } from '../deletions/gone-keeper.ts';
 import { isMirrorError, type MirrorError } from '../errors.ts';
 import type { Change, ChangeFeed } from '../follow/change-feed.ts';
 import type { Cursor } from '../follow/cursor.ts';
 import { cursorAtEnd, followChanges } from '../follow/follow.ts';
-import { isInstanceId } from '../identifiers.ts';
+import { type InstanceId, isInstanceId } from '../identifiers.ts';
 import { nobody, whyAway } from '../pause/store-away.ts';
 import type { MirrorRun, MirrorRunEnd, Pauses } from './mirror-run.ts';
+import { Presence } from './presence.ts';
 import { readAhead } from './read-ahead.ts';
-import { SummaryCounter } from './summary.ts';
+import { countOf, SummaryCounter } from './summary.ts';
 
 /** Requests that a plan may be ahead of the copies: about 10 MB, and the whole plan of most runs. */
 const planAhead = 20_000;
@@ -34,13 +35,15 @@ class Run {
   readonly #counter: SummaryCounter;
   readonly #withdrawn = new Map<Destination, MirrorError>();
   readonly #budget = defaultBudget();
+  readonly #presence: Presence;
   #stoppedBy: MirrorError | undefined;
   #mendAtMs = 0;
-  #deletions: DeletionVerdict | undefined;
+  #deletions: Deletions | undefined;
 
   constructor(run: MirrorRun) {
     this.#run = run;
     this.#counter = new SummaryCounter(run.destinations.map(({ store }) => store.name));
+    this.#presence = new Presence(run);
   }
 
   async toEnd(): Promise<MirrorRunEnd> {
@@ -115,9 +118,15 @@ class Run {
     const { feed, watch, signal } = this.#run;
     for (;;) {
       const cursor = feed === undefined ? undefined : await cursorAtEnd(feed, { signal });
+      if (this.#run.dryRun !== true) await this.#presence.begin({ signal });
       await this.#copy(readAhead(this.#plan(), planAhead));
       if (!this.#over() && this.#run.dryRun !== true) await this.#run.documents?.reconcile(this.#withdrawn, { signal });
-      if (feed === undefined || cursor === undefined || this.#run.dryRun === true || this.#done()) return;
+      const isComplete = this.#run.dryRun !== true && !this.#done() && this.#withdrawn.size === 0;
+      if (isComplete) await this.#run.afterCopying?.();
+      if (feed === undefined || cursor === undefined || this.#run.dryRun === true || this.#done()) {
+        await this.#confirm(cursor);
+        return;
+      }
       const compareAtMs = performance.now() + (watch?.reconcileMs ?? 0);
       const again = await this.#follow(feed, cursor, compareAtMs);
       if (!again || this.#done()) return;
@@ -135,6 +144,7 @@ class Run {
         await this.#run.documents?.follow(step.changes, this.#withdrawn, { signal });
         cursor = step.cursor;
       }
+      await this.#confirm(start);
       if (watch === undefined) return false;
       if (performance.now() >= compareAtMs || (await this.#returned())) return true;
       await this.#untilPoll(watch.pollMs);
@@ -142,6 +152,30 @@ class Run {
       await this.#respectPauses();
       if (this.#done()) return false;
     }
+  }
+
+  /** After a comparison: makes sure that the targets still hold what was told; what they lost counts as failed. */
+  async #confirm(cursor: Cursor | undefined): Promise<void> {
+    const { signal, feed, observer } = this.#run;
+    if (!this.#presence.isOpen || this.#stoppedBy !== undefined || this.#over()) return;
+    const arrived = (ids: ReadonlySet<InstanceId>) =>
+      feed === undefined || cursor === undefined ? noIds : arrivedSince(feed, cursor, ids, signal);
+    for (const destination of this.#hasWritten() ? this.#served() : []) {
+      for await (const lost of this.#presence.lostAt(destination, arrived, { signal })) {
+        this.#counter.correct(lost);
+        const { id, error } = lost;
+        const outcomes = [{ destination, kind: 'failed', error, at: 'destination' } as const];
+        observer?.onResult?.({ id, md5: undefined, sizeBytes: undefined, outcomes });
+      }
+    }
+    this.#presence.end();
+  }
+
+  /** Not only instances take room: a server may delete others for an attachment. */
+  #hasWritten(): boolean {
+    const { documents, afterCopying } = this.#run;
+    const documentsTold = documents === undefined ? 0 : countOf(documents.counts);
+    return this.#presence.hasNotes || documentsTold > 0 || afterCopying !== undefined;
   }
 
   /** Serves destinations again that were away and answer now. @returns whether there are any: they missed something. */
@@ -262,6 +296,7 @@ class Run {
 
   #report(result: CopyResult): void {
     this.#counter.add(result);
+    this.#presence.note(result);
     if (result.outcomes.some(({ kind }) => kind === 'copied')) this.#run.documents?.noteCopied(result.id);
     this.#run.observer?.onResult?.(result);
   }
@@ -277,4 +312,22 @@ class Run {
   #done(): boolean {
     return this.#over() || this.#stoppedBy !== undefined || this.#served().length === 0;
   }
+}
+
+const noIds = Promise.resolve(new Set<InstanceId>());
+
+/** Which of `ids` the feed announced since the cursor. */
+async function arrivedSince(
+  feed: ChangeFeed,
+  cursor: Cursor,
+  ids: ReadonlySet<InstanceId>,
+  signal: AbortSignal | undefined,
+): Promise<ReadonlySet<InstanceId>> {
+  const arrived = new Set<InstanceId>();
+  if (ids.size === 0) return arrived;
+  for await (const step of followChanges(feed, cursor, { signal })) {
+    if (step.kind === 'reset') break;
+    for (const { id } of step.changes) if (isInstanceId(id) && ids.has(id)) arrived.add(id);
+  }
+  return arrived;
 }

@@ -1,12 +1,14 @@
 /** Counts what became of every instance; constant memory. */
 import {
   type CopyResult,
+  type Destination,
   type DestinationOutcome,
   type OutcomeKind,
   outcomeKinds,
   worstKind,
 } from '../copy/outcome.ts';
 import { MirrorError } from '../errors.ts';
+import type { LostInstance } from './presence.ts';
 
 export type OutcomeCounts = Record<OutcomeKind, number>;
 
@@ -48,6 +50,17 @@ export class SummaryCounter {
     this.#notAtSource += 1;
   }
 
+  /** An instance that was counted as held at a destination is lost there: it counts as failed instead. */
+  correct({ destination, told }: Pick<LostInstance, 'destination' | 'told'>): void {
+    const before = told.get(destination);
+    const worst = worstKind([...told.values()].map((kind) => ({ kind })));
+    if (before === undefined) return;
+    this.#instances[worst] -= 1;
+    this.#instances.failed += 1;
+    this.#countsOf(destination)[before] -= 1;
+    this.#countsOf(destination).failed += 1;
+  }
+
   summary(): Summary {
     return {
       instances: { ...this.#instances },
@@ -58,9 +71,13 @@ export class SummaryCounter {
   }
 
   #countAt({ destination, kind }: DestinationOutcome): void {
-    const counts = this.#destinations.get(destination.store.name);
-    if (counts === undefined) throw new MirrorError('configuration', `unknown destination ${destination.store.name}`);
-    counts[kind] += 1;
+    this.#countsOf(destination)[kind] += 1;
+  }
+
+  #countsOf({ store: { name } }: Destination): OutcomeCounts {
+    const counts = this.#destinations.get(name);
+    if (counts === undefined) throw new MirrorError('configuration', `unknown destination ${name}`);
+    return counts;
   }
 }
 

@@ -5,8 +5,7 @@
 import { z } from 'zod';
 import { type PlanOptions, planCopies } from '../compare/plan.ts';
 import type { Destination } from '../copy/outcome.ts';
-import type { GoneKeeper } from '../deletions/gone-keeper.ts';
-import type { DeletionVerdict } from '../deletions/missing.ts';
+import type { Deletions, GoneKeeper } from '../deletions/gone-keeper.ts';
 import { isMirrorError } from '../errors.ts';
 import type { Change, ChangeFeed } from '../follow/change-feed.ts';
 import { cursorSchema } from '../follow/cursor.ts';
@@ -88,11 +87,11 @@ export interface TickReport {
   readonly announced: number;
   /** Ids that were compared in this tick. */
   readonly compared: number;
-  /** Ids that a target holds with other bytes, as far as they were compared in this tick. */
+  /** Ids that a target holds with other bytes, as far as they were compared in this tick; deleted ones included. */
   readonly conflicts: number;
   readonly comparing: boolean;
   /** What a comparison that was completed in this tick says of deletions at the source. */
-  readonly deletions: DeletionVerdict | undefined;
+  readonly deletions: Deletions | undefined;
   /** Why a comparison was begun in this tick, if one was. */
   readonly compareReason: string | undefined;
   /** Another tick was at work; nothing was done. */
@@ -120,7 +119,7 @@ class Tick {
   #compared = 0;
   #conflicts = 0;
   #compareReason: string | undefined;
-  #deletions: DeletionVerdict | undefined;
+  #deletions: Deletions | undefined;
   #pauses: PauseReview;
 
   constructor(options: TickOptions) {
@@ -260,6 +259,7 @@ class Tick {
     const studies = (await this.#options.documents?.differing(this.#leftOut(destinations), { signal: deadline })) ?? [];
     await this.#announce(studies.map(asStudy));
     this.#deletions = await gone?.complete({ signal: deadline });
+    if (this.#deletions?.kind === 'gone') this.#conflicts += this.#deletions.kept.length;
     return this.#save({ ...schedule, inventory: null, comparedAt: now().toISOString() });
   }
 

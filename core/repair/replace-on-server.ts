@@ -38,8 +38,8 @@ const pauseMs = 500;
  * was kept is written again. If that is interrupted, `PendingWrites` has it.
  *
  * Throws `refused`, with nothing changed, if something would be lost that could not be written again or the server
- * would not store the same bytes, and what the stores throw. Lost is what REST cannot write: Orthanc's own metadata
- * (reception date, origin, …), caches, revisions.
+ * would not store the same bytes; `wrong-id` likewise, if it would give them another id; and what the stores throw. Lost
+ * is what REST cannot write: Orthanc's own metadata (reception date, origin, …), caches, revisions.
  */
 export function replaceOnServer(options: ReplaceOnServerOptions): PutRight {
   const holding = new HoldingPlace();
@@ -62,6 +62,7 @@ async function replace(
   const { server, studyServer, safe, limitations } = options;
   const right = await holding.hold(verifiedBody(body, { ...instance, signal }));
   try {
+    await server.requireSameId(instance.id, right.read(), { signal });
     const pending = new PendingWrites(safe, server.name);
     const documents = await readTarget(instance.id, studyServer, { signal });
     await keep(instance, documents, pending, options, { signal });

@@ -3,6 +3,7 @@
  * `test/contract/store-contract.ts` is this contract as tests; every store passes it.
  */
 import type { InstanceId, Md5 } from '../identifiers.ts';
+import type { Witness } from './witness.ts';
 
 /** One line of an inventory. */
 export interface InventoryEntry {
@@ -30,6 +31,11 @@ export interface OpenInstance {
   readonly md5: Md5 | undefined;
   readonly sizeBytes: number | undefined;
   /**
+   * Whether the id was compared with the identifiers in the file before: so in an archive, and where files are imported.
+   * What a server says is a claim, which who copies must compare.
+   */
+  readonly idIsProven?: boolean;
+  /**
    * The bytes, once. Ends normally only after `sizeBytes` bytes (if known); throws `body-short` when the store ends
    * early and `unreachable` when the connection breaks. Does not verify the MD5: who reads, hashes.
    */
@@ -40,6 +46,11 @@ export interface OpenInstance {
 
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
+}
+
+export interface StoreOptions extends CallOptions {
+  /** The caller asked for this very id just now, and the store held nothing under it: it need not be asked again. */
+  readonly isAbsent?: boolean | undefined;
 }
 
 export interface InventoryOptions extends CallOptions {
@@ -92,13 +103,18 @@ export type StoreOutcome =
 
 /** A place that instances are written to. */
 export interface DestinationStore extends Store {
+  /** For a server, which may delete by itself what it took; absent where nothing is lost so. */
+  readonly witness?: Witness | undefined;
+
   /**
    * Writes an instance and proves it: returns only after the destination confirmed the id and the hash of what it
    * holds. All or nothing: if `body` throws, ends early, or `signal` aborts, the destination holds nothing new.
    * Idempotent: may be repeated after any error. Never retries by itself once it has begun to read a streamed `body`.
+   * Never replaces or deletes what the destination held before. A server computes ids itself: throws `wrong-id`, with
+   * nothing sent, if it would give the file another one, and `not-dicom` if it could give it none.
    *
    * `body` yields exactly `instance.sizeBytes` bytes; the caller vouches that a body that ends normally hashes to
    * `instance.md5`. A `body` in memory is the caller's again, to be used for something else, once this resolves.
    */
-  store(instance: InstanceIdentity, body: InstanceBytes, options?: CallOptions): Promise<StoreOutcome>;
+  store(instance: InstanceIdentity, body: InstanceBytes, options?: StoreOptions): Promise<StoreOutcome>;
 }

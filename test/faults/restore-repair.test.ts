@@ -168,9 +168,13 @@ test('what users attached survives a repair that could delete and then not store
     lookup: (id, options) => store.lookup(id, options),
     open: (id, options) => store.open(id, options),
     store: refuse,
+    defaultEncoding: (options) => store.defaultEncoding(options),
+    requireSameId: (id, body, options) => store.requireSameId(id, body, options),
     delete: (id, options) => store.delete(id, options),
     readChanges: (query) => store.readChanges(query),
     lastChange: (options) => store.lastChange(options),
+    countInstances: (options) => store.countInstances(options),
+    lostInstance: (id, options) => store.lostInstance(id, options),
     close: () => store.close(),
   };
   const limitations = new Limitations();

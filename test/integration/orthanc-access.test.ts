@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MirrorError } from '../../core/errors.ts';
 import { parseCapabilities } from '../../core/stores/orthanc/capabilities.ts';
 import type { OrthancConnection } from '../../core/stores/orthanc/connection.ts';
+import { IdCheck } from '../../core/stores/orthanc/id-check.ts';
 import { openOrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
 import { storeInstance } from '../../core/stores/orthanc/store-instance.ts';
 import { generateInstance } from '../../local/dicom/generate.ts';
@@ -73,7 +74,9 @@ describe.each([oldOrthanc(), newOrthanc()])('Orthanc $version with users', ({ ve
     }
     const store = openOrthancStore({ url: server.url, authorization: { username: 'alice', password: 'wrong' } });
     // Skips the question for the server's capabilities, which would be refused before.
-    const stored = storeInstance(store.client, parseCapabilities({ Version: version }), instance, body(), {});
+    const capabilities = parseCapabilities({ Version: version, OverwriteInstances: false });
+    const receiving = { client: store.client, capabilities, ids: new IdCheck(store.client) };
+    const stored = storeInstance(receiving, instance, body(), {});
     await expect(stored).rejects.toMatchObject({ code: 'unauthorized', disposition: 'halt' });
     await store.close();
   });

@@ -53,13 +53,21 @@ describe.each([oldOrthanc(), newOrthanc()])('an upload to Orthanc $version', ({ 
   afterEach(() => store.close());
   const isUpload = ({ method }: { method: string }) => method === 'POST';
 
-  it('takes two requests, with its length announced', async () => {
+  it('takes two requests of a server that was asked just now, with its length announced', async () => {
     const instance = fresh();
-    expect(await store.store(instance, streamOf(instance))).toEqual({ kind: 'stored' });
+    expect(await store.store(instance, streamOf(instance), { isAbsent: true })).toEqual({ kind: 'stored' });
     expect(proxy.seen.map(({ method, requestBytes }) => [method, requestBytes])).toEqual([
       ['POST', instance.sizeBytes],
       ['GET', 0],
     ]);
+  });
+
+  it('asks first where the server does not tell whether it keeps what it holds', async () => {
+    const instance = fresh();
+    await store.store(instance, instance.bytes);
+    const { overwriteMode } = await store.capabilities();
+    const methods = proxy.seen.map(({ method }) => method);
+    expect(methods).toEqual(overwriteMode === 'never' ? ['POST', 'GET'] : ['GET', 'POST', 'GET']);
   });
 
   it.each(sizes)('of %i bytes that are damaged on the way leaves nothing, and works after', async (sizeBytes) => {
@@ -107,26 +115,30 @@ describe.each([oldOrthanc(), newOrthanc()])('an upload to Orthanc $version', ({ 
     const instance = fresh(8 * 1024 * 1024);
     const headers = { 'retry-after': '3' };
     proxy.break({ matches: isUpload, effect: { kind: 'status', status, headers, early: true } });
-    const stored = store.store(instance, streamOf(instance));
+    const stored = store.store(instance, streamOf(instance), { isAbsent: true });
     await expect(stored).rejects.toMatchObject({ code, disposition, retryAfterMs: 3000 });
     expect(proxy.seen).toHaveLength(1);
     expect(await direct.lookup(instance.id)).toEqual([]);
   });
 
-  it('that is no DICOM file is refused with the reason of the server', async () => {
+  it('that is no DICOM file is refused before anything is sent', async () => {
     const bytes = Buffer.from('not DICOM');
     const notDicom = { ...fresh(), bytes, md5: md5Of(bytes), sizeBytes: bytes.length };
-    await expect(store.store(notDicom, bytes)).rejects.toMatchObject({
-      code: 'refused',
-      message: expect.stringContaining('Bad file format'),
-    });
+    await expect(store.store(notDicom, bytes)).rejects.toMatchObject({ code: 'not-dicom', disposition: 'reject' });
+    expect(proxy.seen).toEqual([]);
   });
 
-  it('of a file with other identifiers is found out, and removed', async () => {
-    const [expected, sent] = [fresh(), fresh()];
-    const stored = store.store({ ...sent, id: expected.id }, sent.bytes);
-    await expect(stored).rejects.toMatchObject({ code: 'wrong-id', disposition: 'reject' });
-    expect(await direct.lookup(sent.id)).toEqual([]);
+  it.each(sizes)('of %i bytes of another instance is refused before anything is sent', async (sizeBytes) => {
+    const [expected, sent] = [fresh(), fresh(sizeBytes)];
+    for (const body of [sent.bytes, streamOf(sent)]) {
+      const stored = store.store({ ...sent, id: expected.id }, body);
+      await expect(stored).rejects.toMatchObject({
+        code: 'wrong-id',
+        disposition: 'reject',
+        message: expect.stringContaining(sent.id),
+      });
+    }
+    expect(proxy.seen).toEqual([]);
   });
 
   it('of other bytes under a known id is a conflict, and changes nothing', async () => {
@@ -173,13 +185,18 @@ describe.each([oldOrthanc(), newOrthanc()])('Orthanc $version', ({ version }) =>
     });
   });
 
-  it('that overwrites stores the other bytes', async () => {
-    await withServer({ OverwriteInstances: true }, async (store) => {
+  it.each([true, false])('that overwrites keeps what it holds, with hashes: %s', async (keepsHashes) => {
+    const config = { OverwriteInstances: true, StoreMD5ForAttachments: keepsHashes };
+    await withServer(config, async (store) => {
       const instance = fresh();
       const other = otherVersionOf(instance);
       await store.store(instance, instance.bytes);
-      expect(await store.store(other, other.bytes)).toEqual({ kind: 'stored' });
-      expect(await store.lookup(instance.id)).toMatchObject([{ md5: other.md5 }]);
+      await store.client.put(`/instances/${instance.id}/metadata/1024`, 'ours');
+      expect(await store.store(instance, streamOf(instance))).toEqual({ kind: 'already-equal' });
+      expect(await store.store(other, streamOf(other))).toEqual({ kind: 'conflict', md5: instance.md5 });
+      const opened = await store.open(instance.id);
+      expect(md5Of(Buffer.concat(await Array.fromAsync(opened.body)))).toBe(instance.md5);
+      expect(await store.client.findText(`/instances/${instance.id}/metadata/1024`)).toBe('ours');
     });
   });
 

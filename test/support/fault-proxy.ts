@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { type ClientRequest, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer, type ServerOptions } from 'node:https';
 import { Transform } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -43,6 +44,10 @@ export type Effect =
       readonly atByte: number;
       readonly how: 'reset' | 'close' | 'chunked' | 'shorter';
     }
+  /** Asks the server for something else than it was asked for. */
+  | { readonly kind: 'ask'; readonly path: (path: string) => string }
+  /** Answers with other bytes than the server. */
+  | { readonly kind: 'answer'; readonly body: (body: Buffer) => Uint8Array }
   /** Does something else before the request is passed on: stop the server, delete an instance. */
   | { readonly kind: 'call'; readonly call: () => Promise<void> };
 
@@ -141,7 +146,8 @@ class Exchange {
     if (effect?.kind === 'drop' && effect.when === 'before') return reset(this.#incoming);
     if (effect?.kind === 'delay') await delay(effect.ms);
     if (effect?.kind === 'call') await effect.call();
-    const outgoing = request(new URL(this.#seen.path, this.#targetUrl), {
+    const path = effect?.kind === 'ask' ? effect.path(this.#seen.path) : this.#seen.path;
+    const outgoing = request(new URL(path, this.#targetUrl), {
       method: this.#seen.method,
       headers: this.#incoming.headers,
       agent: false,
@@ -152,6 +158,7 @@ class Exchange {
     sent.catch(() => undefined);
     const [message] = await answered;
     if (effect?.kind === 'drop') return reset(this.#incoming);
+    if (effect?.kind === 'answer') return this.#answerOtherwise(message, effect.body);
     await this.#passAnswer(message);
   }
 
@@ -163,6 +170,14 @@ class Exchange {
       return;
     }
     this.#incoming.resume().once('end', () => this.#answer.writeHead(status, headers).end());
+  }
+
+  async #answerOtherwise(message: IncomingMessage, bodyOf: (body: Buffer) => Uint8Array): Promise<void> {
+    const body = bodyOf(await buffer(message));
+    this.#seen.status = message.statusCode ?? 0;
+    this.#seen.answerBytes = body.length;
+    const { etag: _, ...headers } = message.headers;
+    this.#answer.writeHead(this.#seen.status, { ...headers, 'content-length': String(body.length) }).end(body);
   }
 
   async #passRequest(outgoing: ClientRequest): Promise<void> {

@@ -37,6 +37,8 @@ export class MemoryStore implements DestinationStore {
   listsHashes = true;
   /** Whether the store keeps hashes at all. */
   keepsHashes = true;
+  /** The samples are no DICOM files: nothing can be read from them. */
+  idsAreProven = true;
   chunkBytes = 64 * 1024;
 
   constructor(name: string, instances: Iterable<readonly [InstanceId, Uint8Array]> = []) {
@@ -74,7 +76,9 @@ export class MemoryStore implements DestinationStore {
       for (let at = 0; at < sent.byteLength; at += chunkBytes) yield sent.subarray(at, at + chunkBytes);
       if (sent.byteLength < bytes.byteLength) throw new MirrorError('body-short', `${id} ended early`);
     };
-    return { id, md5: this.#hashOf(bytes), sizeBytes: bytes.byteLength, body: body(), cancel: () => undefined };
+    const { idsAreProven: idIsProven } = this;
+    const md5 = this.#hashOf(bytes);
+    return { id, md5, sizeBytes: bytes.byteLength, idIsProven, body: body(), cancel: () => undefined };
   }
 
   async store(instance: InstanceIdentity, body: InstanceBytes): Promise<StoreOutcome> {

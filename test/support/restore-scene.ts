@@ -2,8 +2,7 @@
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { z } from 'zod';
-import { bury } from '../../core/deletions/bury.ts';
-import { keepRecord, removedInventory } from '../../core/deletions/removals.ts';
+import { keepRecord, recordRemoval, removedInventory } from '../../core/deletions/removals.ts';
 import { type InstanceId, isOrthancId, type OrthancId, resourceLevels } from '../../core/identifiers.ts';
 import { runMirror } from '../../core/mirror/run-mirror.ts';
 import { type Archive, openArchive } from '../../core/stores/archive/archive.ts';
@@ -61,7 +60,7 @@ export async function backUp(source: ServerUnderTest, archive: Archive): Promise
 /** Deletes an instance at the source and records that it is gone, as a mirror does after two comparisons. */
 export async function removeAtSource(source: ServerUnderTest, archive: Archive, id: InstanceId): Promise<void> {
   await source.store.delete(id);
-  await bury(id, { source: source.store, archive: archive.objects, targets: [], now: () => new Date() });
+  await recordRemoval(archive.objects, { id, at: new Date() });
 }
 
 export async function idsOf({ url }: ServerUnderTest, level: string): Promise<readonly OrthancId[]> {

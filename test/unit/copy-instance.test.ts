@@ -1,10 +1,14 @@
 import { describe, expect, test } from 'vitest';
+import { ByteRate } from '../../core/bandwidth/byte-rate.ts';
+import { limitReads } from '../../core/bandwidth/limit-reads.ts';
 import { copyInstance, defaultBudget } from '../../core/copy/copy-instance.ts';
 import type { CopyRequest } from '../../core/copy/decide.ts';
 import type { CopyResult, Destination } from '../../core/copy/outcome.ts';
 import { MirrorError } from '../../core/errors.ts';
 import { md5Of } from '../../core/identifiers.ts';
 import type { DestinationStore } from '../../core/stores/store.ts';
+import { generateInstance } from '../../local/dicom/generate.ts';
+import { placeOfNth } from '../../local/dicom/identifiers.ts';
 import { MemoryStore, sampleBytes, sampleId } from '../support/memory-store.ts';
 
 const id = sampleId(1);
@@ -71,6 +75,34 @@ test('memory is used again once every destination confirmed, and never while one
   expect(md5Of(second ?? new Uint8Array())).toBe(md5Of(sampleBytes(2, sizeBytes)));
   expect(fourth?.buffer).toBe(third?.buffer);
   expect([...target.instances.keys()]).toEqual([1, 3, 4].map(sampleId));
+});
+
+describe.each([4096, 6 * 1024 * 1024])('a source whose ids are claims', (sizeBytes) => {
+  const [asked, served] = [0, 1].map((n) => generateInstance(placeOfNth('claimed', n), sizeBytes));
+  if (asked === undefined || served === undefined) throw new Error('there are two');
+
+  async function copyOf(bytes: Uint8Array) {
+    const source = new MemoryStore('source', [[asked?.id ?? id, bytes]]);
+    source.idsAreProven = false;
+    const archive = new MemoryStore('archive');
+    const request = { id: asked?.id ?? id, lacking: [{ role: 'archive', store: archive } as const], undecided: [] };
+    const slowly = limitReads(source, new ByteRate({ bytesPerSecond: 1e9 }));
+    const results = [];
+    for (const reader of [source, slowly])
+      results.push(await copyInstance(request, { source: reader, budget: defaultBudget() }));
+    return { kinds: results.map(kindsOf), held: archive.instances.size };
+  }
+
+  test('is copied from what it delivers itself', async () => {
+    expect(await copyOf(asked.bytes)).toMatchObject({ kinds: [{ archive: 'copied' }, {}], held: 1 });
+  });
+
+  test.each([
+    ['another instance', served.bytes, 'wrong-id'],
+    ['no DICOM file', sampleBytes(1, sizeBytes), 'not-dicom'],
+  ])('brings nothing anywhere when it delivers %s', async (_, bytes, code) => {
+    expect(await copyOf(bytes)).toEqual({ kinds: [{ archive: code }, { archive: code }], held: 0 });
+  });
 });
 
 describe.each(Object.entries(sizes))('an instance of %s', (_, sizeBytes) => {

@@ -3,7 +3,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { readDicom } from '../../core/dicom/dicom-header.ts';
 import { element, elementHeader, sequenceMark, undefinedLength } from '../../core/dicom/encode.ts';
-import { orthancIdOf } from '../../core/identifiers.ts';
+import { IdentifierReader, readIdentifyingElements } from '../../core/dicom/identifier-reader.ts';
+import { canBe, encodingsGiving, givenIds } from '../../core/dicom/identifying-elements.ts';
+import { type InstanceId, orthancIdOf } from '../../core/identifiers.ts';
 import { generateInstance } from '../../local/dicom/generate.ts';
 import { placeOfNth } from '../../local/dicom/identifiers.ts';
 import { generateNestedSequence } from '../../local/dicom/nested-sequence.ts';
@@ -148,6 +150,63 @@ describe('a PatientID', () => {
     const { otherInstanceIds } = await headerOf(fileOf(dataSet({ patientId: Buffer.from('Mü', 'latin1') })));
     expect(otherInstanceIds).toContain(orthancIdOf('M', '1.2', '1.2.3', '1.2.3.4'));
     expect((await headerOf(fileOf(dataSet()))).otherInstanceIds).toEqual([]);
+  });
+});
+
+describe('the identifying elements of a DICOM file', () => {
+  const identifiers = { studyInstanceUid: '1.2', seriesInstanceUid: '1.2.3', sopInstanceUid: '1.2.3.4' };
+  const pixels = element(0x7fe0, 0x10, 'OB', Buffer.alloc(300_000, 'pixels'));
+
+  test.each([
+    ['in explicit VR', fileOf(dataSet({ after: pixels }))],
+    ['without meta header', dataSet({ after: pixels })],
+    ['deflated', fileOf(deflateRawSync(dataSet({ after: pixels })), '1.2.840.10008.1.2.1.99')],
+    ['that begins with much else', fileOf(Buffer.concat([element(8, 6, 'OB', Buffer.alloc(200_000)), dataSet()]))],
+  ])('are read %s, however the bytes are dealt out, and no further than they reach', (_, bytes) => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 5000 }), (chunkBytes) => {
+        const reader = new IdentifierReader();
+        let at = 0;
+        for (; at < bytes.length && !reader.isDone; at += chunkBytes) reader.push(bytes.subarray(at, at + chunkBytes));
+        expect(reader.finish()).toMatchObject({ ...identifiers, patientId: Buffer.from('p') });
+        if (bytes.length > 250_000) expect(at).toBeLessThan(bytes.length / 2);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  test('include a PatientID that stands in the wrong place', () => {
+    const late = Buffer.concat([
+      element(8, 0x18, 'UI', '1.2.3.4'),
+      element(0x20, 0x0d, 'UI', '1.2'),
+      element(0x20, 0x0e, 'UI', '1.2.3'),
+      element(0x10, 0x20, 'LO', 'late'),
+    ]);
+    expect(readIdentifyingElements(fileOf(late))).toMatchObject({ patientId: Buffer.from('late') });
+  });
+
+  test.each([
+    ['other bytes', Buffer.from('some text that is no DICOM file at all'.repeat(10))],
+    ['nothing', Buffer.alloc(0)],
+    ['a file without a UID', fileOf(element(0x10, 0x20, 'LO', 'p '))],
+    ['deflated bytes that are damaged', fileOf(Buffer.alloc(100, 0xff), '1.2.840.10008.1.2.1.99')],
+  ])('are not found in %s', (_, bytes) => {
+    expect(readIdentifyingElements(bytes)).toBeUndefined();
+  });
+
+  test('tell which instance a file can be, whatever the DefaultEncoding of its server was', () => {
+    const elements = readIdentifyingElements(fileOf(dataSet({ patientId: Buffer.from('Mü', 'latin1') })));
+    if (elements === undefined) throw new Error('it has its identifiers');
+    const idOf = (patientId: string) => orthancIdOf(patientId, '1.2', '1.2.3', '1.2.3.4') as InstanceId;
+    expect(['Mü', 'M', 'Mь', 'X'].map((patientId) => canBe(elements, idOf(patientId)))).toEqual([
+      true,
+      true,
+      true,
+      false,
+    ]);
+    expect(encodingsGiving(elements, idOf('Mь'))).toEqual(['Windows1251']);
+    expect(givenIds(elements, 'Latin1')).toEqual({ id: idOf('Mü'), otherIds: [], isCertain: true });
+    expect(givenIds(elements, undefined)).toMatchObject({ id: idOf('Mü'), isCertain: false });
   });
 });
 

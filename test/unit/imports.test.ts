@@ -1,18 +1,13 @@
-/** What was imported was never at the source, and is not taken for deleted there. */
+/** What the archive remembers of instances that did not come from the source. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { planInstance } from '../../core/compare/plan.ts';
-import { GoneKeeper } from '../../core/deletions/gone-keeper.ts';
 import { importedInventory, recordImport } from '../../core/deletions/imports.ts';
-import type { Missing } from '../../core/deletions/missing.ts';
 import { keepRecord, listRemovals } from '../../core/deletions/removals.ts';
 import type { InstanceId } from '../../core/identifiers.ts';
 import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
-import { MemoryStore, sampleId } from '../support/memory-store.ts';
-
-const entry = (id: InstanceId) => ({ id, md5: undefined, sizeBytes: undefined });
+import { sampleId } from '../support/memory-store.ts';
 
 async function emptyArchive(): Promise<FolderObjects> {
   const folder = await mkdtemp(join(tmpdir(), 'orthanc-mirror-imports-'));
@@ -21,36 +16,6 @@ async function emptyArchive(): Promise<FolderObjects> {
   await objects.prepare();
   return objects;
 }
-
-test.each([
-  ['imported', [entry(sampleId(1))], []],
-  ['not imported', [], [sampleId(1)]],
-])('an instance that only a target holds and that was %s', async (_name, imported, buried) => {
-  const destinations = [{ role: 'target' as const, store: new MemoryStore('target') }];
-  const done: InstanceId[] = [];
-  let saved: Missing | undefined;
-  const keeper = new GoneKeeper({
-    document: {
-      read: async () => saved && { value: saved, version: 'saved' },
-      write: async (value) => {
-        saved = value;
-        return 'saved';
-      },
-    },
-    limits: { maxCount: 5, maxPercent: 100, graceMs: 0 },
-    deletesAtTargets: true,
-    now: () => new Date(),
-    bury: async (id) => void done.push(id),
-  });
-  const held = [[], [entry(sampleId(1))], [], imported];
-  for (let comparison = 1; comparison <= 2; comparison += 1) {
-    await keeper.begin({ resume: false });
-    keeper.note(planInstance({ id: sampleId(2), held: [[entry(sampleId(2))], [], [], []] }, destinations));
-    keeper.note(planInstance({ id: sampleId(1), held }, destinations));
-    await keeper.complete();
-  }
-  expect(done).toEqual(buried);
-});
 
 test('records of imports are listed in order of id, each once, also from the middle', async () => {
   const objects = await emptyArchive();

@@ -155,7 +155,8 @@ function newestOf(versions: readonly ArchivedVersion[]): ArchivedVersion | undef
 }
 
 function asInstance(id: InstanceId, md5: Md5, object: OpenObject): OpenInstance {
-  return { id, md5, sizeBytes: object.sizeBytes, body: object.body, cancel: () => object.cancel() };
+  const { sizeBytes, body } = object;
+  return { id, md5, sizeBytes, idIsProven: true, body, cancel: () => object.cancel() };
 }
 
 function damagedVersion(name: string, { id, md5, sizeBytes }: InstanceIdentity, heldBytes: number | undefined) {

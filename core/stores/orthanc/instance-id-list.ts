@@ -26,13 +26,18 @@ export class InstanceIdList {
 
   /** Yields the ids in ascending order, equal ones once. The list must not grow meanwhile. */
   *sorted(): Generator<InstanceId> {
+    for (const { id } of this.sortedPositions()) yield id;
+  }
+
+  /** The same, with the position at which each was added; of equal ones the last. */
+  *sortedPositions(): Generator<{ readonly id: InstanceId; readonly position: number }> {
     const words = this.#words;
-    const order = Uint32Array.from({ length: this.#count }, (_, index) => index * wordsPerId);
-    order.sort((a, b) => compareAt(words, a, b));
-    let before: number | undefined;
-    for (const start of order) {
-      if (before === undefined || compareAt(words, before, start) !== 0) yield textAt(words, start);
-      before = start;
+    const order = Uint32Array.from({ length: this.#count }, (_, position) => position);
+    order.sort((a, b) => compareAt(words, a * wordsPerId, b * wordsPerId) || a - b);
+    for (const [index, position] of order.entries()) {
+      const next = order[index + 1];
+      const isLast = next === undefined || compareAt(words, position * wordsPerId, next * wordsPerId) !== 0;
+      if (isLast) yield { id: textAt(words, position * wordsPerId), position };
     }
   }
 }

@@ -22,7 +22,8 @@ export async function openInstance(client: OrthancClient, id: InstanceId, option
   };
   try {
     const md5 = await md5Of(client, id, answer, options);
-    return { id, md5, sizeBytes, body: wholeBody(client.name, answer.body, sizeBytes, signal), cancel };
+    const body = wholeBody(client.name, answer.body, sizeBytes, signal);
+    return { id, md5, sizeBytes, body, cancel };
   } catch (error) {
     cancel();
     throw error;

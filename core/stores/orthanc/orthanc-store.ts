@@ -1,7 +1,9 @@
 /** An Orthanc server as a store: what the rest of the program uses of this folder. */
 
-import { isMirrorError } from '../../errors.ts';
-import type { ChangeFeed, ChangePage } from '../../follow/change-feed.ts';
+import { z } from 'zod';
+import type { OrthancEncoding } from '../../dicom/charset.ts';
+import { isMirrorError, type MirrorError } from '../../errors.ts';
+import type { ChangePage } from '../../follow/change-feed.ts';
 import type { InstanceId } from '../../identifiers.ts';
 import type {
   CallOptions,
@@ -13,25 +15,37 @@ import type {
   OpenInstance,
   OpenOptions,
   Store,
+  StoreOptions,
   StoreOutcome,
 } from '../store.ts';
+import type { Witness } from '../witness.ts';
 import { type OrthancCapabilities, readCapabilities } from './capabilities.ts';
 import { lastChange, type ReadChangesQuery, readChanges } from './change-feed.ts';
 import type { OrthancConnection } from './connection.ts';
 import { OrthancClient } from './http-client.ts';
+import { IdCheck } from './id-check.ts';
 import { pagedInventory } from './inventory-paged.ts';
 import { unpagedInventory } from './inventory-unpaged.ts';
+import { lookIntoBody } from './look-into-body.ts';
 import { lookUpInstance } from './look-up-instance.ts';
+import { lostInstance } from './lost-instance.ts';
 import { openInstance } from './open-instance.ts';
 import type { RetryPolicy } from './retry.ts';
 import { storeInstance } from './store-instance.ts';
 
 /** An Orthanc server from 0.9.5 on. Tells MD5 and size in its inventory only from 1.12.5 on. */
-export interface OrthancStore extends DestinationStore, ChangeFeed {
+export interface OrthancStore extends DestinationStore, Witness {
   /** For what is not an instance: study documents, preflight. Shares the connections and the credentials. */
   readonly client: OrthancClient;
   /** What the server is, read once. Throws `not-orthanc` if it is something else. */
   capabilities(options?: CallOptions): Promise<OrthancCapabilities>;
+  /** The option `DefaultEncoding`, asked once; `undefined` if the server does not tell it, or it is not known here. */
+  defaultEncoding(options?: CallOptions): Promise<OrthancEncoding | undefined>;
+  /**
+   * Makes sure, before an instance is deleted to be stored anew, that the server will give it the same id again. Throws
+   * `wrong-id` or `not-dicom` as `store` does, also where the id is only likely to be another one.
+   */
+  requireSameId(id: InstanceId, body: InstanceBytes, options?: CallOptions): Promise<void>;
   /**
    * Deletes an instance, and its series, study and patient with all that they carry if it was their last. Nothing
    * happens if it is not there. An unanswered call throws `unreachable` and may have deleted: to repeat it is safe.
@@ -49,16 +63,24 @@ export function isOrthancStore(store: Store): store is OrthancStore {
   return store instanceof ServerStore;
 }
 
+const statisticsSchema = z.object({ CountInstances: z.coerce.number().int().nonnegative() });
+
 class ServerStore implements OrthancStore {
   readonly client: OrthancClient;
+  readonly #ids: IdCheck;
   #capabilities: OrthancCapabilities | undefined;
 
   constructor(client: OrthancClient) {
     this.client = client;
+    this.#ids = new IdCheck(client);
   }
 
   get name(): string {
     return this.client.name;
+  }
+
+  get witness(): Witness {
+    return this;
   }
 
   async capabilities(options: CallOptions = {}): Promise<OrthancCapabilities> {
@@ -80,8 +102,19 @@ class ServerStore implements OrthancStore {
     return openInstance(this.client, id, { signal: options.signal });
   }
 
-  async store(instance: InstanceIdentity, body: InstanceBytes, options: CallOptions = {}): Promise<StoreOutcome> {
-    return storeInstance(this.client, await this.capabilities(options), instance, body, options);
+  async store(instance: InstanceIdentity, body: InstanceBytes, options: StoreOptions = {}): Promise<StoreOutcome> {
+    const server = { client: this.client, capabilities: await this.capabilities(options), ids: this.#ids };
+    return storeInstance(server, instance, body, options);
+  }
+
+  defaultEncoding(options: CallOptions = {}): Promise<OrthancEncoding | undefined> {
+    return this.#ids.defaultEncoding(options);
+  }
+
+  async requireSameId(id: InstanceId, body: InstanceBytes, options: CallOptions = {}): Promise<void> {
+    const examined = await lookIntoBody(body);
+    examined.release();
+    await this.#ids.requireLikely(id, examined.elements, options);
   }
 
   async delete(id: InstanceId, options: CallOptions = {}): Promise<void> {
@@ -98,6 +131,14 @@ class ServerStore implements OrthancStore {
 
   lastChange(options: CallOptions = {}): Promise<number> {
     return lastChange(this.client, options);
+  }
+
+  async countInstances({ signal }: CallOptions = {}): Promise<number> {
+    return (await this.client.getJson('/statistics', statisticsSchema, { signal, long: true })).CountInstances;
+  }
+
+  async lostInstance(id: InstanceId, options: CallOptions = {}): Promise<MirrorError> {
+    return lostInstance(this.name, id, await this.capabilities(options));
   }
 
   close(): Promise<void> {

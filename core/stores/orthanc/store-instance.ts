@@ -1,15 +1,17 @@
-/** Writing an instance to a server, and proving that the server holds it. */
-import { createHash } from 'node:crypto';
+/** Writing an instance to a server without touching what is the server's own, and proving that the server holds it. */
 import { z } from 'zod';
 import { isMirrorError, MirrorError } from '../../errors.ts';
 import { type InstanceId, isInstanceId, type Md5 } from '../../identifiers.ts';
-import type { CallOptions, InstanceBytes, InstanceIdentity, InventoryEntry, StoreOutcome } from '../store.ts';
+import { md5ReadBack } from '../md5-read-back.ts';
+import type { InstanceBytes, InstanceIdentity, InventoryEntry, StoreOptions, StoreOutcome } from '../store.ts';
 import type { OrthancCapabilities } from './capabilities.ts';
-import { md5In } from './dicom-attachment.ts';
 import { exactBody } from './exact-body.ts';
 import type { StatusCodes } from './failures.ts';
 import type { OrthancClient } from './http-client.ts';
+import { type CheckedId, type IdCheck, otherCharacterSet } from './id-check.ts';
+import { lookIntoBody } from './look-into-body.ts';
 import { lookUpInstance } from './look-up-instance.ts';
+import { lostInstance } from './lost-instance.ts';
 import { openInstance } from './open-instance.ts';
 
 /**
@@ -29,31 +31,98 @@ type Answer = z.output<typeof answerSchema>;
 /** What the server says to have done. */
 type Claim = 'stored' | 'held-before';
 
+/** The server that an instance is written to. */
+export interface ReceivingServer {
+  readonly client: OrthancClient;
+  readonly capabilities: OrthancCapabilities;
+  readonly ids: IdCheck;
+}
+
 /**
- * POSTs an instance, checks what the server says about it, and then asks it for the hash of what it holds.
- * A copy that is not what was sent is removed again. An unanswered POST throws `unreachable`, and may have stored: to repeat it is safe.
+ * Computes the id that the server will give, asks what it holds where a POST could replace that, POSTs the instance, checks
+ * what the server says about it, and then asks it for the hash of what it holds. Nothing is sent if the id would be another
+ * one, or the server holds other bytes. A copy that is not what was sent is removed again, but only if it is proven that
+ * nothing was there before. An unanswered POST throws `unreachable`, and may have stored: to repeat it is safe.
  */
 export async function storeInstance(
-  client: OrthancClient,
-  capabilities: OrthancCapabilities,
+  server: ReceivingServer,
   instance: InstanceIdentity,
   body: InstanceBytes,
-  options: CallOptions,
+  options: StoreOptions,
 ): Promise<StoreOutcome> {
-  const answer = await post(client, instance, body, options);
-  const claim = await claimOf(client, instance, answer);
-  const held = await heldNow(client, capabilities, instance, options);
-  const md5 = held.md5 ?? (await md5ReadBack(client, instance.id, options));
+  const examined = await lookIntoBody(body);
+  try {
+    const expected = await server.ids.check(instance.id, examined.elements, options);
+    await requireAbsentUnderOtherIds(server, instance.id, expected, options);
+    const before = await heldBefore(server, instance.id, options);
+    if (before !== undefined) return await outcomeOf(server, instance, before, 'held-before', options);
+    const answer = await post(server.client, instance, examined.body, options);
+    const claim = await claimOf(server.client, instance.id, expected, answer);
+    const held = await heldNow(server, instance.id, options);
+    return await outcomeOf(server, instance, held, claim, options);
+  } finally {
+    examined.release();
+  }
+}
+
+/**
+ * Where it is not certain which id the server will give, it must hold the instance under none of those that are possible:
+ * what it gave one of them to before is its own.
+ */
+async function requireAbsentUnderOtherIds(
+  { client, capabilities }: ReceivingServer,
+  id: InstanceId,
+  expected: CheckedId,
+  options: StoreOptions,
+): Promise<void> {
+  for (const other of possibleIds(expected)) {
+    if (other === id || (await lookUpInstance(client, capabilities, other, options)) === undefined) continue;
+    const why = otherCharacterSet(id, expected.elements);
+    throw new MirrorError('wrong-id', `${client.name} holds instance ${id} as ${other}: ${why}`);
+  }
+}
+
+function possibleIds({ id, otherIds, isCertain }: CheckedId): readonly InstanceId[] {
+  return isCertain ? [] : [id, ...otherIds];
+}
+
+/**
+ * What the server holds already, where it does not keep that by itself: an overwriting server replaces it by whatever is
+ * sent, and drops what is attached to it. Versions before 1.11.0 do not tell whether they overwrite.
+ */
+async function heldBefore(
+  { client, capabilities }: ReceivingServer,
+  id: InstanceId,
+  options: StoreOptions,
+): Promise<InventoryEntry | undefined> {
+  if (options.isAbsent === true || capabilities.overwriteMode === 'never') return undefined;
+  return lookUpInstance(client, capabilities, id, options);
+}
+
+/** What is proven now that the server holds something under the id. */
+async function outcomeOf(
+  server: ReceivingServer,
+  instance: InstanceIdentity,
+  held: InventoryEntry,
+  claim: Claim,
+  options: StoreOptions,
+): Promise<StoreOutcome> {
+  const md5 = held.md5 ?? (await md5HeldBy(server.client, instance.id, options));
   if (md5 === instance.md5) return { kind: claim === 'stored' ? 'stored' : 'already-equal' };
   if (claim === 'held-before') return { kind: 'conflict', md5 };
-  throw await otherBytes(client, capabilities, instance, held);
+  throw await otherBytes(server, instance, held);
+}
+
+/** The proof of a server that keeps no hashes (`StoreMD5ForAttachments` off): read it all back. */
+function md5HeldBy(client: OrthancClient, id: InstanceId, options: StoreOptions): Promise<Md5> {
+  return md5ReadBack({ open: (one, call) => openInstance(client, one, call ?? {}) }, id, options);
 }
 
 async function post(
   client: OrthancClient,
   instance: InstanceIdentity,
   body: InstanceBytes,
-  { signal }: CallOptions,
+  { signal }: StoreOptions,
 ): Promise<Answer> {
   const { sizeBytes } = instance;
   const headers = { 'content-type': 'application/dicom' };
@@ -79,7 +148,7 @@ async function post(
 }
 
 /** @returns what a 200 claims; throws if it claims anything else than to hold this instance. */
-async function claimOf(client: OrthancClient, { id }: InstanceIdentity, answer: Answer): Promise<Claim> {
+async function claimOf(client: OrthancClient, id: InstanceId, expected: CheckedId, answer: Answer): Promise<Claim> {
   const { name } = client;
   if (Array.isArray(answer)) throw new MirrorError('refused', `${name} took the instance ${id} for a ZIP archive`);
   const { ID, Status } = answer;
@@ -87,44 +156,53 @@ async function claimOf(client: OrthancClient, { id }: InstanceIdentity, answer: 
     const what = 'a script or plugin there (ReceivedInstanceFilter) discards it';
     throw new MirrorError('filtered-out', `${name} did not store the instance ${id}: ${what}`);
   }
-  if (ID !== id) {
-    const removal = Status === 'Success' && isInstanceId(ID) ? await discard(client, ID) : 'it was there before';
-    const what = 'it modifies what it receives, or reads the identifiers in another character set (DefaultEncoding)';
-    throw new MirrorError('wrong-id', `${name} stored the instance ${id} under another id: ${what}; ${removal}`);
-  }
+  if (ID !== id) throw await otherId(client, id, expected, { id: ID, isNew: Status === 'Success' });
   if (Status === 'Success') return 'stored';
   if (Status === 'AlreadyStored') return 'held-before';
   throw new MirrorError('answer-malformed', `${name} answered an upload with a status that is not known`);
 }
 
+/**
+ * The server gave an instance another id than was computed. Only an id that it was asked for before, and did not know, is
+ * proven to be a copy of ours; anything else there may have been its own and is left. A server that changes plain
+ * identifiers changes those of every instance, so that nothing more may be sent to it.
+ */
+async function otherId(
+  client: OrthancClient,
+  id: InstanceId,
+  expected: CheckedId,
+  stored: { readonly id: string; readonly isNew: boolean },
+): Promise<MirrorError> {
+  const said = `${client.name} stored instance ${id} as ${isInstanceId(stored.id) ? stored.id : 'something that is no id'}`;
+  if (expected.isCertain && !expected.dependsOnEncoding) {
+    const why = 'it changes the identifiers of what it receives (a script or a plugin, ReceivedInstanceCallback)';
+    const hint = 'Look whether that one is wanted there, switch that off, and run again';
+    const text = `${said}: ${why}; nothing was deleted and nothing more is sent. ${hint}`;
+    return new MirrorError('wrong-id', text, { disposition: 'halt' });
+  }
+  const isOurs = stored.isNew && isInstanceId(stored.id) && possibleIds(expected).includes(stored.id);
+  const rest = isOurs ? await discard(client, stored.id) : 'it was left there, because it may have been there before';
+  return new MirrorError('wrong-id', `${said}: it reads its PatientID in another character set; ${rest}`);
+}
+
 /** @returns what the server holds under the id now. */
 async function heldNow(
-  client: OrthancClient,
-  capabilities: OrthancCapabilities,
-  { id }: InstanceIdentity,
-  options: CallOptions,
+  { client, capabilities }: ReceivingServer,
+  id: InstanceId,
+  options: StoreOptions,
 ): Promise<InventoryEntry> {
   const held = await lookUpInstance(client, capabilities, id, options);
   if (held !== undefined) return held;
-  const what = 'does it recycle (MaximumStorageSize, MaximumPatientCount), or does a script delete?';
-  throw new MirrorError('changed-meanwhile', `${client.name} took the instance ${id} and does not hold it: ${what}`);
-}
-
-/** The proof of a server that keeps no hashes (`StoreMD5ForAttachments` off): read it all back. */
-async function md5ReadBack(client: OrthancClient, id: InstanceId, options: CallOptions): Promise<Md5 | undefined> {
-  const hash = createHash('md5');
-  const instance = await openInstance(client, id, options);
-  for await (const chunk of instance.body) hash.update(chunk);
-  return md5In(hash.digest('hex'));
+  throw lostInstance(client.name, id, capabilities);
 }
 
 /**
  * The server stored other bytes than were sent. A server that transcodes or modifies will do so again; bytes of the
- * same size were rather damaged on the way, unless the server tells (1.11.0) that it transcodes.
+ * same size were rather damaged on the way, unless the server tells (1.11.0) that it transcodes. What it holds is ours: it
+ * said `Success`, and either does not overwrite or held nothing just before.
  */
 async function otherBytes(
-  client: OrthancClient,
-  { ingestTranscoding }: OrthancCapabilities,
+  { client, capabilities: { ingestTranscoding } }: ReceivingServer,
   { id, md5, sizeBytes }: InstanceIdentity,
   held: InventoryEntry,
 ): Promise<MirrorError> {
@@ -138,8 +216,8 @@ async function otherBytes(
 }
 
 /**
- * Removes a copy that turned out wrong, so that nothing unproven stays. What the server answered `Success` for is what
- * we sent: nothing of anybody else's is lost. Done even when the caller gives up. @returns what became of it, in words.
+ * Removes a copy that turned out wrong and that is proven to be ours, so that nothing unproven stays. Done even when the
+ * caller gives up. @returns what became of it, in words.
  */
 async function discard(client: OrthancClient, id: InstanceId): Promise<string> {
   try {

@@ -1,0 +1,17 @@
+import { createHash } from 'node:crypto';
+import { type InstanceId, isMd5, type Md5 } from '../identifiers.ts';
+import type { CallOptions, Store } from './store.ts';
+
+/** Hashes what a store delivers: the only proof of one that keeps no hashes. Throws what opening and reading throw. */
+export async function md5ReadBack(store: Pick<Store, 'open'>, id: InstanceId, { signal }: CallOptions): Promise<Md5> {
+  const opened = await store.open(id, { signal });
+  try {
+    const hash = createHash('md5');
+    for await (const chunk of opened.body) hash.update(chunk);
+    const md5 = hash.digest('hex');
+    if (!isMd5(md5)) throw new Error('an MD5 is 32 hexadecimal digits');
+    return md5;
+  } finally {
+    opened.cancel();
+  }
+}

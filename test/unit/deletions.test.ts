@@ -1,0 +1,321 @@
+/** What is deleted at a target because the source deleted it, and what is never. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import type { Destination } from '../../core/copy/outcome.ts';
+import { type Deletions, GoneKeeper } from '../../core/deletions/gone-keeper.ts';
+import { importedInventory, recordImport } from '../../core/deletions/imports.ts';
+import type { Missing } from '../../core/deletions/missing.ts';
+import { type PropagateOptions, propagateDeletion } from '../../core/deletions/propagate-deletion.ts';
+import { keepRecord, listRemovals, removedInventory } from '../../core/deletions/removals.ts';
+import { MirrorError } from '../../core/errors.ts';
+import { type InstanceId, md5Of } from '../../core/identifiers.ts';
+import type { MirrorRun } from '../../core/mirror/mirror-run.ts';
+import { runMirror } from '../../core/mirror/run-mirror.ts';
+import { scheduleSchema, tick } from '../../core/mirror/tick.ts';
+import { Pause } from '../../core/pause/pause.ts';
+import { openArchive } from '../../core/stores/archive/archive.ts';
+import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
+import { instanceKey } from '../../core/stores/archive/keys.ts';
+import { StateDocument } from '../../core/stores/archive/state.ts';
+import type { CallOptions, InventoryOptions } from '../../core/stores/store.ts';
+import { MemoryStore, sampleBytes, sampleId } from '../support/memory-store.ts';
+import { SimulatedFeed } from '../support/simulated-feed.ts';
+
+const id = sampleId(1);
+const bytes = sampleBytes(1);
+const otherBytes = sampleBytes(2);
+
+class DeletingStore extends MemoryStore {
+  /** Runs before an instance is deleted. */
+  beforeDelete: (one: InstanceId) => Promise<void> = async () => undefined;
+
+  async delete(one: InstanceId, _options?: CallOptions): Promise<void> {
+    await this.beforeDelete(one);
+    this.instances.delete(one);
+  }
+}
+
+async function setUp() {
+  const path = await mkdtemp(join(tmpdir(), 'orthanc-mirror-deletions-'));
+  onTestFinished(() => rm(path, { recursive: true }));
+  const archive = await openArchive(new FolderObjects(path), { createFor: { name: 'source' } });
+  const source = new MemoryStore('source');
+  const target = new DeletingStore('target', [[id, bytes]]);
+  let day = 0;
+  const now = () => new Date(Date.UTC(2026, 0, ++day));
+  const parts = { source, archive, targets: [target], now };
+  return {
+    path,
+    archive,
+    source,
+    target,
+    archived: (one: Uint8Array) => archive.store({ id, md5: md5Of(one), sizeBytes: one.byteLength }, one),
+    records: async () => (await Array.fromAsync(listRemovals(archive.objects, { only: id }))).map(({ kind }) => kind),
+    propagate: (options: PropagateOptions = {}) => propagateDeletion(id, parts, options),
+    parts,
+  };
+}
+
+describe('an instance that the source no longer has', () => {
+  test('is deleted at the target when the archive holds the very bytes', async () => {
+    const { target, archive, archived, records, propagate } = await setUp();
+    await archived(bytes);
+    expect(await propagate()).toEqual({ kind: 'gone', kept: [] });
+    expect([target.instances.size, await records()]).toEqual([0, ['removed']]);
+    expect(await archive.lookup(id)).toHaveLength(1);
+  });
+
+  test('is recorded as removed before the target deletes it', async () => {
+    const { target, archived, records, propagate } = await setUp();
+    await archived(bytes);
+    const before: unknown[] = [];
+    target.beforeDelete = async () => void before.push(await records());
+    await propagate();
+    expect(before).toEqual([['removed']]);
+  });
+
+  test('stays where it is when the record cannot be written', async () => {
+    const { target, archive, archived, propagate } = await setUp();
+    await archived(bytes);
+    archive.objects.putOnce = async () => {
+      throw new MirrorError('full', 'the archive is full');
+    };
+    await expect(propagate()).rejects.toMatchObject({ code: 'full' });
+    expect(target.instances.size).toBe(1);
+  });
+
+  test('is recorded once, however often it is found missing', async () => {
+    const { archive, archived, records, propagate, parts } = await setUp();
+    await archived(bytes);
+    for (let time = 0; time < 3; time += 1) await propagate();
+    expect(await records()).toEqual(['removed']);
+    await keepRecord(archive.objects, { id, at: parts.now(), kind: 'returned' });
+    await propagate();
+    expect(await records()).toEqual(['removed', 'returned', 'removed']);
+  });
+
+  test('stays at a target that holds other bytes than the archive, which is told', async () => {
+    const { target, archived, records, propagate } = await setUp();
+    await archived(otherBytes);
+    expect(await propagate()).toEqual({
+      kind: 'gone',
+      kept: [{ id, destination: 'target', reason: expect.stringContaining('by hand') }],
+    });
+    expect([target.instances.get(id), await records()]).toEqual([bytes, ['removed']]);
+  });
+
+  test('is deleted at a target that holds an older version that the archive has too', async () => {
+    const { target, archived, propagate } = await setUp();
+    await archived(bytes);
+    await archived(otherBytes);
+    expect(await propagate()).toMatchObject({ kept: [] });
+    expect(target.instances.size).toBe(0);
+  });
+
+  test('stays when the object in the archive has another size', async () => {
+    const { path, target, archived, propagate } = await setUp();
+    await archived(bytes);
+    await writeFile(join(path, instanceKey(id, md5Of(bytes))), bytes.subarray(1));
+    expect(await propagate()).toMatchObject({ kept: [{ id }] });
+    expect(target.instances.size).toBe(1);
+  });
+
+  test.each([
+    ['the same', bytes, 0],
+    ['other', otherBytes, 1],
+  ])('is read back from a target without hashes that holds %s bytes', async (_, inArchive, left) => {
+    const { target, archived, propagate } = await setUp();
+    await archived(inArchive);
+    target.keepsHashes = false;
+    expect(await propagate()).toMatchObject({ kept: { length: left } });
+    expect(target.instances.size).toBe(left);
+  });
+
+  test('is deleted at each target by what that one holds', async () => {
+    const { archived, parts } = await setUp();
+    await archived(bytes);
+    const own = new DeletingStore('own', [[id, otherBytes]]);
+    const empty = new DeletingStore('empty');
+    const targets = [own, empty, ...parts.targets];
+    expect(await propagateDeletion(id, { ...parts, targets })).toMatchObject({ kept: [{ destination: 'own' }] });
+    expect(targets.map(({ instances }) => instances.size)).toEqual([1, 0, 0]);
+  });
+
+  test('is only told in a dry run', async () => {
+    const { target, archived, records, propagate } = await setUp();
+    await archived(bytes);
+    expect(await propagate({ dryRun: true })).toEqual({ kind: 'gone', kept: [] });
+    expect([target.instances.size, await records()]).toEqual([1, []]);
+  });
+});
+
+describe('nothing happens to an instance', () => {
+  test('that the source has after all', async () => {
+    const { source, target, archived, records, propagate } = await setUp();
+    await archived(bytes);
+    source.instances.set(id, bytes);
+    expect(await propagate()).toEqual({ kind: 'not-gone' });
+    expect([target.instances.size, await records()]).toEqual([1, []]);
+  });
+
+  test('while the source does not answer', async () => {
+    const { source, target, archived, records, propagate } = await setUp();
+    await archived(bytes);
+    source.before = () => {
+      throw new MirrorError('unreachable', 'the source is away');
+    };
+    await expect(propagate()).rejects.toMatchObject({ code: 'unreachable' });
+    expect([target.instances.size, await records()]).toEqual([1, []]);
+  });
+
+  test('that the archive never received', async () => {
+    const { target, records, propagate } = await setUp();
+    expect(await propagate()).toEqual({ kind: 'not-gone' });
+    expect([target.instances.size, await records()]).toEqual([1, []]);
+  });
+
+  test('that was imported', async () => {
+    const { target, archive, archived, records, propagate } = await setUp();
+    await archived(bytes);
+    await recordImport(archive.objects, { id, at: new Date() });
+    expect(await propagate()).toEqual({ kind: 'not-gone' });
+    expect([target.instances.size, await records()]).toEqual([1, []]);
+  });
+});
+
+/** Two targets and an archive that hold what a source holds that lost instance 1. */
+async function mirrored() {
+  const { archive } = await setUp();
+  const held = [1, 2, 3].map((n) => [sampleId(n), sampleBytes(n)] as const);
+  const source = new MemoryStore('source', held.slice(1));
+  const targets = [new DeletingStore('one', held), new DeletingStore('two', held)];
+  for (const [one, content] of held)
+    await archive.store({ id: one, md5: md5Of(content), sizeBytes: content.byteLength }, content);
+  const destinations: Destination[] = [
+    ...targets.map((store) => ({ role: 'target' as const, store })),
+    { role: 'archive', store: archive },
+  ];
+  let saved: Missing | undefined;
+  const keeper = () =>
+    new GoneKeeper({
+      document: {
+        read: async () => saved && { value: saved, version: 'saved' },
+        write: async (value) => {
+          saved = value;
+          return 'saved';
+        },
+      },
+      limits: { maxCount: 5, maxPercent: 100, graceMs: 0 },
+      deletesAtTargets: true,
+      now: () => new Date(),
+      propagate: (one, call) => propagateDeletion(one, { source, archive, targets, now: () => new Date() }, call),
+    });
+  const parts = {
+    source,
+    destinations,
+    removed: (call: InventoryOptions) => removedInventory(archive.objects, call),
+    imported: (call: InventoryOptions) => importedInventory(archive.objects, call),
+  };
+  const compare = async (options: Partial<MirrorRun> = {}): Promise<Deletions | undefined> =>
+    (await runMirror({ ...parts, gone: keeper(), concurrency: 2, ...options })).deletions;
+  return { compare, keeper, parts, targets, archive };
+}
+
+describe('comparisons', () => {
+  test('delete at the targets what two of them in a row did not find at the source', async () => {
+    const { compare, targets } = await mirrored();
+    expect(await compare()).toEqual({ kind: 'none' });
+    expect(await compare({ dryRun: true })).toEqual({ kind: 'gone', ids: [id], kept: [] });
+    expect(targets.map(({ instances }) => instances.has(id))).toEqual([true, true]);
+    expect(await compare()).toEqual({ kind: 'gone', ids: [id], kept: [] });
+    expect(targets.map(({ instances }) => instances.has(id))).toEqual([false, false]);
+    expect(await compare()).toEqual({ kind: 'none' });
+  });
+
+  test.each(['one', 'archive'])('delete nothing while %s is left out', async (name) => {
+    const { compare, targets, archive } = await mirrored();
+    const leftOut = name === 'archive' ? archive.name : name;
+    const paused = new MirrorError('paused', 'paused by somebody');
+    await compare();
+    const leaveOut = async () => (one?: Destination) => (one?.store.name === leftOut ? paused : undefined);
+    expect(await compare({ paused: leaveOut })).toBeUndefined();
+    expect(targets.map(({ instances }) => instances.has(id))).toEqual([true, true]);
+  });
+
+  test('tell again and again of a version that only a target has', async () => {
+    const { compare, targets } = await mirrored();
+    targets[0]?.instances.set(id, otherBytes);
+    await compare();
+    for (let time = 0; time < 2; time += 1) {
+      expect(await compare()).toMatchObject({ kind: 'gone', ids: [id], kept: [{ id, destination: 'one' }] });
+      expect(targets.map(({ instances }) => instances.has(id))).toEqual([true, false]);
+    }
+    targets[0]?.instances.delete(id);
+    expect(await compare()).toEqual({ kind: 'none' });
+  });
+
+  test('leave alone what only a target ever had, and do not count it', async () => {
+    const { compare, targets } = await mirrored();
+    for (let n = 10; n < 30; n += 1) targets[0]?.instances.set(sampleId(n), sampleBytes(n));
+    await compare();
+    expect(await compare()).toEqual({ kind: 'gone', ids: [id], kept: [] });
+    expect(targets[0]?.instances.size).toBe(22);
+  });
+
+  test('leave alone what was imported', async () => {
+    const { compare, targets, archive } = await mirrored();
+    await recordImport(archive.objects, { id, at: new Date() });
+    for (let time = 0; time < 3; time += 1) expect(await compare()).toEqual({ kind: 'none' });
+    expect(targets.map(({ instances }) => instances.has(id))).toEqual([true, true]);
+  });
+});
+
+describe('ticks of the scheduler', () => {
+  async function ticking() {
+    const { keeper, parts, targets, archive } = await mirrored();
+    const document = new StateDocument(archive.objects, 'schedule', scheduleSchema);
+    const next = () =>
+      tick({
+        ...parts,
+        feed: new SimulatedFeed(),
+        gone: keeper(),
+        sourceIdentity: async () => 'database',
+        document: { read: () => document.read(), write: (value, version) => document.write(value, version) },
+        send: async () => undefined,
+        underLease: (work) => work(),
+        now: () => new Date(),
+        compareEveryMs: 0,
+        deadline: new AbortController().signal,
+        pauses: { pause: new Pause(archive.objects), probeAfterMs: 0, graceMs: 0, sendTrial: async () => undefined },
+      });
+    return { next, targets };
+  }
+
+  test('delete at the targets what two of them in a row did not find at the source', async () => {
+    const { next, targets } = await ticking();
+    expect((await next()).deletions).toEqual({ kind: 'none' });
+    expect((await next()).deletions).toEqual({ kind: 'gone', ids: [id], kept: [] });
+    expect(targets.map(({ instances }) => instances.has(id))).toEqual([false, false]);
+  });
+
+  test('delete nothing while a target does not answer', async () => {
+    const { next, targets } = await ticking();
+    await next();
+    const [one] = targets;
+    if (one === undefined) throw new Error('there are two targets');
+    one.before = () => {
+      throw new MirrorError('unreachable', 'the target is away');
+    };
+    expect((await next()).deletions).toBeUndefined();
+    expect(targets.map(({ instances }) => instances.has(id))).toEqual([true, true]);
+  });
+
+  test('count a version that only a target has among the conflicts', async () => {
+    const { next, targets } = await ticking();
+    targets[0]?.instances.set(id, otherBytes);
+    await next();
+    expect(await next()).toMatchObject({ conflicts: 1, deletions: { kept: [{ id, destination: 'one' }] } });
+  });
+});
