@@ -31,7 +31,7 @@ interface Scope {
 
 /** @returns the data set, its elements in the order of their tags, without those of groups 0 and 2. */
 export function toDicomJson(dataSet: DataSet, options: JsonOptions): JsonDataSet {
-  const scope = { characterSet: characterSetOf(undefined, options.defaultEncoding), isSigned: false, path: '' };
+  const scope = { characterSet: characterSetOf(undefined, defaultEncodingOf(options)), isSigned: false, path: '' };
   return jsonOf(dataSet, scope, options);
 }
 
@@ -39,8 +39,13 @@ export function toDicomJson(dataSet: DataSet, options: JsonOptions): JsonDataSet
 export function elementJson(dataSet: DataSet, tag: number, options: JsonOptions): JsonElement | undefined {
   const element = dataSet.get(tag);
   if (element === undefined) return undefined;
-  const outside = { characterSet: characterSetOf(undefined, options.defaultEncoding), isSigned: false, path: '' };
+  const outside = { characterSet: characterSetOf(undefined, defaultEncodingOf(options)), isSigned: false, path: '' };
   return jsonElement(element, innerScope(dataSet, outside, options), options);
+}
+
+/** Orthanc's own default. */
+function defaultEncodingOf({ defaultEncoding = 'Latin1' }: JsonOptions): OrthancEncoding {
+  return defaultEncoding;
 }
 
 function jsonOf(dataSet: DataSet, outside: Scope, options: JsonOptions): JsonDataSet {
@@ -59,7 +64,7 @@ function innerScope(dataSet: DataSet, outside: Scope, options: JsonOptions): Sco
   const named = dataSet.get(characterSetTag)?.value?.toString('latin1');
   const pixels = dataSet.get(pixelRepresentationTag)?.value;
   return {
-    characterSet: named === undefined ? outside.characterSet : characterSetOf(named, options.defaultEncoding),
+    characterSet: named === undefined ? outside.characterSet : characterSetOf(named, defaultEncodingOf(options)),
     isSigned: pixels === undefined || pixels.length < 2 ? outside.isSigned : pixels[options.bigEndian ? 1 : 0] === 1,
     path: outside.path,
   };
