@@ -42,6 +42,8 @@ const allowedFields = [
   // Of what was measured.
   'missing',
   'oldestPendingSeconds',
+  // Who looked at what of an archive: a line of its log, with ids and the name that AWS gives the caller.
+  'entry',
   // Names of stores.
   'held',
   'followed',

@@ -60,14 +60,12 @@ async function handle(request: IncomingMessage, response: ServerResponse, option
   request.on('error', () => undefined);
   const from = addressOf(request);
   let who = '-';
-  const routes = {
-    answer: async (asked: WebRequest) => {
-      who = await options.access.who({ headers: asked.headers, address: from });
-      return options.routes.answer(asked);
-    },
-  };
   const asked = webRequest(request, options.tls !== undefined, gone.signal);
-  const answered = withSecurityHeaders(await answer(routes, asked, options.onDefect));
+  const respond = async () => {
+    who = await options.access.who({ headers: asked.headers, address: from });
+    return options.routes.answer(asked);
+  };
+  const answered = withSecurityHeaders(await answer(respond, options.onDefect));
   const logged = await logAccess(answered, { who, from }, options);
   await send(request, response, logged);
 }

@@ -4,7 +4,7 @@ import type { ArchiveReader } from '../reader/archive-reader.ts';
 import type { StudyInstance } from '../reader/study-content.ts';
 import { pathOf } from '../search/candidates.ts';
 import { includesType, type MediaRange, parseAccept } from '../web/media-types.ts';
-import { jsonList, WebError, type WebRequest, type WebResponse } from '../web/message.ts';
+import { jsonList, redirect, WebError, type WebRequest, type WebResponse } from '../web/message.ts';
 import { multipartResponse } from '../web/multipart.ts';
 import { zipResponse } from '../web/zip.ts';
 import { explicitLittleEndian } from './transfer-syntaxes.ts';
@@ -13,11 +13,11 @@ const dicom = 'application/dicom';
 const zip = 'application/zip';
 
 /** The files themselves, in the first form that the client accepts. Throws {@link WebError} 406. */
-export function retrieveInstances(
+export async function retrieveInstances(
   reader: ArchiveReader,
   instances: readonly StudyInstance[],
   request: WebRequest,
-): WebResponse {
+): Promise<WebResponse> {
   for (const range of acceptOf(request)) {
     if (includesType(range.type, 'multipart/related') && includesType(range.parameters.type ?? dicom, dicom)) {
       if (instances.every((instance) => isStoredIn(instance, range))) return allParts(reader, instances, request);
@@ -69,7 +69,14 @@ export async function* fileBody(
   yield* (await reader.open(instance, { signal })).body;
 }
 
-function oneFile(reader: ArchiveReader, instance: StudyInstance, { signal }: WebRequest): WebResponse {
+async function oneFile(
+  reader: ArchiveReader,
+  instance: StudyInstance,
+  { method, signal }: WebRequest,
+): Promise<WebResponse> {
+  // Such an address is for one method.
+  const address = method === 'GET' ? await reader.addressOf(instance) : undefined;
+  if (address !== undefined) return redirect(address);
   return {
     status: 200,
     headers: { 'content-type': partTypeOf(instance), 'content-length': String(instance.sizeBytes) },

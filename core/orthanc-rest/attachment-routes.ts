@@ -3,7 +3,15 @@ import { isInstanceId, resourceLevels } from '../identifiers.ts';
 import type { ArchiveReader } from '../reader/archive-reader.ts';
 import type { ArchivedFile } from '../reader/archived-file.ts';
 import { attachmentsOfArchive } from '../studies/attachment-source.ts';
-import { jsonResponse, notFound, textResponse, WebError, type WebRequest, type WebResponse } from '../web/message.ts';
+import {
+  jsonResponse,
+  notFound,
+  redirect,
+  textResponse,
+  WebError,
+  type WebRequest,
+  type WebResponse,
+} from '../web/message.ts';
 import type { PathParts, Routes } from '../web/routes.ts';
 import {
   attachmentsOf,
@@ -68,6 +76,8 @@ function addFileRoutes(routes: Routes, reader: ArchiveReader): void {
       return { ...(await answer(found.file, request, parts)), access };
     });
   on('/instances/{id}/file', async (file, request) => {
+    const address = request.method === 'GET' ? await reader.addressOf(file) : undefined;
+    if (address !== undefined) return redirect(address);
     const { headers, ...answered } = await fileResponse(reader, file, request);
     const disposition = { 'content-disposition': `attachment; filename="${file.id}.dcm"` };
     return { ...answered, headers: { ...headers, ...disposition } };

@@ -8,6 +8,7 @@ import { isMirrorError } from '../errors.ts';
 import type { InstanceId, OrthancId } from '../identifiers.ts';
 import { ArchiveView } from '../restore/archive-view.ts';
 import type { Archive } from '../stores/archive/archive.ts';
+import { instanceKey } from '../stores/archive/keys.ts';
 import type { CallOptions, InventoryOptions, OpenInstance } from '../stores/store.ts';
 import { type ArchivedFile, openRange, readFileHeader } from './archived-file.ts';
 import { type Frame, locateFrames } from './frames.ts';
@@ -25,8 +26,11 @@ export interface ReaderOptions {
   readonly at?: Date | undefined;
   /** Milliseconds of a clock that never goes back. */
   readonly now?: () => number;
+  /** Whether whole files are given by an address of the storage, where it has such, instead of through us. */
+  readonly filesByAddress?: boolean;
 }
 
+const addressSeconds = 300;
 const mostHeaderBytes = 40 << 20;
 const mostFrames = 100_000;
 const mostContentBytes = 32 << 20;
@@ -53,14 +57,17 @@ export class ArchiveReader {
   readonly #studyOfSeries = new WeightedCache<OrthancId, OrthancId>(100_000);
   readonly #stopping = new AbortController();
   readonly #nowMs: () => number;
+  readonly #filesByAddress: boolean;
   #keeping: Promise<void> = Promise.resolve();
   readonly #survey: ReturnType<typeof survey>;
 
   /** Begins to look through the archive at once; what it found so far is answered meanwhile. */
-  constructor(archive: Archive, { at, now = () => performance.now() }: ReaderOptions = {}) {
+  constructor(archive: Archive, options: ReaderOptions = {}) {
+    const { at, now = () => performance.now(), filesByAddress = false } = options;
     this.archive = archive;
     this.at = at;
     this.#nowMs = now;
+    this.#filesByAddress = filesByAddress;
     this.#view = new ArchiveView(archive, { at });
     this.#survey = survey({
       archive,
@@ -195,6 +202,11 @@ export class ArchiveReader {
   /** Opens the bytes of an instance; ends normally only if they have the MD5 under which they were archived. */
   async open({ id, md5 }: ArchivedFile, options: CallOptions = {}): Promise<OpenInstance> {
     return verifiedInstance(await this.archive.open(id, { md5, ...options }), this.name);
+  }
+
+  /** The address at which a whole file is fetched instead, for some minutes; `undefined` if it is to be opened here. */
+  async addressOf({ id, md5 }: ArchivedFile): Promise<string | undefined> {
+    return this.#filesByAddress ? this.archive.objects.addressFor?.(instanceKey(id, md5), addressSeconds) : undefined;
   }
 
   /** Opens a part of the bytes of an instance, which nothing can prove. */

@@ -1,8 +1,7 @@
 /** Answers every request, also those that cannot be answered. */
 import { isMirrorError, type MirrorError } from '../errors.ts';
 import { UndecodableFrame } from '../rendering/decode-frame.ts';
-import { textResponse, WebError, type WebRequest, type WebResponse } from './message.ts';
-import type { Routes } from './routes.ts';
+import { textResponse, WebError, type WebResponse } from './message.ts';
 
 /** Told to a browser with every answer: what is here is shown by nobody else, kept nowhere and loads nothing. */
 const securityHeaders: Readonly<Record<string, string>> = {
@@ -24,12 +23,11 @@ export function withSecurityHeaders(response: WebResponse): WebResponse {
  * nobody expected.
  */
 export async function answer(
-  routes: Pick<Routes, 'answer'>,
-  request: WebRequest,
+  respond: () => Promise<WebResponse>,
   onDefect: (error: unknown) => void,
 ): Promise<WebResponse> {
   try {
-    return await routes.answer(request);
+    return await respond();
   } catch (error) {
     return failure(error, onDefect);
   }

@@ -8,7 +8,7 @@ export interface WebRequest {
   readonly query: URLSearchParams;
   /** By lower-case name. */
   readonly headers: Readonly<Record<string, string | undefined>>;
-  /** Scheme, host and port under which the client knows us, for links in answers: `http://127.0.0.1:8043`. */
+  /** What our addresses begin with as the client knows them, for links in answers: `http://127.0.0.1:8043`. */
   readonly origin: string;
   /** Reads the body. Throws {@link WebError} 413 if it is larger than a question can be. */
   readonly readBody: () => Promise<Buffer>;
@@ -71,6 +71,11 @@ export function textResponse(
   const body = Buffer.from(text);
   const ownHeaders = { 'content-type': 'text/plain; charset=utf-8', 'content-length': String(body.length) };
   return { status, headers: { ...ownHeaders, ...headers }, body };
+}
+
+/** Sends a client on to an address, which must be told to nobody else. */
+export function redirect(address: string): WebResponse {
+  return { status: 307, headers: { location: address, 'content-length': '0' }, body: nothing };
 }
 
 /** A list in JSON, item by item, so that a long one takes no memory. */

@@ -8,8 +8,8 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { AccessControl, type AccessRules } from '../../cli/open/access.ts';
-import type { AccessRecord } from '../../cli/open/access-log.ts';
 import { createListener, listenOn } from '../../cli/open/listener.ts';
+import type { AccessRecord } from '../../core/web/access-line.ts';
 import { createAuthority } from '../support/certificates.ts';
 import { ask } from '../support/open/ask.ts';
 import { Random, seedOf } from '../support/open/random.ts';
@@ -236,7 +236,7 @@ describe('hostile clients', () => {
       socket.destroy();
       return socket;
     });
-    await Promise.all(sockets.map((socket) => (socket.closed ? undefined : once(socket, 'close'))));
+    await Promise.all(sockets.filter((socket) => !socket.closed).map((socket) => once(socket, 'close')));
     expect((await get(port, study)).status).toBe(200);
   });
 });

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { AccessControl } from '../../cli/open/access.ts';
 import { createListener, listenOn } from '../../cli/open/listener.ts';
 import { openOrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
-import { ask, askJson } from '../support/open/ask.ts';
+import { ask, askJson, requestFor } from '../support/open/ask.ts';
 import { writeStudy } from '../support/open/generated-archive.ts';
 import { archiveFolder, openSite } from '../support/open/site.ts';
 import { archiveInstance, archiveSidecar, instanceOf } from '../support/open/written-instance.ts';
@@ -149,10 +149,8 @@ describe('a question', () => {
     const { routes, reader } = await openSite(folder);
     await reader.surveyed();
     const look = async (text: string) => {
-      const { answer } = await import('../../core/web/answer.ts');
-      const { requestFor } = await import('../support/open/ask.ts');
       const request = { ...requestFor('/tools/lookup', { method: 'POST' }), readBody: async () => Buffer.from(text) };
-      const { body } = await answer(routes, request, () => undefined);
+      const { body } = await routes.answer(request);
       return JSON.parse(Buffer.concat(body instanceof Uint8Array ? [body] : await Array.fromAsync(body)).toString());
     };
     expect(await look('1.2.1')).toMatchObject([{ Type: 'Study', ID: written.study }]);

@@ -36,7 +36,8 @@ export async function ask(
   more: Parameters<typeof requestFor>[1] = {},
 ): Promise<Answered> {
   const defects: unknown[] = [];
-  const { status, headers, body } = await answer(routes, requestFor(address, more), (error) => defects.push(error));
+  const respond = () => routes.answer(requestFor(address, more));
+  const { status, headers, body } = await answer(respond, (error) => defects.push(error));
   if (defects.length > 0) throw defects[0];
   const bytes = body instanceof Uint8Array ? Buffer.from(body) : Buffer.concat(await Array.fromAsync(body));
   const expected = headers['content-length'];
