@@ -2,13 +2,14 @@
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
-import middy, { executionModeStreamifyResponse } from '@middy/core';
+import middy from '@middy/core';
+import { executionModeStreamifyResponse } from '@middy/core/StreamifyResponse';
 import type { Context } from 'aws-lambda';
 import { bundledConfigurationFile, readFunctionEnvironment } from '../core/config/environment.ts';
 import { loadConfiguration } from '../core/config/load.ts';
 import { emptyLog, nextLine } from '../core/web/access-line.ts';
 import { answer, withSecurityHeaders } from '../core/web/answer.ts';
-import type { WebResponse } from '../core/web/message.ts';
+import { discard, nothing, type WebResponse } from '../core/web/message.ts';
 import { count, emitMetrics } from './metrics-emitter.ts';
 import { type ArchiveRequest, archiveRequestOf } from './open-event.ts';
 import { OpenedArchives } from './opened-archives.ts';
@@ -42,7 +43,9 @@ export const handler = middy<unknown, StreamedResponse, Error, Context>({
     };
     const answered = await answer(respond, (error) => log('error', 'request not answered', errorFields(error)));
     tell(answered, asked);
-    return streamed(withSecurityHeaders(answered), asked?.request.method === 'HEAD');
+    if (asked?.request.method !== 'HEAD') return streamed(withSecurityHeaders(answered));
+    await discard(answered);
+    return streamed(withSecurityHeaders({ ...answered, body: nothing }));
   });
 
 /** Logged before it is shown; a log of the stream that a process writes to can be checked like the one of `open`. */
@@ -58,11 +61,8 @@ function tell({ access, status }: WebResponse, asked: ArchiveRequest | undefined
   count('ArchiveRequests', 1, { mirror });
 }
 
-function streamed({ status, headers, body }: WebResponse, isHead: boolean): StreamedResponse {
-  const source = body instanceof Uint8Array ? [body] : body;
+function streamed({ status, headers, body }: WebResponse): StreamedResponse {
   // The length is told by who sends: how an answer that breaks off looks is not ours to say.
   const { 'content-length': _, ...told } = headers;
-  const stream = Readable.from(isHead ? [] : source);
-  if (isHead && !Array.isArray(source)) void source[Symbol.asyncIterator]().return?.();
-  return { statusCode: status, headers: told, body: stream };
+  return { statusCode: status, headers: told, body: Readable.from(body instanceof Uint8Array ? [body] : body) };
 }

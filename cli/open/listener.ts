@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import { answer, withSecurityHeaders } from '../../core/web/answer.ts';
-import { textResponse, WebError, type WebRequest, type WebResponse } from '../../core/web/message.ts';
+import { discard, textResponse, WebError, type WebRequest, type WebResponse } from '../../core/web/message.ts';
 import type { Routes } from '../../core/web/routes.ts';
 import type { AccessControl } from './access.ts';
 import type { AccessLog } from './access-log.ts';
@@ -16,19 +16,21 @@ export interface ListenerOptions {
   readonly tls?: { readonly cert: string; readonly key: string } | undefined;
   /** Told what nobody expected; prints no patient data. */
   readonly onDefect: (error: unknown) => void;
+  /** A client that takes nothing of an answer, or asks nothing more, is let go after this. Default: a minute. */
+  readonly idleMs?: number;
 }
 
 /** Who sends or takes nothing for so long is let go, and makes room. */
 const slowHeadersMs = 10_000;
 const slowRequestMs = 30_000;
-const idleMs = 60_000;
+const usualIdleMs = 60_000;
 const mostConnections = 400;
 const mostHeaderBytes = 16 << 10;
 const mostBodyBytes = 64 << 10;
 
 /** Makes a server; the caller lets it listen and closes it. */
 export function createListener(options: ListenerOptions): Server {
-  const { tls } = options;
+  const { tls, idleMs = usualIdleMs } = options;
   const limits = { maxHeaderSize: mostHeaderBytes, headersTimeout: slowHeadersMs, requestTimeout: slowRequestMs };
   const listener = (request: IncomingMessage, response: ServerResponse) => {
     handle(request, response, options).catch((error: unknown) => {
@@ -58,6 +60,8 @@ async function handle(request: IncomingMessage, response: ServerResponse, option
   response.on('close', () => gone.abort());
   // Nobody hears of a client that goes away; without a listener it would end the program.
   request.on('error', () => undefined);
+  // How long an archive takes to answer says nothing about the client.
+  request.socket.setTimeout(0);
   const from = addressOf(request);
   let who = '-';
   const asked = webRequest(request, options.tls !== undefined, gone.signal);
@@ -67,6 +71,7 @@ async function handle(request: IncomingMessage, response: ServerResponse, option
   };
   const answered = withSecurityHeaders(await answer(respond, options.onDefect));
   const logged = await logAccess(answered, { who, from }, options);
+  request.socket.setTimeout(options.idleMs ?? usualIdleMs);
   await send(request, response, logged);
 }
 
@@ -173,10 +178,6 @@ function drained(response: ServerResponse): Promise<boolean> {
     if (response.destroyed) resolve(false);
     else response.on('drain', onDrain).on('close', onClose);
   });
-}
-
-async function discard({ body }: WebResponse): Promise<void> {
-  if (!(body instanceof Uint8Array)) await body[Symbol.asyncIterator]().return?.();
 }
 
 function addressOf({ socket }: IncomingMessage): string {

@@ -25,7 +25,7 @@ const partSchema = z.strictObject({ version: z.literal(1), studies: z.array(stud
 type Part = z.infer<typeof partSchema>;
 
 /** Documents read at once. */
-const readsAtOnce = 16;
+const readsAtOnce = 48;
 
 /**
  * Lists the studies that had a document at the moment, in order of id: one listing of all documents, and a read for each

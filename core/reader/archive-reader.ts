@@ -2,6 +2,7 @@
  * An archive as it was at a moment, for reading by people and programs: its studies, what is in them, headers, bytes.
  * Everything that is asked for again is kept in memory within bounds.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { StudyEntry } from '../catalogue/study-entry.ts';
 import type { DicomDataSet } from '../dicom/data-set.ts';
 import { isMirrorError } from '../errors.ts';
@@ -108,6 +109,12 @@ export class ArchiveReader {
   /** The studies, the newest first. While the archive is looked through, those that are known so far. */
   async studies(): Promise<readonly StudyEntry[]> {
     await this.listed();
+    return this.#list.sorted();
+  }
+
+  /** What is known of {@link studies} within a time, to be shown while more may come. */
+  async studiesSoFar(withinMs: number): Promise<readonly StudyEntry[]> {
+    await Promise.race([this.listed(), delay(withinMs, undefined, { ref: false })]);
     return this.#list.sorted();
   }
 

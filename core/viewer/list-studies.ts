@@ -6,6 +6,9 @@ import { WebError } from '../web/message.ts';
 
 const day = z.string().regex(/^\d{8}$/);
 
+/** Longer than this nobody looks at an empty list. */
+const mostWaitMs = 500;
+
 const querySchema = z.object({
   /** Words that are found in name, id, accession number, description, labels, UIDs. */
   search: z.string().max(200).default(''),
@@ -23,7 +26,7 @@ export interface StudyPage {
   readonly total: number;
 }
 
-/** Finds a page. Throws {@link WebError} 400. */
+/** Finds a page among the studies that are known so far. Throws {@link WebError} 400. */
 export async function listStudies(reader: ArchiveReader, query: URLSearchParams): Promise<StudyPage> {
   const parsed = querySchema.safeParse(Object.fromEntries(query));
   if (!parsed.success) throw new WebError(400, 'the list is asked for by search, modality, from, to, offset, limit');
@@ -31,7 +34,7 @@ export async function listStudies(reader: ArchiveReader, query: URLSearchParams)
   const words = plain(search)
     .split(/\s+/)
     .filter((word) => word !== '');
-  const found = (await reader.studies()).filter(
+  const found = (await reader.studiesSoFar(mostWaitMs)).filter(
     (entry) =>
       (modality === '' || entry.modalities.includes(modality)) &&
       (from === '' || (entry.studyDate ?? '') >= from) &&

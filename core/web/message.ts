@@ -78,6 +78,15 @@ export function redirect(address: string): WebResponse {
   return { status: 307, headers: { location: address, 'content-length': '0' }, body: nothing };
 }
 
+/** Ends the body of an answer that is not sent, so that nothing stays open. */
+export async function discard({ body }: WebResponse): Promise<void> {
+  if (body instanceof Uint8Array) return;
+  const iterator = body[Symbol.asyncIterator]();
+  // A generator that never began does not end what was opened for it.
+  await iterator.next().catch(() => undefined);
+  await iterator.return?.();
+}
+
 /** A list in JSON, item by item, so that a long one takes no memory. */
 export async function* jsonList(items: AsyncIterable<unknown>): AsyncGenerator<Uint8Array> {
   let separator = '[';

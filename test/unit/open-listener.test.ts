@@ -6,15 +6,18 @@ import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { AccessControl, type AccessRules } from '../../cli/open/access.ts';
 import { createListener, listenOn } from '../../cli/open/listener.ts';
 import type { AccessRecord } from '../../core/web/access-line.ts';
+import { textResponse } from '../../core/web/message.ts';
 import { createAuthority } from '../support/certificates.ts';
 import { ask } from '../support/open/ask.ts';
 import { Random, seedOf } from '../support/open/random.ts';
 import { archiveFolder, openSite, type Site } from '../support/open/site.ts';
 import { archiveInstance, archiveSidecar, instanceOf } from '../support/open/written-instance.ts';
+import { openFilesOf } from '../support/open-files.ts';
 
 const study = '/dicom-web/studies/1.2.1';
 
@@ -29,9 +32,10 @@ interface Settings {
   readonly rules?: AccessRules;
   readonly tls?: { readonly cert: string; readonly key: string };
   readonly log?: (record: AccessRecord) => Promise<void>;
+  readonly idleMs?: number;
 }
 
-async function listening({ rules = {}, tls, log }: Settings = {}): Promise<Listening> {
+async function listening({ rules = {}, tls, log, idleMs }: Settings = {}): Promise<Listening> {
   const folder = await archiveFolder();
   const written = instanceOf({ name: 'SECRETNAME^JANE', patient: 'SECRETID' });
   await archiveInstance(folder, written);
@@ -48,6 +52,7 @@ async function listening({ rules = {}, tls, log }: Settings = {}): Promise<Liste
     log: { append },
     tls,
     onDefect: (error) => defects.push(error),
+    ...(idleMs !== undefined && { idleMs }),
   });
   onTestFinished(() => {
     server.close();
@@ -91,10 +96,26 @@ describe('an answer', () => {
     await expect(reading).rejects.toThrow();
   });
 
+  test('may take the archive longer than a client may be idle', async () => {
+    const { port, routes } = await listening({ idleMs: 20 });
+    routes.on('GET', '/slow', async () => {
+      await delay(200);
+      return textResponse(200, 'at last');
+    });
+    expect(await (await get(port, '/slow')).text()).toBe('at last');
+  });
+
   test('to HEAD has no body', async () => {
     const { port } = await listening();
     const answer = await get(port, study, { method: 'HEAD' });
     expect({ status: answer.status, body: await answer.text() }).toEqual({ status: 200, body: '' });
+  });
+
+  test('to HEAD holds no file', async () => {
+    const { port } = await listening();
+    const { id, md5 } = instanceOf({ name: 'SECRETNAME^JANE', patient: 'SECRETID' });
+    await get(port, `/instances/${id}/file`, { method: 'HEAD' });
+    await expect.poll(() => openFilesOf(md5)).toEqual([]);
   });
 });
 

@@ -1,6 +1,7 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { keepRecord } from '../../core/deletions/removals.ts';
 import { indexArchive } from '../../core/reader/index-archive.ts';
 import { openArchive } from '../../core/stores/archive/archive.ts';
@@ -112,6 +113,29 @@ describe('what no sidecar lists', () => {
     await reader.surveyed();
     expect(await askJson(routes, '/dicom-web/studies')).toHaveLength(1);
   });
+});
+
+test('the page shows the studies that are known while others are still being read, and says so', async () => {
+  const folder = await archiveFolder();
+  const ids = [];
+  for (let number = 0; number < 60; number += 1) {
+    ids.push(await writeStudy(folder, { seed: 'slow', number, instances: 1, sizeBytes: 0 }));
+  }
+  const last = ids.toSorted().at(-1);
+  const { promise: gate, resolve: release } = Promise.withResolvers<void>();
+  class SlowObjects extends FolderObjects {
+    override async get(...[key, options]: Parameters<FolderObjects['get']>) {
+      if (last !== undefined && key.includes(last)) await gate;
+      return super.get(key, options);
+    }
+  }
+  const { routes, reader } = await openSite(folder, undefined, new SlowObjects(folder));
+  const page = () => askJson(routes, '/page/studies?limit=100');
+  await expect.poll(async () => z.object({ total: z.number() }).parse(await page()).total).toBeGreaterThan(0);
+  expect(await page()).toMatchObject({ progress: { phase: 'listing' } });
+  release();
+  await reader.listed();
+  expect(await page()).toMatchObject({ total: 60 });
 });
 
 describe('an archive that is not whole', () => {

@@ -4,7 +4,7 @@ import { element } from './dom.ts';
 import { formatDate, formatName, formatTime } from './format.ts';
 
 const pageSize = 50;
-const askAgainMs = 1_500;
+const askAgainMs = { listing: 300, searching: 1_500 };
 const columns = ['Patient', 'ID', 'Born', 'Date', 'Accession', 'Modality', 'Description', 'Series', 'Images', ''];
 const modalities = [
   '',
@@ -90,8 +90,8 @@ export function showList(page: HTMLElement, signal: AbortSignal): void {
     try {
       const found = await findStudies(query, asking.signal);
       show(found);
-      if (found.progress.phase === 'listing' || found.progress.phase === 'searching')
-        timer = window.setTimeout(refresh, askAgainMs);
+      const { phase } = found.progress;
+      if (phase === 'listing' || phase === 'searching') timer = window.setTimeout(refresh, askAgainMs[phase]);
     } catch (problem) {
       if (!(problem instanceof DOMException))
         status.textContent = problem instanceof Error ? problem.message : 'the archive does not answer';

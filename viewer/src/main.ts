@@ -41,4 +41,5 @@ async function showBanner(): Promise<void> {
 
 window.addEventListener('hashchange', () => void show());
 void showBanner().catch(() => undefined);
-void show();
+// The viewer is large: it comes while one looks at the list.
+void show().then(() => import('./study-view.ts'));

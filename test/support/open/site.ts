@@ -28,8 +28,8 @@ export async function archiveFolder(): Promise<string> {
 }
 
 /** Opens an archive while the test runs. */
-export async function openSite(path: string, at?: Date): Promise<Site> {
-  const archive: Archive = await openArchive(new FolderObjects(path));
+export async function openSite(path: string, at?: Date, objects = new FolderObjects(path)): Promise<Site> {
+  const archive: Archive = await openArchive(objects);
   const reader = new ArchiveReader(archive, { at });
   const routes = new Routes();
   const orthanc = addOrthancRoutes(
