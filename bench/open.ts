@@ -5,7 +5,7 @@
  *     node bench/open.ts [folder|s3|list] …
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { S3Objects } from '../core/stores/archive/s3-objects.ts';
 import { startS3 } from '../local/s3/start-s3.ts';
 import { startBrowser } from '../test/support/open/browser.ts';
-import { makeArchive, writeStudy } from '../test/support/open/generated-archive.ts';
+import { copyArchive, makeArchive, writeStudy } from '../test/support/open/generated-archive.ts';
 import { peakResidentBytes } from './process-usage.ts';
 
 const executable = new URL('../bin/orthanc-mirror', import.meta.url).pathname;
@@ -98,12 +98,7 @@ async function onS3(folder: string): Promise<void> {
   await makeStudies(local);
   await using s3 = await slowS3(join(folder, 's3'));
   const objects = new S3Objects({ bucket: 'bench', prefix: '', endpoint: s3.quick });
-  for (const entry of await readdir(local, { recursive: true, withFileTypes: true })) {
-    const path = join(entry.parentPath, entry.name);
-    if (!entry.isFile() || path.includes('/.tmp/')) continue;
-    const bytes = await readFile(path);
-    await objects.putOnce(path.slice(local.length + 1), bytes, { sizeBytes: bytes.length });
-  }
+  await copyArchive(local, objects);
   const args = ['--archive', 's3://bench', '--endpoint', s3.slow];
   await firstImage(`S3 at ${answerAfterMs} ms, first start`, args, folder);
   await firstImage(`S3 at ${answerAfterMs} ms, again`, args, folder);

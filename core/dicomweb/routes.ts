@@ -125,7 +125,6 @@ async function searchResponse(
     status: 200,
     headers: {
       'content-type': 'application/dicom+json',
-      'cache-control': 'no-cache',
       ...(warnings.length > 0 && { warning: warnings.join(', ') }),
     },
     body: jsonList(page === undefined ? found : asAsync(page.items)),

@@ -44,7 +44,10 @@ export function requireAllowed(request: IncomingMessage, isAllowed: IsAllowed, b
   const versioned = key !== '' && searchParams.has('versionId') ? 'Version' : '';
   const action = (actions[`${request.method} ${operation}`] ?? 's3:*').replace(/Object$/, `Object${versioned}`);
   const resource = `arn:aws:s3:::${bucket}${key === '' ? '' : `/${key}`}`;
-  const accessKeyId = /Credential=([^/]+)\//.exec(request.headers.authorization ?? '')?.[1];
+  // In a header, or in an address that was signed.
+  const credential =
+    searchParams.get('X-Amz-Credential') ?? /Credential=([^,]+)/.exec(request.headers.authorization ?? '')?.[1];
+  const accessKeyId = credential?.split('/')[0];
   if (!isAllowed({ accessKeyId, action, resource })) {
     throw new Failure(403, 'AccessDenied', `${action} is not allowed`);
   }

@@ -1,10 +1,11 @@
 /** Archives of generated studies, with sidecars, written straight into a folder: many at once, for tests and benchmarks. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Md5, type OrthancId, orthancIdOf } from '../../../core/identifiers.ts';
 import { openArchive } from '../../../core/stores/archive/archive.ts';
 import { FolderObjects } from '../../../core/stores/archive/folder-objects.ts';
 import { instanceKey, studyKey } from '../../../core/stores/archive/keys.ts';
+import type { ObjectStorage } from '../../../core/stores/archive/object-storage.ts';
 import { contentHash } from '../../../core/studies/canonical-json.ts';
 import { generateInstance } from '../../../local/dicom/generate.ts';
 import { identifiersOf, instanceIdOf } from '../../../local/dicom/identifiers.ts';
@@ -72,6 +73,16 @@ export async function writeStudy(folder: string, plan: GeneratedStudyPlan): Prom
   const key = studyKey(id, new Date('2026-01-01T00:00:00Z'), contentHash(document).slice(0, 8));
   await write(join(folder, key), Buffer.from(JSON.stringify(document)));
   return id;
+}
+
+/** Copies all objects of an archive in a folder to another storage. */
+export async function copyArchive(folder: string, objects: ObjectStorage): Promise<void> {
+  const local = new FolderObjects(folder);
+  for await (const { key } of local.list('')) {
+    const bytes = await readFile(join(folder, key));
+    await objects.putOnce(key, bytes, { sizeBytes: bytes.length });
+  }
+  await local.close();
 }
 
 async function write(path: string, bytes: Uint8Array): Promise<void> {
