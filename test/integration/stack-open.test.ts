@@ -142,6 +142,7 @@ test('nothing in the archive has changed', async () => {
 });
 
 test('who looked at what is logged with ids, in a chain, and without patient data', async () => {
+  await ask(`/main/instances/${written[0].id}/file`);
   const lines = stack.logs.flatMap(({ text }) => (text.includes('archive looked into') ? [text] : []));
   const entries = lines.map((line) => z.object({ entry: z.string() }).parse(JSON.parse(line)).entry);
   let end = emptyLog;
