@@ -2,7 +2,7 @@
 # Makes a checkout ready to run: node modules, Node 24, a real Orthanc. Called by `npm run demo` and `npm test`.
 #
 #   scripts/setup.sh           what the demo needs: the distribution's Orthanc (or one of your own)
-#   scripts/setup.sh --test    what the tests need too: other Orthancs beside it, PostgreSQL, MariaDB, Chromium
+#   scripts/setup.sh --test    what the tests need too: other Orthancs beside it, PostgreSQL, MariaDB, Chromium, DICOM tools
 #
 # ORTHANC_BIN (one) or ORTHANC_BINS (several, separated by colons) name Orthanc programs that are there already.
 # Prints one line per thing done and nothing when all is there. Installs with apt-get, as root on Debian; elsewhere
@@ -114,14 +114,14 @@ install_beside() {
     say "no Orthanc $1: its tests will fail; name others in ORTHANC_BINS (old to new, separated by colons)"
 }
 
-# The browser in which the viewer is tested.
-install_browser() {
-  [ -x /usr/bin/chromium ] && return 0
+# The browser in which the viewer is tested, and the tools that read what is exported.
+install_readers() {
+  [ -x /usr/bin/chromium ] && [ -x /usr/bin/dcmdump ] && [ -x /usr/bin/dciodvfy ] && return 0
   if ! can_install; then
-    say "chromium is missing: the tests of the viewer will fail; install it as /usr/bin/chromium"
+    say "chromium, dcmtk or dicom3tools is missing in /usr/bin: the tests of viewer and export will fail"
     return 0
   fi
-  install_packages chromium || return 0
+  install_packages chromium dcmtk dicom3tools || return 0
 }
 
 install_other_orthanc() {
@@ -141,5 +141,5 @@ check_node
 viewer_is_current || build_viewer
 has_orthanc || install_orthanc
 [ $for_tests = no ] || install_databases
-[ $for_tests = no ] || install_browser
+[ $for_tests = no ] || install_readers
 [ $for_tests = no ] || install_other_orthanc

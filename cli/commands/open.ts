@@ -14,6 +14,7 @@ export const openOptionValues = z.object({
   tlsKey: z.string().optional(),
   users: z.string().optional(),
   tokenFile: z.string().optional(),
+  allowOrigin: z.string().optional(),
   accessLog: z.string().optional(),
   index: z.boolean().optional(),
   json: z.boolean().optional(),
@@ -38,6 +39,7 @@ export function registerOpen(program: Command, context: CommandContext): void {
     .addOption(valueOption('--tls-key <file>', 'its private key, in PEM'))
     .addOption(valueOption('--users <file>', 'file of users that may look: open-user adds them'))
     .addOption(valueOption('--token-file <file>', 'file with the token that programs send as Authorization: Bearer'))
+    .addOption(valueOption('--allow-origin <origin>', 'pages of this origin may ask too: https://viewer.example.org'))
     .addOption(valueOption('--access-log <file>', 'log of who looked at what (default: ~/.local/state/orthanc-mirror)'))
     .addOption(switchOption('--index', 'also read all headers, so that every study is there at once; resumable'))
     .addOption(jsonOption());

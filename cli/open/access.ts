@@ -15,6 +15,8 @@ export interface Asking {
 export interface AccessRules {
   readonly users?: ReadonlyMap<string, User> | undefined;
   readonly token?: string | undefined;
+  /** Pages of this origin may ask too, such as another viewer's: `https://viewer.example.org`. */
+  readonly allowOrigin?: string | undefined;
   /** Milliseconds of a clock that never goes back. */
   readonly nowMs?: (() => number) | undefined;
 }
@@ -50,7 +52,7 @@ export class AccessControl {
 
   /** @returns who asks. Throws {@link WebError} 401, 403, 429. */
   async who(asking: Asking): Promise<string> {
-    if (this.isOpen) return fromThisMachine(asking);
+    if (this.isOpen) return fromThisMachine(asking, this.#rules.allowOrigin);
     const { authorization } = asking.headers;
     if (authorization === undefined) throw unauthorized();
     const digest = this.#digest(authorization);
@@ -65,6 +67,19 @@ export class AccessControl {
     if (this.#remembered.size >= mostRemembered) this.#remembered.clear();
     this.#remembered.set(digest, { who, untilMs: this.#nowMs() + rememberedMs });
     return who;
+  }
+
+  /** What tells a browser that a page of another server may read the answer (CORS); nothing to all but one. */
+  crossOrigin({ origin }: Asking['headers']): Readonly<Record<string, string>> {
+    if (origin === undefined || origin !== this.#rules.allowOrigin) return {};
+    return {
+      'access-control-allow-origin': origin,
+      'access-control-allow-headers': 'Accept, Authorization, Content-Type',
+      'access-control-allow-methods': 'GET, HEAD, POST',
+      'access-control-expose-headers': 'Content-Type, Warning',
+      'cross-origin-resource-policy': 'cross-origin',
+      vary: 'Origin',
+    };
   }
 
   #allowTry(address: string): void {
@@ -108,13 +123,14 @@ export class AccessControl {
  * Without a password only pages of our own may ask: a page from elsewhere could have its name point to this machine, or
  * have the browser ask for it.
  */
-function fromThisMachine({ headers }: Asking): string {
+function fromThisMachine({ headers }: Asking, allowOrigin: string | undefined): string {
   const host = (headers.host ?? '').replace(/:\d+$/, '').toLowerCase();
   if (!['127.0.0.1', 'localhost', '[::1]'].includes(host)) {
     throw new WebError(403, 'without a password this is answered under the names 127.0.0.1 and localhost only');
   }
   const isForeign = ['cross-site', 'same-site'].includes(headers['sec-fetch-site'] ?? '');
-  if (isForeign && headers['sec-fetch-mode'] !== 'navigate') throw new WebError(403, 'another page may not ask here');
+  const isAllowed = headers['sec-fetch-mode'] === 'navigate' || (headers.origin ?? '') === allowOrigin;
+  if (isForeign && !isAllowed) throw new WebError(403, 'another page may not ask here');
   return 'loopback';
 }
 

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import { answer, withSecurityHeaders } from '../../core/web/answer.ts';
-import { discard, textResponse, WebError, type WebRequest, type WebResponse } from '../../core/web/message.ts';
+import { discard, nothing, textResponse, WebError, type WebRequest, type WebResponse } from '../../core/web/message.ts';
 import type { Routes } from '../../core/web/routes.ts';
 import type { AccessControl } from './access.ts';
 import type { AccessLog } from './access-log.ts';
@@ -65,14 +65,24 @@ async function handle(request: IncomingMessage, response: ServerResponse, option
   const from = addressOf(request);
   let who = '-';
   const asked = webRequest(request, options.tls !== undefined, gone.signal);
+  const crossOrigin = options.access.crossOrigin(asked.headers);
   const respond = async () => {
+    // A browser asks first whether a page of another server may ask, and gives no password with that.
+    if (isPreflight(asked) && Object.keys(crossOrigin).length > 0) return preflightAnswer;
     who = await options.access.who({ headers: asked.headers, address: from });
     return options.routes.answer(asked);
   };
-  const answered = withSecurityHeaders(await answer(respond, options.onDefect));
+  const { headers, ...rest } = await answer(respond, options.onDefect);
+  const answered = withSecurityHeaders({ ...rest, headers: { ...headers, ...crossOrigin } });
   const logged = await logAccess(answered, { who, from }, options);
   request.socket.setTimeout(options.idleMs ?? usualIdleMs);
   await send(request, response, logged);
+}
+
+const preflightAnswer: WebResponse = { status: 204, headers: {}, body: nothing };
+
+function isPreflight({ method, headers }: WebRequest): boolean {
+  return method === 'OPTIONS' && headers['access-control-request-method'] !== undefined;
 }
 
 /** Nothing of a patient is shown that is not logged before. */

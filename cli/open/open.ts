@@ -124,7 +124,7 @@ async function readTls({ tlsCert, tlsKey }: OpenOptionValues) {
   return { cert: await textIn(tlsCert, '--tls-cert'), key: await textIn(tlsKey, '--tls-key') };
 }
 
-async function accessControl({ users, tokenFile }: OpenOptionValues): Promise<AccessControl> {
+async function accessControl({ users, tokenFile, allowOrigin }: OpenOptionValues): Promise<AccessControl> {
   const token = tokenFile === undefined ? undefined : (await textIn(tokenFile, '--token-file')).trim();
   if (token !== undefined && token.length < 32) {
     throw new MirrorError(
@@ -132,7 +132,10 @@ async function accessControl({ users, tokenFile }: OpenOptionValues): Promise<Ac
       'the token of --token-file has less than 32 characters: openssl rand -hex 32',
     );
   }
-  return new AccessControl({ users: users === undefined ? undefined : await readUsers(users), token });
+  if (allowOrigin !== undefined && (!URL.canParse(allowOrigin) || new URL(allowOrigin).origin !== allowOrigin)) {
+    throw new MirrorError('configuration', '--allow-origin is one origin without a path: https://viewer.example.org');
+  }
+  return new AccessControl({ users: users === undefined ? undefined : await readUsers(users), token, allowOrigin });
 }
 
 async function textIn(file: string, option: string): Promise<string> {

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
-import { request as httpRequest } from 'node:http';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -172,6 +172,44 @@ test('another name that points here is refused', async () => {
   expect(answer.statusCode).toBe(403);
   answer.resume();
 });
+
+describe('a page of another server', () => {
+  const foreign = { origin: 'https://viewer.example', 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'cors' };
+  const preflight = { method: 'OPTIONS', headers: { ...foreign, 'access-control-request-method': 'GET' } };
+
+  test('may not ask', async () => {
+    const { port } = await listening();
+    expect((await raw(port, { headers: foreign })).status).toBe(403);
+    expect((await raw(port, preflight)).headers).not.toHaveProperty('access-control-allow-origin');
+  });
+
+  test('may ask if its origin was named, and no other may', async () => {
+    const { port } = await listening({ rules: { allowOrigin: foreign.origin } });
+    const answer = await raw(port, { headers: foreign });
+    expect(answer).toMatchObject({ status: 200, headers: { 'access-control-allow-origin': foreign.origin } });
+    expect(await raw(port, preflight)).toMatchObject({ status: 204 });
+    const other = await raw(port, { headers: { ...foreign, origin: 'https://evil.example' } });
+    expect(other.status).toBe(403);
+    expect(other.headers).not.toHaveProperty('access-control-allow-origin');
+  });
+
+  test('gives a password with its questions where one is needed', async () => {
+    const token = 'a'.repeat(64);
+    const { port } = await listening({ rules: { allowOrigin: foreign.origin, token } });
+    expect((await raw(port, preflight)).status).toBe(204);
+    expect((await raw(port, { headers: foreign })).status).toBe(401);
+    expect((await raw(port, { headers: { ...foreign, authorization: `Bearer ${token}` } })).status).toBe(200);
+  });
+});
+
+/** With headers that only browsers may set. */
+async function raw(port: number, options: { readonly method?: string; readonly headers: Record<string, string> }) {
+  const asked = httpRequest({ host: '127.0.0.1', port, path: study, ...options });
+  asked.end();
+  const [answer]: IncomingMessage[] = await once(asked, 'response');
+  answer?.resume();
+  return { status: answer?.statusCode, headers: answer?.headers ?? {} };
+}
 
 describe('hostile clients', () => {
   test('with 10,000 invented addresses, methods and queries change nothing and get nothing from outside', async () => {
