@@ -7,6 +7,7 @@ import {
   RenderingEngine,
   StackViewport,
   setUseCPURendering,
+  utilities,
 } from '@cornerstonejs/core';
 import { registerImageLoader } from './image-loader.ts';
 
@@ -86,7 +87,9 @@ export class Stack {
   }
 
   setWindow(center: number, width: number): void {
-    this.#viewport.setProperties({ voiRange: { lower: center - width / 2, upper: center + width / 2 } });
+    this.#viewport.setProperties({
+      voiRange: utilities.windowLevel.toLowHighRange(width, center, Enums.VOILUTFunctionType.LINEAR),
+    });
     this.#viewport.render();
     this.#changed();
   }
@@ -141,6 +144,12 @@ export class Stack {
     throw new Error('there is no stack on the stage');
   }
 
+  /** As DICOM tells it (PS3.3, C.11.2.1.2.1). */
+  get #window() {
+    const { lower, upper } = this.#viewport.getProperties().voiRange ?? { lower: 0, upper: 0 };
+    return utilities.windowLevel.toWindowLevel(lower, upper);
+  }
+
   async #follow(): Promise<void> {
     while (this.#wanted !== undefined && !this.#stopping.signal.aborted) {
       const target = this.#wanted;
@@ -157,13 +166,12 @@ export class Stack {
   }
 
   #changed(): void {
-    const { voiRange } = this.#viewport.getProperties();
-    const { lower, upper } = voiRange ?? { lower: 0, upper: 0 };
+    const { windowCenter: center, windowWidth: width } = this.#window;
     this.#onChange({
       index: this.#index,
       count: this.#imageIds.length,
-      center: (lower + upper) / 2,
-      width: upper - lower,
+      center,
+      width,
       zoom: this.#viewport.getZoom(),
     });
     this.#fetchAhead();
@@ -224,8 +232,7 @@ export class Stack {
   /** Left: window. Middle, or left with shift: move. Right: zoom. */
   #drag(button: number, dx: number, dy: number): void {
     if (button === 0) {
-      const { lower = 0, upper = 1 } = this.#viewport.getProperties().voiRange ?? {};
-      const [center, width] = [(lower + upper) / 2, upper - lower];
+      const { windowCenter: center, windowWidth: width } = this.#window;
       const step = Math.max(width / 300, 0.01);
       this.setWindow(center + dy * step, Math.max(width + dx * step, 1));
     } else if (button === 2) {

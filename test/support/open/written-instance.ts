@@ -20,6 +20,7 @@ export interface WrittenInstance {
   readonly study: OrthancId;
   readonly series: OrthancId;
   readonly md5: Md5;
+  readonly modality: string;
   readonly bytes: Buffer;
 }
 
@@ -30,6 +31,8 @@ export interface InstancePlan {
   readonly series?: string;
   readonly instance?: string;
   readonly modality?: string;
+  /** InstanceNumber. */
+  readonly number?: number;
   /** Elements that come after the others of group 0020. */
   readonly more?: readonly Buffer[];
   readonly sopClass?: string;
@@ -41,19 +44,19 @@ export interface InstancePlan {
 /** The bytes of an instance with an image of 2 by 2. */
 export function instanceOf(plan: InstancePlan = {}): WrittenInstance {
   const { patient = 'P1', name = 'DOE^JANE', study = '1.2.1', series = '1.2.1.1', instance = '1.2.1.1.1' } = plan;
-  const { sopClass = '1.2.840.10008.5.1.4.1.1.7' } = plan;
+  const { sopClass = '1.2.840.10008.5.1.4.1.1.7', modality = 'OT' } = plan;
   const bytes = Buffer.concat([
     fileMetaHeader(sopClass, instance, plan.transferSyntax),
     element(0x0008, 0x0005, 'CS', 'ISO_IR 192'),
     element(0x0008, 0x0016, 'UI', sopClass),
     element(0x0008, 0x0018, 'UI', instance),
     element(0x0008, 0x0020, 'DA', '20260102'),
-    element(0x0008, 0x0060, 'CS', plan.modality ?? 'OT'),
+    element(0x0008, 0x0060, 'CS', modality),
     element(0x0010, 0x0010, 'PN', name),
     element(0x0010, 0x0020, 'LO', patient),
     element(0x0020, 0x000d, 'UI', study),
     element(0x0020, 0x000e, 'UI', series),
-    element(0x0020, 0x0013, 'IS', '1'),
+    element(0x0020, 0x0013, 'IS', String(plan.number ?? 1)),
     element(0x0020, 0x4000, 'LT', plan.comment ?? ''),
     ...(plan.more ?? image()),
   ]);
@@ -62,6 +65,7 @@ export function instanceOf(plan: InstancePlan = {}): WrittenInstance {
     study: orthancIdOf(patient, study),
     series: orthancIdOf(patient, study, series),
     md5: md5Of(bytes),
+    modality,
     bytes,
   };
 }
@@ -112,7 +116,7 @@ export async function archiveSidecar(
   if (first === undefined) throw new Error('a sidecar lists instances');
   const series = [...Map.groupBy(instances, (one) => one.series)].map(([id, own]) => ({
     id,
-    tags: { Modality: 'OT', SeriesInstanceUID: '1.2.1.1' },
+    tags: { Modality: own[0]?.modality ?? 'OT', SeriesInstanceUID: '1.2.1.1' },
     instances: own.map(({ id: instance, md5, bytes }) => ({
       id: instance,
       md5,
