@@ -59,7 +59,10 @@ async function firstImage(what: string, args: readonly string[], folder: string)
   await page.locator('tbody tr').first().waitFor();
   const listed = performance.now() - startedAt;
   await page.locator('input[type=search]').fill('A500');
-  await page.locator('tbody tr', { hasText: 'GENERATED, 500' }).click();
+  const found = page.locator('tbody tr', { hasText: 'GENERATED, 500' });
+  await found.waitFor({ timeout: 60_000 });
+  const searched = performance.now() - startedAt;
+  await found.click();
   await page.locator('[data-index="1"]').waitFor({ timeout: 60_000 });
   const shown = performance.now() - startedAt;
   for (let count = 0; count < 100; count += 1) await page.keyboard.press('ArrowDown');
@@ -68,7 +71,7 @@ async function firstImage(what: string, args: readonly string[], folder: string)
   const mib = await stop(opened);
   const seconds = (ms: number) => `${(ms / 1000).toFixed(2)} s`;
   console.log(
-    `${what}: listening ${seconds(listening)}, list ${seconds(listed)}, first image ${seconds(shown)}, 100 further images ${seconds(scrolled)}, memory ${mib} MiB`,
+    `${what}: listening ${seconds(listening)}, list ${seconds(listed)}, study found ${seconds(searched)}, first image ${seconds(shown)}, 100 further images ${seconds(scrolled)}, memory ${mib} MiB`,
   );
   await browser.close();
 }

@@ -15,6 +15,7 @@ import { type ArchivedFile, openRange, readFileHeader } from './archived-file.ts
 import { type Frame, locateFrames } from './frames.ts';
 import { type InstanceTags, instanceTagsOf } from './instance-tags.ts';
 import { keepTags, partOfStudy, type TagsByFile } from './kept-tags.ts';
+import { RightOfWay } from './right-of-way.ts';
 import { readStudyContent, type StudyContent, type StudyInstance } from './study-content.ts';
 import { StudyList } from './study-list.ts';
 import { type SurveyProgress, survey } from './survey.ts';
@@ -59,6 +60,7 @@ export class ArchiveReader {
   readonly #stopping = new AbortController();
   readonly #nowMs: () => number;
   readonly #filesByAddress: boolean;
+  readonly #rightOfWay = new RightOfWay();
   #keeping: Promise<void> = Promise.resolve();
   readonly #survey: ReturnType<typeof survey>;
 
@@ -76,7 +78,8 @@ export class ArchiveReader {
       list: this.#list,
       unlisted: this.#unlisted,
       readTags: (file) => this.#readTags(file),
-      readContent: (id) => this.study(id),
+      readContent: (id) => this.#study(id),
+      giveWay: () => this.#rightOfWay.given(),
       forget: (id) => this.#contents.delete(id),
       signal: this.#stopping.signal,
     });
@@ -138,7 +141,11 @@ export class ArchiveReader {
   }
 
   /** What was in a study; `undefined` if the archive knows no such study. It may have no instance any more. */
-  async study(id: OrthancId): Promise<StudyContent | undefined> {
+  study(id: OrthancId): Promise<StudyContent | undefined> {
+    return this.#rightOfWay.first(() => this.#study(id));
+  }
+
+  async #study(id: OrthancId): Promise<StudyContent | undefined> {
     const kept = this.#contents.get(id);
     if (kept !== undefined && (this.at !== undefined || this.#nowMs() - kept.readAtMs < freshMs)) return kept.content;
     const reading = this.#reading.get(id) ?? this.#readContent(id).finally(() => this.#reading.delete(id));
@@ -197,7 +204,11 @@ export class ArchiveReader {
   }
 
   /** Where the frames of an instance lie. Throws `refused` if it has none, or does not tell them apart. */
-  async frames(file: ArchivedFile, options: CallOptions = {}): Promise<readonly Frame[]> {
+  frames(file: ArchivedFile, options: CallOptions = {}): Promise<readonly Frame[]> {
+    return this.#rightOfWay.first(() => this.#locateFrames(file, options));
+  }
+
+  async #locateFrames(file: ArchivedFile, options: CallOptions): Promise<readonly Frame[]> {
     const name = `${file.id}/${file.md5}`;
     const kept = this.#frames.get(name);
     if (kept !== undefined) return kept;
@@ -208,7 +219,8 @@ export class ArchiveReader {
 
   /** Opens the bytes of an instance; ends normally only if they have the MD5 under which they were archived. */
   async open({ id, md5 }: ArchivedFile, options: CallOptions = {}): Promise<OpenInstance> {
-    return verifiedInstance(await this.archive.open(id, { md5, ...options }), this.name);
+    const opened = await this.#rightOfWay.first(() => this.archive.open(id, { md5, ...options }));
+    return verifiedInstance(opened, this.name);
   }
 
   /** The address at which a whole file is fetched instead, for some minutes; `undefined` if it is to be opened here. */
@@ -218,7 +230,7 @@ export class ArchiveReader {
 
   /** Opens a part of the bytes of an instance, which nothing can prove. */
   range(file: ArchivedFile, position: number, lengthBytes: number, options: CallOptions = {}) {
-    return openRange(this.archive.objects, file, position, lengthBytes, options);
+    return this.#rightOfWay.first(() => openRange(this.archive.objects, file, position, lengthBytes, options));
   }
 
   /** Every instance that was there at the moment, in order of id. */

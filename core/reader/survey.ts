@@ -3,13 +3,15 @@
  * sidecars do not tell: instances that none lists (they came shortly before the end), and studies of which nothing is
  * left.
  */
+import { readStudiesAt } from '../catalogue/list-documents.ts';
 import { keptCatalogue, readCatalogue } from '../catalogue/read-catalogue.ts';
-import { asInventory, documentedInstances } from '../catalogue/undocumented.ts';
+import { asInventory } from '../catalogue/undocumented.ts';
 import { mergeJoin } from '../compare/merge-join.ts';
 import { isMirrorError } from '../errors.ts';
 import type { InstanceId, OrthancId } from '../identifiers.ts';
 import { ArchiveView } from '../restore/archive-view.ts';
 import type { Archive } from '../stores/archive/archive.ts';
+import { InstanceIdList } from '../stores/orthanc/instance-id-list.ts';
 import { inParallel } from '../studies/in-parallel.ts';
 import type { ArchivedFile } from './archived-file.ts';
 import type { InstanceTags } from './instance-tags.ts';
@@ -39,6 +41,8 @@ export interface SurveyOptions {
   readonly unlisted: UnlistedStudies;
   readonly readTags: (file: ArchivedFile) => Promise<InstanceTags>;
   readonly readContent: (id: OrthancId) => Promise<StudyContent | undefined>;
+  /** Resolves when users wait for nothing. */
+  readonly giveWay: () => Promise<void>;
   /** Called when what is known of a study is no longer all. */
   readonly forget: (id: OrthancId) => void;
   readonly signal: AbortSignal;
@@ -101,14 +105,17 @@ class Survey {
   }
 
   async list(): Promise<void> {
-    const { archive, at, list, signal } = this.#options;
-    for await (const entry of readCatalogue(archive.objects, { at, signal })) list.put(entry);
+    const { archive, at, list, giveWay, signal } = this.#options;
+    for await (const entry of readCatalogue(archive.objects, { at, signal })) {
+      list.put(entry);
+      await giveWay();
+    }
     this.#phase = 'searching';
   }
 
   async search(): Promise<void> {
-    const { archive, at, signal } = this.#options;
-    const documented = await documentedInstances(archive, { at, signal });
+    const { archive, at, giveWay, signal } = this.#options;
+    const documented = await this.#documented();
     const removed: InstanceId[] = [];
     const view = new ArchiveView(archive, { at, onRemoved: (id) => removed.push(id) });
     const part = new UnlistedPart(this.#options);
@@ -117,6 +124,7 @@ class Survey {
       const [[entry] = [], listed = []] = held;
       if (entry === undefined) continue;
       this.#instances += 1;
+      await giveWay();
       if (listed.length > 0 || entry.md5 === undefined || entry.sizeBytes === undefined) continue;
       this.#unlisted += 1;
       await part.add({ id: entry.id, md5: entry.md5, sizeBytes: entry.sizeBytes });
@@ -126,6 +134,16 @@ class Survey {
     this.#phase = 'complete';
   }
 
+  async #documented(): Promise<InstanceIdList> {
+    const { archive, at, giveWay, signal } = this.#options;
+    const documented = new InstanceIdList();
+    for await (const { document } of readStudiesAt(archive.objects, { at, signal })) {
+      for (const { instances } of document.series) for (const { id } of instances) documented.add(id);
+      await giveWay();
+    }
+    return documented;
+  }
+
   fail(error: unknown): void {
     this.#phase = 'failed';
     this.#reason = isMirrorError(error) ? error.message : 'an internal error';
@@ -133,10 +151,11 @@ class Survey {
 
   /** A study of which everything was removed has a sidecar as before: its instances tell. */
   async #leaveOutRemoved(removed: readonly InstanceId[]): Promise<void> {
-    const { archive, list, readTags, readContent, signal } = this.#options;
+    const { archive, list, readTags, readContent, giveWay, signal } = this.#options;
     const settled = new Set<InstanceId>();
     await inParallel(removed, width, async (id) => {
       if (settled.has(id)) return;
+      await giveWay();
       const [version] = await archive.lookup(id, { signal });
       const study = version && (await tagsOf(version, readTags))?.study;
       const content = study === undefined ? undefined : await readContent(study);
@@ -168,10 +187,11 @@ class UnlistedPart {
   }
 
   async end(): Promise<void> {
-    const { archive, readTags, unlisted, list, forget, signal } = this.#options;
+    const { archive, readTags, unlisted, list, forget, giveWay, signal } = this.#options;
     const tags = new Map<string, InstanceTags>();
     let isNew = false;
     await inParallel(this.#files, width, async (file) => {
+      await giveWay();
       const kept = this.#kept.get(nameOf(file));
       const found = kept ?? (await tagsOf(file, readTags));
       isNew ||= kept === undefined && found !== undefined;
