@@ -36,17 +36,10 @@ export async function open(options: OpenOptionValues, context: CommandContext): 
   opened.defer(() => log.close());
   const archive = await openArchiveToRead(options.archive, options.endpoint, { signal });
   opened.defer(() => archive.close());
-  const reader = new ArchiveReader(archive, { at });
-  opened.defer(() => reader.close());
-  const thread = new RenderThread();
-  opened.defer(() => thread.close());
-  const routes = new Routes();
-  const render = thread.render.bind(thread);
-  const orthanc = addOrthancRoutes(addPageRoutes(addDicomwebRoutes(routes, reader, render), reader), reader, render);
-  opened.defer(() => orthanc.close());
-  const hasViewer = await addStaticFiles(routes);
   const onDefect = (error: unknown) =>
     terminal.warn(`internal error (${error instanceof Error ? error.name : 'unknown'})`);
+  const routes = new Routes();
+  const hasViewer = await addStaticFiles(routes);
   const server = createListener({ routes, access, log, tls, onDefect });
   opened.defer(() => {
     server.close();
@@ -55,7 +48,15 @@ export async function open(options: OpenOptionValues, context: CommandContext): 
   const listening = await listenOn(server, host, port).catch((cause: unknown) => {
     throw new MirrorError('configuration', `cannot listen on ${options.listen}; is the port in use?`, { cause });
   });
-  await log.append({ who: '-', action: 'open', status: 200 });
+  // Nobody is answered before this part is over: it does not wait for anything.
+  const reader = new ArchiveReader(archive, { at });
+  opened.defer(() => reader.close());
+  const thread = new RenderThread();
+  opened.defer(() => thread.close());
+  const render = thread.render.bind(thread);
+  const orthanc = addOrthancRoutes(addPageRoutes(addDicomwebRoutes(routes, reader, render), reader), reader, render);
+  opened.defer(() => orthanc.close());
+  const logged = log.append({ who: '-', action: 'open', status: 200 });
   const name = host.includes(':') ? `[${host}]` : host;
   const url = `${tls === undefined ? 'http' : 'https'}://${name}:${listening}/`;
   if (options.json === true) terminal.printJson({ type: 'listening', url, archive: archive.name, at: at ?? null });
@@ -65,6 +66,7 @@ export async function open(options: OpenOptionValues, context: CommandContext): 
   if (!hasViewer) terminal.warn('the viewer is not built: run sh scripts/setup.sh; DICOMweb and REST work without it');
   terminal.say(`DICOMweb: ${url}dicom-web   log of who looked at what: ${options.accessLog ?? defaultAccessLog(port)}`);
   tellProgress(reader, options, context);
+  await logged;
   await interrupted(signal);
   return exitCodes.interrupted;
 }

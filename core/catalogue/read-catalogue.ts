@@ -57,10 +57,8 @@ export async function* readCatalogue(objects: ObjectStorage, options: MomentOpti
  * the listing that {@link readCatalogue} makes. In no order.
  */
 export async function* keptCatalogue(objects: ObjectStorage, options: CallOptions = {}): AsyncGenerator<StudyEntry> {
-  const digits = '0123456789abcdef'.split('');
-  for await (const part of mapInOrder(asAsync(digits), readsAtOnce, (digit) => readPart(objects, digit, options))) {
-    yield* part?.value.studies ?? [];
-  }
+  // One after the other: a part of a large archive takes long to parse, and others want to be answered in between.
+  for (const digit of '0123456789abcdef') yield* (await readPart(objects, digit, options))?.value.studies ?? [];
 }
 
 /**

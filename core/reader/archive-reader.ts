@@ -115,9 +115,9 @@ export class ArchiveReader {
     return this.#list.sorted();
   }
 
-  /** What is known of {@link studies} within a time, to be shown while more may come. */
+  /** What is known of {@link studies}, to be shown while more may come; waits for a time if it is nothing yet. */
   async studiesSoFar(withinMs: number): Promise<readonly StudyEntry[]> {
-    await Promise.race([this.listed(), delay(withinMs, undefined, { ref: false })]);
+    if (this.#list.size === 0) await Promise.race([this.listed(), delay(withinMs, undefined, { ref: false })]);
     return this.#list.sorted();
   }
 

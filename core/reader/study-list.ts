@@ -33,7 +33,9 @@ export class StudyList {
 
   /** By date of the study, the newest first, those without a date last; then by id, so that pages do not shift. */
   sorted(): readonly StudyEntry[] {
-    this.#sorted ??= [...this.#entries.values()].sort(newestFirst);
+    this.#sorted ??= Array.from(this.#entries.values(), (entry) => ({ entry, moment: momentOf(entry) }))
+      .sort((a, b) => compare(b.moment, a.moment) || compare(a.entry.study, b.entry.study))
+      .map(({ entry }) => entry);
     return this.#sorted;
   }
 
@@ -41,10 +43,6 @@ export class StudyList {
     this.#byUid = undefined;
     this.#sorted = undefined;
   }
-}
-
-function newestFirst(a: StudyEntry, b: StudyEntry): number {
-  return compare(momentOf(b), momentOf(a)) || compare(a.study, b.study);
 }
 
 function momentOf({ studyDate = '', otherTags }: StudyEntry): string {

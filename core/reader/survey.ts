@@ -16,6 +16,7 @@ import { inParallel } from '../studies/in-parallel.ts';
 import type { ArchivedFile } from './archived-file.ts';
 import type { InstanceTags } from './instance-tags.ts';
 import { keepTags, nameOf, readKeptTags } from './kept-tags.ts';
+import { keepNewestStudies, newestStudies } from './newest-studies.ts';
 import type { StudyContent } from './study-content.ts';
 import type { StudyList } from './study-list.ts';
 import type { UnlistedStudies } from './unlisted-studies.ts';
@@ -100,6 +101,7 @@ class Survey {
   async takeKept(): Promise<boolean> {
     const { archive, at, list, signal } = this.#options;
     if (at !== undefined) return false;
+    for (const entry of await newestStudies(archive.objects, { signal })) list.put(entry);
     for await (const entry of keptCatalogue(archive.objects, { signal })) list.put(entry);
     return list.size > 0;
   }
@@ -110,6 +112,7 @@ class Survey {
       list.put(entry);
       await giveWay();
     }
+    if (at === undefined) await keepNewestStudies(archive.objects, list.sorted(), { signal });
     this.#phase = 'searching';
   }
 

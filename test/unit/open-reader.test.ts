@@ -3,10 +3,13 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { keepRecord } from '../../core/deletions/removals.ts';
+import { ArchiveReader } from '../../core/reader/archive-reader.ts';
 import { indexArchive } from '../../core/reader/index-archive.ts';
 import { openArchive } from '../../core/stores/archive/archive.ts';
 import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
 import { instanceKey } from '../../core/stores/archive/keys.ts';
+import { addPageRoutes } from '../../core/viewer/routes.ts';
+import { Routes } from '../../core/web/routes.ts';
 import { ask, askJson } from '../support/open/ask.ts';
 import { writeStudy } from '../support/open/generated-archive.ts';
 import { partsOf } from '../support/open/multipart.ts';
@@ -204,4 +207,29 @@ test('patients that share a StudyInstanceUID keep their studies apart', async ()
   expect(await askJson(routes, '/dicom-web/studies')).toHaveLength(2);
   expect(await askJson(routes, '/studies')).toEqual([one.study, other.study].toSorted());
   expect(await askJson(routes, `/dicom-web/studies?PatientID=P2`)).toMatchObject([{ '00100020': { Value: ['P2'] } }]);
+});
+
+test('the first page of the list is there before the rest of it was read again', async () => {
+  const folder = await archiveFolder();
+  for (let number = 0; number < 3; number += 1) {
+    await writeStudy(folder, { seed: 'newest', number, instances: 1, sizeBytes: 0 });
+  }
+  const before = await openSite(folder);
+  await before.reader.surveyed();
+  const page = await askJson(before.routes, '/page/studies');
+  class SilentObjects extends FolderObjects {
+    override async get(...[key, options]: Parameters<FolderObjects['get']>) {
+      if (/catalogue|studies/.test(key)) await new Promise(() => undefined);
+      return super.get(key, options);
+    }
+  }
+  const archive = await openArchive(new SilentObjects(folder));
+  const again = new ArchiveReader(archive);
+  const routes = addPageRoutes(new Routes(), again);
+  await expect.poll(() => askJson(routes, '/page/studies')).toMatchObject({ total: 3 });
+  expect(await askJson(routes, '/page/studies')).toMatchObject({
+    studies: z.object({ studies: z.array(z.unknown()) }).parse(page).studies,
+    progress: { phase: 'listing' },
+  });
+  await archive.close();
 });
