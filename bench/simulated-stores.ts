@@ -99,7 +99,8 @@ function answerListing(url: URL, response: ServerResponse): void {
   const after = url.searchParams.get('continuation-token') ?? url.searchParams.get('start-after') ?? '';
   const limit = Number(url.searchParams.get('max-keys') ?? '1000');
   const contents: string[] = [];
-  let n = firstAfter(after);
+  // Each instance has one version and was never gone: there is no record of any.
+  let n = url.searchParams.get('prefix') === 'archive/instances/' ? firstAfter(after) : count;
   for (; n < count && contents.length < limit; n += 1) {
     if (missingEvery > 0 && n % missingEvery === 0) continue;
     contents.push(

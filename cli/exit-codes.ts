@@ -1,7 +1,7 @@
 /**
  * The exit codes, a contract with scripts and schedulers. Pure functions: what happened in, the code out.
  */
-import { isMirrorError, type MirrorError } from '../core/errors.ts';
+import { type ErrorCode, isMirrorError, type MirrorError } from '../core/errors.ts';
 
 /** What each exit code promises. */
 export const exitCodes = {
@@ -56,8 +56,11 @@ export function exitCodeOfError(error: unknown): ExitCode {
   return isMirrorError(error) ? exitCodeOfMirrorError(error) : exitCodes.internal;
 }
 
+/** Nothing is done before somebody says something else. */
+const usageCodes: readonly ErrorCode[] = ['configuration', 'unknown-mirror', 'archive-format', 'other-source'];
+
 function exitCodeOfMirrorError({ code, disposition }: MirrorError): ExitCode {
-  if (code === 'configuration' || code === 'unknown-mirror' || code === 'archive-format') return exitCodes.usage;
+  if (usageCodes.includes(code)) return exitCodes.usage;
   if (code === 'deletion-guard') return exitCodes.deletionGuard;
   if (code === 'interrupted') return exitCodes.interrupted;
   if (code === 'unreachable' || disposition === 'halt') return exitCodes.refused;

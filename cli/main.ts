@@ -46,16 +46,15 @@ function report(error: unknown, terminal: Terminal): ExitCode {
   } else {
     // A defect: the stack is what a developer needs; the text of foreign errors may quote data, so only its name.
     const { name, stack } = error instanceof Error ? error : new Error('not an error object');
-    terminal.say(`orthanc-mirror: internal error (${name})\n${stackWithoutMessage(stack)}`);
+    terminal.say(`orthanc-mirror: internal error (${name})`);
+    for (const line of callsIn(stack)) terminal.say(line);
   }
   return exitCodeOfError(error);
 }
 
-function stackWithoutMessage(stack = ''): string {
-  return stack
-    .split('\n')
-    .filter((line) => /^\s+at /.test(line))
-    .join('\n');
+/** The lines of a stack without those of its message. */
+function callsIn(stack = ''): readonly string[] {
+  return stack.split('\n').filter((line) => /^\s+at /.test(line));
 }
 
 /** Waits until everything was given to the reader: a pipe whose reader is slow takes 64 KiB and no more at once. */

@@ -1,7 +1,11 @@
 /** Finds out what the arguments SOURCE, TARGET and --archive name: URLs and paths, or a mirror of the configuration. */
+import { mirrorNamed } from '../core/config/mirror-named.ts';
 import type { ArchiveConfiguration, Configuration, MirrorConfiguration } from '../core/config/schema.ts';
 import { MirrorError } from '../core/errors.ts';
 import { type NamedServer, overrideServer, serverOfUrl } from './server-options.ts';
+
+const msPerMinute = 60_000;
+const msPerHour = 60 * msPerMinute;
 
 /** What a command works on. */
 export interface NamedMirror {
@@ -11,6 +15,7 @@ export interface NamedMirror {
   /** Of the configuration file, if that names the mirror. */
   readonly concurrency: number | undefined;
   readonly pollMs: number | undefined;
+  readonly compareEveryMs: number | undefined;
   /** What of the source is mirrored, how fast and when; nothing of it for a mirror that is given by URLs. */
   readonly limits: MirrorLimits;
 }
@@ -47,6 +52,7 @@ function mirrorOfUrl({ source, target, archive, configuration, values }: MirrorA
     archive,
     concurrency: undefined,
     pollMs: undefined,
+    compareEveryMs: undefined,
     limits: {},
   };
 }
@@ -66,7 +72,8 @@ function mirrorOfConfiguration({ source, target, archive, configuration, values 
     targets: target === undefined ? targets : [targetServer(target, configuration, values)],
     archive: archive ?? mirror.archive,
     concurrency: mirror.concurrency,
-    pollMs: mirror.follow.everyMinutes * 60_000,
+    pollMs: mirror.follow.everyMinutes === undefined ? undefined : mirror.follow.everyMinutes * msPerMinute,
+    compareEveryMs: mirror.follow.compareEveryHours * msPerHour,
     limits: mirror,
   };
 }
@@ -89,7 +96,7 @@ function configuredMirror(name: string, configuration: Configuration | undefined
       `${name} is not a URL (http://… or https://…); to use it as the name of a mirror, give --config FILE`,
     );
   }
-  const mirror = configuration.mirrors[name];
+  const mirror = mirrorNamed(configuration, name);
   if (mirror === undefined) {
     const known = Object.keys(configuration.mirrors).join(', ');
     throw new MirrorError('unknown-mirror', `the configuration names no mirror ${name}; it names ${known}`);

@@ -2,13 +2,15 @@
 
 import { type SourceReader, sourceReader } from '../core/config/reader.ts';
 import type { ArchiveConfiguration } from '../core/config/schema.ts';
-import { credentialsOf, tlsMaterialOf } from '../core/config/server-access.ts';
+import { boundsOf, credentialsOf, tlsMaterialOf } from '../core/config/server-access.ts';
 import type { Destination } from '../core/copy/outcome.ts';
 import { isMirrorError, MirrorError } from '../core/errors.ts';
 import { type SecretResolver, secretResolver } from '../core/secrets/resolve-secret.ts';
 import { secretsManagerFetcher } from '../core/secrets/secrets-manager.ts';
-import { openArchive } from '../core/stores/archive/archive.ts';
+import { Archive, openArchive } from '../core/stores/archive/archive.ts';
 import { openObjectStorage } from '../core/stores/archive/archive-location.ts';
+import { type FutureTime, tellingFutureTimes } from '../core/stores/archive/future-times.ts';
+import type { ArchiveSource } from '../core/stores/archive/manifest.ts';
 import { readManifest } from '../core/stores/archive/manifest.ts';
 import type { ObjectStorage } from '../core/stores/archive/object-storage.ts';
 import { type OrthancStore, openOrthancStore } from '../core/stores/orthanc/orthanc-store.ts';
@@ -20,7 +22,11 @@ import type { NamedServer } from './server-options.ts';
 export interface OpenMirrorOptions extends CallOptions {
   /** Whether an archive that does not exist is made; if not, it counts as empty. */
   readonly createArchive: boolean;
+  /** Whether an archive that is out of reach is opened later, by `Archive.prove`; if not, all its calls fail. */
+  readonly openLater?: boolean;
   readonly warn: (line: string) => void;
+  /** Told of records and sidecars in the archive whose times lie in the future. */
+  readonly onFutureTime?: ((found: FutureTime) => void) | undefined;
 }
 
 /** The open stores; disposing of it closes them. */
@@ -63,22 +69,24 @@ export async function openServer(
   const { url, maxConnections } = configuration;
   const authorization = urlCredentials ?? credentialsOf(configuration, secrets);
   const tls = await tlsMaterialOf(configuration, secrets);
-  return openOrthancStore({ name, url, maxConnections, authorization, tls });
+  return openOrthancStore({ name, url, maxConnections, authorization, tls, ...boundsOf(configuration) });
 }
 
-/** An archive that is out of reach becomes one that fails; a wrong one is thrown. */
+/** An archive that is out of reach becomes one that fails, or that is opened later; a wrong one is thrown. */
 async function openDestinationArchive(
   archive: ArchiveConfiguration,
   source: OrthancStore,
   options: OpenMirrorOptions,
 ): Promise<DestinationStore> {
-  const objects = storageOf(archive);
+  const objects = storageOf(archive, options.onFutureTime);
   try {
     const opened = await openOrCreate(objects, source, options);
     if (opened !== undefined) return opened;
   } catch (error) {
+    const isWrong = !isMirrorError(error) || isMirrorError(error, 'configuration', 'archive-format');
+    if (!isWrong && options.openLater === true) return new Archive(objects, { writer: 'run' });
     await objects.close();
-    if (!isMirrorError(error) || isMirrorError(error, 'configuration', 'archive-format')) throw error;
+    if (isWrong) throw error;
     return failingArchive(objects.name, error);
   }
   await objects.close();
@@ -92,20 +100,30 @@ async function openOrCreate(
   { createArchive, signal }: OpenMirrorOptions,
 ): Promise<DestinationStore | undefined> {
   if (!createArchive && (await readManifest(objects, { signal })) === undefined) return undefined;
-  const { serverIdentifier } = await source.capabilities({ signal });
-  const createFor = { name: source.name, ...(serverIdentifier !== undefined && { serverIdentifier }) };
-  return openArchive(objects, { signal, ...(createArchive && { createFor }) });
+  const createFor = createArchive ? await archiveSourceOf(source, { signal }) : undefined;
+  return openArchive(objects, { signal, writer: 'run', createFor });
 }
 
-/** Opens the storage of an archive, without a request yet. */
-export function storageOf(archive: ArchiveConfiguration): ObjectStorage {
+/** What the archive of a source is made for. */
+export async function archiveSourceOf(source: OrthancStore, options: CallOptions): Promise<ArchiveSource> {
+  const { serverIdentifier } = await source.capabilities(options);
+  return { name: source.name, ...(serverIdentifier !== undefined && { serverIdentifier }) };
+}
+
+/** Opens the storage of an archive, without a request yet. `onFutureTime`: see {@link tellingFutureTimes}. */
+export function storageOf(archive: ArchiveConfiguration, onFutureTime?: (found: FutureTime) => void): ObjectStorage {
+  const objects = storageAt(archive);
+  return onFutureTime === undefined ? objects : tellingFutureTimes(objects, onFutureTime);
+}
+
+function storageAt(archive: ArchiveConfiguration): ObjectStorage {
   if ('folder' in archive) return openObjectStorage({ kind: 'folder', path: archive.folder });
-  const { bucket, prefix = '', endpoint, region } = archive;
+  const { bucket, prefix = '', endpoint, region, objectLock } = archive;
   if (bucket === undefined) {
     throw new MirrorError(
       'configuration',
       'the configuration names no "bucket" for the archive; add it, or give --archive',
     );
   }
-  return openObjectStorage({ kind: 's3', bucket, prefix }, { endpoint, region });
+  return openObjectStorage({ kind: 's3', bucket, prefix }, { endpoint, region, objectLock });
 }

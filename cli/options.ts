@@ -19,6 +19,14 @@ export function switchOption(flags: string, description: string): Option {
   return option;
 }
 
+/** `--other-storage`, which may be given several times: where an index may name files beside its own storage. */
+export function otherStorageOption(): Option {
+  const description = 'further folder that files of the index lie in (advanced-storage plugin); may be repeated';
+  return valueOption('--other-storage <folder>', description).argParser(
+    (folder: string, before: readonly string[] | undefined) => [...(before ?? []), folder],
+  );
+}
+
 /** `--json`, which every command has. */
 export function jsonOption(): Option {
   return switchOption('--json', 'print the result as JSON');
@@ -32,6 +40,16 @@ export function wholeNumber(minimum: number): (text: string) => number {
       throw new InvalidArgumentError(`It must be a whole number of at least ${minimum}.`);
     }
     return value;
+  };
+}
+
+/** Parses a number of at least `minimum`, and at most `maximum`; for `argParser`. */
+export function numberBetween(minimum: number, maximum: number): (text: string) => number {
+  return (text) => {
+    const value = text.trim() === '' ? Number.NaN : Number(text);
+    if (Number.isFinite(value) && value >= minimum && value <= maximum) return value;
+    const most = Number.isFinite(maximum) ? ` and at most ${maximum}` : '';
+    throw new InvalidArgumentError(`It must be a number of at least ${minimum}${most}.`);
   };
 }
 

@@ -67,9 +67,13 @@ export function createProgram(context: CommandContext): Command {
     .enablePositionalOptions()
     .exitOverride()
     .configureOutput({
-      writeOut: (text) => context.terminal.print(text.trimEnd()),
-      writeErr: (text) => context.terminal.say(text.trimEnd()),
+      writeOut: (text) => tellLines(text, (line) => context.terminal.print(line)),
+      writeErr: (text) => tellLines(text, (line) => context.terminal.say(line)),
     });
   for (const register of registrations) register(program, context);
   return program;
+}
+
+function tellLines(text: string, tell: (line: string) => void): void {
+  for (const line of text.trimEnd().split('\n')) tell(line);
 }

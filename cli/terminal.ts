@@ -3,6 +3,8 @@
  * `orthanc-mirror … > file` get nothing but the data.
  */
 
+import { printable, printableJson } from '../core/printable.ts';
+
 /** The part of a Node stream that a terminal needs; tests give their own. */
 export interface TextStream {
   readonly isTTY?: boolean;
@@ -11,10 +13,11 @@ export interface TextStream {
   on(event: 'error', listener: (error: NodeJS.ErrnoException) => void): unknown;
 }
 
+/** Where a command writes. Every line is made printable here, so that no other place has to think of it. */
 export interface Terminal {
   /** Prints one line of data on stdout. */
   print(line: string): void;
-  /** Prints one value on stdout as a line of JSON. */
+  /** Prints one value on stdout as a line of JSON, whose texts are escaped where they are not printable. */
   printJson(value: unknown): void;
   /** Tells the user something on stderr. */
   say(line: string): void;
@@ -47,23 +50,23 @@ export function createTerminal(stdout: TextStream, stderr: TextStream): Terminal
     if (statusShown) stderr.write(eraseLine);
     statusShown = false;
   };
-  const print = (line: string) => {
+  const write = (line: string) => {
     if (readerGone) return;
     clearStatus();
     stdout.write(`${line}\n`);
   };
   const say = (line: string) => {
     clearStatus();
-    stderr.write(`${line}\n`);
+    stderr.write(`${printable(line)}\n`);
   };
   return {
-    print,
-    printJson: (value) => print(JSON.stringify(value)),
+    print: (line) => write(printable(line)),
+    printJson: (value) => write(printableJson(value)),
     say,
     warn: (line) => say(`warning: ${line}`),
     showStatus: (line) => {
       if (!interactive) return;
-      stderr.write(`${eraseLine}${line.slice(0, (stderr.columns ?? 80) - 1)}`);
+      stderr.write(`${eraseLine}${printable(line).slice(0, (stderr.columns ?? 80) - 1)}`);
       statusShown = true;
     },
     interactive,

@@ -37,8 +37,13 @@ const usualDispositions = {
   'hash-wrong': 'reject',
   'malformed-message': 'reject',
   'unknown-mirror': 'reject',
+  'job-refused': 'reject',
   'not-dicom': 'reject',
+  'history-full': 'reject',
   'answer-malformed': 'reject',
+  'sidecar-damaged': 'reject',
+  // A part of a host backup that nobody with its passphrase wrote.
+  'not-authentic': 'reject',
   // Nothing can be copied before somebody acts.
   unauthorized: 'halt',
   forbidden: 'halt',
@@ -48,6 +53,7 @@ const usualDispositions = {
   'preflight-refused': 'halt',
   'deletion-guard': 'halt',
   'archive-format': 'halt',
+  'other-source': 'halt',
   'not-orthanc': 'halt',
   configuration: 'halt',
   'lease-lost': 'halt',
@@ -68,6 +74,8 @@ export interface MirrorErrorOptions {
   readonly cause?: unknown;
   /** The server asked to wait this long before the next try. */
   readonly retryAfterMs?: number;
+  /** Name of the store that met it, where a store did: it says nothing of the others. */
+  readonly store?: string | undefined;
 }
 
 /**
@@ -79,12 +87,14 @@ export class MirrorError extends Error {
   readonly code: ErrorCode;
   readonly disposition: Disposition;
   readonly retryAfterMs: number | undefined;
+  readonly store: string | undefined;
 
   constructor(code: ErrorCode, message: string, options: MirrorErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.disposition = options.disposition ?? usualDispositions[code];
     this.retryAfterMs = options.retryAfterMs;
+    this.store = options.store;
   }
 }
 

@@ -1,5 +1,5 @@
 /** The alarms, as data. Each has a chapter of the same name in `docs/runbook.md`, which tells what to do. */
-import type { Configuration, MirrorConfiguration } from '../core/config/schema.ts';
+import { type Configuration, type MirrorConfiguration, usualFollowMinutes } from '../core/config/schema.ts';
 import type { MetricName } from '../core/metrics/metrics.ts';
 
 /** `page`: somebody must act now, copies are not made or are damaged. `ticket`: within the next working days. */
@@ -36,7 +36,7 @@ const latestVerificationDays = 33;
 
 /** The alarms of one mirror. */
 export function mirrorConditions(mirror: MirrorConfiguration, { cloud }: Configuration): MirrorCondition[] {
-  const followMinutes = Math.max(15, 3 * mirror.follow.everyMinutes);
+  const followMinutes = Math.max(15, 3 * (mirror.follow.everyMinutes ?? usualFollowMinutes));
   const statusMinutes = Math.max(15, 3 * cloud.status.everyMinutes);
   return [
     {

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { App } from 'aws-cdk-lib';
 import { z } from 'zod';
 import { loadConfiguration } from '../core/config/load.ts';
+import { requireWithinLimits } from './limits.ts';
 import { MirrorStack } from './mirror-stack.ts';
 import { addNagChecks } from './nag-checks.ts';
 
@@ -17,4 +18,4 @@ new MirrorStack(app, stackName, {
   configurationFile,
   env: { ...(account === undefined ? {} : { account }), ...(region === undefined ? {} : { region }) },
 });
-app.synth();
+requireWithinLimits(app.synth().getStackByName(stackName).template);

@@ -1,4 +1,5 @@
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { AnyPrincipal, Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import {
   BlockPublicAccess,
@@ -31,13 +32,17 @@ const secured = {
   removalPolicy: RemovalPolicy.RETAIN,
 } satisfies BucketProps;
 
-/** The bucket of the archives and of the state. It outlives the stack, and nothing in the stack may delete from it. */
+/**
+ * The bucket of the archives and of the state. It outlives the stack, nothing in the stack may delete from it, and what is
+ * written once cannot be overwritten.
+ */
 export class ArchiveBucket extends Construct {
   readonly bucket: Bucket;
 
   constructor(scope: Construct, id: string, { configuration, key }: { configuration: Configuration; key: IKey }) {
     super(scope, id);
-    // S3 delivers access logs to buckets with its own encryption only.
+    // S3 supports no other encryption by default of a bucket to which it delivers access logs. Source:
+    // https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html
     const accessLogs = new Bucket(this, 'AccessLogs', {
       ...secured,
       encryption: BucketEncryption.S3_MANAGED,
@@ -57,7 +62,33 @@ export class ArchiveBucket extends Construct {
       serverAccessLogsBucket: accessLogs as IBucket,
       lifecycleRules: lifecycleOf(configuration),
     });
+    this.bucket.addToResourcePolicy(writtenOnce(this.bucket, configuration));
   }
+}
+
+/**
+ * Makes AWS itself refuse to overwrite what is written once, whoever asks and with whatever rights: everything but state,
+ * the status page and the manifest, which are replaced on the condition that nobody else did.
+ * `verify --repair` puts right bytes in the place of damaged ones; one role may, if the configuration names one. The parts
+ * of an upload carry no condition, its completion does. Source:
+ * https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html
+ */
+function writtenOnce(bucket: Bucket, { cloud: { repairRole }, mirrors }: Configuration): PolicyStatement {
+  const replaced = Object.entries(mirrors).flatMap(([name, mirror]) =>
+    ['archive.json', 'state/*', 'reports/status.*'].map((key) => archivePrefixOf(name, mirror) + key),
+  );
+  return new PolicyStatement({
+    sid: 'NothingIsOverwritten',
+    effect: Effect.DENY,
+    principals: [new AnyPrincipal()],
+    actions: ['s3:PutObject'],
+    notResources: replaced.map((key) => bucket.arnForObjects(key)),
+    conditions: {
+      Null: { 's3:if-none-match': 'true' },
+      Bool: { 's3:ObjectCreationOperation': 'true' },
+      ...(repairRole === undefined ? {} : { ArnNotEquals: { 'aws:PrincipalArn': repairRole } }),
+    },
+  });
 }
 
 function lockOf({ objectLock }: CloudConfiguration): BucketProps {

@@ -10,17 +10,16 @@ import {
   SingleValueWidget,
   TextWidget,
 } from 'aws-cdk-lib/aws-cloudwatch';
-import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { destinationNames } from '../core/config/destination-names.ts';
 import type { Configuration, MirrorConfiguration } from '../core/config/schema.ts';
 import type { MetricName } from '../core/metrics/metrics.ts';
 import { metricOf, type Window } from './stack-metrics.ts';
+import type { StackQueues } from './stack-queues.ts';
 
 export interface MirrorDashboardProps {
   readonly configuration: Configuration;
-  readonly queue: Queue;
-  readonly deadLetterQueue: Queue;
+  readonly queues: StackQueues;
   readonly alarms: readonly Alarm[];
 }
 
@@ -30,7 +29,7 @@ const sum: Window = { statistic: 'Sum', period: Duration.minutes(15) };
 
 /** What a PACS administrator wants to know, in this order: is all there, how far behind, what needs me, what is going on. */
 export class MirrorDashboard extends Construct {
-  constructor(scope: Construct, id: string, { configuration, queue, deadLetterQueue, alarms }: MirrorDashboardProps) {
+  constructor(scope: Construct, id: string, { configuration, queues, alarms }: MirrorDashboardProps) {
     super(scope, id);
     const perMirror = Object.entries(configuration.mirrors).flatMap(([name, mirror]) => [
       ...rowsOf(name, mirror),
@@ -41,10 +40,20 @@ export class MirrorDashboard extends Construct {
       widgets: [
         [new AlarmStatusWidget({ title: 'Alarms', alarms: [...alarms], width, height: 4 })],
         ...perMirror,
-        [text('## Queue\nIds that wait to be copied, and what was put aside; see `docs/runbook.md#dead-letters`.')],
+        [text('## Queues\nIds that wait to be copied, and what was put aside; see `docs/runbook.md#dead-letters`.')],
         [
-          graph('Waiting', [queue.metricApproximateNumberOfMessagesVisible(lastValue)]),
-          graph('Put aside', [deadLetterQueue.metricApproximateNumberOfMessagesVisible(lastValue)]),
+          graph(
+            'Waiting',
+            [...queues.transfer, ...queues.inbox].map(({ queue, mirror, lane }) =>
+              queue.metricApproximateNumberOfMessagesVisible({ ...lastValue, label: `${mirror} ${lane}` }),
+            ),
+          ),
+          graph(
+            'Put aside',
+            [queues.deadLetters, ...(queues.inboxDeadLetters === undefined ? [] : [queues.inboxDeadLetters])].map(
+              (queue) => queue.metricApproximateNumberOfMessagesVisible(lastValue),
+            ),
+          ),
         ],
       ],
     });

@@ -1,10 +1,9 @@
 import { fileURLToPath } from 'node:url';
-import { Duration, RemovalPolicy, Size } from 'aws-cdk-lib';
+import { Aws, Duration, RemovalPolicy, Size } from 'aws-cdk-lib';
 import { Architecture, type Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { type ICommandHooks, NodejsFunction, OutputFormat } from 'aws-cdk-lib/aws-lambda-nodejs';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
-import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { bundledConfigurationFile, type FunctionEnvironment } from '../core/config/environment.ts';
 import type { Configuration } from '../core/config/schema.ts';
@@ -12,6 +11,7 @@ import { type FunctionName, metricsNamespace } from '../core/metrics/metrics.ts'
 import type { ArchivePlace } from './archive-access.ts';
 import { Network } from './network.ts';
 import { ServiceRole } from './service-role.ts';
+import type { StackQueues } from './stack-queues.ts';
 
 /** What every function gets. */
 export interface MirrorFunctionProps {
@@ -19,10 +19,7 @@ export interface MirrorFunctionProps {
   /** Path of the configuration file, which is bundled with the function. It holds no secrets: the schema sees to it. */
   readonly configurationFile: string;
   readonly archive: ArchivePlace;
-  readonly queue: Queue;
-  readonly deadLetterQueue: Queue;
-  /** Where the events of invocations that failed are left. */
-  readonly failedInvocations: Queue;
+  readonly queues: StackQueues;
   /** Absent: the functions run outside of any VPC. */
   readonly network: Network | undefined;
   /** The bucket in which files arrive, for the function that takes them in. */
@@ -63,7 +60,10 @@ export class MirrorFunction extends Construct {
     });
     this.role = new ServiceRole(this, 'Identity', 'lambda.amazonaws.com');
     this.role.allow('WriteLog', ['logs:CreateLogStream', 'logs:PutLogEvents'], [logGroup.logGroupArn]);
-    this.role.allow('ReportFailure', ['sqs:SendMessage'], [props.failedInvocations.queueArn]);
+    this.role.allow('ReportFailure', ['sqs:SendMessage'], [props.queues.failedInvocations.queueArn]);
+    this.role.allow('EncryptMessages', ['kms:Decrypt', 'kms:GenerateDataKey'], [archive.key.keyArn], {
+      StringEquals: { 'kms:ViaService': `sqs.${Aws.REGION}.${Aws.URL_SUFFIX}` },
+    });
     if (network !== undefined) {
       Network.allowAttach(this.role);
     }
@@ -79,7 +79,7 @@ export class MirrorFunction extends Construct {
       ...(code.scratchMiB === undefined ? {} : { ephemeralStorageSize: Size.mebibytes(code.scratchMiB) }),
       environment: environmentOf(props, code.file),
       role: this.role.role,
-      deadLetterQueue: props.failedInvocations,
+      deadLetterQueue: props.queues.failedInvocations,
       // What is invoked by a schedule is not worth repeating: the next one does the same work.
       retryAttempts: 0,
       logGroup,
@@ -107,14 +107,14 @@ export class MirrorFunction extends Construct {
 }
 
 function environmentOf(
-  { archive, queue, deadLetterQueue, inbox }: MirrorFunctionProps,
+  { archive, queues, inbox, network }: MirrorFunctionProps,
   file: FunctionName,
 ): FunctionEnvironment & Record<string, string> {
   return {
     ORTHANC_MIRROR_BUCKET: archive.bucket.bucketName,
-    ORTHANC_MIRROR_QUEUE_URL: queue.queueUrl,
-    ORTHANC_MIRROR_DEAD_LETTER_QUEUE_URL: deadLetterQueue.queueUrl,
+    ORTHANC_MIRROR_QUEUES_URL: queues.url,
     ...(inbox === undefined ? {} : { ORTHANC_MIRROR_INBOX_BUCKET: inbox.bucketName }),
+    ...network?.environment,
     POWERTOOLS_SERVICE_NAME: file,
     POWERTOOLS_METRICS_NAMESPACE: metricsNamespace,
     NODE_OPTIONS: '--enable-source-maps',

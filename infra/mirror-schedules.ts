@@ -3,7 +3,7 @@ import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { Schedule, ScheduleExpression, ScheduleTargetInput } from 'aws-cdk-lib/aws-scheduler';
 import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets';
 import { Construct } from 'constructs';
-import type { Configuration } from '../core/config/schema.ts';
+import { type Configuration, usualFollowMinutes } from '../core/config/schema.ts';
 import { ServiceRole } from './service-role.ts';
 
 export interface MirrorSchedulesProps {
@@ -26,6 +26,8 @@ interface Task {
 }
 
 const minutesPerHour = 60;
+/** Minutes between two shares that are read back of each mirror. */
+export const verifyEveryMinutes = minutesPerHour;
 
 /** The schedules of each mirror, of which what they send names the mirror and nothing else; and that of the inbox. */
 export class MirrorSchedules extends Construct {
@@ -46,13 +48,13 @@ export class MirrorSchedules extends Construct {
       this.#schedule(name, {
         id: 'Follow',
         invoked: scheduler,
-        everyMinutes: mirror.follow.everyMinutes,
+        everyMinutes: mirror.follow.everyMinutes ?? usualFollowMinutes,
         does: 'Follows the source',
       });
       this.#schedule(name, {
         id: 'Verify',
         invoked: verifier,
-        everyMinutes: minutesPerHour,
+        everyMinutes: verifyEveryMinutes,
         does: 'Reads a share back',
       });
       this.#schedule(name, { id: 'Measure', invoked: status, everyMinutes, does: 'Measures the destinations' });

@@ -13,10 +13,11 @@ import { Monitoring } from './monitoring.ts';
 import { Network } from './network.ts';
 import { OpenFunction } from './open-function.ts';
 import { SchedulerFunction } from './scheduler-function.ts';
+import { secretArnsOf } from './secret-access.ts';
 import { StackKey } from './stack-key.ts';
+import { StackQueues } from './stack-queues.ts';
 import { StatusFunction } from './status-function.ts';
 import { TransferFunction } from './transfer-function.ts';
-import { TransferQueue } from './transfer-queue.ts';
 import { VerifierFunction } from './verifier-function.ts';
 import { WebhookFunction } from './webhook-function.ts';
 
@@ -29,27 +30,31 @@ export interface MirrorStackProps extends StackProps {
 /** The stack. Throws `configuration` when the configuration cannot work in the cloud. */
 export class MirrorStack extends Stack {
   constructor(scope: Construct, id: string, props: MirrorStackProps) {
-    super(scope, id, { description: 'Mirrors Orthanc servers and archives every byte of them.', ...props });
+    // Indentation would be half of the template, whose size is bounded.
+    const template = { suppressTemplateIndentation: true };
+    super(scope, id, {
+      description: 'Mirrors Orthanc servers and archives every byte of them.',
+      ...template,
+      ...props,
+    });
     const { configuration, configurationFile } = props;
     const { cloud } = configuration;
     requireFitForCloud(configuration);
 
-    const { key } = new StackKey(this, 'Key', cloud.encryption);
+    const { key } = new StackKey(this, 'Key', cloud);
     const { bucket } = new ArchiveBucket(this, 'Archive', { configuration, key });
-    const queues = new TransferQueue(this, 'TransferQueue', { transfer: cloud.transfer });
-    const inbox = cloud.inbox && new Inbox(this, 'Inbox', { inbox: cloud.inbox, transfer: cloud.transfer, key });
-    const network =
-      cloud.vpc && new Network(this, 'Network', { configuration, vpc: cloud.vpc, bucket, inbox: inbox?.bucket });
-    const { queue, deadLetterQueue, failedInvocations } = queues;
+    const queues = new StackQueues(this, 'Queues', { configuration, key });
+    const inbox = cloud.inbox && new Inbox(this, 'Inbox', { inbox: cloud.inbox, key, lanes: queues.inbox });
+    const network = cloud.vpc && new Network(this, 'Network', { configuration, vpc: cloud.vpc });
     const archive = { bucket, key };
-    const common = { configuration, configurationFile, archive, queue, deadLetterQueue, failedInvocations, network };
+    const common = { configuration, configurationFile, archive, queues, network };
     const scheduler = new SchedulerFunction(this, 'Scheduler', common);
     const transfer = new TransferFunction(this, 'Transfer', common);
     const verifier = new VerifierFunction(this, 'Verifier', common);
     const status = new StatusFunction(this, 'Status', common);
     const webhook = this.#webhook(common);
     const opener = this.#opener(common);
-    const taker = inbox && new InboxFunction(this, 'InboxTaker', common, inbox);
+    const taker = inbox && cloud.inbox && new InboxFunction(this, 'InboxTaker', common, inbox, cloud.inbox);
     new MirrorSchedules(this, 'Schedules', {
       configuration,
       scheduler: scheduler.function,
@@ -60,23 +65,24 @@ export class MirrorStack extends Stack {
     const functions = [scheduler, transfer, verifier, status, webhook, opener, taker].filter(
       (made) => made !== undefined,
     );
-    new Monitoring(this, 'Monitoring', {
-      configuration,
-      functions,
-      queue,
-      deadLetterQueue,
-      failedInvocations,
-      inbox,
-      key,
+    network?.admit({
+      roles: functions.map(({ role }) => role.arn),
+      sqs: queues.all.map(({ queueArn }) => queueArn),
+      secretsManager: secretArnsOf(this, configuration),
+      archive: bucket,
+      inbox: inbox?.bucket,
     });
+    new Monitoring(this, 'Monitoring', { configuration, functions, queues, key });
     acknowledgeFindings(this, configuration);
 
     new CfnOutput(this, 'ArchiveBucketName', { value: bucket.bucketName });
     if (inbox !== undefined) {
       new CfnOutput(this, 'InboxBucketName', { value: inbox.bucket.bucketName });
     }
-    new CfnOutput(this, 'TransferQueueUrl', { value: queue.queueUrl });
-    new CfnOutput(this, 'DeadLetterQueueUrl', { value: deadLetterQueue.queueUrl });
+    new CfnOutput(this, 'QueuesUrl', { value: queues.url });
+    if (network !== undefined) {
+      new CfnOutput(this, 'FunctionsSecurityGroupId', { value: network.securityGroup.securityGroupId });
+    }
   }
 
   #webhook(props: MirrorFunctionProps): WebhookFunction | undefined {

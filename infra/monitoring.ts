@@ -22,17 +22,14 @@ import {
   webhookCondition,
 } from './alarm-definitions.ts';
 import { MirrorDashboard } from './dashboard.ts';
-import type { Inbox } from './inbox.ts';
 import type { MirrorFunction } from './mirror-function.ts';
 import { metricOf, worstOfDestinations } from './stack-metrics.ts';
+import type { StackQueues } from './stack-queues.ts';
 
 export interface MonitoringProps {
   readonly configuration: Configuration;
   readonly functions: readonly MirrorFunction[];
-  readonly queue: Queue;
-  readonly deadLetterQueue: Queue;
-  readonly failedInvocations: Queue;
-  readonly inbox: Pick<Inbox, 'queue' | 'deadLetterQueue'> | undefined;
+  readonly queues: StackQueues;
   readonly key: IKey;
 }
 
@@ -51,7 +48,7 @@ export class Monitoring extends Construct {
     new MirrorDashboard(this, 'Dashboard', { ...props, alarms: this.#alarms });
   }
 
-  #topic({ configuration, key, failedInvocations }: MonitoringProps): ITopic {
+  #topic({ configuration, key, queues: { failedInvocations } }: MonitoringProps): ITopic {
     const { topic, emails } = configuration.cloud.alarms;
     if (topic !== undefined) {
       return Topic.fromTopicArn(this, 'Topic', topic);
@@ -85,15 +82,18 @@ export class Monitoring extends Construct {
     }
   }
 
-  #watchQueues({ queue, deadLetterQueue, failedInvocations, inbox }: MonitoringProps): void {
-    const { deadLetters, failedInvocations: failed, oldMessages } = queueConditions;
-    this.#watch('queue', deadLetters, deadLetterQueue.metricApproximateNumberOfMessagesVisible(windowOf(deadLetters)));
-    this.#watch('queue', failed, failedInvocations.metricApproximateNumberOfMessagesVisible(windowOf(failed)));
-    this.#watch('queue', oldMessages, queue.metricApproximateAgeOfOldestMessage(windowOf(oldMessages)));
-    if (inbox !== undefined) {
-      const put = inbox.deadLetterQueue.metricApproximateNumberOfMessagesVisible(windowOf(deadLetters));
-      this.#watch('inbox', deadLetters, put);
-      this.#watch('inbox', oldMessages, inbox.queue.metricApproximateAgeOfOldestMessage(windowOf(oldMessages)));
+  #watchQueues({ queues }: MonitoringProps): void {
+    const { deadLetters, failedInvocations, oldMessages } = queueConditions;
+    const full = (about: string, condition: Condition, queue: Queue | undefined): void => {
+      if (queue === undefined) return;
+      this.#watch(about, condition, queue.metricApproximateNumberOfMessagesVisible(windowOf(condition)));
+    };
+    full('transfer', deadLetters, queues.deadLetters);
+    full('inbox', deadLetters, queues.inboxDeadLetters);
+    full('schedules', failedInvocations, queues.failedInvocations);
+    for (const { mirror, lane, queue } of [...queues.transfer, ...queues.inbox]) {
+      const about = lane === 'transfer' ? mirror : `${mirror} ${lane}`;
+      this.#watch(about, oldMessages, queue.metricApproximateAgeOfOldestMessage(windowOf(oldMessages)));
     }
   }
 

@@ -1,4 +1,4 @@
-import { Aws } from 'aws-cdk-lib';
+import { Aws, Fn } from 'aws-cdk-lib';
 import {
   GatewayVpcEndpoint,
   GatewayVpcEndpointAwsService,
@@ -17,8 +17,10 @@ import { AnyPrincipal, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import type { CloudConfiguration } from '../core/config/cloud-schema.ts';
+import type { EndpointEnvironment } from '../core/config/environment.ts';
 import type { Configuration } from '../core/config/schema.ts';
 import { serversOf } from './configured-servers.ts';
+import { secretArnsOf } from './secret-access.ts';
 import type { ServiceRole } from './service-role.ts';
 
 type VpcConfiguration = NonNullable<CloudConfiguration['vpc']>;
@@ -26,8 +28,6 @@ type VpcConfiguration = NonNullable<CloudConfiguration['vpc']>;
 export interface NetworkProps {
   readonly configuration: Configuration;
   readonly vpc: VpcConfiguration;
-  readonly bucket: Bucket;
-  readonly inbox: Bucket | undefined;
 }
 
 const https = Port.tcp(443);
@@ -38,34 +38,94 @@ const attachingActions = [
   'ec2:DeleteNetworkInterface',
   'ec2:UnassignPrivateIpAddresses',
 ];
+const archiveActions = ['s3:AbortMultipartUpload', 's3:GetObject', 's3:ListBucket', 's3:PutObject'];
+const inboxActions = [
+  's3:AbortMultipartUpload',
+  's3:DeleteObjectVersion',
+  's3:GetObjectVersion',
+  's3:ListBucket',
+  's3:ListBucketVersions',
+  's3:PutObject',
+];
 const describingActions = ['ec2:DescribeNetworkInterfaces', 'ec2:DescribeSubnets'];
 
+/** What the functions use of services with interface endpoints; S3 has a gateway. Lambda itself delivers logs. */
 const interfaceServices = {
-  Sqs: InterfaceVpcEndpointAwsService.SQS,
-  SecretsManager: InterfaceVpcEndpointAwsService.SECRETS_MANAGER,
-  Logs: InterfaceVpcEndpointAwsService.CLOUDWATCH_LOGS,
-  Kms: InterfaceVpcEndpointAwsService.KMS,
-};
+  sqs: {
+    service: InterfaceVpcEndpointAwsService.SQS,
+    variable: 'AWS_ENDPOINT_URL_SQS',
+    actions: ['sqs:ChangeMessageVisibility', 'sqs:GetQueueAttributes', 'sqs:SendMessage'],
+  },
+  secretsManager: {
+    service: InterfaceVpcEndpointAwsService.SECRETS_MANAGER,
+    variable: 'AWS_ENDPOINT_URL_SECRETS_MANAGER',
+    actions: ['secretsmanager:GetSecretValue'],
+  },
+} as const satisfies Record<string, { variable: keyof EndpointEnvironment; [more: string]: unknown }>;
+type InterfaceService = keyof typeof interfaceServices;
+
+/** What the functions may reach through the endpoints of the stack, by ARN. */
+export interface Reachable extends Readonly<Record<InterfaceService, readonly string[]>> {
+  /** Roles of the functions. */
+  readonly roles: readonly string[];
+  readonly archive: Bucket;
+  readonly inbox: Bucket | undefined;
+}
 
 /**
- * Where the functions run inside a VPC: they reach the ports of the configured servers and the endpoints of the AWS
- * services that they use, and nothing else. No way to the internet is needed.
+ * Where the functions run inside a VPC that others use too: they reach the ports of the configured servers and the
+ * endpoints of the AWS services that they use, and nothing else. No way to the internet is needed, and nothing changes for
+ * the others: the endpoints have no private names, and no route table is touched unless it is said to be ours.
  */
 export class Network extends Construct {
   readonly vpc: IVpc;
   readonly subnets: readonly ISubnet[];
   readonly securityGroup: ISecurityGroup;
+  /** Where the functions reach AWS services. */
+  readonly environment: EndpointEnvironment;
+  readonly #made = new Map<InterfaceService, InterfaceVpcEndpoint>();
+  readonly #storage: GatewayVpcEndpoint | undefined;
 
-  constructor(scope: Construct, id: string, { configuration, vpc, bucket, inbox }: NetworkProps) {
+  constructor(scope: Construct, id: string, { configuration, vpc }: NetworkProps) {
     super(scope, id);
     this.vpc = Vpc.fromVpcAttributes(this, 'Vpc', {
       vpcId: vpc.vpcId,
       availabilityZones: [...new Set(vpc.subnets.map(({ availabilityZone }) => availabilityZone))],
     });
-    this.subnets = vpc.subnets.map((subnet) => Subnet.fromSubnetAttributes(this, subnet.subnetId, subnet));
+    this.subnets = vpc.subnets.map(({ subnetId, availabilityZone, routeTableId }) =>
+      Subnet.fromSubnetAttributes(this, subnetId, {
+        subnetId,
+        availabilityZone,
+        ...(routeTableId === undefined ? {} : { routeTableId }),
+      }),
+    );
     this.securityGroup = this.#functionsGroup(configuration, vpc);
-    this.#makeInterfaceEndpoints();
-    this.#makeStorageEndpoint(bucket, inbox, vpc.s3PrefixList);
+    const hasSecrets = secretArnsOf(this, configuration).length > 0;
+    this.environment = {
+      ...this.#interfaceEndpoint('sqs', vpc),
+      ...(hasSecrets ? this.#interfaceEndpoint('secretsManager', vpc) : {}),
+    };
+    this.#storage = vpc.s3Endpoint === 'own' ? this.#storageEndpoint() : undefined;
+    this.securityGroup.addEgressRule(Peer.prefixList(vpc.s3PrefixList), https, 'S3');
+  }
+
+  /** Lets the functions, and nobody else, through the endpoints of the stack, to what they use and nothing else. */
+  admit({ roles, archive, inbox, ...resources }: Reachable): void {
+    const who = { principals: [new AnyPrincipal()], conditions: { ArnEquals: { 'aws:PrincipalArn': [...roles] } } };
+    for (const [name, endpoint] of this.#made) {
+      const { actions } = interfaceServices[name];
+      endpoint.addToPolicy(new PolicyStatement({ ...who, actions: [...actions], resources: [...resources[name]] }));
+    }
+    const allowBucket = (bucket: Bucket, actions: readonly string[]): void =>
+      this.#storage?.addToPolicy(
+        new PolicyStatement({
+          ...who,
+          actions: [...actions],
+          resources: [bucket.bucketArn, bucket.arnForObjects('*')],
+        }),
+      );
+    allowBucket(archive, archiveActions);
+    if (inbox !== undefined) allowBucket(inbox, inboxActions);
   }
 
   #functionsGroup(configuration: Configuration, { serverNetworks }: VpcConfiguration): SecurityGroup {
@@ -82,23 +142,34 @@ export class Network extends Construct {
     return group;
   }
 
-  #makeInterfaceEndpoints(): void {
-    const group = new SecurityGroup(this, 'Endpoints', {
+  /** @returns where the functions find an endpoint: one that the VPC has already, or a new one */
+  #interfaceEndpoint(name: InterfaceService, vpc: VpcConfiguration): EndpointEnvironment {
+    const { service, variable } = interfaceServices[name];
+    const existing = vpc.endpoints[name];
+    if (existing !== undefined) {
+      // Two endpoints may have one group: rules of the same words are one rule, others AWS refuses as doubled.
+      this.securityGroup.addEgressRule(Peer.securityGroupId(existing.securityGroupId), https, 'AWS endpoints');
+      return { [variable]: existing.url };
+    }
+    const group = new SecurityGroup(this, `${name}-group`, {
       vpc: this.vpc,
-      description: 'AWS endpoints: only from the functions',
+      description: `Endpoint of ${name}: only from the functions`,
       allowAllOutbound: false,
     });
     group.addIngressRule(this.securityGroup, https, 'from the functions');
     this.securityGroup.addEgressRule(group, https, 'AWS endpoints');
-    for (const [name, service] of Object.entries(interfaceServices)) {
-      new InterfaceVpcEndpoint(this, name, {
-        vpc: this.vpc,
-        service,
-        subnets: { subnets: this.#onePerZone() },
-        securityGroups: [group],
-        open: false,
-      });
-    }
+    const endpoint = new InterfaceVpcEndpoint(this, name, {
+      vpc: this.vpc,
+      service,
+      subnets: { subnets: this.#onePerZone() },
+      securityGroups: [group],
+      open: false,
+      // Everybody in the VPC would resolve the name of the service to an endpoint that admits the functions only.
+      privateDnsEnabled: false,
+    });
+    this.#made.set(name, endpoint);
+    // Each entry is the id of a hosted zone, a colon and a name; the first one is that of the region.
+    return { [variable]: `https://${Fn.select(1, Fn.split(':', Fn.select(0, endpoint.vpcEndpointDnsEntries)))}` };
   }
 
   /** An endpoint can have one subnet in each zone. */
@@ -106,35 +177,12 @@ export class Network extends Construct {
     return [...new Map(this.subnets.toReversed().map((subnet) => [subnet.availabilityZone, subnet])).values()];
   }
 
-  #makeStorageEndpoint(bucket: Bucket, inbox: Bucket | undefined, prefixList: string): void {
-    const endpoint = new GatewayVpcEndpoint(this, 'S3', {
+  #storageEndpoint(): GatewayVpcEndpoint {
+    return new GatewayVpcEndpoint(this, 'S3', {
       vpc: this.vpc,
       service: GatewayVpcEndpointAwsService.S3,
       subnets: [{ subnets: [...this.subnets] }],
     });
-    endpoint.addToPolicy(
-      new PolicyStatement({
-        principals: [new AnyPrincipal()],
-        actions: ['s3:ListBucket', 's3:GetObject', 's3:PutObject', 's3:AbortMultipartUpload'],
-        resources: [bucket.bucketArn, bucket.arnForObjects('*')],
-      }),
-    );
-    if (inbox !== undefined) {
-      endpoint.addToPolicy(
-        new PolicyStatement({
-          principals: [new AnyPrincipal()],
-          actions: [
-            's3:ListBucket',
-            's3:ListBucketVersions',
-            's3:GetObjectVersion',
-            's3:PutObject',
-            's3:DeleteObjectVersion',
-          ],
-          resources: [inbox.bucketArn, inbox.arnForObjects('*')],
-        }),
-      );
-    }
-    this.securityGroup.addEgressRule(Peer.prefixList(prefixList), https, 'S3');
   }
 
   /**

@@ -10,17 +10,22 @@ export const permissionReasons = {
   ReadArchive: 'Reads archives and their state.',
   DecryptArchive: 'Reads what the key of the stack encrypts.',
   EncryptArchive: 'Writes what the key of the stack encrypts; S3 also decrypts the parts of a large upload with it.',
-  WriteArchive: 'Adds instances, documents, attachments and the pause flag. Every version of an object is kept.',
+  WriteArchive:
+    'Adds instances, records of their history, documents, attachments and the pause flag. Every version of an object is kept.',
   WriteState:
-    'Keeps the cursor, the lease and the progress of a mirror, begins its archive, and records what the source lost.',
+    'Keeps the cursor, the lease and the progress of a mirror, begins its archive, records what the source lost, and who succeeds it.',
   WriteReports: 'Keeps its progress and writes its reports.',
+  LockStateBriefly:
+    'Locks documents of state, which it replaces every few minutes, for a day instead of the term of the archive. Nothing that is locked can be unlocked by it.',
   ListInbox:
     'Asks whether an object is still in the inbox (without it, S3 answers 403 for what is not there), and looks for what S3 did not tell of.',
   ReadInbox: 'Reads what arrived in the inbox.',
   FileInbox: 'Copies what it took in or refused to done/ or refused/, and writes the reason beside it.',
   ClearInbox: 'Removes from new/ what it copied there; nothing can be removed anywhere else.',
-  SendMessages: 'Puts ids on the queue.',
-  ConsumeMessages: 'Receives ids from the queue, postpones and acknowledges them.',
+  EncryptMessages:
+    'Lets SQS encrypt and decrypt messages for the function, and nothing else, with the key of the stack.',
+  SendMessages: 'Puts ids on the queues.',
+  ConsumeMessages: 'Receives ids from the queues, postpones and acknowledges them.',
   PutAside: 'Puts what cannot be copied into the dead-letter queue, with the reason.',
   MeasureQueues: 'Asks how full the queues are.',
   ReadSecrets: 'Reads the credentials of the configured servers.',
@@ -42,10 +47,19 @@ interface ResourcePolicyReason {
   readonly effect: 'Allow' | 'Deny';
   /** Whom the statement is about, as a pattern. */
   readonly who: RegExp;
+  /** The name of the statement, where two of one kind are about the same. */
+  readonly sid?: string;
   readonly why: string;
 }
 
 const resourcePolicyReasons: readonly ResourcePolicyReason[] = [
+  {
+    kind: 'bucket',
+    effect: 'Deny',
+    who: /^\*$/,
+    sid: 'NothingIsOverwritten',
+    why: 'Nothing that is written once is overwritten, whoever asks: only where there is nothing may something be written. The role of `cloud.repairRole` may put right bytes in the place of damaged ones.',
+  },
   { kind: 'bucket', effect: 'Deny', who: /^\*$/, why: 'Nothing reaches the bucket without TLS 1.2 or later.' },
   { kind: 'bucket', effect: 'Allow', who: /^logging\.s3/, why: 'S3 delivers the access logs of the archive bucket.' },
   { kind: 'queue', effect: 'Deny', who: /^\*$/, why: 'Nothing reaches the queue without TLS.' },
@@ -61,11 +75,13 @@ const resourcePolicyReasons: readonly ResourcePolicyReason[] = [
   },
   { kind: 'key', effect: 'Allow', who: /^logs/, why: 'CloudWatch Logs encrypts the log groups of this account.' },
   { kind: 'key', effect: 'Allow', who: /^cloudwatch/, why: 'Alarms of this account are told on the encrypted topic.' },
+  { kind: 'key', effect: 'Allow', who: /^s3/, why: 'S3 tells of what arrived in the inbox, on encrypted queues.' },
+  { kind: 'key', effect: 'Allow', who: /^sns/, why: 'Alarms that no mail box takes are kept on an encrypted queue.' },
   {
     kind: 'endpoint',
     effect: 'Allow',
     who: /^\*$/,
-    why: 'Out of the VPC, only the buckets of the stack can be reached.',
+    why: 'Only the functions get through the endpoint, and to nothing but what they use.',
   },
   {
     kind: 'function',
@@ -76,10 +92,13 @@ const resourcePolicyReasons: readonly ResourcePolicyReason[] = [
 ];
 
 /** Why the policy of a resource says something about somebody. Throws if there is no reason. */
-export function reasonOfResourcePolicy(kind: string, effect: string, who: string): string {
-  const found = resourcePolicyReasons.find(
+export function reasonOfResourcePolicy(kind: string, effect: string, who: string, sid?: string): string {
+  const fitting = resourcePolicyReasons.filter(
     (reason) => reason.kind === kind && reason.effect === effect && reason.who.test(who),
   );
+  const found =
+    fitting.find((reason) => reason.sid !== undefined && reason.sid === sid) ??
+    fitting.find((reason) => reason.sid === undefined);
   if (found === undefined) {
     throw new Error(`There is no reason why the policy of a ${kind} has ${effect} for ${who}; add one.`);
   }

@@ -11,6 +11,7 @@ const statementSchema = z.object({
   Effect: z.enum(['Allow', 'Deny']),
   Action: textsSchema,
   Resource: valuesSchema.optional(),
+  NotResource: valuesSchema.optional(),
   Principal: z.unknown().optional(),
   Condition: z.record(z.string(), z.record(z.string(), z.unknown())).optional(),
 });
@@ -41,6 +42,8 @@ which switches everything on, by \`node scripts/write-permissions.ts\`; a test f
 differ, and nothing can be granted without a reason in \`infra/permission-reasons.ts\`.
 
 No role may delete from an archive, change the settings of a bucket or use a key for more than to encrypt and decrypt.
+No role may write \`jobs/\`, by which a restore is authorized; whoever commands one needs that right of their own
+([restore.md](restore.md)).
 Only what takes in the inbox may delete anything: the versions below \`new/\` of the inbox that it copied before.
 Every function has a role of its own.
 `;
@@ -48,8 +51,13 @@ Every function has a role of its own.
 /** @returns the page. Throws if something is granted for which there is no reason. */
 export function permissionsDocument(template: unknown): string {
   const resources = Object.entries(templateSchema.parse(template).Resources);
-  const roles = resources.flatMap(([id, { Type, Properties }]) =>
-    Type === 'AWS::IAM::ManagedPolicy' ? [roleSection(id, documentSchema.parse(Properties.PolicyDocument))] : [],
+  // A role has as many policies as its permissions need.
+  const policies = resources.filter(([, { Type }]) => Type === 'AWS::IAM::ManagedPolicy');
+  const roles = [...Map.groupBy(policies, ([id]) => roleOfPolicy(id))].map(([role, ofRole]) =>
+    roleSection(
+      role,
+      ofRole.flatMap(([, { Properties }]) => documentSchema.parse(Properties.PolicyDocument).Statement),
+    ),
   );
   const others = resources.flatMap(([id, { Type, Properties }]) => rowsOfResource(id, Type, Properties));
   return [
@@ -63,14 +71,21 @@ export function permissionsDocument(template: unknown): string {
   ].join('\n');
 }
 
-function roleSection(id: string, { Statement }: z.output<typeof documentSchema>): string {
-  const rows = Statement.map((statement) => {
-    const { Sid, Effect, Action, Resource = [] } = statement;
-    const effect = Effect === 'Allow' ? '' : '**denied:** ';
-    return `| ${Sid} | ${effect}${coded(Action)} | ${coded(Resource.map(readable))} | ${reasonOf(Sid)} |`;
+function roleOfPolicy(id: string): string {
+  return withoutHash(id).replace(/IdentityPolicy\d*$/, '');
+}
+
+function roleSection(role: string, statements: readonly Statement[]): string {
+  const rows = [...Map.groupBy(statements, ({ Sid }) => Sid)].flatMap(([sid, parts]) => {
+    const [first] = parts;
+    if (first === undefined) return [];
+    const effect = first.Effect === 'Allow' ? '' : '**denied:** ';
+    // A long statement is continued in the next policy.
+    const resources = parts.flatMap(({ Resource = [] }) => Resource.map(readable));
+    const conditions = coded(conditionsOf(first));
+    return [`| ${sid} | ${effect}${coded(first.Action)} | ${coded(resources)} | ${conditions} | ${reasonOf(sid)} |`];
   });
-  const name = withoutHash(id).replace(/Identity(?:Policy)?$/, '');
-  return `### ${name}\n\n| permission | may | on | why |\n| --- | --- | --- | --- |\n${rows.join('\n')}\n`;
+  return `### ${role}\n\n| permission | may | on | if | why |\n| --- | --- | --- | --- | --- |\n${rows.join('\n')}\n`;
 }
 
 function reasonOf(sid: string | undefined): string {
@@ -110,13 +125,19 @@ const permissionSchema = z.object({
   InvokedViaFunctionUrl: z.boolean().optional(),
 });
 
-function rowOfStatement(name: string, kind: string, { Effect, Action, Principal, Condition = {} }: Statement): string {
+function rowOfStatement(name: string, kind: string, statement: Statement): string {
+  const { Sid, Effect, Action, Principal } = statement;
   const who = readable(Object.values(Object(Principal))[0] ?? Principal);
-  const conditions = Object.entries(Condition).flatMap(([operator, tests]) =>
-    Object.entries(tests).map(([key, value]) => `${operator} ${key} ${readable(value)}`),
-  );
-  const why = reasonOfResourcePolicy(kind, Effect, who);
+  const conditions = conditionsOf(statement);
+  const why = reasonOfResourcePolicy(kind, Effect, who, Sid);
   return `| ${name} | ${Effect} | ${coded([who])} | ${coded(Action)} | ${coded(conditions)} | ${why} |`;
+}
+
+function conditionsOf({ Condition = {}, NotResource = [] }: Statement): string[] {
+  const conditions = Object.entries(Condition).flatMap(([operator, tests]) =>
+    Object.entries(tests).map(([key, value]) => `${operator} ${key} ${[value].flat().map(readable).join(', ')}`),
+  );
+  return [...conditions, ...NotResource.map((resource) => `not on ${readable(resource)}`)];
 }
 
 /** A value of the template as people read it: logical ids without their hashes. */

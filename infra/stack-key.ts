@@ -5,20 +5,22 @@ import { Construct } from 'constructs';
 import type { CloudConfiguration } from '../core/config/cloud-schema.ts';
 
 /**
- * The customer managed key of archive, logs and alarms: the one of the configuration, or one that the stack makes. It
- * outlives the stack, because without it the archive cannot be read.
+ * The customer managed key of archive, inbox, queues, logs and alarms: the one of the configuration, or one that the stack
+ * makes. It outlives the stack, because without it the archive cannot be read.
  */
 export class StackKey extends Construct {
   readonly key: IKey;
 
-  constructor(scope: Construct, id: string, { kmsKey }: CloudConfiguration['encryption']) {
+  constructor(scope: Construct, id: string, cloud: CloudConfiguration) {
     super(scope, id);
-    this.key = kmsKey === undefined ? this.#ownKey() : Key.fromKeyArn(this, 'Key', kmsKey);
+    const { kmsKey } = cloud.encryption;
+    this.key = kmsKey === undefined ? this.#ownKey(cloud) : Key.fromKeyArn(this, 'Key', kmsKey);
   }
 
-  #ownKey(): Key {
+  #ownKey({ inbox, alarms }: CloudConfiguration): Key {
     const key = new Key(this, 'Key', {
-      description: 'Encrypts the archives, logs and alarms of orthanc-mirror. Without it, the archives are lost.',
+      description:
+        'Encrypts the archives, queues, logs and alarms of orthanc-mirror. Without it, the archives are lost.',
       enableKeyRotation: true,
       removalPolicy: RemovalPolicy.RETAIN,
     });
@@ -35,15 +37,28 @@ export class StackKey extends Construct {
         },
       }),
     );
-    key.addToResourcePolicy(
-      new PolicyStatement({
-        sid: 'TellAlarms',
-        principals: [new ServicePrincipal('cloudwatch.amazonaws.com')],
-        actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
-        resources: ['*'],
-        conditions: { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } },
-      }),
-    );
+    const ofThisAccount = { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } };
+    allowUse(key, 'TellAlarms', 'cloudwatch.amazonaws.com', ofThisAccount);
+    if (inbox !== undefined) {
+      allowUse(key, 'TellArrivals', 's3.amazonaws.com', ofThisAccount);
+    }
+    if (alarms.topic === undefined && alarms.emails.length > 0) {
+      const topics = `arn:${Aws.PARTITION}:sns:${Aws.REGION}:${Aws.ACCOUNT_ID}:*`;
+      allowUse(key, 'KeepAlarms', 'sns.amazonaws.com', { ArnLike: { 'aws:SourceArn': topics } });
+    }
     return key;
   }
+}
+
+/** Lets a service of AWS put what is encrypted by the key onto topics and queues. */
+function allowUse(key: Key, sid: string, service: string, conditions: Record<string, unknown>): void {
+  key.addToResourcePolicy(
+    new PolicyStatement({
+      sid,
+      principals: [new ServicePrincipal(service)],
+      actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
+      resources: ['*'],
+      conditions,
+    }),
+  );
 }

@@ -1,5 +1,5 @@
 import type { Construct } from 'constructs';
-import { archivePrefixOf } from '../core/config/archive-location.ts';
+import { scheduledInvocations } from '../core/config/cloud-shares.ts';
 import { allowReadArchive, allowWriteArchive } from './archive-access.ts';
 import { serversOf } from './configured-servers.ts';
 import { MirrorFunction, type MirrorFunctionProps } from './mirror-function.ts';
@@ -8,16 +8,18 @@ import { allowReadSecretsOf } from './secret-access.ts';
 /** The function that measures what the destinations really hold. It changes nothing but its progress and its reports. */
 export class StatusFunction extends MirrorFunction {
   constructor(scope: Construct, id: string, props: MirrorFunctionProps) {
-    const { configuration, archive, queue, deadLetterQueue } = props;
-    const mirrors = Object.entries(configuration.mirrors);
-    super(scope, id, props, { file: 'status', ...configuration.cloud.status, reservedConcurrency: mirrors.length });
+    const { configuration, archive, queues } = props;
+    const { status } = configuration.cloud;
+    const reservedConcurrency = Object.keys(configuration.mirrors).length * scheduledInvocations(status);
+    super(scope, id, props, { file: 'status', ...status, reservedConcurrency });
     allowReadSecretsOf(this.role, serversOf(configuration));
     allowReadArchive(archive, this.role);
-    const written = mirrors.flatMap(([name, mirror]) => {
-      const prefix = archivePrefixOf(name, mirror);
-      return [`${prefix}state/status*`, `${prefix}reports/status.*`];
-    });
-    allowWriteArchive(archive, this.role, 'WriteReports', written);
-    this.role.allow('MeasureQueues', ['sqs:GetQueueAttributes'], [queue.queueArn, deadLetterQueue.queueArn]);
+    allowWriteArchive(archive, this.role, 'status', configuration);
+    const measured = [...queues.transfer.map(({ queue }) => queue), queues.deadLetters];
+    this.role.allow(
+      'MeasureQueues',
+      ['sqs:GetQueueAttributes'],
+      measured.map(({ queueArn }) => queueArn),
+    );
   }
 }

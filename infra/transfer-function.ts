@@ -1,39 +1,21 @@
-import { Duration } from 'aws-cdk-lib';
-import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import type { Construct } from 'constructs';
 import { allowReadArchive, allowWriteArchive } from './archive-access.ts';
 import { serversOf } from './configured-servers.ts';
 import { MirrorFunction, type MirrorFunctionProps } from './mirror-function.ts';
 import { allowReadSecretsOf } from './secret-access.ts';
-
-const consumeActions = [
-  'sqs:ChangeMessageVisibility',
-  'sqs:DeleteMessage',
-  'sqs:GetQueueAttributes',
-  'sqs:ReceiveMessage',
-];
+import { allowWork, invocationsOf } from './stack-queues.ts';
 
 /** The function that copies instances. It may add to the archive and read it, but never delete from it. */
 export class TransferFunction extends MirrorFunction {
   constructor(scope: Construct, id: string, props: MirrorFunctionProps) {
-    const { configuration, archive, queue, deadLetterQueue } = props;
+    const { configuration, archive, queues } = props;
     const { transfer } = configuration.cloud;
-    // No fewer than the event source starts: a message that is refused for lack of them would count as a failed try.
-    super(scope, id, props, { file: 'transfer', ...transfer, reservedConcurrency: transfer.maxConcurrency });
+    // No fewer than the event sources start: a message that is refused for lack of them would count as a failed try.
+    super(scope, id, props, { file: 'transfer', ...transfer, reservedConcurrency: invocationsOf(queues.transfer) });
     allowReadSecretsOf(this.role, serversOf(configuration));
     allowReadArchive(archive, this.role);
-    allowWriteArchive(archive, this.role, 'WriteArchive', ['*']);
-    this.role.allow('ConsumeMessages', consumeActions, [queue.queueArn]);
-    this.role.allow('SendMessages', ['sqs:SendMessage'], [queue.queueArn]);
-    this.role.allow('PutAside', ['sqs:SendMessage'], [deadLetterQueue.queueArn]);
-    this.function.addEventSource(
-      new SqsEventSource(queue, {
-        batchSize: transfer.batchSize,
-        // A batch larger than ten needs a window in which it is gathered.
-        ...(transfer.batchSize > 10 ? { maxBatchingWindow: Duration.seconds(1) } : {}),
-        maxConcurrency: transfer.maxConcurrency,
-        reportBatchItemFailures: true,
-      }),
-    );
+    allowWriteArchive(archive, this.role, 'transfer', configuration);
+    allowWork(this.role, queues.transfer);
+    for (const lane of queues.transfer) lane.feed(this.function);
   }
 }

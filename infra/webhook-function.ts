@@ -4,6 +4,7 @@ import type { CloudConfiguration } from '../core/config/cloud-schema.ts';
 import { webhookSecretsOf } from '../core/config/cloud-security-schema.ts';
 import { MirrorFunction, type MirrorFunctionProps } from './mirror-function.ts';
 import { allowReadSecrets } from './secret-access.ts';
+import { allowSend } from './stack-queues.ts';
 
 const memoryMiB = 512;
 /** The hooks do not wait longer either. */
@@ -25,7 +26,7 @@ export class WebhookFunction extends MirrorFunction {
     const reservedConcurrency = webhook.maxConcurrency;
     super(scope, id, props, { file: 'webhook', memoryMiB, timeoutSeconds, reservedConcurrency });
     allowReadSecrets(this.role, 'ReadWebhookSecrets', webhookSecretsOf(webhook));
-    this.role.allow('SendMessages', ['sqs:SendMessage'], [props.queue.queueArn]);
+    allowSend(this.role, props.queues.transfer);
     const authType = webhook.authentication === 'iam' ? FunctionUrlAuthType.AWS_IAM : FunctionUrlAuthType.NONE;
     this.url = this.function.addFunctionUrl({ authType });
   }

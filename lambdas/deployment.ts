@@ -1,39 +1,46 @@
 /** What a function keeps from one invocation to the next: configuration, clients, open mirrors. */
 import { join } from 'node:path';
+import { processesAt } from '../core/config/cloud-shares.ts';
 import { type ConnectedMirror, type ConnectOptions, connectMirror } from '../core/config/connect.ts';
 import { bundledConfigurationFile, readFunctionEnvironment } from '../core/config/environment.ts';
 import { loadConfiguration } from '../core/config/load.ts';
+import { mirrorNamed } from '../core/config/mirror-named.ts';
 import type { Configuration, MirrorConfiguration } from '../core/config/schema.ts';
+import type { ServerConfiguration } from '../core/config/server-schema.ts';
 import { MirrorError } from '../core/errors.ts';
-import type { DocumentSync } from '../core/mirror/document-sync.ts';
+import type { DocumentSync, SyncReport } from '../core/mirror/document-sync.ts';
 import { documentSyncOf } from '../core/mirror/parts.ts';
-import { Pause } from '../core/pause/pause.ts';
+import { type Pause, pauseBeside } from '../core/pause/pause.ts';
 import type { DeliveryQueue } from '../core/queue/deliveries.ts';
 import type { InstanceQueue } from '../core/queue/message.ts';
+import { deadLetterQueues, type MirrorQueue, mirrorQueue, sharedQueue } from '../core/queue/queue-names.ts';
 import { createSqsClient } from '../core/queue/sqs-client.ts';
-import { sqsDeliveries } from '../core/queue/sqs-deliveries.ts';
+import { type SqsDeliveriesOptions, sqsDeliveries } from '../core/queue/sqs-deliveries.ts';
 import { type QueueDepths, sqsDepths, sqsLeft } from '../core/queue/sqs-depths.ts';
 import { sendTexts, sqsQueue } from '../core/queue/sqs-queue.ts';
 import type { DeliveryLimits } from '../core/queue/verdict.ts';
 import { type SecretResolver, secretResolver } from '../core/secrets/resolve-secret.ts';
 import { secretsManagerFetcher } from '../core/secrets/secrets-manager.ts';
+import { SidecarFindings } from '../core/sidecars/sidecar-state.ts';
 import type { Archive } from '../core/stores/archive/archive.ts';
+import type { ArchiveWriter } from '../core/stores/archive/archive-history.ts';
+import type { FutureTime } from '../core/stores/archive/future-times.ts';
 import { Limitations } from '../core/studies/limitations.ts';
-import { log } from './telemetry.ts';
+import { log, logFinding } from './telemetry.ts';
 
 export interface Deployment {
   readonly configuration: Configuration;
   readonly secrets: SecretResolver;
-  /** How full the queues are. Throws `unreachable`. */
-  queueDepths(): Promise<QueueDepths>;
+  /** How full the queue of a mirror is, and how many dead letters there are of all. Throws `unreachable`. */
+  queueDepths(queue: MirrorQueue): Promise<QueueDepths>;
   /** How many messages wait or are worked on. Throws `unreachable`. */
-  queueLeft(): Promise<number>;
-  /** Puts texts on the queue, for a queue whose messages are not ours alone. Throws `unreachable`. */
-  sendTexts(texts: readonly string[], signal: AbortSignal): Promise<void>;
-  /** The queue as the scheduler sees it. */
-  queue(signal: AbortSignal): InstanceQueue;
-  /** The queue as the transfer function sees it. */
-  readonly deliveries: DeliveryQueue;
+  queueLeft(queue: MirrorQueue): Promise<number>;
+  /** Puts texts on a queue whose messages are not ours alone. Throws `unreachable`. */
+  sendTexts(queue: MirrorQueue, texts: readonly string[], signal: AbortSignal): Promise<void>;
+  /** The queue that copies for a mirror, as one sees it who fills it. */
+  queue(mirror: string, signal: AbortSignal): InstanceQueue;
+  /** A queue of a mirror, as one sees it who works on its messages. */
+  deliveries(queue: MirrorQueue): DeliveryQueue;
   readonly deliveryLimits: DeliveryLimits;
   /** Name of the bucket of the inbox, in the function that takes its objects in. */
   readonly inboxBucket: string | undefined;
@@ -51,44 +58,68 @@ export interface CloudMirror extends ConnectedMirror {
   readonly documents: DocumentSync;
 }
 
-/** Reads what the stack told and bundled. Throws `configuration`. Nothing is connected before it is needed. */
-export async function openDeployment(): Promise<Deployment> {
+/**
+ * Reads what the stack told and bundled. Throws `configuration`. Nothing is connected before it is needed.
+ * @param writer what the records of archives say of who wrote them; absent: the function writes none
+ */
+export async function openDeployment(writer?: ArchiveWriter): Promise<Deployment> {
   const environment = readFunctionEnvironment();
   const configuration = await loadConfiguration(join(environment.codeFolder, bundledConfigurationFile));
-  const queueUrl = environment.ORTHANC_MIRROR_QUEUE_URL;
+  const queuesUrl = environment.ORTHANC_MIRROR_QUEUES_URL;
   const client = createSqsClient();
   const secrets = secretResolver({ fetchSecret: secretsManagerFetcher() });
   const { transfer } = configuration.cloud;
-  const deadLetterQueueUrl = environment.ORTHANC_MIRROR_DEAD_LETTER_QUEUE_URL;
+  const urlOf = (queue: MirrorQueue): string => mirrorQueue(queuesUrl, queue);
+  const workedOn = (queue: MirrorQueue): SqsDeliveriesOptions => ({
+    client,
+    queueUrl: urlOf(queue),
+    deadLetterQueueUrl: sharedQueue(queuesUrl, deadLetterQueues[queue.lane]),
+  });
   return {
     configuration,
     secrets,
-    queueDepths: () => sqsDepths({ client, queueUrl, deadLetterQueueUrl }),
-    queueLeft: () => sqsLeft(client, queueUrl),
-    sendTexts: (texts, signal) => sendTexts({ client, queueUrl, signal }, texts),
-    queue: (signal) => sqsQueue({ client, queueUrl, signal }),
-    deliveries: sqsDeliveries({ client, queueUrl, deadLetterQueueUrl }),
+    queueDepths: (queue) => sqsDepths(workedOn(queue)),
+    queueLeft: (queue) => sqsLeft(client, urlOf(queue)),
+    sendTexts: (queue, texts, signal) => sendTexts({ client, queueUrl: urlOf(queue), signal }, texts),
+    queue: (mirror, signal) => sqsQueue({ client, queueUrl: urlOf({ mirror, lane: 'transfer' }), signal }),
+    deliveries: (queue) => sqsDeliveries(workedOn(queue)),
     deliveryLimits: {
       maxReceiveCount: transfer.maxReceiveCount,
       backOff: { firstMs: transfer.firstRetrySeconds * 1000, lastMs: transfer.lastRetrySeconds * 1000 },
     },
     inboxBucket: environment.ORTHANC_MIRROR_INBOX_BUCKET,
-    mirror: openMirrors(configuration, secrets, environment.ORTHANC_MIRROR_BUCKET),
+    mirror: openMirrors(configuration, { secrets, writer, bucket: environment.ORTHANC_MIRROR_BUCKET }),
   };
 }
 
 /** Opens each mirror once; one that could not be opened is tried again the next time. */
-function openMirrors(configuration: Configuration, secrets: SecretResolver, bucket: string): Deployment['mirror'] {
-  const processes = configuration.cloud.transfer.maxConcurrency;
+function openMirrors(
+  configuration: Configuration,
+  given: Pick<ConnectOptions, 'secrets' | 'writer' | 'bucket'>,
+): Deployment['mirror'] {
+  const processes = (server: ServerConfiguration): number => processesAt(server, configuration);
   const egress = { allowPrivateNetworks: configuration.cloud.allowPrivateNetworks };
+  const objectLock = configuration.cloud.objectLock?.mode;
   const open = new Map<string, Promise<CloudMirror>>();
   return async (name) => {
     const opening =
-      open.get(name) ?? openMirror(name, configuration.mirrors[name], { secrets, bucket, processes, egress });
+      open.get(name) ??
+      openMirror(name, mirrorNamed(configuration, name), {
+        ...given,
+        objectLock,
+        processes,
+        egress,
+        onFutureTime: logFutureTime,
+      });
     open.set(name, opening);
     opening.catch(() => open.delete(name));
     return opening;
   };
+}
+
+/** A clock was wrong; nothing else follows from it. */
+function logFutureTime(mirror: string, { key: archiveKey }: FutureTime): void {
+  log('warn', 'time in the future', { mirror, archiveKey });
 }
 
 async function openMirror(
@@ -109,6 +140,18 @@ async function openMirror(
     );
   }
   const limitations = new Limitations(({ server, code }) => log('warn', 'limitation', { destination: server, code }));
-  const documents = documentSyncOf(connected, limitations);
-  return { ...connected, configuration, archive, pause: new Pause(archive.objects), limitations, documents };
+  const documents = documentSyncOf(connected, limitations, { report: syncReport(name) });
+  return { ...connected, configuration, archive, pause: pauseBeside(archive.objects), limitations, documents };
+}
+
+/** What sidecars of the archive, and replacements that were interrupted, tell while a function works with them. */
+function syncReport(mirror: string): SyncReport {
+  const findings = new SidecarFindings((finding) => logFinding(mirror, finding));
+  return {
+    onFinding: findings.note,
+    onSettled: ({ store }, { id, kind, error }) => {
+      const fields = { mirror, destination: store.name, id, outcome: kind, code: error?.code };
+      log(kind === 'settled' ? 'info' : 'warn', 'interrupted replacement', fields);
+    },
+  };
 }

@@ -1,7 +1,5 @@
 /** What the inbox function does for one notification. */
-import { recordImport } from '../core/deletions/imports.ts';
 import { isMirrorError, MirrorError } from '../core/errors.ts';
-import type { InstanceId } from '../core/identifiers.ts';
 import { parseArrivingKey } from '../core/inbox/inbox-keys.ts';
 import { parseNotification } from '../core/inbox/notification.ts';
 import { type Arrival, type Reception, receiveObject, refuseObject } from '../core/inbox/receive-object.ts';
@@ -10,13 +8,9 @@ import { asHalt, looksAway, whyAway } from '../core/pause/store-away.ts';
 import type { Delivery } from '../core/queue/deliveries.ts';
 import { verdictOn } from '../core/queue/verdict.ts';
 import type { S3Versions } from '../core/stores/archive/s3-versions.ts';
-import { inParallel } from '../core/studies/in-parallel.ts';
 import type { CloudMirror, Deployment } from './deployment.ts';
 import { count } from './metrics-emitter.ts';
 import { log } from './telemetry.ts';
-
-/** Records written at once. */
-const recordsAtOnce = 16;
 
 export interface InboxContext {
   readonly deployment: Deployment;
@@ -24,15 +18,25 @@ export interface InboxContext {
   readonly inbox: S3Versions;
 }
 
-/** @returns the work on one notification; it throws the MirrorError that decides what becomes of the notification */
-export function inboxWork(context: InboxContext): (delivery: Delivery, deadline: AbortSignal) => Promise<void> {
-  return async (delivery, deadline) => {
-    for (const version of parseNotification(delivery.body, context.bucket)) {
+/**
+ * @returns the work on one notification, from the queue of one mirror; it throws the MirrorError that decides what becomes
+ * of the notification
+ */
+export function inboxWork(
+  context: InboxContext,
+): (delivery: Delivery, mirror: string, deadline: AbortSignal) => Promise<void> {
+  return async (delivery, mirror, deadline) => {
+    const arrivals = parseNotification(delivery.body, context.bucket).flatMap((version) => {
       const place = parseArrivingKey(version.key);
-      if (place !== undefined) {
-        await takeIn({ version, place }, delivery, context, deadline);
-      }
+      return place === undefined ? [] : [{ version, place }];
+    });
+    if (arrivals.some(({ place }) => place.mirror !== mirror)) {
+      throw new MirrorError(
+        'malformed-message',
+        'The message tells of an object of another mirror than its queue; find out who writes to the queue.',
+      );
     }
+    for (const arrival of arrivals) await takeIn(arrival, delivery, context, deadline);
   };
 }
 
@@ -43,22 +47,14 @@ async function takeIn(
   deadline: AbortSignal,
 ): Promise<void> {
   const { mirror } = arrival.place;
-  if (!(mirror in deployment.configuration.mirrors)) {
-    await refuseObject(arrival, { reason: 'There is no mirror of the name that the key has after new/.' }, inbox);
-    log('warn', 'object refused', { code: 'unknown-mirror' });
-    return;
-  }
   const waitMs = deployment.configuration.cloud.transfer.pauseSeconds * 1000;
   try {
     const open = await deployment.mirror(mirror);
     await throwIfHeld(mirror, open, waitMs);
     const { destinations } = open;
-    const onSent = (ids: readonly InstanceId[]): Promise<void> => recordImports(ids, open);
-    const reception = await receiveObject(arrival, { inbox, destinations, onSent, deadline }).catch(
-      async (error: unknown) => {
-        throw isMirrorError(error) && (await isAnyAway(error, open)) ? asHalt(error, waitMs) : error;
-      },
-    );
+    const reception = await receiveObject(arrival, { inbox, destinations, deadline }).catch(async (error: unknown) => {
+      throw isMirrorError(error) && (await isAnyAway(error, open)) ? asHalt(error, waitMs) : error;
+    });
     tell(mirror, reception);
   } catch (error) {
     if (!isMirrorError(error)) {
@@ -110,16 +106,6 @@ async function refuseOrThrow(
   const { code, reason } = verdict;
   await refuseObject(arrival, { code, reason }, inbox);
   tell(mirror, { kind: 'refused', counts: {} }, error);
-}
-
-/** Remembers what the archive holds and the source does not: it did not come from there. */
-async function recordImports(ids: readonly InstanceId[], { source, archive }: CloudMirror): Promise<void> {
-  await inParallel([...new Set(ids)], recordsAtOnce, async (id) => {
-    const isArchived = (await archive.lookup(id)).length > 0;
-    if (isArchived && (await source.lookup(id)).length === 0) {
-      await recordImport(archive.objects, { id, at: new Date() });
-    }
-  });
 }
 
 function tell(mirror: string, { kind, counts }: Reception, error?: MirrorError): void {

@@ -7,13 +7,13 @@ import { openDeployment } from './deployment.ts';
 import { inboxBatch } from './inbox-batch.ts';
 import { parseRelistEvent, type RelistEvent, relist } from './inbox-relist.ts';
 import { emitMetrics } from './metrics-emitter.ts';
-import { deliveryOf } from './sqs-event.ts';
+import { batchOf } from './sqs-event.ts';
 import { errorFields, log, logger, publicError } from './telemetry.ts';
 
 /** Time to finish the copies that are under way and to move the object. */
 const marginMs = 30_000;
 
-const deployment = await openDeployment();
+const deployment = await openDeployment('inbox');
 const takeIn = inboxBatch(deployment);
 
 export const handler = middy<SQSEvent | RelistEvent, SQSBatchResponse, Error, Context>()
@@ -25,7 +25,7 @@ export const handler = middy<SQSEvent | RelistEvent, SQSBatchResponse, Error, Co
       await lookForLost(event, deadline.signal);
       return { batchItemFailures: [] };
     }
-    const returned = await takeIn(event.Records.map(deliveryOf), deadline.signal);
+    const returned = await takeIn(batchOf(event), deadline.signal);
     return { batchItemFailures: returned.map(({ messageId }) => ({ itemIdentifier: messageId })) };
   });
 

@@ -10,7 +10,7 @@ import { parseScheduleEvent } from './schedule-event.ts';
 import { errorFields, log, logger, publicError } from './telemetry.ts';
 import { tickOptions } from './tick-options.ts';
 
-const deployment = await openDeployment();
+const deployment = await openDeployment('scheduler');
 
 export const handler = middy<unknown, TickReport, Error, Context>()
   .use(injectLambdaContext(logger))

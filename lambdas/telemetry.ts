@@ -1,6 +1,7 @@
 /** Log of the functions; for their metrics see `metrics-emitter.ts`. What may appear in a log line is listed here; nothing else is ever logged. */
 import { Logger } from '@aws-lambda-powertools/logger';
 import { isMirrorError, MirrorError } from '../core/errors.ts';
+import type { SidecarFinding } from '../core/sidecars/sidecar-state.ts';
 
 export const logger = new Logger();
 
@@ -25,6 +26,8 @@ const allowedFields = [
   'comparing',
   'compareReason',
   'leaseHeld',
+  // Key of a record or sidecar of an archive: ids, hashes, numbers and a time.
+  'archiveKey',
   // Of requests to the webhook.
   'status',
   'accepted',
@@ -44,6 +47,9 @@ const allowedFields = [
   'oldestPendingSeconds',
   // Who looked at what of an archive: a line of its log, with ids and the name that AWS gives the caller.
   'entry',
+  // Of sidecars that were restored: values that stay although they differ, instances that are lost.
+  'kept',
+  'lost',
   // Names of stores.
   'held',
   'followed',
@@ -54,6 +60,11 @@ type LogFields = { readonly [Field in (typeof allowedFields)[number]]?: string |
 export function log(level: 'info' | 'warn' | 'error', message: string, fields: LogFields): void {
   const allowed = allowedFields.map((field): [string, unknown] => [field, fields[field]]);
   logger[level](message, Object.fromEntries(allowed.filter(([, value]) => value !== undefined)));
+}
+
+/** Logs what is wrong with a sidecar of an archive: once in a while of a function, however often it is read. */
+export function logFinding(mirror: string, { id, error }: SidecarFinding): void {
+  log('warn', 'sidecar', { mirror, id, ...errorFields(error) });
 }
 
 /** The fields that tell about an error, without its own words unless they are ours. */

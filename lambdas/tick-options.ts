@@ -1,12 +1,12 @@
 /** Puts together what one tick of a mirror needs in the cloud. */
-import type { MirrorConfiguration } from '../core/config/schema.ts';
-import { type DeletionPolicy, removalPartsOf } from '../core/mirror/parts.ts';
-import { type ScheduleDocument, scheduleSchema, type TickOptions } from '../core/mirror/tick.ts';
+import { wallClock } from '../core/clock.ts';
+import { type MirrorConfiguration, successorsOf } from '../core/config/schema.ts';
+import { type DeletionPolicy, removalPartsOf, sourceProofOf } from '../core/mirror/parts.ts';
+import { progressBeside } from '../core/mirror/progress.ts';
+import type { TickOptions } from '../core/mirror/tick.ts';
 import type { QueueMessage } from '../core/queue/message.ts';
 import { opennessAt } from '../core/schedule/blackouts.ts';
-import { Lease } from '../core/stores/archive/lease.ts';
-import type { ObjectStorage } from '../core/stores/archive/object-storage.ts';
-import { StateDocument } from '../core/stores/archive/state.ts';
+import { Lease, underLease } from '../core/stores/archive/lease.ts';
 import { readCapabilities } from '../core/stores/orthanc/capabilities.ts';
 import type { Deployment } from './deployment.ts';
 
@@ -26,7 +26,7 @@ export async function tickOptions(
 ): Promise<TickOptions> {
   const { source, reader, destinations, archive, pause, documents, configuration, selects } =
     await deployment.mirror(mirror);
-  const queue = deployment.queue(deadline);
+  const queue = deployment.queue(mirror, deadline);
   const { pauseSeconds, graceMinutes } = deployment.configuration.cloud.transfer;
   const leaseMs = deployment.configuration.cloud.scheduler.timeoutSeconds * 1000 + leaseMarginMs;
   return {
@@ -34,15 +34,16 @@ export async function tickOptions(
     feed: source,
     sourceIdentity: async () => (await readCapabilities(source.client, { signal: deadline })).serverIdentifier ?? null,
     destinations,
-    document: scheduleDocument(archive.objects),
+    sourceProof: sourceProofOf({ source, destinations }, { successors: successorsOf(configuration) }),
+    document: progressBeside(archive.objects),
     // What a filter leaves out is not gone from the source, and its documents stay there too.
     ...(selects === undefined && {
       documents,
       ...removalPartsOf({ source, destinations }, deletionPolicyOf(configuration)),
     }),
     send: (announcements) => queue.send(announcements.map((one): QueueMessage => ({ v: 1, mirror, ...one }))),
-    underLease: (work) => underLease(new Lease(archive.objects, 'lease'), leaseMs, owner, work),
-    now: () => new Date(),
+    underLease: (work) => underLease(new Lease(archive.objects, 'lease'), { ttlMs: leaseMs, owner }, work),
+    clock: wallClock,
     compareEveryMs: configuration.follow.compareEveryHours * msPerHour,
     deadline,
     openness: opennessAt(configuration.schedule, new Date()),
@@ -50,7 +51,10 @@ export async function tickOptions(
       pause,
       probeAfterMs: pauseSeconds * 1000,
       graceMs: graceMinutes * 60_000,
-      sendTrial: (id) => queue.send([{ v: 1, mirror, kind: 'instance', id }]),
+      tryOut: async (_, id) => {
+        await queue.send([{ v: 1, mirror, kind: 'instance', id }]);
+        return 'sent';
+      },
     },
   };
 }
@@ -62,29 +66,4 @@ function deletionPolicyOf({ deletions }: MirrorConfiguration): DeletionPolicy {
     limits: { maxCount, maxPercent, graceMs: graceHours * msPerHour },
     now: () => new Date(),
   };
-}
-
-function scheduleDocument(objects: ObjectStorage): ScheduleDocument {
-  const document = new StateDocument(objects, 'schedule', scheduleSchema);
-  return {
-    read: () => document.read(),
-    write: (value, version) => document.write(value, version),
-  };
-}
-
-async function underLease<Result>(
-  lease: Lease,
-  leaseMs: number,
-  owner: string,
-  work: () => Promise<Result>,
-): Promise<Result | undefined> {
-  const held = await lease.acquire(leaseMs, owner);
-  if (held === undefined) {
-    return undefined;
-  }
-  try {
-    return await work();
-  } finally {
-    await held.release();
-  }
 }

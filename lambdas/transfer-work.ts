@@ -9,6 +9,7 @@ import { MessageGate } from '../core/pause/message-gate.ts';
 import { asHalt, looksAway } from '../core/pause/store-away.ts';
 import type { InstanceMessage, QueueMessage, ResourceMessage, StudyMessage } from '../core/queue/message.ts';
 import { decidingError } from '../core/queue/verdict.ts';
+import { RestoreJobs } from '../core/restore/restore-job.ts';
 import { opennessAt } from '../core/schedule/blackouts.ts';
 import type { CloudMirror, Deployment } from './deployment.ts';
 import { count } from './metrics-emitter.ts';
@@ -25,10 +26,15 @@ const awayMs = 60_000;
  */
 export function transferWork(deployment: Deployment, signal: AbortSignal): (message: QueueMessage) => Promise<void> {
   const gates = new Map<CloudMirror, MessageGate>();
+  const jobs = new Map<CloudMirror, RestoreJobs>();
+  const jobsOf = (name: string, { archive }: CloudMirror): RestoreJobs =>
+    new RestoreJobs(archive.objects, name, { now: () => new Date(), signal });
   return async (message) => {
     const mirror = await openMirror(message.mirror, deployment);
     if (message.kind === 'restore' || message.kind === 'restore-study') {
-      return restoreWork(message, mirror, { budget, signal, waitMs: waitMsOf(deployment) });
+      const known = jobs.get(mirror) ?? jobsOf(message.mirror, mirror);
+      jobs.set(mirror, known);
+      return restoreWork(message, mirror, { budget, signal, waitMs: waitMsOf(deployment), jobs: known });
     }
     const gate = gates.get(mirror) ?? gateOf(message.mirror, mirror, deployment, signal);
     gates.set(mirror, gate);

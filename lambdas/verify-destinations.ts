@@ -1,10 +1,12 @@
 /** What the verifier function does for one mirror. */
+import type { SidecarFinding } from '../core/sidecars/sidecar-state.ts';
+import { EveryVersion } from '../core/stores/archive/every-version.ts';
 import { type FoundProblem, writeVerifyReport } from '../core/verify/verify-report.ts';
-import { rotationDocument, type ShareReport, verifyShare } from '../core/verify/verify-share.ts';
+import { rotationDocument, type ShareProblem, type ShareReport, verifyShare } from '../core/verify/verify-share.ts';
 import type { CloudMirror } from './deployment.ts';
 import { count, measure } from './metrics-emitter.ts';
 import { type NamedDestination, namedDestinations } from './named-destinations.ts';
-import { errorFields, log } from './telemetry.ts';
+import { errorFields, log, logFinding } from './telemetry.ts';
 
 export interface VerifyReport {
   readonly sound: number;
@@ -62,13 +64,17 @@ async function verifyOne(
   deadline: AbortSignal,
 ): Promise<ShareReport> {
   const document = rotationDocument(archive.objects, name);
-  const report = await verifyShare({ store: destination.store, document, now: () => new Date(), deadline });
+  const isArchive = destination.role === 'archive';
+  const store = isArchive ? new EveryVersion(archive) : destination.store;
+  const onFinding = (finding: SidecarFinding) => logFinding(mirror, finding);
+  const beside = isArchive ? { objects: archive.objects, onFinding } : undefined;
+  const report = await verifyShare({ store, beside, document, now: () => new Date(), deadline });
   const { sound, problems, complete } = report;
   for (const problem of problems) {
-    const error = 'error' in problem ? errorFields(problem.error) : {};
+    const error = 'error' in problem && problem.error !== undefined ? errorFields(problem.error) : {};
     log('error', 'read back', { mirror, destination: name, id: problem.id, outcome: problem.kind, ...error });
   }
-  const damaged = problems.filter(({ kind }) => kind === 'damaged').length;
+  const damaged = problems.filter(isDamage).length;
   log('info', 'share verified', {
     mirror,
     destination: name,
@@ -80,9 +86,13 @@ async function verifyOne(
   return report;
 }
 
+function isDamage({ kind }: ShareProblem): boolean {
+  return kind === 'damaged' || kind === 'lost';
+}
+
 function countProblems(mirror: string, reports: readonly ShareReport[]): Omit<VerifyReport, 'failed'> {
   const problems = reports.flatMap((report) => report.problems);
-  const damaged = problems.filter(({ kind }) => kind === 'damaged').length;
+  const damaged = problems.filter(isDamage).length;
   const totals = {
     sound: reports.reduce((sum, { sound }) => sum + sound, 0),
     damaged,

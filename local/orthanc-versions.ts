@@ -31,7 +31,7 @@ export function orthancVersions(): readonly OrthancProgram[] {
 export function oldOrthanc(): OrthancProgram {
   const program = orthancVersions().find(({ version }) => !hasExtendedFind(version));
   if (program) return program;
-  throw new Error(`No Orthanc before 1.12.5 ${known()}: run scripts/setup.sh, or name one in ORTHANC_BINS.`);
+  throw new Error(`No Orthanc before 1.12.5 ${known()}: run scripts/setup.sh --demo, or name one in ORTHANC_BINS.`);
 }
 
 /** @returns the newest installed Orthanc with extended find; throws, saying what to install, if there is none. */
@@ -46,7 +46,7 @@ export function orthancOfVersion(version: string | undefined): OrthancProgram {
   const all = orthancVersions();
   const program = version === undefined ? all[0] : all.find((candidate) => candidate.version === version);
   if (program) return program;
-  throw new Error(`No Orthanc ${version ?? ''} ${known()}: run scripts/setup.sh or scripts/install-orthanc.sh.`);
+  throw new Error(`No Orthanc ${version ?? ''} ${known()}: run scripts/setup.sh --demo or scripts/install-orthanc.sh.`);
 }
 
 function known(): string {

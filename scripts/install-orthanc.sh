@@ -36,28 +36,12 @@ is_complete() {
 is_complete "$@" && exit 0
 
 fail() {
-  echo "install-orthanc: cannot install Orthanc $version: $*" >&2
+  echo "install-orthanc: cannot install Orthanc $version: $*; name another one in ORTHANC_BINS" >&2
   exit 1
 }
-command -v apt-get > /dev/null || fail "this needs Debian; put another Orthanc on the machine and name it in ORTHANC_BINS"
-[ "$(id -u)" = 0 ] || fail "run it as root, or name another Orthanc in ORTHANC_BINS"
-
-if ! command -v mmdebstrap > /dev/null; then
-  # An index that is old or absent is the usual reason for a failure: refresh it and try once more.
-  install_mmdebstrap() { DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends mmdebstrap; }
-  { install_mmdebstrap || { apt-get update -q && install_mmdebstrap; }; } > /tmp/install-orthanc.$$ 2>&1 || {
-    tail -n 3 /tmp/install-orthanc.$$ >&2
-    rm -f /tmp/install-orthanc.$$
-    fail "apt-get install mmdebstrap failed"
-  }
-  rm -f /tmp/install-orthanc.$$
-fi
-
-# The mirror that this machine itself uses: its first source with a plain Debian suite.
-# shellcheck disable=SC2016 # the dollars are apt's
-mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
-  awk '$3 == "main" && $2 !~ /-|\// { sub("/$", "", $1); print $1; exit }')
-[ -n "$mirror" ] || fail "no Debian mirror among the machine's own apt sources"
+. "$here/scripts/debian.sh"
+need_mmdebstrap
+mirror=$(debian_mirror)
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -66,8 +50,7 @@ mkdir -p "$(dirname -- "$folder")"
 root=$folder.partial.$$
 trap 'rm -rf "$work" "$root"' EXIT
 
-# How this machine reaches its mirror (proxies, certificates, tolerated dates), but nothing else of its settings.
-apt-config dump | grep -E '^Acquire::(http|https|Check|Retries|ForceIPv4)' > "$work/apt.conf" || true
+apt_settings > "$work/apt.conf"
 
 mmdebstrap --quiet --variant=extract --aptopt="$work/apt.conf" --include="$packages" \
   "$suite" "$root" "deb $mirror $suite main" > "$work/log" 2>&1 || {

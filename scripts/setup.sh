@@ -1,8 +1,10 @@
 #!/bin/sh
-# Makes a checkout ready to run: node modules, Node 24, a real Orthanc. Called by `npm run demo` and `npm test`.
+# Makes a checkout ready to run. Called by `npm run demo` and `npm test`.
 #
-#   scripts/setup.sh           what the demo needs: the distribution's Orthanc (or one of your own)
-#   scripts/setup.sh --test    what the tests need too: other Orthancs beside it, PostgreSQL, MariaDB, Chromium, DICOM tools
+#   scripts/setup.sh           what the command line needs: node modules, Node 24, the viewer. Installs nothing else, needs no root
+#   scripts/setup.sh --demo    what the demo needs too: the distribution's Orthanc (or one of your own)
+#   scripts/setup.sh --test    what the tests need too: other Orthancs beside it, PostgreSQL, MariaDB,
+#                              fresh Debians, Chromium, DICOM tools
 #
 # ORTHANC_BIN (one) or ORTHANC_BINS (several, separated by colons) name Orthanc programs that are there already.
 # Prints one line per thing done and nothing when all is there. Installs with apt-get, as root on Debian; elsewhere
@@ -10,8 +12,7 @@
 set -eu
 cd -- "$(dirname -- "$0")/.."
 
-for_tests=no
-[ "${1:-}" = --test ] && for_tests=yes
+wanted=${1:-}
 
 say() { echo "setup: $*" >&2; }
 
@@ -136,10 +137,20 @@ install_other_orthanc() {
   install_beside 1.9.1 "$PWD/.cache/orthanc-older/1.9.1"
 }
 
+# Roots in which packages are installed and run: one that has next to nothing, one with systemd and shells.
+install_fresh_roots() {
+  sh scripts/install-fresh-root.sh "$PWD/.cache/fresh-root/bare" &&
+    sh scripts/install-fresh-root.sh "$PWD/.cache/fresh-root/systemd" systemd,dbus,zsh,fish,man-db ||
+    say "no fresh Debian: the tests of the packages will fail"
+}
+
 modules_are_current || install_modules
 check_node
 viewer_is_current || build_viewer
+[ -n "$wanted" ] || exit 0
 has_orthanc || install_orthanc
-[ $for_tests = no ] || install_databases
-[ $for_tests = no ] || install_readers
-[ $for_tests = no ] || install_other_orthanc
+[ "$wanted" = --test ] || exit 0
+install_databases
+install_readers
+install_other_orthanc
+install_fresh_roots

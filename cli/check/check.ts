@@ -2,15 +2,15 @@
 import type { z } from 'zod';
 import { type ComparedInstance, compareStores } from '../../core/compare/check.ts';
 import { loadConfiguration } from '../../core/config/load.ts';
-import { importedInventory } from '../../core/deletions/imports.ts';
-import { removedInventory } from '../../core/deletions/removals.ts';
-import { Archive } from '../../core/stores/archive/archive.ts';
+import { archiveOf } from '../../core/mirror/parts.ts';
+import { lookAtTimes } from '../../core/stores/archive/future-times.ts';
 import { parseArchive } from '../archive-argument.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { checkOptionValues } from '../commands/check.ts';
 import { type ExitCode, exitCodeOf } from '../exit-codes.ts';
+import { FutureTimes } from '../future-times.ts';
 import { resolveMirror } from '../named-mirror.ts';
-import { type OpenMirror, openMirror } from '../open-mirror.ts';
+import { openMirror } from '../open-mirror.ts';
 import type { Terminal } from '../terminal.ts';
 import { CheckReport, differenceLine } from './check-report.ts';
 import { Grouping } from './grouping.ts';
@@ -33,40 +33,29 @@ export async function check(given: CheckArguments, { terminal, interruption }: C
     configuration: options.config === undefined ? undefined : await loadConfiguration(options.config),
     values,
   });
+  const futureTimes = new FutureTimes(terminal);
   await using mirror = await openMirror(named, {
     createArchive: false,
     signal: interruption,
+    onFutureTime: futureTimes.note,
     warn: (line) => terminal.warn(line),
   });
   const report = new CheckReport(mirror.destinations.map(({ store }) => store.name));
   const grouping = options.level === 'instance' ? undefined : new Grouping(options.level, mirror);
-  for await (const compared of compareStores(
-    mirror.reader,
-    mirror.destinations,
-    comparisonOptions(mirror, interruption),
-  )) {
+  for await (const compared of compareStores(mirror.reader, mirror.destinations, { signal: interruption })) {
     report.count(compared);
     if (grouping === undefined) printInstance(compared, terminal, options);
     else await grouping.add(compared, interruption);
   }
   if (grouping !== undefined) printGroups(grouping, terminal, options);
+  const objects = archiveOf(mirror.destinations)?.store.objects;
+  if (objects !== undefined) await lookAtTimes(objects, { signal: interruption });
+  futureTimes.tell();
   const summary = report.summary(mirror.source.name);
-  if (options.json) terminal.printJson({ ...summary, exitCode: exitCodeOf(summary.outcome) });
+  if (options.json)
+    terminal.printJson({ ...summary, futureTimes: futureTimes.count, exitCode: exitCodeOf(summary.outcome) });
   else for (const line of report.lines()) terminal.print(line);
   return exitCodeOf(summary.outcome);
-}
-
-function comparisonOptions({ destinations }: OpenMirror, signal: AbortSignal) {
-  const archive = destinations.find(({ store }) => store instanceof Archive)?.store;
-  const objects = archive instanceof Archive ? archive.objects : undefined;
-  return {
-    signal,
-    // What the archive remembers as removed, or imported by other means, is no difference: the mirror knows of it.
-    ...(objects !== undefined && {
-      removed: (options: object) => removedInventory(objects, options),
-      imported: (options: object) => importedInventory(objects, options),
-    }),
-  };
 }
 
 function printInstance(

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import type { CommandContext } from '../command-context.ts';
 import { durationOption } from '../host/duration.ts';
-import { jsonOption, switchOption, valueOption } from '../options.ts';
+import { jsonOption, otherStorageOption, switchOption, valueOption } from '../options.ts';
 import { serverOptions } from '../server-options.ts';
 
 /** The options of `audit` as commander gives them; durations in milliseconds. */
@@ -11,6 +11,7 @@ export const auditOptionValues = z.object({
   config: z.string().optional(),
   index: z.string().optional(),
   storage: z.string().optional(),
+  otherStorage: z.array(z.string()).optional(),
   archive: z.string().optional(),
   to: z.string().optional(),
   repair: z.boolean().optional(),
@@ -37,6 +38,7 @@ export function registerAudit(program: Command, context: CommandContext): void {
     .addOption(valueOption('--config <path>', "Orthanc's configuration, a file or a folder: tells index and storage"))
     .addOption(valueOption('--index <place>', 'the index: a SQLite file, postgres://… or mysql://user@host/database'))
     .addOption(valueOption('--storage <place>', 'the storage: a folder, or s3://bucket/prefix of the plugin'))
+    .addOption(otherStorageOption())
     .addOption(valueOption('--endpoint <url>', 'address of the S3-compatible store; absent: AWS'))
     .addOption(valueOption('--archive <place>', 'also tell which damaged instances this archive can mend'))
     .addOption(switchOption('--repair', 'mend missing and damaged instances through the server, from the archive'))

@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { z } from 'zod';
 import type { CommandContext } from '../command-context.ts';
 import { durationOption } from '../host/duration.ts';
-import { jsonOption, switchOption, valueOption, wholeNumber } from '../options.ts';
+import { jsonOption, otherStorageOption, switchOption, valueOption, wholeNumber } from '../options.ts';
 
 /** The options of `backup` and its subcommands as commander gives them. */
 export const backupOptionValues = z.object({
@@ -21,14 +21,19 @@ export const backupOptionValues = z.object({
   passphraseFile: z.string().optional(),
   omitConfiguration: z.boolean().optional(),
   work: z.string().optional(),
+  otherStorage: z.array(z.string()).optional(),
   schedule: z.string().optional(),
   keepDaily: z.number().optional(),
   keepWeekly: z.number().optional(),
   keepMonthly: z.number().optional(),
+  maxRemovals: z.number().optional(),
+  dryRun: z.boolean().optional(),
   backup: z.string().optional(),
   readData: z.boolean().optional(),
   to: z.string().optional(),
   originalPaths: z.boolean().optional(),
+  yes: z.boolean().optional(),
+  iKnowThisBackupIsNotAuthenticated: z.boolean().optional(),
   database: z.string().optional(),
 });
 export type BackupCommandOptions = z.infer<typeof backupOptionValues>;
@@ -54,11 +59,11 @@ export function registerBackup(program: Command, context: CommandContext): void 
     .addOption(switchOption('--hot', 'copy the index of a running SQLite server (default)').conflicts('stop'))
     .addOption(valueOption('--tries <n>', 'how often a hot copy is tried (default: 10)').argParser(wholeNumber(1)))
     .addOption(switchOption('--allow-missing', 'back up a running server although files are missing'))
-    .addOption(passphraseOption('encrypts'))
-    .addOption(switchOption('--omit-configuration', 'leave the configuration out').conflicts('passphraseFile'))
+    .addOption(switchOption('--omit-configuration', 'leave the configuration out'))
     .addOption(valueOption('--work <folder>', 'where a copy of the index goes meanwhile (default: system)'))
+    .addOption(otherStorageOption())
     .addOption(new Option('--schedule [calendar]', 'only print a systemd timer for this backup').preset('02:00'));
-  for (const option of [...placeOptions(), ...retentionOptions(), jsonOption()]) backup.addOption(option);
+  for (const option of [...commonOptions(), ...retentionOptions()]) backup.addOption(option);
   backup.action(act(async () => (await import('../host/backup.ts')).runBackup));
 
   subcommand(backup, 'list', 'list the backups of an archive').action(
@@ -71,31 +76,47 @@ export function registerBackup(program: Command, context: CommandContext): void 
   subcommand(backup, 'restore', 'restore a backup to an empty folder or host')
     .addOption(backupOption())
     .addOption(valueOption('--to <folder>', 'new folder for storage, index and configuration'))
-    .addOption(switchOption('--original-paths', 'restore everything to where it was').conflicts('to'))
+    .addOption(switchOption('--original-paths', 'restore everything to where it was; asks first').conflicts('to'))
+    .addOption(new Option('--yes', 'do not ask before restoring to the original paths'))
     .addOption(valueOption('--database <url>', 'empty database to restore a dump into: postgres://… or mysql://…'))
-    .addOption(passphraseOption('opens'))
+    .addOption(
+      new Option(
+        '--i-know-this-backup-is-not-authenticated',
+        'restore to a folder what anybody may have forged who can write to the archive; without configuration',
+      ).conflicts(['passphraseFile', 'originalPaths', 'database']),
+    )
     .action(act(async () => (await import('../host/backup-restore.ts')).runBackupRestore));
   const prune = subcommand(backup, 'prune', 'remove old backups; never instances of the archive');
   for (const option of retentionOptions()) prune.addOption(option);
-  prune.action(act(async () => (await import('../host/backup-list.ts')).runBackupPrune));
+  prune.addOption(switchOption('--dry-run', 'only say what would be removed'));
+  prune.action(act(async () => (await import('../host/backup-prune.ts')).runBackupPrune));
 }
 
 function subcommand(backup: Command, name: string, description: string): Command {
   const command = backup.command(name).description(description);
-  for (const option of [...placeOptions(), jsonOption()]) command.addOption(option);
+  for (const option of commonOptions()) command.addOption(option);
   return command;
 }
 
-function placeOptions(): readonly Option[] {
+function commonOptions(): readonly Option[] {
   return [
     valueOption('--archive <place>', 'archive: a folder, or s3://bucket/prefix'),
     valueOption('--endpoint <url>', 'address of the S3-compatible store; absent: AWS'),
     valueOption('--host <name>', 'name of the host in the archive (default: from machine and configuration)'),
+    valueOption('--passphrase-file <file>', 'file with the passphrase that authenticates all backups of a host'),
+    jsonOption(),
   ];
 }
 
 function retentionOptions(): readonly Option[] {
-  return [keepOption('daily', 'days'), keepOption('weekly', 'weeks'), keepOption('monthly', 'months')];
+  return [
+    keepOption('daily', 'days'),
+    keepOption('weekly', 'weeks'),
+    keepOption('monthly', 'months'),
+    valueOption('--max-removals <n>', 'remove no backup if it would be more than n (default: 10)').argParser(
+      wholeNumber(0),
+    ),
+  ];
 }
 
 function keepOption(name: string, periods: string): Option {
@@ -106,8 +127,4 @@ function keepOption(name: string, periods: string): Option {
 
 function backupOption(): Option {
   return valueOption('--backup <id>', 'name of the backup as listed (default: the newest)');
-}
-
-function passphraseOption(does: string): Option {
-  return valueOption('--passphrase-file <file>', `file with the passphrase that ${does} the configuration`);
 }

@@ -33,6 +33,6 @@ export function registerConfig(program: Command, context: CommandContext): void 
     .addOption(jsonOption())
     .action(async () => {
       const { configurationJsonSchema } = await import('../../core/config/reference.ts');
-      context.terminal.print(JSON.stringify(configurationJsonSchema(), undefined, 2));
+      context.terminal.printJson(configurationJsonSchema());
     });
 }

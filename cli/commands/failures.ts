@@ -2,11 +2,11 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import type { CommandContext } from '../command-context.ts';
-import { deadLetterQueueOption } from '../ops/queue-options.ts';
+import { queuesOption } from '../ops/queue-options.ts';
 import { jsonOption, valueOption } from '../options.ts';
 
 export const failuresOptionValues = z.object({
-  deadLetterQueue: z.url(),
+  queues: z.url(),
   mirror: z.string().optional(),
   json: z.boolean().optional(),
 });
@@ -19,7 +19,7 @@ export function registerFailures(program: Command, context: CommandContext): voi
       'Reads the dead-letter queue of the stack and leaves everything there: one line per instance with its id, its ' +
         'mirror and the reason. Exit code 0: there is nothing; 3: there is something.',
     )
-    .addOption(deadLetterQueueOption())
+    .addOption(queuesOption().makeOptionMandatory())
     .addOption(valueOption('--mirror <name>', 'of this mirror only'))
     .addOption(jsonOption())
     .action(async (values: unknown) => {

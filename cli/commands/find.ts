@@ -34,6 +34,6 @@ export function registerFind(program: Command, context: CommandContext): void {
       import('../restore/find-selection.ts'),
     ]);
     const options = findOptionValues.parse(values);
-    await listStudies(selectionOfFind(options), options, context);
+    context.finish(await listStudies(selectionOfFind(options), options, context));
   });
 }

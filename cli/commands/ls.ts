@@ -13,7 +13,7 @@ export function registerLs(program: Command, context: CommandContext): void {
   command.action(async (study: string | undefined, values: unknown) => {
     const { listStudies, listStudy } = await import('../restore/show-studies.ts');
     const options = archiveOptionValues.parse(values);
-    if (study === undefined) await listStudies({}, options, context);
-    else await listStudy(study, options, context);
+    const listed = study === undefined ? listStudies({}, options, context) : listStudy(study, options, context);
+    context.finish(await listed);
   });
 }

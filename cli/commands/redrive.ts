@@ -2,15 +2,14 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import type { CommandContext } from '../command-context.ts';
-import { deadLetterQueueOption, queueOption } from '../ops/queue-options.ts';
+import { queuesOption } from '../ops/queue-options.ts';
 import { jsonOption, valueOption, wholeNumber } from '../options.ts';
 
 /** Slow enough for any server, and 36,000 in an hour. */
 const defaultPerSecond = 10;
 
 export const redriveOptionValues = z.object({
-  deadLetterQueue: z.url(),
-  queue: z.url(),
+  queues: z.url(),
   rate: z.number().default(defaultPerSecond),
   limit: z.number().optional(),
   mirror: z.string().optional(),
@@ -23,11 +22,10 @@ export function registerRedrive(program: Command, context: CommandContext): void
     .command('redrive')
     .summary('try again what the cloud stack put aside')
     .description(
-      'Moves messages from the dead-letter queue of the stack back to its queue, when the reason that "failures" ' +
-        'tells is mended. A message that is none of ours stays where it is.',
+      'Moves messages from the dead-letter queue of the stack back to the queues of their mirrors, when the reason that ' +
+        '"failures" tells is gone. What is none of ours, or of no mirror of the stack, stays where it is.',
     )
-    .addOption(deadLetterQueueOption())
-    .addOption(queueOption())
+    .addOption(queuesOption().makeOptionMandatory())
     .addOption(
       valueOption('--rate <n>', `messages per second (default: ${defaultPerSecond})`).argParser(wholeNumber(1)),
     )

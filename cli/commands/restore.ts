@@ -17,12 +17,14 @@ export const restoreOptionValues = z.object({
   since: z.string().optional(),
   until: z.string().optional(),
   includeRemoved: z.boolean().optional(),
+  replace: z.boolean().optional(),
   repair: z.boolean().optional(),
   missingSince: z.string().optional(),
   verify: z.boolean().optional(),
   force: z.boolean().optional(),
   concurrency: z.number().optional(),
-  queue: z.string().optional(),
+  queues: z.url().optional(),
+  mirror: z.string().optional(),
   dryRun: z.boolean().optional(),
   json: z.boolean().optional(),
 });
@@ -34,8 +36,8 @@ export function registerRestore(program: Command, context: CommandContext): void
     .summary('restore an archive to a server or a folder')
     .description(
       'Copies what the archive holds, or held at a moment, and what the target lacks: instances first, then labels, ' +
-        'metadata and attachments; every copy is verified by its hash. Needs nothing but the archive. Running again ' +
-        'goes on where it stopped.',
+        'metadata and attachments; every copy is verified by its hash. What the target has already stays as it is. ' +
+        'Needs nothing but the archive. Running again goes on where it stopped.',
     )
     .addOption(valueOption('--archive <place>', 'archive: a folder, or s3://bucket/prefix').makeOptionMandatory())
     .addOption(valueOption('--endpoint <url>', 'address of the S3-compatible store; absent: AWS'))
@@ -47,17 +49,21 @@ export function registerRestore(program: Command, context: CommandContext): void
     .addOption(valueOption('--since <date>', 'only studies of this study date or later'))
     .addOption(valueOption('--until <date>', 'only studies of this study date or earlier'))
     .addOption(switchOption('--include-removed', 'also what was removed from the source by then'))
+    .addOption(
+      switchOption('--replace', 'make what the target has as in the archive; what is replaced is saved there before'),
+    )
     .addOption(switchOption('--repair', 'mend a server: read back all it holds, replace what is damaged or missing'))
     .addOption(valueOption('--missing-since <time>', 'with --repair: of what is missing, only what was archived since'))
     .addOption(switchOption('--verify', 'then read back everything that was selected, and hash it'))
     .addOption(
       valueOption(
-        '--queue <url>',
-        'let the stack restore: queue of the stack (TransferQueueUrl); --to names a target of it',
+        '--queues <url>',
+        'let the stack restore: its queues (its output QueuesUrl); --to names a target of the configuration',
       ),
     )
+    .addOption(valueOption('--mirror <name>', 'with --queues: the mirror, if it is not called as the archive says'))
     .addOption(switchOption('--force', 'go on in spite of a risk that the look at the target found'))
-    .addOption(switchOption('--dry-run', 'compare only, and tell what would be copied'))
+    .addOption(switchOption('--dry-run', 'compare only, and name everything that would be added, replaced or kept'))
     .addOption(
       valueOption('--concurrency <n>', 'most instances copied at once (default: 16)').argParser(wholeNumber(1)),
     )
@@ -65,9 +71,9 @@ export function registerRestore(program: Command, context: CommandContext): void
   for (const option of serverOptions('target')) command.addOption(option);
   command.action(async (values: unknown) => {
     const options = restoreOptionValues.parse(values);
-    if (options.queue !== undefined) {
+    if (options.queues !== undefined) {
       const { queueRestore } = await import('../restore/queue-restore.ts');
-      context.finish(await queueRestore(options, options.queue, context));
+      context.finish(await queueRestore(options, options.queues, context));
       return;
     }
     const { restore } = await import('../restore/restore.ts');

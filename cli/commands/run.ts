@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { conflictPolicies, defaultConflictPolicy } from '../../core/conflicts/policy.ts';
 import { defaultDeletionLimits } from '../../core/deletions/missing.ts';
 import type { CommandContext } from '../command-context.ts';
-import { jsonOption, switchOption, valueOption, wholeNumber } from '../options.ts';
+import { jsonOption, numberBetween, switchOption, valueOption, wholeNumber } from '../options.ts';
 import { serverOptions } from '../server-options.ts';
 
 const msPerHour = 3_600_000;
@@ -25,6 +25,7 @@ export const runOptionValues = z.object({
   deletionGraceHours: z.number().default(defaultDeletionLimits.graceMs / msPerHour),
   instancesOnly: z.boolean().optional(),
   force: z.boolean().optional(),
+  succeed: z.boolean().optional(),
   json: z.boolean().optional(),
 });
 
@@ -66,15 +67,16 @@ export function registerRun(program: Command, context: CommandContext): void {
     )
     .addOption(
       valueOption('--max-deletion-percent <p>', 'nor a greater share of the source than this')
-        .argParser(Number)
+        .argParser(numberBetween(0, 100))
         .default(defaultDeletionLimits.maxPercent),
     )
     .addOption(
       valueOption('--deletion-grace-hours <h>', 'an instance must be gone for so long, and in two runs in a row')
-        .argParser(Number)
+        .argParser(numberBetween(0, Number.POSITIVE_INFINITY))
         .default(defaultDeletionLimits.graceMs / msPerHour),
     )
     .addOption(switchOption('--instances-only', 'leave labels, metadata, attachments and protection alone'))
+    .addOption(switchOption('--succeed', 'SOURCE takes the place of the source that the archive belongs to, for good'))
     .addOption(switchOption('--force', 'go on in spite of a risk that the look at the target found'))
     .addOption(jsonOption());
   for (const option of [...serverOptions('source'), ...serverOptions('target')]) command.addOption(option);

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import type { CommandContext } from '../command-context.ts';
-import { jsonOption, valueOption, wholeNumber } from '../options.ts';
+import { jsonOption, switchOption, valueOption, wholeNumber } from '../options.ts';
 import { serverOptions } from '../server-options.ts';
 import { runOptionValues } from './run.ts';
 
@@ -31,6 +31,7 @@ export function registerServe(program: Command, context: CommandContext): void {
     .addOption(
       valueOption('--concurrency <n>', 'most instances copied at once (default: 16)').argParser(wholeNumber(1)),
     )
+    .addOption(switchOption('--succeed', 'SOURCE takes the place of the source that the archive belongs to, for good'))
     .addOption(jsonOption());
   for (const option of [...serverOptions('source'), ...serverOptions('target')]) command.addOption(option);
   command.action(async (source: string, target: string | undefined, values: unknown) => {

@@ -1,4 +1,4 @@
-/** `verify`: reads instances back and hashes them, and puts damaged ones right. */
+/** `verify`: reads back and hashes what an archive or a server holds, and puts right what is damaged or lost. */
 import type { Command } from 'commander';
 import { z } from 'zod';
 import type { CommandContext } from '../command-context.ts';
@@ -20,17 +20,22 @@ export const verifyOptionValues = z.object({
 export function registerVerify(program: Command, context: CommandContext): void {
   const command = program
     .command('verify')
-    .summary('read instances back and hash them')
+    .summary('read everything back and hash it')
     .description(
       'Reads every instance of an archive, a server, or both, and compares its bytes with the hash that is promised ' +
-        'for them. Each damaged instance is a line. Exit code 0: all sound, or all mended; 4: damaged ones are left.',
+        'for them; of an archive also every sidecar and attachment, and looks for all that sidecars name. What is ' +
+        'damaged or lost is a line. Exit code 0: all sound, or all repaired; 4: something is left.',
     )
     .addOption(valueOption('--archive <place>', 'archive to verify: a folder, or s3://bucket/prefix'))
     .addOption(valueOption('--endpoint <url>', 'address of the S3-compatible store; absent: AWS'))
     .addOption(valueOption('--target <url>', 'URL of a server to verify'))
-    .addOption(valueOption('--subset <part>', 'verify a part only: n/t (3/30: the third of thirty parts) or 10%'))
-    .addOption(switchOption('--repair', 'put damaged instances right with the bytes of another place'))
-    .addOption(valueOption('--source <url>', 'URL of a server to take good bytes from; it is not verified'))
+    .addOption(
+      valueOption('--subset <part>', 'verify a part only, by id: n/t (3/30: the third of thirty parts) or 10%'),
+    )
+    .addOption(switchOption('--repair', 'put right what is damaged or lost, from another place'))
+    .addOption(
+      valueOption('--source <url>', 'URL of the source, to take good bytes and sidecars from; it is not verified'),
+    )
     .addOption(valueOption('--concurrency <n>', 'most instances read at once').argParser(wholeNumber(1)).default(4))
     .addOption(jsonOption());
   for (const option of [...serverOptions('target'), ...serverOptions('source')]) command.addOption(option);

@@ -8,7 +8,7 @@ import { parseVersion, type SoftwareVersion } from '../../core/advise/orthanc-ve
 import type { ReplicationSource } from '../../core/advise/replication-steps.ts';
 import { allEnvironmentVariables } from '../../core/config/environment.ts';
 import { MirrorError } from '../../core/errors.ts';
-import { indexLocation, openIndex } from '../../core/host/index/open-index.ts';
+import { openIndex } from '../../core/host/index/open-index.ts';
 import { type IndexLocation, readOrthancHost } from '../../core/host/orthanc-host.ts';
 import { secretResolver } from '../../core/secrets/resolve-secret.ts';
 import { secretsManagerFetcher } from '../../core/secrets/secrets-manager.ts';
@@ -17,6 +17,7 @@ import type { AdviseOptions } from '../commands/advise.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { openServer } from '../open-mirror.ts';
 import { serverOfUrl } from '../server-options.ts';
+import { namedIndex } from './named-index.ts';
 
 export interface AdviseRequest {
   readonly url: string | undefined;
@@ -62,12 +63,12 @@ async function findOut({ url, values, options }: AdviseRequest, context: Command
   }
   if (url !== undefined) return findOutFromServer(url, values, context);
   if (options.index !== undefined) {
-    const found = await findOutFromIndex(indexLocation(options.index));
+    const found = await findOutFromIndex(namedIndex(options.index, context));
     return { found, source: { url: undefined, storageFolder: undefined } };
   }
   const host = await readOrthancHost(z.string().parse(options.config), allEnvironmentVariables());
   const found = { ...(await findOutFromIndex(host.index)), storesDicom: host.storesDicom };
-  const storageFolder = host.storage.kind === 'folder' ? host.storage.folder : undefined;
+  const storageFolder = host.storage.kind === 'folder' ? host.storage.folders.main : undefined;
   return { found, source: { url: `http://localhost:${host.httpPort}`, storageFolder } };
 }
 

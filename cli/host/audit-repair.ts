@@ -3,10 +3,11 @@ import { defaultBudget } from '../../core/copy/copy-instance.ts';
 import { MirrorError } from '../../core/errors.ts';
 import type { InstanceId } from '../../core/identifiers.ts';
 import { repairInstances } from '../../core/repair/mend-server.ts';
-import { replaceOnServer } from '../../core/repair/replace-on-server.ts';
+import { repairOnServer } from '../../core/repair/replace-on-server.ts';
 import { secretResolver } from '../../core/secrets/resolve-secret.ts';
 import { secretsManagerFetcher } from '../../core/secrets/secrets-manager.ts';
 import { openArchive } from '../../core/stores/archive/archive.ts';
+import { EveryVersion } from '../../core/stores/archive/every-version.ts';
 import { Limitations } from '../../core/studies/limitations.ts';
 import { studyServerOf } from '../../core/studies/study-server.ts';
 import { parseArchive } from '../archive-argument.ts';
@@ -39,8 +40,8 @@ export async function repairAudited(
   opened.defer(() => archive.close());
   const limitations = new Limitations(({ message }) => warn(message));
   const studyServer = await studyServerOf(server, { signal });
-  const putRight = replaceOnServer({ server, studyServer, safe: archive.objects, limitations });
-  const repair = { server, putRight, goodCopies: [archive], budget: defaultBudget(), signal };
+  const putRight = repairOnServer({ server, studyServer, safe: archive.objects, limitations });
+  const repair = { server, putRight, goodCopies: [new EveryVersion(archive)], budget: defaultBudget(), signal };
   let mended = 0;
   for await (const { id, outcome } of repairInstances(ids, repair)) {
     if (outcome.kind === 'mended') mended += 1;

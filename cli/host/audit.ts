@@ -6,11 +6,12 @@ import { type AuditCounts, type AuditOptions, audit, instancesToMend } from '../
 import { type AuditFinding, findingLine, findingRecord } from '../../core/host/audit/audit-finding.ts';
 import { deleteQuarantined, quarantine, undoQuarantine } from '../../core/host/audit/quarantine.ts';
 import { pendingDeletionsOf } from '../../core/host/index/delayed-deletion.ts';
-import { indexLocation, openIndex } from '../../core/host/index/open-index.ts';
-import { type IndexLocation, readOrthancHost } from '../../core/host/orthanc-host.ts';
+import { openIndex } from '../../core/host/index/open-index.ts';
+import { type IndexLocation, readOrthancHost, type StorageLocation } from '../../core/host/orthanc-host.ts';
 import { bucketStorage } from '../../core/host/storage/bucket-storage.ts';
-import { openFolderStorage } from '../../core/host/storage/folder-storage.ts';
+import { FolderStorage } from '../../core/host/storage/folder-storage.ts';
 import type { StorageArea } from '../../core/host/storage/storage-area.ts';
+import { oneFolder, withFolders } from '../../core/host/storage/storage-folders.ts';
 import type { InstanceId } from '../../core/identifiers.ts';
 import { openObjectStorage, parseArchiveLocation } from '../../core/stores/archive/archive-location.ts';
 import { folders, parseKey } from '../../core/stores/archive/keys.ts';
@@ -19,6 +20,7 @@ import type { AuditCommandOptions } from '../commands/audit.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { formatCount } from '../format.ts';
 import { repairAudited } from './audit-repair.ts';
+import { namedIndex } from './named-index.ts';
 
 const defaultMarginMs = 5 * 60_000;
 
@@ -75,33 +77,36 @@ async function openSubject(options: AuditCommandOptions, context: CommandContext
     if (options.index === undefined || options.storage === undefined) {
       throw new MirrorError('configuration', "give Orthanc's configuration by --config, or both --index and --storage");
     }
-    const storage = await openStorage(options.storage, options.endpoint);
-    return { index: indexLocation(options.index), storage, pendingDeletions: new Set() };
+    const storage = await openStorage(options.storage, options);
+    return { index: namedIndex(options.index, context), storage, pendingDeletions: new Set() };
   }
   const host = await readOrthancHost(options.config, allEnvironmentVariables());
   for (const name of host.configuration.undefinedVariables) {
     context.terminal.warn(`the configuration of Orthanc uses the variable ${name}, which is not set here`);
   }
-  const place = options.storage ?? (host.storage.kind === 'folder' ? host.storage.folder : undefined);
-  if (place === undefined) {
-    throw new MirrorError(
-      'configuration',
-      host.storage.kind === 'database'
-        ? 'this Orthanc keeps its files in the database; there is no storage to compare'
-        : 'this Orthanc keeps its files in a bucket; name it by --storage s3://bucket/prefix',
-    );
-  }
   return {
-    index: options.index === undefined ? host.index : indexLocation(options.index),
-    storage: await openStorage(place, options.endpoint),
+    index: options.index === undefined ? host.index : namedIndex(options.index, context),
+    storage: await openHostStorage(host.storage, options),
     pendingDeletions: await pendingDeletionsOf(host.deletionDatabases),
   };
 }
 
-async function openStorage(place: string, endpoint: string | undefined): Promise<StorageArea> {
+/** The storage that the user names, else that of the configuration. */
+async function openHostStorage(storage: StorageLocation, options: AuditCommandOptions): Promise<StorageArea> {
+  if (options.storage !== undefined) return openStorage(options.storage, options);
+  if (storage.kind === 'folder') return FolderStorage.open(withFolders(storage.folders, options.otherStorage));
+  throw new MirrorError(
+    'configuration',
+    storage.kind === 'database'
+      ? 'this Orthanc keeps its files in the database; there is no storage to compare'
+      : 'this Orthanc keeps its files in a bucket; name it by --storage s3://bucket/prefix',
+  );
+}
+
+async function openStorage(place: string, { endpoint, otherStorage }: AuditCommandOptions): Promise<StorageArea> {
   const location = parseArchiveLocation(place.replace(/^~(?=\/)/, homedir()));
   return location.kind === 'folder'
-    ? openFolderStorage(location.path)
+    ? FolderStorage.open(oneFolder(location.path, otherStorage))
     : bucketStorage(openObjectStorage(location, { endpoint }));
 }
 

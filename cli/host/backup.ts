@@ -6,17 +6,16 @@ import { allEnvironmentVariables } from '../../core/config/environment.ts';
 import { MirrorError } from '../../core/errors.ts';
 import { type BackupResult, backUpHost } from '../../core/host/backup/back-up-host.ts';
 import { hostKeys, hostNameOf } from '../../core/host/backup/backup-keys.ts';
-import { readPassphrase } from '../../core/host/backup/configuration-secrets.ts';
-import { removeOldBackups } from '../../core/host/backup/remove-backups.ts';
 import { systemdUnits } from '../../core/host/backup/schedule.ts';
 import type { PauseCommands } from '../../core/host/backup/server-pause.ts';
-import { readOrthancHost } from '../../core/host/orthanc-host.ts';
+import { type OrthancHost, readOrthancHost } from '../../core/host/orthanc-host.ts';
+import { withFolders } from '../../core/host/storage/storage-folders.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { BackupCommandOptions } from '../commands/backup.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { formatBytes, formatCount, formatDuration } from '../format.ts';
-import { retentionRule } from './backup-list.ts';
-import { openBackupArchive } from './backup-place.ts';
+import { keyringOf, openBackupArchive } from './backup-place.ts';
+import { pruneAfterBackup } from './backup-prune.ts';
 
 const programPath = fileURLToPath(new URL('../../bin/orthanc-mirror', import.meta.url));
 const defaultTries = 10;
@@ -28,12 +27,13 @@ export async function runBackup(options: BackupCommandOptions, context: CommandC
     throw new MirrorError('configuration', "name Orthanc's configuration by --config: a file or a folder");
   }
   if (options.schedule !== undefined) {
-    terminal.print(systemdUnits(programPath, scheduledArguments(options), options.schedule));
+    const units = systemdUnits(programPath, scheduledArguments(options), options.schedule);
+    for (const line of units.trimEnd().split('\n')) terminal.print(line);
     return;
   }
-  const passphrase = await passphraseOf(options);
+  const keyring = await keyringOf(options, context);
   const commands = pauseCommands(options);
-  const host = await readOrthancHost(options.config, allEnvironmentVariables());
+  const host = withOtherFolders(await readOrthancHost(options.config, allEnvironmentVariables()), options);
   for (const name of host.configuration.undefinedVariables) {
     terminal.warn(`the configuration of Orthanc uses the variable ${name}, which is not set here`);
   }
@@ -43,7 +43,8 @@ export async function runBackup(options: BackupCommandOptions, context: CommandC
     await objects.prepare();
     const result = await backUpHost(host, objects, keys, {
       commands,
-      passphrase,
+      keyring,
+      omitConfiguration: options.omitConfiguration ?? false,
       allowMissing: options.allowMissing ?? false,
       tries: options.tries ?? defaultTries,
       workFolder: options.work,
@@ -51,24 +52,25 @@ export async function runBackup(options: BackupCommandOptions, context: CommandC
       onSaved: progress(context),
     });
     report(result, options, context);
-    const rule = retentionRule(options);
-    if (rule !== undefined) {
-      const { removed } = await removeOldBackups(objects, keys, rule);
-      terminal.say(`removed ${removed.length} old backups`);
-    }
+    await pruneAfterBackup(objects, keys, keyring, options, context);
   } finally {
     await objects.close();
   }
 }
 
-async function passphraseOf({ passphraseFile, omitConfiguration }: BackupCommandOptions): Promise<string | undefined> {
-  if (passphraseFile !== undefined) return readPassphrase(passphraseFile);
-  if (omitConfiguration) return undefined;
-  throw new MirrorError(
-    'configuration',
-    'the configuration of Orthanc holds passwords and is only saved encrypted: give --passphrase-file FILE, or ' +
-      '--omit-configuration',
-  );
+function withOtherFolders(host: OrthancHost, { otherStorage }: BackupCommandOptions): OrthancHost {
+  const { storage } = host;
+  if (storage.kind !== 'folder') return host;
+  return {
+    ...host,
+    storage: {
+      ...storage,
+      folders: withFolders(
+        storage.folders,
+        otherStorage?.map((one) => resolve(one)),
+      ),
+    },
+  };
 }
 
 function pauseCommands({ stop, start, commandTimeout }: BackupCommandOptions): PauseCommands | undefined {
@@ -90,12 +92,12 @@ function progress({ terminal }: CommandContext): (sizeBytes: number) => void {
 
 function report(result: BackupResult, { json }: BackupCommandOptions, context: CommandContext): void {
   const { terminal } = context;
-  const { id, manifest, copiedFiles, missing, damaged, stoppedMs, startError } = result;
+  const { manifest, copiedFiles, missing, damaged, refused, stoppedMs, startError, unprovenBefore } = result;
   const { storage, index } = manifest;
   if (json) {
     terminal.printJson({
       type: 'summary',
-      backup: id,
+      backup: manifest.backup,
       host: manifest.host,
       method: manifest.method,
       instances: index.instances,
@@ -104,21 +106,29 @@ function report(result: BackupResult, { json }: BackupCommandOptions, context: C
       copied: copiedFiles,
       missing: missing.map(({ uuid }) => uuid),
       damaged: damaged.map(({ uuid }) => uuid),
+      refused: refused.map(({ file, reason }) => ({ uuid: file.uuid, reason })),
       stoppedMs,
       started: startError === undefined,
     });
   } else {
     for (const { uuid, resource } of missing) terminal.print(`missing ${uuid} of ${resource}`);
     for (const { uuid, resource } of damaged) terminal.print(`damaged ${uuid} of ${resource}`);
+    for (const { file, reason } of refused) terminal.print(`refused ${file.uuid} of ${file.resource}: ${reason}`);
     terminal.print(
-      `backup ${id} of ${manifest.host}: ${formatCount(index.instances ?? 0)} instances, ` +
+      `backup ${manifest.backup} of ${manifest.host}: ${formatCount(index.instances ?? 0)} instances, ` +
         `${formatCount(storage.files)} files, ${formatBytes(storage.bytes)}; ${formatCount(copiedFiles)} copied, ` +
-        `${formatCount(missing.length)} missing, ${formatCount(damaged.length)} damaged`,
+        `${formatCount(missing.length)} missing, ${formatCount(damaged.length)} damaged, ` +
+        `${formatCount(refused.length)} refused`,
+    );
+  }
+  if (unprovenBefore > 0) {
+    terminal.warn(
+      `${unprovenBefore} backups of this host are not authenticated by this passphrase; they stay, and count for nothing`,
     );
   }
   if (stoppedMs !== undefined) terminal.say(`the server was stopped for ${formatDuration(stoppedMs)}`);
   if (startError !== undefined) throw startError;
-  context.finish(missing.length + damaged.length > 0 ? exitCodes.rejected : exitCodes.ok);
+  context.finish(missing.length + damaged.length + refused.length > 0 ? exitCodes.rejected : exitCodes.ok);
 }
 
 /** The arguments of the scheduled run: those of this one, with absolute paths. */
@@ -136,6 +146,8 @@ function scheduledArguments(options: BackupCommandOptions): readonly string[] {
     ['--keep-daily', options.keepDaily],
     ['--keep-weekly', options.keepWeekly],
     ['--keep-monthly', options.keepMonthly],
+    ['--max-removals', options.maxRemovals],
+    ...(options.otherStorage ?? []).map((folder) => ['--other-storage', resolve(folder)] as const),
   ];
   const switches = options.omitConfiguration ? ['--omit-configuration'] : [];
   return [

@@ -1,6 +1,7 @@
 /** What `import` prints: a line for each file that did not arrive, and the summary, as text and as JSON. */
 import type { DocumentCounts, DocumentProblem } from '../../core/import/import-documents.ts';
 import type { ImportSummary, LostLine, ReportLine } from '../../core/import/report.ts';
+import { printableJson } from '../../core/printable.ts';
 import { type ExitCode, exitCodeOf } from '../exit-codes.ts';
 import { formatBytes, formatCount, formatDuration } from '../format.ts';
 
@@ -24,7 +25,7 @@ export function jsonDocumentProblem({ level, id, error }: DocumentProblem) {
 /** A file that did not arrive, or an instance that was lost again, as one line of text. */
 export function problemLine(line: ReportLine | LostLine): string {
   const { outcome, reason, code } = line;
-  const what = 'path' in line ? JSON.stringify(line.path) : line.id;
+  const what = 'path' in line ? printableJson(line.path) : line.id;
   return `${outcome}  ${what}  ${reason ?? 'no reason known'} (${code ?? 'unknown'})`;
 }
 
@@ -40,7 +41,7 @@ export function exitCodeOfImport(
 
 /** The last line of `import --json`. Fields are only ever added. */
 export function jsonSummary(summary: ImportSummary, { dryRun, durationMs, documents }: ImportFacts) {
-  const { counts, notDicom, storedBytes, stoppedBy, interrupted } = summary;
+  const { counts, notDicom, storedBytes, keptBeside, stoppedBy, interrupted } = summary;
   return {
     type: 'summary',
     dryRun,
@@ -52,6 +53,7 @@ export function jsonSummary(summary: ImportSummary, { dryRun, durationMs, docume
     refused: counts.refused,
     failed: counts.failed,
     storedBytes,
+    keptBeside,
     documents,
     durationMs: Math.round(durationMs),
     interrupted,
@@ -65,7 +67,7 @@ export function summaryLines(
   summary: ImportSummary,
   { dryRun, durationMs, documents }: ImportFacts,
 ): readonly string[] {
-  const { counts, notDicom, storedBytes, stoppedBy, interrupted } = summary;
+  const { counts, notDicom, storedBytes, keptBeside, stoppedBy, interrupted } = summary;
   const count = dryRun ? counts['would-store'] : counts.stored;
   const counted = [
     `${dryRun ? 'would store' : 'stored'} ${formatCount(count)} (${formatBytes(storedBytes)})`,
@@ -77,6 +79,9 @@ export function summaryLines(
   return [
     `${counted.join(', ')} in ${formatDuration(durationMs)}`,
     ...[...notDicom].map(([what, files]) => `  not DICOM: ${what} ${formatCount(files)}`),
+    ...(keptBeside === 0
+      ? []
+      : [`  kept beside, not current: ${formatCount(keptBeside)} (the archive goes by what its source has, or had)`]),
     ...(documents === undefined ? [] : [documentsLine(documents)]),
     ...(stoppedBy === undefined ? [] : [`stopped: ${stoppedBy.message} (${stoppedBy.code})`]),
     ...(interrupted ? ['interrupted; run the same command again to go on'] : []),

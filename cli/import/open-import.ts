@@ -82,7 +82,7 @@ async function openArchiveOf({ options }: Pick<ImportArguments, 'options'>): Pro
       await objects.close();
       return emptyArchive(objects.name);
     }
-    return await openArchive(objects, { createFor: { name: 'import' } });
+    return await openArchive(objects, { createFor: { name: 'import' }, writer: 'import' });
   } catch (error) {
     await objects.close();
     throw error;

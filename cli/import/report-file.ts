@@ -3,6 +3,7 @@ import { createWriteStream } from 'node:fs';
 import { finished } from 'node:stream/promises';
 import { MirrorError } from '../../core/errors.ts';
 import type { LostLine, ReportLine } from '../../core/import/report.ts';
+import { printableJson } from '../../core/printable.ts';
 
 /** The file of `--report`, one line of JSON for each file that was found, and for each instance that was lost again. */
 export interface ReportFile {
@@ -37,7 +38,7 @@ export async function openReportFile(path: string | undefined): Promise<ReportFi
   return {
     async write(line) {
       throwFailure();
-      if (!stream.write(`${JSON.stringify(line)}\n`)) {
+      if (!stream.write(`${printableJson(line)}\n`)) {
         await once(stream, 'drain').catch(throwFailure);
       }
     },

@@ -1,19 +1,18 @@
 /** The work of `import`: opens what is named, imports, reports. */
 import type { z } from 'zod';
-import { recordImport } from '../../core/deletions/imports.ts';
 import { confirmImport } from '../../core/import/confirm-import.ts';
 import { importDocuments } from '../../core/import/import-documents.ts';
 import { importFiles } from '../../core/import/import-files.ts';
 import { readMasterKeys } from '../../core/import/object-encryption.ts';
 import { isProblem, type LostLine, type ReportLine } from '../../core/import/report.ts';
 import { Presence } from '../../core/mirror/presence.ts';
-import type { ObjectStorage } from '../../core/stores/archive/object-storage.ts';
 import { Limitations } from '../../core/studies/limitations.ts';
 import { studyServerOf } from '../../core/studies/study-server.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { importOptionValues } from '../commands/import.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { startProgress } from '../progress.ts';
+import { tellFindings } from '../sidecar-findings.ts';
 import {
   documentProblemLine,
   exitCodeOfImport,
@@ -67,7 +66,6 @@ export async function runImport(given: ImportArguments, { terminal, interruption
     onSettled: (result) => presence.note(result),
     onLine: async (line, counts) => {
       await report.write(line);
-      if (archiveObjects !== undefined) await remember(line, archiveObjects);
       showProgress({ instances: counts.instances, bytes: counts.storedBytes });
       if (isProblem(line)) printProblem(line);
     },
@@ -83,6 +81,7 @@ export async function runImport(given: ImportArguments, { terminal, interruption
           target: target && (await studyServerOf(target)),
           archive: archiveObjects,
           limitations: new Limitations(({ message }) => terminal.warn(message)),
+          onFinding: tellFindings(terminal).note,
           draining: interruption,
           onProblem: (problem) =>
             json ? terminal.printJson(jsonDocumentProblem(problem)) : terminal.print(documentProblemLine(problem)),
@@ -101,12 +100,6 @@ export async function runImport(given: ImportArguments, { terminal, interruption
   if (json) terminal.printJson(jsonSummary(summary, facts));
   else for (const line of summaryLines(summary, facts)) terminal.print(line);
   return exitCodeOfImport(summary, documents);
-
-  /** Without this, a mirror that uses the archive would take the instance for deleted at its source. */
-  async function remember({ outcome, id }: ReportLine, objects: ObjectStorage): Promise<void> {
-    if (id === undefined || (outcome !== 'stored' && outcome !== 'already-there')) return;
-    await recordImport(objects, { id, at: new Date() });
-  }
 
   function printProblem(line: ReportLine | LostLine): void {
     if (json) terminal.printJson({ type: 'problem', ...line });

@@ -86,9 +86,12 @@ function tellProgress(
 ): void {
   const work = async () => {
     await reader.surveyed();
-    const { studies, instances, unlisted } = reader.progress;
+    const { studies, instances, unlisted, damagedSidecars } = reader.progress;
     const what = `${formatCount(studies)} studies, ${formatCount(instances)} instances`;
     terminal.say(`looked through: ${what}, ${formatCount(unlisted)} of them in no sidecar`);
+    if (damagedSidecars > 0) {
+      terminal.warn(`${formatCount(damagedSidecars)} sidecars are damaged: what an earlier one told is shown`);
+    }
     if (options.index !== true) return;
     for await (const { done, of } of indexArchive(reader, { signal: interruption })) {
       terminal.showStatus(`headers: ${formatCount(done)} of ${formatCount(of)} studies`);

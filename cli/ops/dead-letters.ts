@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { z } from 'zod';
 import { isMirrorError } from '../../core/errors.ts';
 import { parseMessage, type QueueMessage } from '../../core/queue/message.ts';
+import { deadLetterQueues, mirrorQueue, sharedQueue } from '../../core/queue/queue-names.ts';
 import { createSqsClient } from '../../core/queue/sqs-client.ts';
 import {
   type DeadLetter,
@@ -36,10 +37,10 @@ export async function failures(
   options: z.output<typeof failuresOptionValues>,
   { terminal, interruption }: CommandContext,
 ): Promise<ExitCode> {
-  const client = createSqsClient();
+  const client = createSqsClient(new URL(options.queues).origin);
   const queue: DeadLetterQueueOptions = {
     client,
-    deadLetterQueueUrl: options.deadLetterQueue,
+    deadLetterQueueUrl: sharedQueue(options.queues, deadLetterQueues.transfer),
     signal: interruption,
   };
   const codes = new Map<string, number>();
@@ -88,20 +89,21 @@ function messageIn({ body }: DeadLetter): QueueMessage | undefined {
   }
 }
 
-/** Puts dead letters on the queue again, at a bounded rate. What is no message of ours stays. */
+/** Puts dead letters on the queues of their mirrors again, at a bounded rate. What is no message of ours stays. */
 export async function redrive(
   options: z.output<typeof redriveOptionValues>,
   { terminal, interruption }: CommandContext,
 ): Promise<ExitCode> {
-  const client = createSqsClient();
-  const { deadLetterQueue: deadLetterQueueUrl, queue: queueUrl } = options;
-  const queue = { client, deadLetterQueueUrl, queueUrl, signal: interruption };
+  const client = createSqsClient(new URL(options.queues).origin);
+  const deadLetterQueueUrl = sharedQueue(options.queues, deadLetterQueues.transfer);
+  const queue = { client, deadLetterQueueUrl, signal: interruption };
   const bucket = new TokenBucket({ burst: 1, perSecond: options.rate, now: () => performance.now() });
   const left: DeadLetter[] = [];
   let sent = 0;
   try {
     for await (const letter of readDeadLetters(queue)) {
-      if (!isWanted(letter, options)) {
+      const mirror = wantedMirrorOf(letter, options);
+      if (mirror === undefined) {
         left.push(letter);
         continue;
       }
@@ -110,8 +112,9 @@ export async function redrive(
         left.push(letter);
         break;
       }
-      await sendAgain(letter, queue);
-      sent += 1;
+      const queueUrl = mirrorQueue(options.queues, { mirror, lane: 'transfer' });
+      if ((await sendAgain(letter, { ...queue, queueUrl })) === 'no-queue') left.push(letter);
+      else sent += 1;
       if (options.limit !== undefined && sent >= options.limit) break;
     }
   } finally {
@@ -123,10 +126,13 @@ export async function redrive(
   return interruption.aborted ? exitCodes.interrupted : exitCodes.ok;
 }
 
-function isWanted(letter: DeadLetter, { mirror, code }: z.output<typeof redriveOptionValues>): boolean {
-  const message = messageIn(letter);
-  if (message === undefined) return false;
-  return (mirror === undefined || message.mirror === mirror) && (code === undefined || letter.code === code);
+/** The mirror that a letter names, if it is to be sent again. */
+function wantedMirrorOf(
+  letter: DeadLetter,
+  { mirror, code }: z.output<typeof redriveOptionValues>,
+): string | undefined {
+  const named = messageIn(letter)?.mirror;
+  return (mirror === undefined || named === mirror) && (code === undefined || letter.code === code) ? named : undefined;
 }
 
 async function taken(bucket: TokenBucket, signal: AbortSignal): Promise<void> {

@@ -4,9 +4,10 @@ import type { Command, Option } from 'commander';
 import { z } from 'zod';
 import { archivePrefixOf } from '../../core/config/archive-location.ts';
 import { loadConfiguration } from '../../core/config/load.ts';
+import { mirrorNamed } from '../../core/config/mirror-named.ts';
 import type { ArchiveConfiguration, Configuration, MirrorConfiguration } from '../../core/config/schema.ts';
 import { MirrorError } from '../../core/errors.ts';
-import { Pause } from '../../core/pause/pause.ts';
+import { type Pause, pauseBeside } from '../../core/pause/pause.ts';
 import type { ObjectStorage } from '../../core/stores/archive/object-storage.ts';
 import { parseArchive } from '../archive-argument.ts';
 import { storageOf } from '../open-mirror.ts';
@@ -51,7 +52,7 @@ export async function openMirrorState(name: string | undefined, options: MirrorS
     name: configured?.name ?? name,
     configuration: configured?.mirror,
     objects,
-    pause: new Pause(objects),
+    pause: pauseBeside(objects),
     [Symbol.asyncDispose]: () => objects.close(),
   };
 }
@@ -62,10 +63,10 @@ export interface NamedMirrorConfiguration {
 }
 
 /** The mirror of that name, or the only one. Throws `unknown-mirror`. */
-export function mirrorIn({ mirrors }: Configuration, wanted: string | undefined): NamedMirrorConfiguration {
-  const names = Object.keys(mirrors);
+export function mirrorIn(configuration: Configuration, wanted: string | undefined): NamedMirrorConfiguration {
+  const names = Object.keys(configuration.mirrors);
   const name = wanted ?? (names.length === 1 ? names[0] : undefined);
-  const mirror = name === undefined ? undefined : mirrors[name];
+  const mirror = name === undefined ? undefined : mirrorNamed(configuration, name);
   if (name === undefined || mirror === undefined) {
     const what = wanted === undefined ? 'name one of its mirrors' : `the configuration names no mirror ${wanted}`;
     throw new MirrorError('unknown-mirror', `${what}: ${names.join(', ')}`);

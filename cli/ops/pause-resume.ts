@@ -44,7 +44,7 @@ export async function resume(
 
 function storeOf({ name, configuration }: OpenMirrorState, target: string | undefined): string | undefined {
   if (target === undefined) return undefined;
-  if (name === undefined || (configuration !== undefined && configuration.targets[target] === undefined)) {
+  if (name === undefined || (configuration !== undefined && !Object.hasOwn(configuration.targets, target))) {
     throw new MirrorError(
       'configuration',
       `the configuration names no target ${target}; give its name and the mirror's`,

@@ -3,11 +3,10 @@ import { z } from 'zod';
 import type { ServerConfiguration } from '../../core/config/server-schema.ts';
 import { targetStoreName } from '../../core/config/store-names.ts';
 import { isMirrorError } from '../../core/errors.ts';
-import { scheduleSchema } from '../../core/mirror/tick.ts';
+import { progressBeside } from '../../core/mirror/progress.ts';
 import { secretResolver } from '../../core/secrets/resolve-secret.ts';
 import { secretsManagerFetcher } from '../../core/secrets/secrets-manager.ts';
 import { openArchive } from '../../core/stores/archive/archive.ts';
-import { StateDocument } from '../../core/stores/archive/state.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { statusOptionValues } from '../commands/status.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
@@ -32,14 +31,14 @@ export async function status(
   await using state = await openMirrorState(mirror, options);
   const stores = await Promise.all(serversOf(state).map(([name, server]) => countServer(name, server, interruption)));
   if (options.countArchive) stores.push(await countArchive(state, interruption));
-  const schedule = (await new StateDocument(state.objects, 'schedule', scheduleSchema).read())?.value;
+  const progress = (await progressBeside(state.objects).read())?.value;
   const { holds } = await state.pause.read();
   const result = {
     type: 'status',
     mirror: state.name ?? null,
     stores,
-    comparedAt: schedule?.comparedAt ?? null,
-    comparing: schedule?.inventory?.reason ?? null,
+    comparedAt: progress?.comparedAt ?? null,
+    comparing: progress?.comparison?.reason ?? null,
     held: Object.entries(holds).map(([store, { code, reason, begunAt }]) => ({ store, code, reason, begunAt })),
   };
   if (options.json) terminal.printJson(result);
@@ -104,7 +103,7 @@ async function countArchive({ objects }: OpenMirrorState, signal: AbortSignal): 
   const archive = await openArchive(objects, { signal });
   let instances = 0;
   let last: string | undefined;
-  for await (const { id } of archive.inventory({ signal })) {
+  for await (const { id } of archive.versions({ signal })) {
     if (id !== last) instances += 1;
     last = id;
   }

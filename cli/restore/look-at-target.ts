@@ -1,8 +1,8 @@
-import { mergeJoin } from '../../core/compare/merge-join.ts';
 import { preflight, refusalOf } from '../../core/preflight/preflight.ts';
 import { hasLimit } from '../../core/preflight/server-facts.ts';
 import type { OrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
 import type { CallOptions, Store } from '../../core/stores/store.ts';
+import { mergeJoin } from '../../core/streams/merge-join.ts';
 
 export interface LookOptions extends CallOptions {
   /** Go on in spite of risks. */

@@ -9,10 +9,11 @@ import { secretResolver } from '../../core/secrets/resolve-secret.ts';
 import { secretsManagerFetcher } from '../../core/secrets/secrets-manager.ts';
 import { type Archive, openArchive } from '../../core/stores/archive/archive.ts';
 import { openObjectStorage, parseArchiveLocation } from '../../core/stores/archive/archive-location.ts';
+import type { FutureTime } from '../../core/stores/archive/future-times.ts';
 import type { OrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
 import type { CallOptions, DestinationStore } from '../../core/stores/store.ts';
 import { Limitations } from '../../core/studies/limitations.ts';
-import { studyServerOf } from '../../core/studies/study-server.ts';
+import { type StudyServer, studyServerOf } from '../../core/studies/study-server.ts';
 import { parseArchive } from '../archive-argument.ts';
 import type { RestoreOptionValues } from '../commands/restore.ts';
 import { openServer, storageOf } from '../open-mirror.ts';
@@ -38,11 +39,11 @@ export function momentOf(text: string | undefined, dayMeans?: 'start' | 'end'): 
 export async function openArchiveToRead(
   place: string,
   endpoint: string | undefined,
-  options: CallOptions = {},
+  { onFutureTime, ...options }: CallOptions & { readonly onFutureTime?: (found: FutureTime) => void } = {},
 ): Promise<Archive> {
   const archive = parseArchive(place, endpoint);
   if (archive === undefined) throw new MirrorError('configuration', 'name the archive by --archive');
-  const objects = storageOf(archive);
+  const objects = storageOf(archive, onFutureTime);
   try {
     return await openArchive(objects, options);
   } catch (error) {
@@ -51,11 +52,20 @@ export async function openArchiveToRead(
   }
 }
 
+/** A server that is restored to. */
+export interface TargetServer {
+  readonly store: OrthancStore;
+  readonly studyServer: StudyServer;
+  readonly limitations: Limitations;
+}
+
 /** Where to restore to. */
 export interface RestoreTarget {
   readonly store: DestinationStore;
   /** The same store, if it is a server. */
-  readonly server: OrthancStore | undefined;
+  readonly server: TargetServer | undefined;
+  /** The same store, if it is a folder. */
+  readonly folder?: RestoredFolder;
   readonly documents: DocumentTarget;
 }
 
@@ -83,8 +93,9 @@ async function openServerTarget(
   const server = await openServer({ ...serverOfUrl('target', url, values), name: undefined }, secrets, { warn });
   try {
     const limitations = new Limitations(({ message }) => warn(message));
-    const documents = documentsOnServer(await studyServerOf(server, { signal }), archive.objects, limitations);
-    return { store: server, server, documents };
+    const studyServer = await studyServerOf(server, { signal });
+    const documents = documentsOnServer(studyServer, archive.objects, limitations);
+    return { store: server, server: { store: server, studyServer, limitations }, documents };
   } catch (error) {
     await server.close();
     throw error;
@@ -102,6 +113,6 @@ async function openFolderTarget(path: string, { archive, signal }: OpenTargetOpt
     throw new MirrorError('configuration', 'the folder to restore to is itself an archive; choose another one');
   }
   const folder = await RestoredFolder.open(files, { signal });
-  const documents = documentsInFolder(files, archive.objects, (study) => folder.holdsStudy(study));
-  return { store: folder, server: undefined, documents };
+  const documents = documentsInFolder(files, archive.objects, folder);
+  return { store: folder, server: undefined, folder, documents };
 }

@@ -1,5 +1,10 @@
-import type { InstanceId, OrthancId } from '../../core/identifiers.ts';
+import { createHash } from 'node:crypto';
+import type { InstanceId, Md5, OrthancId, ResourceLevel } from '../../core/identifiers.ts';
 import type { RestoredDocument } from '../../core/restore/restore-documents.ts';
+import type { SidecarFinding } from '../../core/sidecars/sidecar-state.ts';
+import { overwrites } from '../../core/studies/apply-document.ts';
+import type { ContentChange, KeptValue } from '../../core/studies/plan-changes.ts';
+import type { InstanceRecord } from '../../core/studies/study-document.ts';
 import type { Mended } from '../../core/verify/mend.ts';
 import type { Verified } from '../../core/verify/verify.ts';
 import { type Problem, problemLine } from '../run/run-report.ts';
@@ -13,7 +18,22 @@ interface Finding {
   readonly reason: string;
 }
 
-/** Prints each thing that went wrong as one line, of text or of JSON. */
+/** One change of a dry run, or a value that is kept. Labels are told by a hash, as they may tell of a patient. */
+interface Change {
+  readonly change: 'add' | 'replace' | 'remove' | 'keep';
+  readonly level: ResourceLevel;
+  readonly id: OrthancId;
+  readonly what: 'instance' | 'label' | 'metadata' | 'attachment' | 'protection';
+  readonly number?: number | undefined;
+  readonly labelSha256?: string | undefined;
+}
+
+/** What is said of an instance whose versions no record tells apart. */
+export function unsettledLine(id: InstanceId): string {
+  return `instance ${id} has several versions and no record of which counts; the newest was taken`;
+}
+
+/** Prints each thing that went wrong, or that is worth a look, as one line, of text or of JSON. */
 export class ProblemPrinter {
   readonly #terminal: Terminal;
   readonly #json: boolean;
@@ -28,10 +48,29 @@ export class ProblemPrinter {
     else this.#terminal.print(problemLine(problem));
   }
 
-  /** Prints nothing unless the document failed. */
-  document({ studyId: id, kind, error }: RestoredDocument, destination: string): void {
-    if (kind !== 'failed' || error === undefined) return;
-    this.#print({ id, destination, outcome: 'document-failed', code: error.code, reason: error.message });
+  /** Prints what a sidecar met: why it failed, what stays as it is, and what is lost. */
+  document({ studyId: id, kind, error, kept, lost }: RestoredDocument, destination: string, archive: string): void {
+    if (kind === 'failed' && error !== undefined) {
+      this.#print({ id, destination, outcome: 'sidecar-failed', code: error.code, reason: error.message });
+    }
+    for (const value of kept) this.change(changeOfKept(value), destination);
+    for (const instance of lost) this.#lost(instance, archive);
+  }
+
+  /** Prints each change that a dry run found. */
+  changes(changes: readonly ContentChange[], destination: string): void {
+    for (const change of changes) this.change(changeOf(change), destination);
+  }
+
+  change(change: Change, destination: string): void {
+    if (this.#json) {
+      this.#terminal.printJson({ type: 'change', ...change, destination });
+      return;
+    }
+    const { level, id, what, number, labelSha256 } = change;
+    const name = [what, number, labelSha256].filter((part) => part !== undefined).join(' ');
+    const note = change.change === 'keep' ? '  it holds another value, which stays' : '';
+    this.#terminal.print(`${change.change}  ${level}/${id}  ${name}  ${destination}${note}`);
   }
 
   /** Prints nothing if the instance is sound. */
@@ -46,21 +85,80 @@ export class ProblemPrinter {
     this.#print({ id, destination, outcome: 'missing', code: 'vanished', reason: `${destination} does not hold it` });
   }
 
+  /** Prints that an archive lost the version that counts. */
+  lost(id: InstanceId, archive: string, md5: Md5): void {
+    const reason = `the object with MD5 ${md5} is gone; bring it back with verify --repair, then restore again`;
+    this.#print({ id, destination: archive, outcome: 'lost', code: 'source-corrupt', reason });
+  }
+
+  /** Prints a value that the target should hold by now and does not. */
+  differing(changes: readonly ContentChange[], destination: string): void {
+    for (const change of changes) {
+      const { id, level, what, number } = changeOf(change);
+      const reason = `${[what, number].filter((part) => part !== undefined).join(' ')} of ${level}/${id} is not there`;
+      this.#print({ id, destination, outcome: 'differs', code: 'vanished', reason });
+    }
+  }
+
+  /** Prints a sidecar of the archive that cannot be read. */
+  finding({ id, error }: SidecarFinding, archive: string): void {
+    this.#print({ id, destination: archive, outcome: 'sidecar', code: error.code, reason: error.message });
+  }
+
+  /** Prints where the version of an instance is saved that another one took the place of. */
+  replaced(id: InstanceId, destination: string, savedUnder: string | undefined): void {
+    const reason = savedUnder === undefined ? 'there was none' : `what was there is saved under ${savedUnder}`;
+    if (this.#json) this.#terminal.printJson({ type: 'replaced', id, destination, savedUnder });
+    else this.#terminal.print(`replaced  ${id}  ${destination}  ${reason}`);
+  }
+
   /** Prints what became of a damaged instance. */
   mended(id: InstanceId, destination: string, mended: Mended, otherVersion: boolean): void {
     if (mended.kind === 'not-mended') {
       this.#print({ id, destination, outcome: 'not-mended', code: mended.error.code, reason: mended.error.message });
       return;
     }
+    const { from, savedUnder } = mended;
+    const saved = savedUnder === undefined ? '' : `; what was there is saved under ${savedUnder}`;
     const reason = otherVersion
-      ? `mended with another version from ${mended.from}: the one that ${destination} had is nowhere`
-      : `mended from ${mended.from}`;
+      ? `mended with another version from ${from}: the one that ${destination} had is nowhere${saved}`
+      : `mended from ${from}`;
     this.#print({ id, destination, outcome: 'mended', code: 'source-corrupt', reason });
+  }
+
+  #lost({ id, md5 }: InstanceRecord, archive: string): void {
+    const reason = `its sidecar names it${md5 === null ? '' : ` with MD5 ${md5}`}, and ${archive} has lost it`;
+    this.#print({ id, destination: archive, outcome: 'lost', code: 'vanished', reason });
   }
 
   #print(finding: Finding): void {
     const { id, destination, outcome, code, reason } = finding;
     if (this.#json) this.#terminal.printJson({ type: 'problem', ...finding });
     else this.#terminal.print(`${outcome}  ${id}  ${destination}  ${reason} (${code})`);
+  }
+}
+
+function changeOfKept({ level, id, what, number }: KeptValue): Change {
+  return { change: 'keep', level, id, what, number };
+}
+
+function changeOf(change: ContentChange): Change {
+  const { level, id, kind } = change;
+  const isPut = kind === 'put-label' || kind === 'put-metadata' || kind === 'put-attachment' || kind === 'protect';
+  const word = isPut ? (overwrites(change) ? 'replace' : 'add') : 'remove';
+  switch (kind) {
+    case 'put-label':
+    case 'delete-label': {
+      const labelSha256 = createHash('sha256').update(change.label).digest('hex').slice(0, 8);
+      return { change: word, level, id, what: 'label', labelSha256 };
+    }
+    case 'put-metadata':
+    case 'delete-metadata':
+      return { change: word, level, id, what: 'metadata', number: change.number };
+    case 'put-attachment':
+    case 'delete-attachment':
+      return { change: word, level, id, what: 'attachment', number: change.number };
+    case 'protect':
+      return { change: word, level, id, what: 'protection' };
   }
 }

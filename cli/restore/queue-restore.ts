@@ -1,29 +1,35 @@
 /**
- * Lets the stack in the cloud restore: puts every selected instance on its queue, waits until the queue is empty, then
- * does the same with the study documents. Meanwhile the mirror itself leaves the target alone. What the stack put aside
- * is told at the end.
+ * Lets the stack in the cloud restore: writes a job into the archive, which says what may be restored, puts every selected
+ * instance on the queue of the mirror, waits until that is empty, then does the same with the study documents. Meanwhile
+ * the mirror itself leaves the target alone. What the stack put aside is told at the end.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { SQSClient } from '@aws-sdk/client-sqs';
-import { readStudiesAt } from '../../core/catalogue/list-documents.ts';
+import { listStudiesAt } from '../../core/catalogue/list-documents.ts';
 import { targetStoreName } from '../../core/config/store-names.ts';
 import { MirrorError } from '../../core/errors.ts';
+import type { OrthancId } from '../../core/identifiers.ts';
 import { askToPause, askToResume } from '../../core/pause/ask.ts';
-import { Pause } from '../../core/pause/pause.ts';
+import { pauseBeside } from '../../core/pause/pause.ts';
 import type { QueueMessage } from '../../core/queue/message.ts';
+import { deadLetterQueues, mirrorQueue, sharedQueue } from '../../core/queue/queue-names.ts';
 import { createSqsClient } from '../../core/queue/sqs-client.ts';
-import { deadLetterQueueOf, sqsLeft } from '../../core/queue/sqs-depths.ts';
+import { sqsLeft } from '../../core/queue/sqs-depths.ts';
 import { sqsQueue } from '../../core/queue/sqs-queue.ts';
-import { ArchiveView, type ViewOptions } from '../../core/restore/archive-view.ts';
+import { ArchiveView, type ViewObserver, type ViewOptions } from '../../core/restore/archive-view.ts';
+import { type JobInstance, partSize, RestoreJobWriter } from '../../core/restore/restore-job.ts';
 import { selectInstances } from '../../core/restore/select-instances.ts';
 import { selectsAll } from '../../core/restore/selection.ts';
+import type { OnSidecarFinding } from '../../core/sidecars/sidecar-state.ts';
 import type { Archive } from '../../core/stores/archive/archive.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { RestoreOptionValues } from '../commands/restore.ts';
 import { type ExitCode, exitCodeOf, exitCodes } from '../exit-codes.ts';
 import { formatCount } from '../format.ts';
+import { tellFindings } from '../sidecar-findings.ts';
+import { failuresOf, type JobFailure } from './job-failures.ts';
 import { isServerUrl, momentOf, openArchiveToRead, selectionOf } from './open-restore.ts';
-import { type PutAside, PutAsideMeanwhile } from './put-aside-meanwhile.ts';
+import { ProblemPrinter, unsettledLine } from './print-problems.ts';
 
 const askEveryMs = 2_000;
 /** The counts of SQS lag behind for a few seconds: an empty queue must be seen so often in a row. */
@@ -33,31 +39,34 @@ interface Plan {
   readonly archive: Archive;
   readonly client: SQSClient;
   readonly queueUrl: string;
+  readonly deadLetterQueueUrl: string;
   readonly mirror: string;
   readonly target: string;
   readonly view: Pick<ViewOptions, 'at' | 'only' | 'includeRemoved'>;
   /** Studies whose documents are restored; absent: all. */
-  readonly studies: ReadonlySet<string> | undefined;
+  readonly studies: ReadonlySet<OrthancId> | undefined;
+  readonly onFinding: OnSidecarFinding;
 }
 
 /** Throws a MirrorError if it cannot be begun. After an interruption the messages are worked on all the same. */
 export async function queueRestore(
   options: RestoreOptionValues,
-  queueUrl: string,
+  queuesUrl: string,
   context: CommandContext,
 ): Promise<ExitCode> {
   const { interruption: signal } = context;
-  if (isServerUrl(options.to) || options.repair === true || options.verify === true || options.dryRun === true) {
+  const { repair, replace, verify, dryRun } = options;
+  if (isServerUrl(options.to) || [repair, replace, verify, dryRun].includes(true)) {
     throw new MirrorError(
       'configuration',
-      '--queue needs --to NAME of a target of the stack, and goes with neither --repair, --verify nor --dry-run',
+      '--queues needs --to NAME of a target of the stack, and goes with neither --repair, --replace, --verify nor --dry-run',
     );
   }
   // The endpoint is part of the address of a queue, also of an emulator.
-  const client = createSqsClient(new URL(queueUrl).origin);
+  const client = createSqsClient(new URL(queuesUrl).origin);
   const archive = await openArchiveToRead(options.archive, options.endpoint, { signal });
   try {
-    const plan = await planOf(archive, { client, queueUrl }, options, signal);
+    const plan = await planOf(archive, { client, queuesUrl }, options, context);
     return await restoreByStack(plan, options.json ?? false, context);
   } finally {
     await archive.close();
@@ -66,16 +75,26 @@ export async function queueRestore(
 }
 
 async function restoreByStack(plan: Plan, json: boolean, context: CommandContext): Promise<ExitCode> {
-  const { archive, client, queueUrl, mirror, target } = plan;
+  const { archive, client, deadLetterQueueUrl, mirror, target, view } = plan;
   const { terminal, interruption: signal } = context;
-  const deadLetterQueueUrl = await deadLetterQueueOf(client, queueUrl);
-  const meanwhile = await PutAsideMeanwhile.begin({ client, deadLetterQueueUrl }, { mirror, target });
-  const pause = new Pause(archive.objects);
+  // A queue that is not there must be noticed before anything begins.
+  await sqsLeft(client, plan.queueUrl);
+  const job = await RestoreJobWriter.begin(archive.objects, { mirror, target, at: view.at });
+  terminal.say(`restore job ${job.id}`);
+  const pause = pauseBeside(archive.objects);
   const store = targetStoreName(mirror, target);
   await askToPause(pause, 'a restore is under way; it ends with it, or with "resume"', store);
   terminal.say(`${store} is left alone by its mirror meanwhile`);
-  const instances = await work(plan, instancesOf(plan), 'instances', context);
-  const studies = signal.aborted ? 0 : await work(plan, studiesOf(plan), 'study documents', context);
+  let [rejected, failed] = [0, 0];
+  const observer: ViewObserver = {
+    onUnsettled: (id) => terminal.warn(unsettledLine(id)),
+    onLost: (id, md5) => {
+      rejected += 1;
+      new ProblemPrinter(terminal, json).lost(id, archive.name, md5);
+    },
+  };
+  const instances = await work(plan, instancesOf(plan, job, observer), 'instances', context);
+  const studies = signal.aborted ? 0 : await work(plan, studiesOf(plan, job), 'study documents', context);
   if (signal.aborted) {
     terminal.warn(
       'what is on the queue is restored all the same; then run the same again, which lets the mirror go on',
@@ -83,55 +102,87 @@ async function restoreByStack(plan: Plan, json: boolean, context: CommandContext
     return exitCodes.interrupted;
   }
   await askToResume(pause, store);
-  let [rejected, failed] = [0, 0];
-  for await (const putAside of meanwhile.found()) {
-    if (putAside.outcome === 'rejected') rejected += 1;
+  await job.finish();
+  for await (const failure of failuresOf(job.id, { client, deadLetterQueueUrl })) {
+    if (failure.outcome === 'rejected') rejected += 1;
     else failed += 1;
-    if (json) terminal.printJson(putAside);
-    else terminal.print(lineOf(putAside));
+    if (json) terminal.printJson(failure);
+    else terminal.print(lineOf(failure));
   }
   const exitCode = exitCodeOf({ conflicting: 0, rejected, failed });
-  if (json) terminal.printJson({ type: 'summary', mirror, target, instances, studies, rejected, failed, exitCode });
+  const summary = { type: 'summary', mirror, target, job: job.id, instances, studies, rejected, failed, exitCode };
+  if (json) terminal.printJson(summary);
   else terminal.print(summaryLine(instances, studies, rejected, failed));
   return exitCode;
 }
 
-function lineOf({ id, outcome, code, reason }: PutAside): string {
+function lineOf({ id, outcome, code, reason }: JobFailure): string {
   return `${id}  ${outcome}  ${reason} (${code})`;
 }
 
 function summaryLine(...counts: [instances: number, studies: number, rejected: number, failed: number]): string {
   const [instances, studies, rejected, failed] = counts.map(formatCount);
   const worked = `${instances} instances and ${studies} study documents were worked on`;
-  return `${worked}; of them put aside: rejected ${rejected}, failed ${failed}`;
+  return `${worked}; rejected ${rejected}, failed ${failed}`;
 }
 
 async function planOf(
   archive: Archive,
-  queue: Pick<Plan, 'client' | 'queueUrl'>,
+  { client, queuesUrl }: { readonly client: SQSClient; readonly queuesUrl: string },
   options: RestoreOptionValues,
-  signal: AbortSignal,
+  { terminal, interruption: signal }: CommandContext,
 ): Promise<Plan> {
-  const { includeRemoved, to: target } = options;
+  const { includeRemoved, to: target, mirror = archive.manifest.source.name } = options;
   const at = momentOf(options.at);
   const selection = selectionOf(options);
-  const common = { archive, ...queue, target, mirror: archive.manifest.source.name };
+  const { note: onFinding } = tellFindings(terminal);
+  const queueUrl = mirrorQueue(queuesUrl, { mirror, lane: 'transfer' });
+  const deadLetterQueueUrl = sharedQueue(queuesUrl, deadLetterQueues.transfer);
+  const common = { archive, client, queueUrl, deadLetterQueueUrl, target, mirror, onFinding };
   if (selectsAll(selection)) return { ...common, view: { at, includeRemoved }, studies: undefined };
-  const { instances, studies } = await selectInstances(archive, selection, { at, includeRemoved, signal });
+  const { instances, studies } = await selectInstances(archive, selection, { at, includeRemoved, onFinding, signal });
   return { ...common, view: { at, includeRemoved, only: instances }, studies };
 }
 
-async function* instancesOf({ archive, mirror, target, view }: Plan): AsyncGenerator<QueueMessage> {
-  for await (const { id, md5, sizeBytes } of new ArchiveView(archive, view).inventory()) {
-    if (md5 !== undefined) yield { v: 1, mirror, kind: 'restore', target, id, md5, sizeBytes };
+/** What is put on the queue stands in the job before. */
+async function* instancesOf(
+  { archive, mirror, view }: Plan,
+  job: RestoreJobWriter,
+  observer: ViewObserver,
+): AsyncGenerator<QueueMessage> {
+  for await (const instances of inParts(versionsIn(new ArchiveView(archive, { ...view, observer })))) {
+    const part = await job.add({ instances });
+    for (const { id } of instances) yield { v: 1, mirror, kind: 'restore', job: job.id, part, id };
   }
 }
 
-async function* studiesOf({ archive, mirror, target, view: { at }, studies }: Plan): AsyncGenerator<QueueMessage> {
-  for await (const { document } of readStudiesAt(archive.objects, { at })) {
-    if (studies?.has(document.id) === false) continue;
-    yield { v: 1, mirror, kind: 'restore-study', target, id: document.id, ...(at && { at: at.toISOString() }) };
+async function* versionsIn(view: ArchiveView): AsyncGenerator<JobInstance> {
+  for await (const { id, md5, sizeBytes } of view.inventory()) {
+    if (md5 !== undefined) yield { id, md5, sizeBytes };
   }
+}
+
+async function* studiesOf(plan: Plan, job: RestoreJobWriter): AsyncGenerator<QueueMessage> {
+  const { archive, mirror, studies: only, onFinding } = plan;
+  const { at } = plan.view;
+  async function* selected(): AsyncGenerator<OrthancId> {
+    for await (const { id } of listStudiesAt(archive.objects, { at, only, onFinding })) yield id;
+  }
+  for await (const ids of inParts(selected())) {
+    const part = await job.add({ studies: ids });
+    for (const id of ids) yield { v: 1, mirror, kind: 'restore-study', job: job.id, part, id };
+  }
+}
+
+async function* inParts<Item>(items: AsyncIterable<Item>): AsyncGenerator<Item[]> {
+  let part: Item[] = [];
+  for await (const item of items) {
+    part.push(item);
+    if (part.length < partSize) continue;
+    yield part;
+    part = [];
+  }
+  if (part.length > 0) yield part;
 }
 
 /** Sends messages and waits until the queue is empty. @returns how many were sent */

@@ -40,6 +40,8 @@ export const nothingRepaired: RepairCounts = {
 export interface RepairReport {
   readonly dryRun: boolean;
   readonly counts: RepairCounts;
+  /** Sidecars of the archive that could not be read: the one before each of them counted. */
+  readonly damagedSidecars: number;
   /** How bringing back what was missing ended; absent if nothing was. */
   readonly end: MirrorRunEnd | undefined;
   readonly interrupted: boolean;
@@ -48,15 +50,19 @@ export interface RepairReport {
   readonly verified?: VerifiedCounts | undefined;
 }
 
-/** The exit code: in a dry run whether there is something to mend, else whether everything is mended. */
-export function exitCodeOfRepair({ dryRun, counts, end, interrupted, verified }: RepairReport): ExitCode {
+/**
+ * The exit code: in a dry run whether there is something to mend, else whether everything is mended. What has another
+ * version now than it had is not: its own is lost.
+ */
+export function exitCodeOfRepair(report: RepairReport): ExitCode {
+  const { dryRun, counts, damagedSidecars, end, interrupted, verified } = report;
   if (interrupted) return exitCodes.interrupted;
   const ofRun = end === undefined ? exitCodes.ok : exitCodeOfRun(end);
   if (ofRun !== exitCodes.ok) return ofRun;
-  const { damaged, missing, rejected, failed, unread, unwritten } = counts;
+  const { damaged, missing, rejected, failed, unread, unwritten, otherVersion } = counts;
   return exitCodeOf({
     conflicting: 0,
-    rejected,
+    rejected: rejected + otherVersion + damagedSidecars,
     failed: failed + unread + unwritten + (verified?.unread ?? 0),
     differences: (dryRun ? damaged + missing : 0) + (verified?.damaged ?? 0) + (verified?.missing ?? 0),
   });
@@ -64,11 +70,12 @@ export function exitCodeOfRepair({ dryRun, counts, end, interrupted, verified }:
 
 /** The last line of `restore --repair --json`. Fields are only ever added. */
 export function jsonRepairSummary(report: RepairReport) {
-  const { dryRun, counts, end, interrupted, durationMs, verified } = report;
+  const { dryRun, counts, damagedSidecars, end, interrupted, durationMs, verified } = report;
   return {
     type: 'summary',
     dryRun,
     ...counts,
+    damagedSidecars,
     broughtBack: end?.summary.instances.copied ?? 0,
     verified: verified ?? null,
     durationMs: Math.round(durationMs),
@@ -78,7 +85,8 @@ export function jsonRepairSummary(report: RepairReport) {
 }
 
 /** The summary as lines of text. */
-export function repairSummaryLines({ counts, end, interrupted, durationMs }: RepairReport): readonly string[] {
+export function repairSummaryLines(report: RepairReport): readonly string[] {
+  const { counts, damagedSidecars, end, interrupted, durationMs } = report;
   const { sound, damaged, unread, mended, otherVersion, rejected, failed, missing, unwritten } = counts;
   const broughtBack = end?.summary.instances.copied ?? 0;
   return [
@@ -89,6 +97,9 @@ export function repairSummaryLines({ counts, end, interrupted, durationMs }: Rep
     ...(otherVersion === 0
       ? []
       : [`${formatCount(otherVersion)} of the mended have another version than the server had: its own is nowhere`]),
+    ...(damagedSidecars === 0
+      ? []
+      : [`sidecars of the archive that could not be read ${formatCount(damagedSidecars)}`]),
     ...(unwritten === 0
       ? []
       : [`what users attached to ${formatCount(unwritten)} resources is still to be written; run again`]),

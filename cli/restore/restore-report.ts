@@ -4,9 +4,9 @@ import type { RestoredDocument } from '../../core/restore/restore-documents.ts';
 import type { Verified } from '../../core/verify/verify.ts';
 import { type ExitCode, exitCodeOf, exitCodes } from '../exit-codes.ts';
 import { formatBytes, formatCount, formatDuration } from '../format.ts';
-import { exitCodeOfRun } from '../run/run-report.ts';
+import { exitCodeOfRun, plainPolicies } from '../run/run-report.ts';
 
-/** Studies by what became of their documents. */
+/** Studies by what became of their sidecars. */
 export interface DocumentCounts {
   readonly written: number;
   readonly alreadyEqual: number;
@@ -14,6 +14,12 @@ export interface DocumentCounts {
   readonly failed: number;
   /** Failures that will be the same again. */
   readonly rejected: number;
+  /** Of all these, those for which a later sidecar could not be read. */
+  readonly outdated: number;
+  /** Values of the target that differ, and stay as they are. */
+  readonly keptValues: number;
+  /** Instances that sidecars name, and neither the target nor the archive holds. */
+  readonly lost: number;
 }
 
 /** Instances by what reading them back showed. */
@@ -22,10 +28,20 @@ export interface VerifiedCounts {
   readonly damaged: number;
   readonly missing: number;
   readonly unread: number;
+  /** Values of sidecars that are not there. */
+  readonly differing: number;
 }
 
-export const noDocuments: DocumentCounts = { written: 0, alreadyEqual: 0, failed: 0, rejected: 0 };
-export const nothingVerified: VerifiedCounts = { sound: 0, damaged: 0, missing: 0, unread: 0 };
+export const noDocuments: DocumentCounts = {
+  written: 0,
+  alreadyEqual: 0,
+  failed: 0,
+  rejected: 0,
+  outdated: 0,
+  keptValues: 0,
+  lost: 0,
+};
+export const nothingVerified: VerifiedCounts = { sound: 0, damaged: 0, missing: 0, unread: 0, differing: 0 };
 
 export interface RestoreReport {
   readonly dryRun: boolean;
@@ -36,6 +52,16 @@ export interface RestoreReport {
   readonly selective: boolean;
   /** Instances that were left out because they were removed from the source. */
   readonly removed: number;
+  /** Instances of which the archive keeps several versions and does not know which counts; the newest was taken. */
+  readonly unsettled: number;
+  /** Instances whose version that counts is gone from the archive. */
+  readonly lost: number;
+  /** Whether what is there is made as in the archive. */
+  readonly replaces: boolean;
+  /** Instances of those restored whose other version was saved. */
+  readonly replaced: number;
+  /** What an interrupted replacement had still to write and could not. */
+  readonly unwritten: number;
   /** Absent where it did not come to that. */
   readonly documents: DocumentCounts | undefined;
   readonly verified: VerifiedCounts | undefined;
@@ -43,7 +69,17 @@ export interface RestoreReport {
   readonly durationMs: number;
 }
 
-export function countDocument(counts: DocumentCounts, { kind, error }: RestoredDocument): DocumentCounts {
+export function countDocument(counts: DocumentCounts, restored: RestoredDocument): DocumentCounts {
+  const { kept, lost, outdated } = restored;
+  return countKind(restored, {
+    ...counts,
+    outdated: counts.outdated + (outdated ? 1 : 0),
+    keptValues: counts.keptValues + kept.length,
+    lost: counts.lost + lost.length,
+  });
+}
+
+function countKind({ kind, error }: RestoredDocument, counts: DocumentCounts): DocumentCounts {
   switch (kind) {
     case 'written':
       return { ...counts, written: counts.written + 1 };
@@ -63,22 +99,27 @@ export function countVerified(counts: VerifiedCounts, { kind }: Verified): Verif
   return { ...counts, [field]: counts[field] + 1 };
 }
 
-/** The exit code: of the copies, then of the documents, then of the reading back. */
-export function exitCodeOfRestore({ end, documents, verified, interrupted }: RestoreReport): ExitCode {
+/** The exit code: of the copies, then of the sidecars, then of the reading back. Values that are kept are no failure. */
+export function exitCodeOfRestore(report: RestoreReport): ExitCode {
+  const { dryRun, replaces, end, lost, unwritten, documents = noDocuments, interrupted } = report;
+  const { verified = nothingVerified } = report;
   if (interrupted) return exitCodes.interrupted;
-  const ofRun = exitCodeOfRun(end);
+  // In a dry run nothing settles the conflicts that `--replace` would.
+  const conflicts = dryRun && replaces ? 'keep-target' : 'report';
+  const ofRun = exitCodeOfRun(end, { ...plainPolicies, conflicts });
   if (ofRun !== exitCodes.ok) return ofRun;
   return exitCodeOf({
     conflicting: 0,
-    rejected: documents?.rejected ?? 0,
-    failed: (documents?.failed ?? 0) + (verified?.unread ?? 0),
-    differences: (verified?.damaged ?? 0) + (verified?.missing ?? 0),
+    rejected: lost + documents.rejected + documents.outdated + documents.lost,
+    failed: documents.failed + unwritten + verified.unread,
+    differences: verified.damaged + verified.missing + verified.differing,
   });
 }
 
 /** The last line of `restore --json`. Fields are only ever added. */
 export function jsonSummary(report: RestoreReport) {
-  const { dryRun, archive, target, end, removed, documents, verified, interrupted, durationMs } = report;
+  const { dryRun, archive, target, end, removed, unsettled, lost, replaced, documents, verified } = report;
+  const { interrupted, durationMs } = report;
   const { copied, vanished, rejected, failed, conflict, ...others } = end.summary.instances;
   const stop = stopOf(end);
   return {
@@ -95,6 +136,9 @@ export function jsonSummary(report: RestoreReport) {
     bytesCopied: end.summary.bytesCopied,
     notInArchive: report.selective ? null : end.summary.notAtSource,
     removedLeftOut: removed,
+    unsettled,
+    lost,
+    replaced,
     documents: documents ?? noDocuments,
     verified: verified ?? null,
     durationMs: Math.round(durationMs),
@@ -106,7 +150,7 @@ export function jsonSummary(report: RestoreReport) {
 
 /** The summary as lines of text. */
 export function summaryLines(report: RestoreReport): readonly string[] {
-  const { dryRun, end, removed, documents, verified, interrupted, durationMs } = report;
+  const { dryRun, end, removed, unsettled, lost, replaced, documents, verified, interrupted, durationMs } = report;
   const { instances, bytesCopied, notAtSource } = end.summary;
   const rate = dryRun || durationMs === 0 ? '' : `, ${formatBytes((bytesCopied / durationMs) * 1000)}/s`;
   const counted = [
@@ -120,9 +164,12 @@ export function summaryLines(report: RestoreReport): readonly string[] {
   const stop = stopOf(end);
   return [
     `${counted.join(', ')} (${formatBytes(bytesCopied)} in ${formatDuration(durationMs)}${rate})`,
-    ...(documents === undefined ? [] : [documentsLine(documents)]),
+    ...(replaced === 0 ? [] : [`of these replaced ${formatCount(replaced)}, what was there is saved`]),
+    ...(documents === undefined ? [] : documentsLines(documents, dryRun)),
     ...(verified === undefined ? [] : [verifiedLine(verified)]),
     ...(removed === 0 ? [] : [removedLine(removed)]),
+    ...(unsettled === 0 ? [] : [`${formatCount(unsettled)} with several versions and no record: the newest was taken`]),
+    ...(lost === 0 ? [] : [`${formatCount(lost)} lost by the archive; they could not be restored`]),
     ...(notAtSource === 0 || report.selective
       ? []
       : [`${formatCount(notAtSource)} at the target only; left where they are`]),
@@ -131,14 +178,24 @@ export function summaryLines(report: RestoreReport): readonly string[] {
   ];
 }
 
-function documentsLine({ written, alreadyEqual, failed, rejected }: DocumentCounts): string {
+function documentsLines(counts: DocumentCounts, dryRun: boolean): readonly string[] {
+  const { written, alreadyEqual, failed, rejected, outdated, keptValues, lost } = counts;
   const [w, e, r, f] = [written, alreadyEqual, rejected, failed].map(formatCount);
-  return `study documents: written ${w}, already equal ${e}, rejected ${r}, failed ${f}`;
+  return [
+    `sidecars: ${dryRun ? 'would write' : 'written'} ${w}, already equal ${e}, rejected ${r}, failed ${f}`,
+    ...(keptValues === 0
+      ? []
+      : [`kept ${formatCount(keptValues)} values that differ; add --replace to have them as in the archive`]),
+    ...(outdated === 0
+      ? []
+      : [`${formatCount(outdated)} studies have values of an older sidecar: the newest cannot be read`]),
+    ...(lost === 0 ? [] : [`lost ${formatCount(lost)}: the archive does not hold what its sidecars name`]),
+  ];
 }
 
-function verifiedLine({ sound, damaged, missing, unread }: VerifiedCounts): string {
-  const [s, d, m, u] = [sound, damaged, missing, unread].map(formatCount);
-  return `read back: sound ${s}, damaged ${d}, missing ${m}, unread ${u}`;
+function verifiedLine({ sound, damaged, missing, unread, differing }: VerifiedCounts): string {
+  const [s, d, m, u, v] = [sound, damaged, missing, unread, differing].map(formatCount);
+  return `read back: sound ${s}, damaged ${d}, missing ${m}, unread ${u}; values of sidecars that are not there ${v}`;
 }
 
 function removedLine(removed: number): string {

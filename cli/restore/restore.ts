@@ -1,25 +1,32 @@
-/** The work of `restore`: opens archive and target, copies, restores documents, verifies, reports. */
+/** The work of `restore`: opens archive and target, copies, restores sidecars, verifies, reports. */
 
+import { replaceConflicts } from '../../core/conflicts/settle.ts';
+import type { CopyResult } from '../../core/copy/outcome.ts';
 import { MirrorError } from '../../core/errors.ts';
-import type { OrthancId } from '../../core/identifiers.ts';
+import type { InstanceId, OrthancId } from '../../core/identifiers.ts';
 import { runMirror } from '../../core/mirror/run-mirror.ts';
-import { ArchiveView, type ViewOptions } from '../../core/restore/archive-view.ts';
+import { ArchiveView, type ViewObserver, type ViewOptions } from '../../core/restore/archive-view.ts';
 import { readBack } from '../../core/restore/read-back.ts';
-import { restoreDocuments } from '../../core/restore/restore-documents.ts';
+import { replaceInFolder } from '../../core/restore/replace-in-folder.ts';
+import { type RestoreChoices, type RestoredDocument, restoreDocuments } from '../../core/restore/restore-documents.ts';
 import { selectInstances } from '../../core/restore/select-instances.ts';
 import { selectsAll } from '../../core/restore/selection.ts';
+import { SidecarFindings } from '../../core/sidecars/sidecar-state.ts';
 import type { Archive } from '../../core/stores/archive/archive.ts';
 import type { Store } from '../../core/stores/store.ts';
+import { Limitations } from '../../core/studies/limitations.ts';
 import { verifyStore } from '../../core/verify/verify.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { RestoreOptionValues } from '../commands/restore.ts';
 import type { ExitCode } from '../exit-codes.ts';
+import { FutureTimes } from '../future-times.ts';
 import { startProgress } from '../progress.ts';
 import { progressObserver } from '../run/run-progress.ts';
 import { problemsOf } from '../run/run-report.ts';
+import { settleRepairs } from '../settled-repairs.ts';
 import { lookAtTarget } from './look-at-target.ts';
 import { momentOf, openArchiveToRead, openTarget, type RestoreTarget, selectionOf } from './open-restore.ts';
-import { ProblemPrinter } from './print-problems.ts';
+import { ProblemPrinter, unsettledLine } from './print-problems.ts';
 import { repair } from './repair.ts';
 import { exitCodeOfRepair, jsonRepairSummary, repairSummaryLines } from './repair-report.ts';
 import {
@@ -48,7 +55,9 @@ export async function restore({ options, values }: RestoreArguments, context: Co
   const { terminal, interruption } = context;
   await using opened = new AsyncDisposableStack();
   const wanted = { selection: selectionOf(options), at: momentOf(options.at) };
-  const archive = await openArchiveToRead(options.archive, options.endpoint, { signal: interruption });
+  const futureTimes = new FutureTimes(terminal);
+  const reading = { signal: interruption, onFutureTime: futureTimes.note };
+  const archive = await openArchiveToRead(options.archive, options.endpoint, reading);
   opened.defer(() => archive.close());
   const target = await openTarget(options.to, values, {
     archive,
@@ -56,36 +65,51 @@ export async function restore({ options, values }: RestoreArguments, context: Co
     warn: (line) => terminal.warn(line),
   });
   opened.defer(() => target.store.close());
-  const part = await partOf(archive, wanted, options, context);
+  const problems = new ProblemPrinter(terminal, options.json === true);
+  const findings = new SidecarFindings((finding) => problems.finding(finding, archive.name));
+  const part = await partOf(archive, wanted, options, findings, context);
   if (target.server !== undefined) {
     const say = (line: string) => terminal.say(line);
     const look = { force: options.force === true, say, signal: interruption };
-    await lookAtTarget(new ArchiveView(archive, part), target.server, look);
+    await lookAtTarget(new ArchiveView(archive, part), target.server.store, look);
   }
-  if (options.repair === true) return await repairTarget(archive, target, part, options, context);
-  const report = await new Restore(archive, target, part, options, context).run();
-  if (options.json === true) terminal.printJson(jsonSummary(report));
+  const given = { archive, target, part, options, problems, findings };
+  if (options.repair === true) {
+    const exitCode = await repairTarget(given, context);
+    futureTimes.tell();
+    return exitCode;
+  }
+  const report = await new Restore(given, context).run();
+  futureTimes.tell();
+  if (options.json === true) terminal.printJson({ ...jsonSummary(report), futureTimes: futureTimes.count });
   else for (const line of summaryLines(report)) terminal.print(line);
   return exitCodeOfRestore(report);
 }
 
+interface Given {
+  readonly archive: Archive;
+  readonly target: RestoreTarget;
+  readonly part: Part;
+  readonly options: RestoreOptionValues;
+  readonly problems: ProblemPrinter;
+  readonly findings: SidecarFindings;
+}
+
 async function repairTarget(
-  archive: Archive,
-  { server }: RestoreTarget,
-  part: Part,
-  options: RestoreOptionValues,
+  { archive, target, part, options, problems, findings }: Given,
   context: CommandContext,
 ): Promise<ExitCode> {
   const { terminal, interruption } = context;
-  const { dryRun = false, json = false } = options;
+  const { server } = target;
+  const { dryRun = false, replace = false, json = false } = options;
   if (server === undefined) throw new MirrorError('configuration', '--repair needs a server: --to http://…');
-  const problems = new ProblemPrinter(terminal, json);
   const concurrency = options.concurrency ?? defaultConcurrency;
   const missingSince = momentOf(options.missingSince, 'start');
-  const done = await repair({ archive, server, part, missingSince, concurrency, dryRun, problems }, context);
+  const given = { archive, server, part, missingSince, concurrency, dryRun, replace, problems, findings };
+  const done = await repair(given, context);
   const again = options.verify === true && !done.interrupted;
   const verified = again
-    ? await verifyRestored(new ArchiveView(archive, part), server, problems, interruption)
+    ? await verifyRestored(new ArchiveView(archive, part), server.store, problems, interruption)
     : undefined;
   const report = { ...done, verified };
   if (json) terminal.printJson(jsonRepairSummary(report));
@@ -95,7 +119,7 @@ async function repairTarget(
 
 /** What of the archive is restored. */
 interface Part extends Pick<ViewOptions, 'at' | 'only' | 'includeRemoved'> {
-  /** Studies whose documents are restored; absent: all. */
+  /** Studies whose sidecars are restored; absent: all. */
   readonly studies: ReadonlySet<OrthancId> | undefined;
 }
 
@@ -103,78 +127,90 @@ async function partOf(
   archive: Archive,
   { selection, at }: { readonly selection: ReturnType<typeof selectionOf>; readonly at: Date | undefined },
   { includeRemoved }: RestoreOptionValues,
+  { note: onFinding }: SidecarFindings,
   { terminal, interruption: signal }: CommandContext,
 ): Promise<Part> {
   if (selectsAll(selection)) return { at, includeRemoved, only: undefined, studies: undefined };
   terminal.say('looking for what is selected');
-  const { instances, studies } = await selectInstances(archive, selection, { at, includeRemoved, signal });
+  const { instances, studies } = await selectInstances(archive, selection, { at, includeRemoved, onFinding, signal });
   return { at, includeRemoved, only: instances, studies };
 }
 
 class Restore {
-  readonly #archive: Archive;
-  readonly #target: RestoreTarget;
-  readonly #part: Part;
-  readonly #options: RestoreOptionValues;
+  readonly #given: Given;
   readonly #context: CommandContext;
-  readonly #problems: ProblemPrinter;
+  /** In a dry run: the instances that would come. */
+  readonly #expected = new Set<OrthancId>();
+  #replaced = 0;
 
-  constructor(
-    archive: Archive,
-    target: RestoreTarget,
-    part: Part,
-    options: RestoreOptionValues,
-    context: CommandContext,
-  ) {
-    this.#archive = archive;
-    this.#target = target;
-    this.#part = part;
-    this.#options = options;
+  constructor(given: Given, context: CommandContext) {
+    this.#given = given;
     this.#context = context;
-    this.#problems = new ProblemPrinter(context.terminal, options.json === true);
   }
 
   async run(): Promise<RestoreReport> {
     const startedAtMs = performance.now();
-    const { dryRun = false, verify = false } = this.#options;
-    const { end, removed, documents } = await this.#copy(dryRun);
-    const goesOn = !dryRun && !end.interrupted && end.stoppedBy === undefined && end.withdrawn.size === 0;
-    const verified =
-      goesOn && verify
-        ? await verifyRestored(this.#view(), this.#target.store, this.#problems, this.#context.interruption)
-        : undefined;
+    const { archive, target, part, options, problems } = this.#given;
+    const { dryRun = false, replace = false, verify = false } = options;
+    const { end, left, written } = await this.#copy(dryRun);
+    this.#tellUnidentified();
+    const goesOn = !end.interrupted && end.stoppedBy === undefined && end.withdrawn.size === 0;
+    const documents = dryRun && goesOn ? await this.#documents(true) : written?.documents;
+    const readsBack = goesOn && !dryRun && verify;
+    const verified = readsBack
+      ? await verifyRestored(this.#view(), target.store, problems, this.#context.interruption)
+      : undefined;
+    const differing = readsBack ? await this.#differingValues() : 0;
     return {
       dryRun,
-      archive: this.#archive.name,
-      target: this.#target.store.name,
+      archive: archive.name,
+      target: target.store.name,
       end,
-      selective: this.#part.only !== undefined,
-      removed,
+      selective: part.only !== undefined,
+      ...left,
+      replaces: replace,
+      replaced: this.#replaced,
+      unwritten: written?.unwritten ?? 0,
       documents,
-      verified,
+      verified: verified && { ...verified, differing },
       interrupted: this.#context.interruption.aborted,
       durationMs: performance.now() - startedAtMs,
     };
   }
 
   async #copy(dryRun: boolean) {
+    const { archive, target, options, problems } = this.#given;
     const { interruption, terminal } = this.#context;
-    let removed = 0;
+    const left = { removed: 0, unsettled: 0, lost: 0 };
     // Where the server must be compared again, the archive is listed a second time.
     let isPlanned = false;
-    let documents: DocumentCounts | undefined;
-    const source = this.#view(() => {
-      if (!isPlanned) removed += 1;
+    let written: { readonly unwritten: number; readonly documents: DocumentCounts } | undefined;
+    const source = this.#view({
+      onRemoved: () => {
+        if (!isPlanned) left.removed += 1;
+      },
+      onUnsettled: (id) => {
+        if (isPlanned) return;
+        left.unsettled += 1;
+        terminal.warn(unsettledLine(id));
+      },
+      onLost: (id, md5) => {
+        if (isPlanned) return;
+        left.lost += 1;
+        problems.lost(id, archive.name, md5);
+      },
     });
     const progress = progressObserver(startProgress(terminal));
     const end = await runMirror({
       source,
-      destinations: [{ role: 'target', store: this.#target.store }],
-      concurrency: this.#options.concurrency ?? defaultConcurrency,
+      destinations: [{ role: 'target', store: target.store }],
+      concurrency: options.concurrency ?? defaultConcurrency,
       dryRun,
       draining: interruption,
+      settleConflicts: options.replace === true ? this.#replacing() : undefined,
       afterCopying: async () => {
-        documents = await this.#documents();
+        const unwritten = await this.#settleRepairs();
+        written = { unwritten, documents: await this.#documents(false) };
       },
       observer: {
         ...progress,
@@ -184,31 +220,102 @@ class Restore {
         },
         onResult: (result) => {
           progress.onResult?.(result);
-          for (const problem of problemsOf(result)) this.#problems.instance(problem);
+          if (dryRun) this.#tellInstance(result);
+          for (const problem of problemsOf(result)) problems.instance(problem);
         },
       },
     });
-    return { end, removed, documents };
+    return { end, left, written };
   }
 
-  async #documents(): Promise<DocumentCounts> {
-    const { at, studies } = this.#part;
-    const { interruption: draining } = this.#context;
+  /** Puts the versions of the moment in the place of others, which are saved before. */
+  #replacing(): (result: CopyResult) => Promise<CopyResult> {
+    const { archive, target, problems } = this.#given;
+    const onReplaced = (id: InstanceId, savedUnder: string | undefined) => {
+      this.#replaced += 1;
+      problems.replaced(id, target.store.name, savedUnder);
+    };
+    if (target.folder !== undefined) return replaceInFolder(this.#view(), target.folder, onReplaced);
+    return replaceConflicts({
+      source: this.#view(),
+      archive,
+      sourceIsArchive: true,
+      limitations: target.server?.limitations ?? new Limitations(),
+      onReplaced: (id, _, savedUnder) => onReplaced(id, savedUnder),
+    });
+  }
+
+  #tellInstance({ id, outcomes }: CopyResult): void {
+    const { target, options, problems } = this.#given;
+    for (const { kind } of outcomes) {
+      const isReplaced = kind === 'conflict' && options.replace === true;
+      if (kind === 'copied') this.#expected.add(id);
+      if (kind !== 'copied' && !isReplaced) continue;
+      const change = isReplaced ? 'replace' : 'add';
+      problems.change({ change, level: 'instances', id, what: 'instance' }, target.store.name);
+    }
+  }
+
+  /** What a repair or a replacement that was killed had still to write. @returns how much of it is not written yet */
+  async #settleRepairs(): Promise<number> {
+    const { archive, target } = this.#given;
+    if (target.server === undefined) return 0;
+    const { studyServer, limitations } = target.server;
+    return settleRepairs(archive, { server: studyServer, limitations }, this.#context.terminal);
+  }
+
+  #tellUnidentified(): void {
+    const { folder } = this.#given.target;
+    if (folder === undefined || folder.unidentified === 0) return;
+    const what =
+      'instances lie under unidentified/, because their own headers do not tell the ids that the archive has';
+    this.#context.terminal.warn(`${folder.unidentified} ${what}: find out who wrote them there`);
+  }
+
+  async #documents(dryRun: boolean): Promise<DocumentCounts> {
+    const { archive, target, options, problems } = this.#given;
     let counts = noDocuments;
-    for await (const one of restoreDocuments(this.#archive.objects, this.#target.documents, {
-      at,
-      studies,
-      draining,
-    })) {
+    const choices = {
+      replace: options.replace,
+      ...(dryRun && { dryRun: { expected: (id: OrthancId) => this.#expected.has(id) } }),
+    };
+    for await (const one of this.#restoreDocuments(choices)) {
       counts = countDocument(counts, one);
-      this.#problems.document(one, this.#target.store.name);
+      problems.document(one, target.store.name, archive.name);
+      if (dryRun) problems.changes(one.changes, target.store.name);
     }
     return counts;
   }
 
-  #view(onRemoved?: () => void): ArchiveView {
-    const { at, only, includeRemoved } = this.#part;
-    return new ArchiveView(this.#archive, { at, only, includeRemoved, onRemoved });
+  /** Compares the values of the sidecars with what the target holds now. @returns how many are not there. */
+  async #differingValues(): Promise<number> {
+    const { target, options, problems } = this.#given;
+    let count = 0;
+    const choices = { replace: options.replace, dryRun: { expected: () => false } };
+    for await (const { changes } of this.#restoreDocuments(choices)) {
+      count += changes.length;
+      problems.differing(changes, target.store.name);
+    }
+    return count;
+  }
+
+  #restoreDocuments(choices: RestoreChoices): AsyncGenerator<RestoredDocument> {
+    const { archive, target, part, options, findings } = this.#given;
+    const { at, studies } = part;
+    return restoreDocuments(archive.objects, target.documents, {
+      ...choices,
+      at,
+      studies,
+      onFinding: findings.note,
+      draining: this.#context.interruption,
+      atOnce: options.concurrency ?? defaultConcurrency,
+    });
+  }
+
+  #view(observer?: ViewObserver): ArchiveView {
+    const { archive, part } = this.#given;
+    const { at, only, includeRemoved } = part;
+    return new ArchiveView(archive, { at, only, includeRemoved, observer });
   }
 }
 

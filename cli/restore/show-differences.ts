@@ -3,6 +3,7 @@ import { type Difference, listDifferences } from '../../core/catalogue/differenc
 import { parseMoment } from '../../core/restore/moment.ts';
 import type { CommandContext } from '../command-context.ts';
 import { formatCount } from '../format.ts';
+import { tellFindings } from '../sidecar-findings.ts';
 import type { ArchiveOptionValues } from './archive-options.ts';
 import { openArchiveToRead } from './open-restore.ts';
 
@@ -13,11 +14,12 @@ export async function showDifferences(
   options: ArchiveOptionValues,
   { terminal, interruption: signal }: CommandContext,
 ): Promise<void> {
+  const { note: onFinding } = tellFindings(terminal);
   const [before, after] = [parseMoment(times.before), parseMoment(times.after)];
   const archive = await openArchiveToRead(options.archive, options.endpoint, { signal });
   const counts = { added: 0, removed: 0, changed: 0, documents: 0 };
   try {
-    for await (const difference of listDifferences(archive, before, after, { signal })) {
+    for await (const difference of listDifferences(archive, before, after, { onFinding, signal })) {
       counts[difference.level === 'study' ? 'documents' : difference.kind] += 1;
       if (options.json === true) terminal.printJson({ type: 'difference', ...difference });
       else terminal.print(lineOf(difference));

@@ -2,6 +2,7 @@
 import { listSnapshots, type Snapshot } from '../../core/catalogue/snapshots.ts';
 import type { CommandContext } from '../command-context.ts';
 import { formatBytes, formatCount } from '../format.ts';
+import { tellFindings } from '../sidecar-findings.ts';
 import type { ArchiveOptionValues } from './archive-options.ts';
 import { columns } from './columns.ts';
 import { openArchiveToRead } from './open-restore.ts';
@@ -13,7 +14,7 @@ export async function showSnapshots(options: ArchiveOptionValues, context: Comma
   const { terminal, interruption: signal } = context;
   const archive = await openArchiveToRead(options.archive, options.endpoint, { signal });
   try {
-    const snapshots = await listSnapshots(archive, { signal });
+    const snapshots = await listSnapshots(archive, { onFinding: tellFindings(terminal).note, signal });
     if (options.json !== true) terminal.print(columns(header, widths));
     for (const snapshot of snapshots) {
       if (options.json === true) terminal.printJson({ type: 'snapshot', ...snapshot });

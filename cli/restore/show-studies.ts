@@ -1,5 +1,5 @@
 /** The work of `ls` and `find`. What identifies patients goes to stdout, because the user asks for it, and nowhere else. */
-import { readStudiesAt } from '../../core/catalogue/list-documents.ts';
+import { type MomentOptions, readStudiesAt } from '../../core/catalogue/list-documents.ts';
 import { readCatalogue, readUndocumentedStudies } from '../../core/catalogue/read-catalogue.ts';
 import type { StudyEntry } from '../../core/catalogue/study-entry.ts';
 import { MirrorError } from '../../core/errors.ts';
@@ -8,7 +8,10 @@ import { selectInstances } from '../../core/restore/select-instances.ts';
 import { isStudySelected, type Selection } from '../../core/restore/selection.ts';
 import type { Archive } from '../../core/stores/archive/archive.ts';
 import type { CommandContext } from '../command-context.ts';
+import type { ExitCode } from '../exit-codes.ts';
 import { formatBytes, formatCount } from '../format.ts';
+import { FutureTimes } from '../future-times.ts';
+import { exitCodeOfFindings, tellFindings } from '../sidecar-findings.ts';
 import type { ArchiveOptionValues } from './archive-options.ts';
 import { columns } from './columns.ts';
 import { momentOf, openArchiveToRead } from './open-restore.ts';
@@ -16,14 +19,21 @@ import { momentOf, openArchiveToRead } from './open-restore.ts';
 const header = ['study', 'date', 'patient', 'accession', 'modalities', 'series', 'instances', 'size', 'description'];
 const widths = [44, 8, 16, 16, 10, 6, 9, 9, 0];
 
-/** Prints the selected studies. Where no document exists at all, or with `--deep`, the files themselves are asked. */
+/**
+ * Prints the selected studies. Where no document exists at all, or with `--deep`, the files themselves are asked. A
+ * sidecar that cannot be read is told on stderr and in the exit code; the one before it, or the files, tell of the study.
+ */
 export async function listStudies(
   selection: Selection,
   options: ArchiveOptionValues,
   { terminal, interruption: signal }: CommandContext,
-): Promise<void> {
+): Promise<ExitCode> {
   const at = momentOf(options.at);
-  const archive = await openArchiveToRead(options.archive, options.endpoint, { signal });
+  const futureTimes = new FutureTimes(terminal);
+  const findings = tellFindings(terminal);
+  const listing = { at, onFinding: findings.note, signal };
+  const reading = { signal, onFutureTime: futureTimes.note };
+  const archive = await openArchiveToRead(options.archive, options.endpoint, reading);
   let documented = 0;
   const show = (entry: StudyEntry) => {
     if (!isStudySelected(entry, entry.modalities, selection)) return;
@@ -32,16 +42,18 @@ export async function listStudies(
   };
   try {
     if (options.json !== true) terminal.print(columns(header, widths));
-    for await (const entry of readCatalogue(archive.objects, { at, signal })) {
+    for await (const entry of readCatalogue(archive.objects, listing)) {
       documented += 1;
       show(entry);
-      if (terminal.readerGone) return;
+      if (terminal.readerGone) break;
     }
-    if (documented > 0 && options.deep !== true) return;
+    if (terminal.readerGone || (documented > 0 && options.deep !== true)) return exitCodeOfFindings(findings);
     terminal.say('reading the headers of the instances that no study document lists');
     const view = new ArchiveView(archive, { at });
-    for (const entry of await readUndocumentedStudies(archive, view, { at, signal })) show(entry);
+    for (const entry of await readUndocumentedStudies(archive, view, listing)) show(entry);
+    return exitCodeOfFindings(findings);
   } finally {
+    futureTimes.tell();
     await archive.close();
   }
 }
@@ -58,15 +70,19 @@ export async function listStudy(
   study: string,
   options: ArchiveOptionValues,
   { terminal, interruption: signal }: CommandContext,
-): Promise<void> {
+): Promise<ExitCode> {
   const at = momentOf(options.at);
-  const archive = await openArchiveToRead(options.archive, options.endpoint, { signal });
+  const futureTimes = new FutureTimes(terminal);
+  const findings = tellFindings(terminal);
+  const listing = { at, onFinding: findings.note, signal };
+  const reading = { signal, onFutureTime: futureTimes.note };
+  const archive = await openArchiveToRead(options.archive, options.endpoint, reading);
   try {
-    const { instances, studies } = await selectInstances(archive, { studies: [study] }, { at, signal });
+    const { instances, studies } = await selectInstances(archive, { studies: [study] }, listing);
     if (instances.size === 0) {
       throw new MirrorError('vanished', `${archive.name} holds no such study; 'find' lists those that it holds`);
     }
-    const seriesOf = await seriesOfInstances(archive, studies, at, signal);
+    const seriesOf = await seriesOfInstances(archive, { ...listing, only: studies });
     const view = new ArchiveView(archive, { at, only: instances });
     for (const id of [...instances].toSorted()) {
       for (const { md5, sizeBytes } of await view.lookup(id, { signal })) {
@@ -76,19 +92,16 @@ export async function listStudy(
           terminal.print(`${id}  ${md5 ?? ''}  ${formatBytes(sizeBytes ?? 0).padStart(9)}  ${series ?? ''}`.trimEnd());
       }
     }
+    return exitCodeOfFindings(findings);
   } finally {
+    futureTimes.tell();
     await archive.close();
   }
 }
 
-async function seriesOfInstances(
-  archive: Archive,
-  studies: ReadonlySet<StudyEntry['study']>,
-  at: Date | undefined,
-  signal: AbortSignal,
-): Promise<ReadonlyMap<string, string>> {
+async function seriesOfInstances(archive: Archive, options: MomentOptions): Promise<ReadonlyMap<string, string>> {
   const series = new Map<string, string>();
-  for await (const { document } of readStudiesAt(archive.objects, { at, only: studies, signal })) {
+  for await (const { document } of readStudiesAt(archive.objects, options)) {
     for (const one of document.series) for (const { id } of one.instances) series.set(id, one.id);
   }
   return series;

@@ -3,7 +3,7 @@ import { isMirrorError } from '../../core/errors.ts';
 import type { MirrorRun } from '../../core/mirror/mirror-run.ts';
 import { archiveOf } from '../../core/mirror/parts.ts';
 import { type AskedPauses, readAskedPauses } from '../../core/pause/asked-pauses.ts';
-import { Pause } from '../../core/pause/pause.ts';
+import { pauseBeside } from '../../core/pause/pause.ts';
 import type { OpenMirror } from '../open-mirror.ts';
 
 /**
@@ -13,7 +13,7 @@ import type { OpenMirror } from '../open-mirror.ts';
 export function pausesOf({ destinations }: OpenMirror, mirror: string | undefined): MirrorRun['paused'] {
   const objects = archiveOf(destinations)?.store.objects;
   if (objects === undefined) return undefined;
-  const pause = new Pause(objects);
+  const pause = pauseBeside(objects);
   let known: AskedPauses = () => undefined;
   return async () => {
     const asked = await readAskedPauses(pause).catch((error: unknown) => {

@@ -52,6 +52,8 @@ export interface RunSummary extends JsonCounts {
   readonly bytesCopied: number;
   /** Ids that a destination holds and the source does not; they are left alone. */
   readonly notAtSource: number;
+  /** Records and sidecars of the archive with times in the future, as far as they were met. */
+  readonly futureTimes: number;
   readonly durationMs: number;
   readonly interrupted: boolean;
   /** Why the run ended before its work did. */
@@ -100,6 +102,7 @@ export interface RunFacts extends RunPolicies {
   readonly destinations: readonly Destination[];
   readonly dryRun: boolean;
   readonly durationMs: number;
+  readonly futureTimes: number;
 }
 
 /** Everything that is told of a run that has ended. */
@@ -119,6 +122,7 @@ export function summarize(end: MirrorRunEnd, facts: RunFacts): RunSummary {
     documents: jsonCounts(facts.documentCounts),
     bytesCopied: summary.bytesCopied,
     notAtSource: summary.notAtSource,
+    futureTimes: facts.futureTimes,
     durationMs: Math.round(facts.durationMs),
     interrupted,
     stoppedBy: reasonOf(end.stoppedBy),

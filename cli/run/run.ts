@@ -1,8 +1,11 @@
 /** The work of `run`: opens the stores, mirrors, reports. */
 import type { z } from 'zod';
 import { loadConfiguration } from '../../core/config/load.ts';
+import { successorsOf } from '../../core/config/schema.ts';
 import { replaceConflicts } from '../../core/conflicts/settle.ts';
-import { archiveOf, documentSyncOf, removalPartsOf } from '../../core/mirror/parts.ts';
+import type { SyncReport } from '../../core/mirror/document-sync.ts';
+import type { MirrorObserver } from '../../core/mirror/mirror-run.ts';
+import { archiveOf, documentSyncOf, removalPartsOf, sourceProofOf } from '../../core/mirror/parts.ts';
 import { runMirror } from '../../core/mirror/run-mirror.ts';
 import { noOutcomes } from '../../core/mirror/summary.ts';
 import type { WakeUp } from '../../core/mirror/wake-up.ts';
@@ -13,15 +16,21 @@ import { parseArchive } from '../archive-argument.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { runOptionValues } from '../commands/run.ts';
 import type { ExitCode } from '../exit-codes.ts';
+import { FutureTimes } from '../future-times.ts';
 import { resolveMirror } from '../named-mirror.ts';
-import { openMirror } from '../open-mirror.ts';
 import { startProgress } from '../progress.ts';
+import { tellSettled } from '../settled-repairs.ts';
+import { tellFindings } from '../sidecar-findings.ts';
+import { notifySystemd } from '../systemd.ts';
 import type { Terminal } from '../terminal.ts';
+import { admissionTo } from './run-admission.ts';
 import { deletionPolicyOf, tellDeletions } from './run-deletions.ts';
+import { openForRun } from './run-opening.ts';
 import { pausesOf } from './run-pauses.ts';
 import { lookAtTargets } from './run-preflight.ts';
 import { progressObserver } from './run-progress.ts';
 import { type Problem, problemLine, problemsOf, summarize, summaryLines } from './run-report.ts';
+import { watchObserver } from './watch-report.ts';
 
 export interface RunArguments {
   readonly source: string;
@@ -33,7 +42,7 @@ export interface RunArguments {
 
 const defaultConcurrency = 16;
 const pollMs = 5_000;
-const reconcileMs = 24 * 3_600_000;
+const compareEveryMs = 24 * 3_600_000;
 
 /**
  * Runs the mirror to its end, prints the summary. Throws a MirrorError if the mirror cannot be begun.
@@ -53,42 +62,53 @@ export async function run(
     configuration: options.config === undefined ? undefined : await loadConfiguration(options.config),
     values,
   });
-  await using mirror = await openMirror(named, {
-    createArchive: !dryRun,
-    signal: interruption,
-    warn: (line) => terminal.warn(line),
-  });
+  using report = watch ? watchObserver(terminal, { json }) : undefined;
+  const futureTimes = new FutureTimes(terminal);
+  const opening = { dryRun, report, terminal, onFutureTime: futureTimes.note, signal: interruption };
+  await using mirror = await openForRun(named, opening);
   await lookAtTargets(mirror, options, terminal, interruption);
   const limitations = new Limitations(({ message }) => terminal.warn(message));
+  const concurrency = options.concurrency ?? named.concurrency ?? defaultConcurrency;
+  const findings = tellFindings(terminal);
+  const syncReport: SyncReport = {
+    onResult: documentProblems(terminal, { json, watch }),
+    onFinding: findings.note,
+    onSettled: ({ store }, settled) => tellSettled(settled, store.name, terminal),
+  };
   const documents =
     options.instancesOnly || mirror.selects !== undefined
       ? undefined
-      : documentSyncOf(mirror, limitations, documentProblems(terminal, json));
+      : documentSyncOf(mirror, limitations, { report: syncReport, studiesAtOnce: concurrency });
   const archive = archiveOf(mirror.destinations)?.store;
   const settle = { source: mirror.source, archive, limitations, signal: interruption };
   const startedAtMs = performance.now();
-  const progress = progressObserver(startProgress(terminal));
+  const observer: MirrorObserver = report ?? progressObserver(startProgress(terminal));
+  if (watch) notifySystemd(interruption, terminal);
   const end = await runMirror({
     source: mirror.reader,
     selects: mirror.selects,
     // A dry run copies nothing.
     paused: dryRun ? undefined : pausesOf(mirror, named.source.name),
-    closedUntil: () => opennessAt(named.limits.schedule, new Date()).closedUntil,
+    admit: admissionTo(mirror, options),
+    openness: named.limits.schedule && (() => opennessAt(named.limits.schedule, new Date())),
     feed: mirror.source,
     destinations: mirror.destinations,
-    concurrency: options.concurrency ?? named.concurrency ?? defaultConcurrency,
+    sourceProof: sourceProofOf(mirror, { successors: options.succeed ? 'one-more' : successorsOf(named), dryRun }),
+    concurrency,
     dryRun,
     documents,
     settleConflicts: options.conflicts === 'replace' ? replaceConflicts(settle) : undefined,
     // What a filter leaves out is not gone from the source.
     ...(mirror.selects === undefined && removalPartsOf(mirror, deletionPolicyOf(options, mirror, terminal))),
-    watch: watch ? { pollMs: named.pollMs ?? pollMs, reconcileMs } : undefined,
+    watch: watch
+      ? { pollMs: named.pollMs ?? pollMs, compareEveryMs: named.compareEveryMs ?? compareEveryMs }
+      : undefined,
     wakeUp,
     draining: interruption,
     observer: {
-      ...progress,
+      ...observer,
       onResult: (result) => {
-        progress.onResult?.(result);
+        observer.onResult?.(result);
         printProblems(problemsOf(result, options.conflicts), terminal, json);
       },
     },
@@ -104,7 +124,9 @@ export async function run(
     deletions,
     documentCounts,
   };
-  const summary = summarize(end, { ...facts, durationMs: performance.now() - startedAtMs });
+  futureTimes.tell();
+  const durationMs = performance.now() - startedAtMs;
+  const summary = summarize(end, { ...facts, durationMs, futureTimes: futureTimes.count });
   if (json) terminal.printJson(summary);
   else for (const line of summaryLines(summary)) terminal.print(line);
   return summary.exitCode;
@@ -117,10 +139,15 @@ function printProblems(problems: readonly Problem[], terminal: Terminal, json: b
   }
 }
 
-function documentProblems(terminal: Terminal, json: boolean): (result: StudySyncResult) => void {
+/** In a watch what failed is compared again, and told of as a whole. */
+function documentProblems(
+  terminal: Terminal,
+  { json, watch }: { readonly json: boolean; readonly watch: boolean },
+): (result: StudySyncResult) => void {
   return ({ studyId, outcomes }) => {
+    const told = outcomes.filter(({ kind }) => !watch || kind !== 'failed');
     printProblems(
-      problemsOf({ id: studyId, outcomes }, 'report').map((problem) => ({ ...problem, level: 'study' })),
+      problemsOf({ id: studyId, outcomes: told }, 'report').map((problem) => ({ ...problem, level: 'study' })),
       terminal,
       json,
     );

@@ -2,8 +2,9 @@
 import { defaultBudget } from '../../core/copy/copy-instance.ts';
 import { MirrorError } from '../../core/errors.ts';
 import { repairInstances } from '../../core/repair/mend-server.ts';
-import { replaceOnServer } from '../../core/repair/replace-on-server.ts';
-import { Archive } from '../../core/stores/archive/archive.ts';
+import { repairOnServer } from '../../core/repair/replace-on-server.ts';
+import type { Archive } from '../../core/stores/archive/archive.ts';
+import { EveryVersion } from '../../core/stores/archive/every-version.ts';
 import { isOrthancStore, type OrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
 import type { CallOptions, Store } from '../../core/stores/store.ts';
 import { Limitations } from '../../core/studies/limitations.ts';
@@ -26,15 +27,15 @@ const budget = defaultBudget();
 
 /** Throws what the connection to a server throws. */
 export async function menderOf(store: Store, options: MenderOptions): Promise<Mender> {
-  if (store instanceof Archive) return menderOfArchive(store, options);
+  if (store instanceof EveryVersion) return menderOfArchive(store, options);
   if (isOrthancStore(store) && options.archive !== undefined) return menderOfServer(store, options.archive, options);
   const reason = 'name the --archive, where labels, metadata and attachments are kept meanwhile';
   const error = new MirrorError('configuration', `${store.name} cannot be mended: ${reason}`);
   return async ({ kind }) => (kind === 'damaged' ? { kind: 'not-mended', error } : undefined);
 }
 
-function menderOfArchive(archive: Archive, { goodCopies, signal }: MenderOptions): Mender {
-  const mend = { damaged: archive, putRight: supersedeIn(archive), goodCopies, budget, signal };
+function menderOfArchive(damaged: EveryVersion, { goodCopies, signal }: MenderOptions): Mender {
+  const mend = { damaged, putRight: supersedeIn(damaged.archive), goodCopies, budget, signal };
   return async (result) =>
     result.kind === 'damaged' && result.md5 !== undefined ? mendInstance(result.id, result.md5, mend) : undefined;
 }
@@ -46,7 +47,7 @@ async function menderOfServer(
 ): Promise<Mender> {
   const limitations = new Limitations(({ message }) => warn(message));
   const studyServer = await studyServerOf(server, { signal });
-  const putRight = replaceOnServer({ server, studyServer, safe, limitations });
+  const putRight = repairOnServer({ server, studyServer, safe, limitations });
   return async ({ id, kind }) => {
     if (kind !== 'damaged') return undefined;
     const [repaired] = await Array.fromAsync(repairInstances([id], { server, putRight, goodCopies, budget, signal }));

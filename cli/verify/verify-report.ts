@@ -1,4 +1,6 @@
-/** What `verify` tells: a line for each damaged instance, and the counts. */
+/** What `verify` tells: a line for everything that is not as it should be, and the counts of each kind. */
+import type { Checked } from '../../core/archive-life/verify-beside.ts';
+import type { MirrorError } from '../../core/errors.ts';
 import type { Mended } from '../../core/verify/mend.ts';
 import type { Verified } from '../../core/verify/verify.ts';
 import type { Outcome } from '../exit-codes.ts';
@@ -6,10 +8,34 @@ import { formatBytes, formatCount } from '../format.ts';
 import type { Progress } from '../progress.ts';
 import type { Terminal } from '../terminal.ts';
 
+/** Things of one kind by what reading them back showed; `repaired` of those damaged or lost. */
+interface Counts {
+  readonly sound: number;
+  readonly damaged: number;
+  readonly lost: number;
+  readonly repaired: number;
+  readonly vanished: number;
+  readonly notVerified: number;
+}
+
+const nothing: Counts = { sound: 0, damaged: 0, lost: 0, repaired: 0, vanished: 0, notVerified: 0 };
+const groups = { instance: 'instances', sidecar: 'sidecars', attachment: 'attachments' } as const;
+type What = keyof typeof groups;
+
+interface Problem {
+  readonly what: What;
+  readonly id: string;
+  /** The hash of an instance, the key of anything else. */
+  readonly name: string;
+  readonly store: string;
+  readonly kind: string;
+  readonly error: MirrorError;
+}
+
 export class VerifyReport {
   readonly #terminal: Terminal;
   readonly #json: boolean;
-  readonly #counts = { sound: 0, damaged: 0, mended: 0, vanished: 0, unread: 0 };
+  readonly #counts: Record<What, Counts> = { instance: nothing, sidecar: nothing, attachment: nothing };
   #bytes = 0;
 
   constructor(terminal: Terminal, json: boolean) {
@@ -17,43 +43,78 @@ export class VerifyReport {
     this.#json = json;
   }
 
-  /** Takes a result in and prints it unless it is sound. `mended` where a repair was tried. */
+  /** Takes an instance in and prints it unless it is sound. `mended` where a repair was tried. */
   add(store: string, result: Verified, mended: Mended | undefined): void {
-    this.#counts[result.kind] += 1;
-    if (result.kind === 'sound') this.#bytes += result.sizeBytes ?? 0;
-    if (mended?.kind === 'mended') this.#counts.mended += 1;
+    this.#count('instance', result.kind, result.kind === 'sound' ? (result.sizeBytes ?? 0) : 0, mended);
     if (result.kind !== 'damaged' && result.kind !== 'unread') return;
     const { id, md5, kind, error } = result;
-    const reason =
-      mended?.kind === 'not-mended' ? `${error.message}; not mended: ${mended.error.message}` : error.message;
-    if (this.#json) {
-      const from = mended?.kind === 'mended' ? mended.from : undefined;
-      this.#terminal.printJson({ type: 'problem', id, md5, store, kind, code: error.code, reason, mendedFrom: from });
-    } else {
-      const mark = mended?.kind === 'mended' ? `mended from ${mended.from}` : kind;
-      this.#terminal.print(`! ${id}  ${md5 ?? 'no hash'}  ${store}  ${mark}: ${reason}`);
-    }
+    this.#tell({ what: 'instance', id, name: md5 ?? 'no hash', store, kind, error }, mended);
+  }
+
+  /** As {@link add}, for what an archive holds beside the instances. */
+  addBeside(store: string, { what, id, key, kind, sizeBytes, error }: Checked, mended: Mended | undefined): void {
+    this.#count(what, kind, sizeBytes, mended);
+    if (error !== undefined) this.#tell({ what, id, name: key, store, kind, error }, mended);
   }
 
   progress(): Progress {
-    const { sound, damaged, unread } = this.#counts;
-    return { instances: sound + damaged + unread, bytes: this.#bytes };
+    const { sound, damaged, notVerified } = this.#counts.instance;
+    return { instances: sound + damaged + notVerified, bytes: this.#bytes };
   }
 
-  finish(): void {
-    const { sound, damaged, mended, vanished, unread } = this.#counts;
+  /**
+   * @param ofArchive whether an archive was verified, so that there is more than instances
+   * @param futureTimes records and sidecars of the archive with times in the future
+   */
+  finish(ofArchive: boolean, futureTimes: number): void {
+    const { instance: instances, sidecar: sidecars, attachment: attachments } = this.#counts;
     if (this.#json) {
-      this.#terminal.printJson({ type: 'summary', ...this.#counts, bytes: this.#bytes });
+      const counts = { instances, sidecars, attachments, bytes: this.#bytes, futureTimes };
+      this.#terminal.printJson({ type: 'summary', ...counts });
       return;
     }
-    this.#terminal.print(
-      `sound ${formatCount(sound)}, damaged ${formatCount(damaged)}, mended ${formatCount(mended)}, ` +
-        `vanished ${formatCount(vanished)}, unread ${formatCount(unread)} (${formatBytes(this.#bytes)} read)`,
-    );
+    this.#terminal.print(`instances: ${countsText(instances)} (${formatBytes(this.#bytes)} read)`);
+    if (!ofArchive) return;
+    this.#terminal.print(`sidecars: ${countsText(sidecars)}`);
+    this.#terminal.print(`attachments: ${countsText(attachments)}`);
   }
 
   outcome(): Outcome {
-    const { damaged, mended, unread } = this.#counts;
-    return { conflicting: 0, rejected: 0, failed: unread, differences: damaged - mended };
+    const all = Object.values(this.#counts);
+    const sum = (of: (counts: Counts) => number) => all.reduce((total, counts) => total + of(counts), 0);
+    return {
+      conflicting: 0,
+      rejected: 0,
+      failed: sum(({ notVerified }) => notVerified),
+      differences: sum(({ damaged, lost, repaired }) => damaged + lost - repaired),
+    };
   }
+
+  #count(what: What, kind: Checked['kind'], sizeBytes: number, mended: Mended | undefined): void {
+    const counts = this.#counts[what];
+    const field = kind === 'unread' ? 'notVerified' : kind;
+    const repaired = counts.repaired + (mended?.kind === 'mended' ? 1 : 0);
+    this.#counts[what] = { ...counts, [field]: counts[field] + 1, repaired };
+    this.#bytes += sizeBytes;
+  }
+
+  #tell({ what, id, name, store, kind: found, error }: Problem, mended: Mended | undefined): void {
+    const kind = found === 'unread' ? 'not verified' : found;
+    const from = mended?.kind === 'mended' ? mended.from : undefined;
+    const reason =
+      mended?.kind === 'not-mended' ? `${error.message}; not repaired: ${mended.error.message}` : error.message;
+    if (this.#json) {
+      const key = what === 'instance' && found !== 'lost' ? { md5: name } : { key: name };
+      const problem = { type: 'problem', what, id, ...key, store, kind, code: error.code, reason, repairedFrom: from };
+      this.#terminal.printJson(problem);
+      return;
+    }
+    const mark = from === undefined ? kind : `repaired from ${from}`;
+    this.#terminal.print(`! ${id}  ${name}  ${store}  ${mark}: ${reason}`);
+  }
+}
+
+function countsText({ sound, damaged, lost, repaired, vanished, notVerified }: Counts): string {
+  const [s, d, l, r, v, n] = [sound, damaged, lost, repaired, vanished, notVerified].map(formatCount);
+  return `sound ${s}, damaged ${d}, lost ${l}, repaired ${r}, vanished ${v}, not verified ${n}`;
 }

@@ -1,19 +1,30 @@
-/** The work of `verify`: reads back, tells what is damaged, mends. */
+/** The work of `verify`: reads back, tells what is damaged or lost, repairs. */
 import type { z } from 'zod';
+import { repairBeside } from '../../core/archive-life/repair-beside.ts';
+import { verifyBeside } from '../../core/archive-life/verify-beside.ts';
+import { VersionSet } from '../../core/archive-life/version-set.ts';
+import { defaultBudget } from '../../core/copy/copy-instance.ts';
 import { MirrorError } from '../../core/errors.ts';
 import { secretResolver } from '../../core/secrets/resolve-secret.ts';
 import { secretsManagerFetcher } from '../../core/secrets/secrets-manager.ts';
-import { type Archive, openArchive } from '../../core/stores/archive/archive.ts';
+import { SidecarFindings } from '../../core/sidecars/sidecar-state.ts';
+import { openArchive } from '../../core/stores/archive/archive.ts';
+import { EveryVersion } from '../../core/stores/archive/every-version.ts';
+import type { OrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
 import type { Store } from '../../core/stores/store.ts';
-import { parseSubset } from '../../core/verify/subset.ts';
+import { Limitations } from '../../core/studies/limitations.ts';
+import { studyServerOf } from '../../core/studies/study-server.ts';
+import { parseSubset, type Subset } from '../../core/verify/subset.ts';
 import { verifyStore } from '../../core/verify/verify.ts';
 import { parseArchive } from '../archive-argument.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { verifyOptionValues } from '../commands/verify.ts';
 import { type ExitCode, exitCodeOf } from '../exit-codes.ts';
+import { FutureTimes } from '../future-times.ts';
 import { openServer, storageOf } from '../open-mirror.ts';
 import { startProgress } from '../progress.ts';
 import { serverOfUrl } from '../server-options.ts';
+import { settleRepairs } from '../settled-repairs.ts';
 import { menderOf } from './mender.ts';
 import { VerifyReport } from './verify-report.ts';
 
@@ -28,55 +39,135 @@ export async function verify(given: VerifyArguments, context: CommandContext): P
   const { options } = given;
   const subset = options.subset === undefined ? undefined : parseSubset(options.subset, Date.now() % 2 ** 32);
   await using opened = new AsyncDisposableStack();
-  const { archive, verified, goodCopies } = await openStores(given, context, opened);
-  const warn = (line: string) => context.terminal.warn(line);
+  const futureTimes = new FutureTimes(context.terminal);
+  const stores = await openStores(given, context, opened, futureTimes);
   const report = new VerifyReport(context.terminal, options.json === true);
-  const show = startProgress(context.terminal);
-  for (const store of verified) {
-    const others = goodCopies.filter((other) => other !== store);
-    const mend =
-      options.repair === true
-        ? await menderOf(store, { goodCopies: others, archive, warn, signal: context.interruption })
-        : undefined;
-    const reading = verifyStore(store, { subset, atOnce: options.concurrency, signal: context.interruption });
-    for await (const result of reading) {
-      report.add(store.name, result, await mend?.(result));
-      show(report.progress());
-    }
-  }
-  report.finish();
+  const verification = new Verification(stores, { ...given.options, subset }, report, context);
+  if (options.repair === true) await verification.settleRepairs();
+  const { versions, target } = stores;
+  if (versions !== undefined) await verification.verifyArchive(versions);
+  if (target !== undefined) await verification.verifyInstances(target);
+  futureTimes.tell();
+  report.finish(versions !== undefined, futureTimes.count);
   return exitCodeOf(report.outcome());
 }
 
 interface NamedStores {
-  readonly archive: Archive | undefined;
-  readonly verified: readonly Store[];
-  readonly goodCopies: readonly Store[];
+  /** The archive. */
+  readonly versions: EveryVersion | undefined;
+  readonly target: OrthancStore | undefined;
+  readonly source: OrthancStore | undefined;
+}
+
+interface Choices {
+  readonly repair?: boolean | undefined;
+  readonly concurrency: number;
+  readonly subset: Subset | undefined;
+}
+
+class Verification {
+  readonly #stores: NamedStores;
+  readonly #choices: Choices;
+  readonly #report: VerifyReport;
+  readonly #context: CommandContext;
+  readonly #budget = defaultBudget();
+
+  constructor(stores: NamedStores, choices: Choices, report: VerifyReport, context: CommandContext) {
+    this.#stores = stores;
+    this.#choices = choices;
+    this.#report = report;
+    this.#context = context;
+  }
+
+  /** What an interrupted repair of the target had still to write. */
+  async settleRepairs(): Promise<void> {
+    const { versions, target } = this.#stores;
+    const { terminal, interruption: signal } = this.#context;
+    if (versions === undefined || target === undefined) return;
+    const limitations = new Limitations(({ message }) => terminal.warn(message));
+    const server = await studyServerOf(target, { signal });
+    await settleRepairs(versions.archive, { server, limitations, signal }, terminal);
+  }
+
+  async verifyArchive(versions: EveryVersion): Promise<void> {
+    const { archive } = versions;
+    const known = new VersionSet();
+    await this.verifyInstances(versions, known);
+    const { repair, concurrency: atOnce, subset } = this.#choices;
+    const { terminal, interruption: signal } = this.#context;
+    // What is damaged is among the results; of the findings only those that are no damage are left to tell.
+    const { note: onFinding } = new SidecarFindings(({ error }) => {
+      if (error.code !== 'sidecar-damaged') terminal.warn(`${error.message} (${error.code})`);
+    });
+    const mend = repair === true ? await this.#repairOptions(versions) : undefined;
+    const options = { subset, atOnce, known: known.has.bind(known), onFinding, signal };
+    for await (const checked of verifyBeside(archive.objects, options)) {
+      const isWrong = checked.kind === 'damaged' || checked.kind === 'lost';
+      const mended = isWrong && mend !== undefined ? await repairBeside(checked, { ...mend, onFinding }) : undefined;
+      this.#report.addBeside(archive.name, checked, mended);
+    }
+  }
+
+  /** @param known is given every version that is there */
+  async verifyInstances(store: Store, known?: VersionSet): Promise<void> {
+    const { repair, concurrency: atOnce, subset } = this.#choices;
+    const { terminal, interruption: signal } = this.#context;
+    const archive = this.#stores.versions?.archive;
+    const warn = (line: string) => terminal.warn(line);
+    const goodCopies = this.#goodCopies().filter((other) => other !== store);
+    const mend = repair === true ? await menderOf(store, { goodCopies, archive, warn, signal }) : undefined;
+    const show = startProgress(terminal);
+    for await (const result of verifyStore(store, { subset, atOnce, signal })) {
+      if (result.kind !== 'vanished' && result.md5 !== undefined) known?.add(result.id, result.md5);
+      this.#report.add(store.name, result, await mend?.(result));
+      show(this.#report.progress());
+    }
+  }
+
+  #goodCopies(): readonly Store[] {
+    const { versions, target, source } = this.#stores;
+    return [versions, target, source].filter((store) => store !== undefined);
+  }
+
+  async #repairOptions(versions: EveryVersion) {
+    const { source, target } = this.#stores;
+    const { interruption: signal } = this.#context;
+    const servers = [source, target].filter((store) => store !== undefined);
+    const connected = await Promise.all(servers.map((store) => studyServerOf(store, { signal })));
+    return {
+      archive: versions.archive,
+      source: source === undefined ? undefined : connected[0],
+      servers: connected,
+      goodCopies: this.#goodCopies().filter((store) => store !== versions),
+      budget: this.#budget,
+      signal,
+    };
+  }
 }
 
 async function openStores(
   { options, values }: VerifyArguments,
   { terminal, interruption: signal }: CommandContext,
   opened: AsyncDisposableStack,
+  futureTimes: FutureTimes,
 ): Promise<NamedStores> {
   const place = parseArchive(options.archive, options.endpoint);
   if (place === undefined && options.target === undefined) {
     throw new MirrorError('configuration', 'there is nothing to verify: name an --archive, a --target, or both');
   }
   const secrets = secretResolver({ fetchSecret: secretsManagerFetcher() });
-  const server = async (role: 'source' | 'target', url: string | undefined): Promise<readonly Store[]> => {
-    if (url === undefined) return [];
+  const server = async (role: 'source' | 'target', url: string | undefined): Promise<OrthancStore | undefined> => {
+    if (url === undefined) return undefined;
     const named = { name: undefined, ...serverOfUrl(role, url, values) };
     const store = await openServer(named, secrets, { warn: (line) => terminal.warn(line) });
     opened.defer(() => store.close());
-    return [store];
+    return store;
   };
-  let archive: Archive | undefined;
+  let versions: EveryVersion | undefined;
   if (place !== undefined) {
-    const objects = storageOf(place);
+    const objects = storageOf(place, futureTimes.note);
     opened.defer(() => objects.close());
-    archive = await openArchive(objects, { signal });
+    versions = new EveryVersion(await openArchive(objects, { signal }));
   }
-  const verified = [...(archive === undefined ? [] : [archive]), ...(await server('target', options.target))];
-  return { archive, verified, goodCopies: [...verified, ...(await server('source', options.source))] };
+  return { versions, target: await server('target', options.target), source: await server('source', options.source) };
 }

@@ -1,10 +1,11 @@
 /** What differs in an archive between two moments. */
-import { mergeJoin } from '../compare/merge-join.ts';
+
 import type { InstanceId, Md5, OrthancId } from '../identifiers.ts';
 import { ArchiveView } from '../restore/archive-view.ts';
+import type { SidecarOptions } from '../sidecars/sidecar-state.ts';
 import type { Archive } from '../stores/archive/archive.ts';
-import type { CallOptions } from '../stores/store.ts';
-import { type DocumentState, listStudiesAt } from './list-documents.ts';
+import { mergeJoin } from '../streams/merge-join.ts';
+import { listStudiesAt, type StudyStates } from './list-documents.ts';
 
 export type Difference =
   | { readonly kind: 'added'; readonly level: 'instance'; readonly id: InstanceId; readonly md5: Md5 | undefined }
@@ -25,7 +26,7 @@ export async function* listDifferences(
   archive: Archive,
   before: Date,
   after: Date,
-  options: CallOptions = {},
+  options: Partial<SidecarOptions> = {},
 ): AsyncGenerator<Difference> {
   const views = [before, after].map((at) => new ArchiveView(archive, { at }).inventory(options));
   for await (const { id, held } of mergeJoin(views)) {
@@ -44,22 +45,22 @@ async function* documentDifferences(
   archive: Archive,
   before: Date,
   after: Date,
-  options: CallOptions,
+  options: Partial<SidecarOptions> = {},
 ): AsyncGenerator<Difference> {
   const earlier = listStudiesAt(archive.objects, { at: before, ...options });
   try {
     let first = await next(earlier);
-    for await (const { id, key } of listStudiesAt(archive.objects, { at: after, ...options })) {
+    for await (const { id, newest } of listStudiesAt(archive.objects, { at: after, ...options })) {
       while (first !== undefined && first.id < id) first = await next(earlier);
       if (first?.id !== id) yield { kind: 'added', level: 'study', id };
-      else if (first.key !== key) yield { kind: 'changed', level: 'study', id };
+      else if (first.newest.key !== newest.key) yield { kind: 'changed', level: 'study', id };
     }
   } finally {
     await earlier.return(undefined);
   }
 }
 
-async function next(states: AsyncGenerator<DocumentState>): Promise<DocumentState | undefined> {
+async function next(states: AsyncGenerator<StudyStates>): Promise<StudyStates | undefined> {
   const result = await states.next();
   return result.done === true ? undefined : result.value;
 }

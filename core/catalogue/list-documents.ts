@@ -1,67 +1,65 @@
 /** The documents of an archive as they counted at a moment. */
 import { mapInOrder } from '../compare/map-in-order.ts';
 import type { OrthancId } from '../identifiers.ts';
-import { readDocument } from '../stores/archive/json-document.ts';
-import { folders, parseKey } from '../stores/archive/keys.ts';
+import {
+  listSidecars,
+  type ReadSidecar,
+  readNewest,
+  type SidecarOptions,
+  type SidecarState,
+} from '../sidecars/sidecar-state.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
-import type { CallOptions } from '../stores/store.ts';
-import type { ArchivedDocument } from '../studies/archive-document.ts';
-import { type StudyDocument, studyDocumentSchema } from '../studies/study-document.ts';
 
-export interface MomentOptions extends CallOptions {
+export interface MomentOptions extends SidecarOptions {
   /** The moment; absent: now. */
   readonly at?: Date | undefined;
   /** Only these studies. */
   readonly only?: ReadonlySet<OrthancId> | undefined;
 }
 
-/** One state of a document in an archive, not read. */
-export interface DocumentState {
-  readonly id: OrthancId;
-  readonly key: string;
-  /** When it was archived. */
-  readonly at: Date;
-}
-
 /** Documents read at once. */
 const readsAtOnce = 16;
+/** Studies that are listed one by one. */
+const mostListedSingly = 20;
 
-/** Every state of every study document, in order of study, then of time; other keys are passed over. */
-export async function* listStudyStates(
-  objects: ObjectStorage,
-  { signal }: CallOptions = {},
-): AsyncGenerator<DocumentState> {
-  for await (const { key } of objects.list(folders.studies, { signal })) {
-    const parsed = parseKey(key);
-    if (parsed?.kind === 'study') yield { id: parsed.id, key, at: parsed.at };
-  }
+/** The states of one study until a moment. */
+export interface StudyStates {
+  readonly id: OrthancId;
+  /** In order of age, none is missing. */
+  readonly states: readonly SidecarState<'studies'>[];
+  readonly newest: SidecarState<'studies'>;
 }
 
-/** Of each study that had a document at the moment the newest one, in order of id. Reads no document. */
+/** The studies that had a document at the moment, in order of id. Reads no document. */
 export async function* listStudiesAt(
   objects: ObjectStorage,
-  { at, only, signal }: MomentOptions = {},
-): AsyncGenerator<DocumentState> {
-  let newest: DocumentState | undefined;
-  for await (const state of listStudyStates(objects, { signal })) {
-    if ((at !== undefined && state.at > at) || only?.has(state.id) === false) continue;
-    if (newest !== undefined && newest.id !== state.id) yield newest;
-    newest = state;
+  { at, only, ...options }: Partial<MomentOptions>,
+): AsyncGenerator<StudyStates> {
+  // A listing of all studies costs more than one of each of a few.
+  const ids = only !== undefined && only.size <= mostListedSingly ? [...only].toSorted() : [undefined];
+  for (const id of ids) {
+    for await (const states of listSidecars(objects, 'studies', { ...options, id, notAfter: at })) {
+      const newest = states.at(-1);
+      if (newest !== undefined && only?.has(newest.id) !== false) yield { id: newest.id, states, newest };
+    }
   }
-  if (newest !== undefined) yield newest;
 }
 
-/** Reads the document of each study that had one at the moment, in order of id. Throws `archive-format` if one is damaged. */
+/** Reads, of each study that had a document at the moment, the newest that can be read, in order of id. */
 export async function* readStudiesAt(
   objects: ObjectStorage,
-  options: MomentOptions = {},
-): AsyncGenerator<ArchivedDocument<StudyDocument>> {
-  const { signal } = options;
-  const read = async ({ key, at }: DocumentState) => {
-    const found = await readDocument(objects, key, studyDocumentSchema, { signal });
-    return found && { key, at, document: found.value };
-  };
-  for await (const found of mapInOrder(listStudiesAt(objects, options), readsAtOnce, read)) {
-    if (found !== undefined) yield found;
-  }
+  options: MomentOptions,
+): AsyncGenerator<ReadSidecar<'studies'>> {
+  for await (const { found } of tryStudiesAt(objects, options)) if (found !== undefined) yield found;
+}
+
+/** As {@link readStudiesAt}; `found` is `undefined` for a study of which no state can be read. */
+export function tryStudiesAt(
+  objects: ObjectStorage,
+  options: MomentOptions,
+): AsyncGenerator<{ readonly id: OrthancId; readonly found: ReadSidecar<'studies'> | undefined }> {
+  return mapInOrder(listStudiesAt(objects, options), readsAtOnce, async ({ id, states }) => ({
+    id,
+    found: await readNewest(objects, states, options),
+  }));
 }

@@ -10,18 +10,18 @@ import { z } from 'zod';
 import { mapInOrder } from '../compare/map-in-order.ts';
 import { isMirrorError } from '../errors.ts';
 import type { OrthancId } from '../identifiers.ts';
+import { listOf } from '../json.ts';
+import { readNewest } from '../sidecars/sidecar-state.ts';
 import type { Archive } from '../stores/archive/archive.ts';
-import { readDocument } from '../stores/archive/json-document.ts';
 import { stateKey } from '../stores/archive/keys.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
 import { StateDocument } from '../stores/archive/state.ts';
 import type { CallOptions, Store } from '../stores/store.ts';
-import { studyDocumentSchema } from '../studies/study-document.ts';
-import { type DocumentState, listStudiesAt, type MomentOptions } from './list-documents.ts';
+import { listStudiesAt, type MomentOptions, type StudyStates } from './list-documents.ts';
 import { EntryOfHeaders, entryOfDocument, type StudyEntry, studyEntrySchema } from './study-entry.ts';
 import { documentedInstances, headersWithoutDocument } from './undocumented.ts';
 
-const partSchema = z.strictObject({ version: z.literal(1), studies: z.array(studyEntrySchema) });
+const partSchema = z.strictObject({ version: z.literal(1), studies: listOf(studyEntrySchema) });
 type Part = z.infer<typeof partSchema>;
 
 /** Documents read at once. */
@@ -31,15 +31,15 @@ const readsAtOnce = 48;
  * Lists the studies that had a document at the moment, in order of id: one listing of all documents, and a read for each
  * whose entry is not known. Keeps the entries of now in the archive, unless that may not be written to.
  */
-export async function* readCatalogue(objects: ObjectStorage, options: MomentOptions = {}): AsyncGenerator<StudyEntry> {
-  for await (const states of partsOf(listStudiesAt(objects, options))) {
-    const digit = states[0]?.id.charAt(0) ?? '';
+export async function* readCatalogue(objects: ObjectStorage, options: MomentOptions): AsyncGenerator<StudyEntry> {
+  for await (const studies of partsOf(listStudiesAt(objects, options))) {
+    const digit = studies[0]?.id.charAt(0) ?? '';
     const kept = await readPart(objects, digit, options);
     const known = new Map(kept?.value.studies.map((entry) => [entry.key, entry]));
     const entries: StudyEntry[] = [];
     let isNew = false;
-    for await (const entry of mapInOrder(asAsync(states), readsAtOnce, ({ key }) =>
-      knownOrRead(objects, key, known, options),
+    for await (const entry of mapInOrder(asAsync(studies), readsAtOnce, (study) =>
+      knownOrRead(objects, study, known, options),
     )) {
       if (entry === undefined) continue;
       isNew ||= entry.key === undefined || !known.has(entry.key);
@@ -68,7 +68,7 @@ export async function* keptCatalogue(objects: ObjectStorage, options: CallOption
 export async function readUndocumentedStudies(
   archive: Archive,
   view: Store,
-  options: MomentOptions = {},
+  options: MomentOptions,
 ): Promise<readonly StudyEntry[]> {
   const studies = new Map<OrthancId, EntryOfHeaders>();
   const documented = await documentedInstances(archive, options);
@@ -81,14 +81,14 @@ export async function readUndocumentedStudies(
   return [...studies].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => entry.entry());
 }
 
-async function* partsOf(states: AsyncIterable<DocumentState>): AsyncGenerator<readonly DocumentState[]> {
-  let part: DocumentState[] = [];
-  for await (const state of states) {
-    if (part[0] !== undefined && part[0].id.charAt(0) !== state.id.charAt(0)) {
+async function* partsOf(studies: AsyncIterable<StudyStates>): AsyncGenerator<readonly StudyStates[]> {
+  let part: StudyStates[] = [];
+  for await (const study of studies) {
+    if (part[0] !== undefined && part[0].id.charAt(0) !== study.id.charAt(0)) {
       yield part;
       part = [];
     }
-    part.push(state);
+    part.push(study);
   }
   if (part.length > 0) yield part;
 }
@@ -99,14 +99,14 @@ async function* asAsync<Item>(items: Iterable<Item>): AsyncGenerator<Item> {
 
 async function knownOrRead(
   objects: ObjectStorage,
-  key: string,
+  { states, newest }: StudyStates,
   known: ReadonlyMap<string | undefined, StudyEntry>,
-  { signal }: CallOptions,
+  options: MomentOptions,
 ): Promise<StudyEntry | undefined> {
-  const entry = known.get(key);
+  const entry = known.get(newest.key);
   if (entry !== undefined) return entry;
-  const found = await readDocument(objects, key, studyDocumentSchema, { signal });
-  return found && entryOfDocument(key, found.value);
+  const found = await readNewest(objects, states, options);
+  return found && entryOfDocument(found.key, found.document);
 }
 
 /** A part that is damaged, or of another version of this program, is made anew. */

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import type { DicomHeader } from '../dicom/dicom-header.ts';
 import { isOrthancId, type OrthancId } from '../identifiers.ts';
+import { listOf } from '../json.ts';
 import type { StudyDocument } from '../studies/study-document.ts';
 
 const orthancId = z.custom<OrthancId>(isOrthancId);
@@ -22,8 +23,8 @@ export const studyEntrySchema = z.strictObject({
   description: z.string().optional(),
   /** What else lists show of patient and study, by the name of the tag: sex, date of birth, time, … */
   otherTags: z.record(z.string(), z.string()).default({}),
-  modalities: z.array(z.string()),
-  labels: z.array(z.string()),
+  modalities: listOf(z.string()),
+  labels: listOf(z.string()),
   series: z.int(),
   instances: z.int(),
   sizeBytes: z.int(),

@@ -1,18 +1,18 @@
 /** The comparison as an answer to "are they equal?": every difference of every id, and nothing copied. */
-import { type Standing, standingOf } from '../copy/decide.ts';
+import { heldIn, knownIn, type Standing, standingOf } from '../copy/decide.ts';
 import type { Destination } from '../copy/outcome.ts';
 import { isMirrorError, type MirrorError } from '../errors.ts';
 import type { InstanceId, Md5 } from '../identifiers.ts';
 import type { InventoryEntry, Store } from '../stores/store.ts';
+import { type Joined, mergeJoin } from '../streams/merge-join.ts';
 import { mapInOrder } from './map-in-order.ts';
-import { type JoinedInstance, mergeJoin } from './merge-join.ts';
-import { nothing, type PlanOptions } from './plan.ts';
+import { listKnown, type PlanOptions } from './plan.ts';
 
 /**
  * How one store stands to the source for one id.
  *
  * - `equal`: the same bytes, by MD5.
- * - `missing`: the source holds it, the store does not (an archive: not these bytes).
+ * - `missing`: the source holds it, the store does not (an archive: these bytes are not its current version).
  * - `not-at-source`: the store holds it, the source does not.
  * - `conflict`: both hold it, with other bytes.
  * - `removed`: an archive holds it and remembers that the source no longer had it, or never had: known, not a difference.
@@ -56,29 +56,30 @@ const lookupsAtOnce = 8;
 export function compareStores(
   source: Store,
   destinations: readonly Destination[],
-  { after, removed = nothing, imported = nothing, signal }: PlanOptions = {},
+  { after, signal }: PlanOptions = {},
 ): AsyncGenerator<ComparedInstance> {
-  const stores = [source, ...destinations.map(({ store }) => store)];
-  const inventories = stores.map((store) => store.inventory({ after, signal }));
-  inventories.push(removed({ after, signal }), imported({ after, signal }));
-  return mapInOrder(mergeJoin(inventories), lookupsAtOnce, (instance) =>
-    compareInstance(instance, source, destinations, signal),
-  );
+  const inventories = destinations.map(({ store }) => listKnown(store, { after, signal }));
+  const joined = mergeJoin([source.inventory({ after, signal }), ...inventories]);
+  return mapInOrder(joined, lookupsAtOnce, (instance) => compareInstance(instance, source, destinations, signal));
 }
 
 async function compareInstance(
-  { id, held }: JoinedInstance,
+  { id, held }: Joined<InventoryEntry>,
   source: Store,
   destinations: readonly Destination[],
   signal: AbortSignal | undefined,
 ): Promise<ComparedInstance> {
   const [atSource = [], ...atDestinations] = held;
-  const listed = destinations.map((destination, index) => ({ destination, there: atDestinations[index] ?? [] }));
   if (atSource.length === 0) {
-    const isKnown = atDestinations.slice(destinations.length).some((records) => records.length > 0);
-    const comparisons = listed.flatMap((one) => notAtSource(one, isKnown));
+    const comparisons = destinations.flatMap((destination, index) =>
+      notAtSource(destination, atDestinations[index] ?? []),
+    );
     return { id, atSource: false, md5: undefined, comparisons };
   }
+  const listed = destinations.map((destination, index) => ({
+    destination,
+    there: heldIn(atDestinations[index] ?? []),
+  }));
   const someHeld = listed.some(({ there }) => there.length > 0);
   const entry = someHeld ? await withHash(source, id, atSource, signal) : { entries: atSource };
   const md5 = entry.entries[0]?.md5;
@@ -92,12 +93,11 @@ async function compareInstance(
   return { id, atSource: true, md5, comparisons: await Promise.all(comparisons) };
 }
 
-function notAtSource(
-  { destination, there }: { readonly destination: Destination; readonly there: readonly unknown[] },
-  isKnown: boolean,
-): StoreComparison[] {
+function notAtSource(destination: Destination, there: readonly InventoryEntry[]): StoreComparison[] {
   if (there.length === 0) return [];
-  return [{ destination, kind: isKnown && destination.role === 'archive' ? 'removed' : 'not-at-source' }];
+  const known = knownIn(there);
+  const isSettled = known !== undefined && (known.standing === 'removed' || known.isForeign);
+  return [{ destination, kind: isSettled ? 'removed' : 'not-at-source' }];
 }
 
 function kindOf(standing: Standing): ComparisonKind {

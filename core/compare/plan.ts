@@ -1,18 +1,20 @@
 /** From the inventories to what must be copied: the plan of a mirror run and of a reconcile alike. */
-import type { CopyRequest } from '../copy/decide.ts';
-import { standingOf } from '../copy/decide.ts';
+import { type CopyRequest, heldIn, knownIn, needOf, whatIsKept } from '../copy/decide.ts';
 import { conflictError, type Destination, type DestinationOutcome } from '../copy/outcome.ts';
 import type { InstanceId } from '../identifiers.ts';
-import type { CallOptions, InventoryEntry, InventoryOptions, Store } from '../stores/store.ts';
-import { type JoinedInstance, mergeJoin } from './merge-join.ts';
+import type {
+  CallOptions,
+  DestinationStore,
+  InventoryEntry,
+  InventoryOptions,
+  KnownEntry,
+  Store,
+} from '../stores/store.ts';
+import { type Joined, mergeJoin } from '../streams/merge-join.ts';
 
 export interface PlanOptions extends CallOptions {
   /** Look only at ids greater than this one. */
   readonly after?: InstanceId | undefined;
-  /** Lists the ids that the archive remembers as removed from the source. */
-  readonly removed?: ((options: InventoryOptions) => AsyncIterable<InventoryEntry>) | undefined;
-  /** Lists the ids that did not come from the source, so that they are not missing there. */
-  readonly imported?: ((options: InventoryOptions) => AsyncIterable<InventoryEntry>) | undefined;
 }
 
 /** What the comparison says of one id. */
@@ -26,42 +28,44 @@ export interface PlannedInstance {
   readonly settled: readonly DestinationOutcome[];
   /** Destinations that hold something that the source does not list. */
   readonly onlyAt: readonly Destination[];
-  /** Whether the archive remembers it as removed from the source. */
-  readonly markedRemoved: boolean;
-  /** Whether the archive remembers that it came another way than from the source. */
-  readonly imported: boolean;
+  /** What the archive knows of the id; `undefined` if that is nothing, or if there is no archive. */
+  readonly archived: KnownEntry | undefined;
 }
 
 /** Compares the source with every destination; yields each id once, in ascending order. Downloads no instance. */
 export async function* planCopies(
   source: Store,
   destinations: readonly Destination[],
-  { after, removed = nothing, imported = nothing, signal }: PlanOptions = {},
+  { after, signal }: PlanOptions = {},
 ): AsyncGenerator<PlannedInstance> {
-  const stores = [source, ...destinations.map(({ store }) => store)];
-  const inventories = stores.map((store) => store.inventory({ after, signal }));
-  inventories.push(removed({ after, signal }), imported({ after, signal }));
-  for await (const instance of mergeJoin(inventories)) yield planInstance(instance, destinations);
+  const inventories = destinations.map(({ store }) => listKnown(store, { after, signal }));
+  for await (const instance of mergeJoin([source.inventory({ after, signal }), ...inventories])) {
+    yield planInstance(instance, destinations);
+  }
 }
 
-export async function* nothing(): AsyncGenerator<InventoryEntry> {}
+/** The inventory of a destination; an archive also tells of what it does not list. */
+export function listKnown(store: DestinationStore, options: InventoryOptions): AsyncIterable<InventoryEntry> {
+  return store.known?.(options) ?? store.inventory(options);
+}
 
-/** The decision for one id; pure. `held`: source, destinations in their order, and what was removed and imported. */
-export function planInstance({ id, held }: JoinedInstance, destinations: readonly Destination[]): PlannedInstance {
+/** The decision for one id; pure. `held`: source, then the destinations in their order. */
+export function planInstance(
+  { id, held }: Joined<InventoryEntry>,
+  destinations: readonly Destination[],
+): PlannedInstance {
   const [atSource = [], ...atDestinations] = held;
   const entry = atSource[0];
-  const markedRemoved = (atDestinations[destinations.length]?.length ?? 0) > 0;
-  const imported = (atDestinations[destinations.length + 1]?.length ?? 0) > 0;
+  const archived = knownIn(atDestinations.flat());
   if (entry === undefined) {
-    const onlyAt = destinations.filter((_, index) => (atDestinations[index]?.length ?? 0) > 0);
-    return { id, atSource: false, request: undefined, settled: [], onlyAt, markedRemoved, imported };
+    const onlyAt = destinations.filter((_, index) => heldIn(atDestinations[index] ?? []).length > 0);
+    return { id, atSource: false, request: undefined, settled: [], onlyAt, archived };
   }
   const lacking: Destination[] = [];
   const undecided: Destination[] = [];
   const settled: DestinationOutcome[] = [];
   for (const [index, destination] of destinations.entries()) {
-    const there: readonly InventoryEntry[] = atDestinations[index] ?? [];
-    switch (standingOf(destination.role, there, entry.md5)) {
+    switch (needOf(destination.role, atDestinations[index] ?? [], entry.md5)) {
       case 'lacking':
         lacking.push(destination);
         break;
@@ -77,6 +81,7 @@ export function planInstance({ id, held }: JoinedInstance, destinations: readonl
   }
   const { md5, sizeBytes } = entry;
   const open = lacking.length + undecided.length > 0;
-  const request = open ? { id, md5, sizeBytes, lacking, undecided, settled } : undefined;
-  return { id, atSource: true, request, settled, onlyAt: [], markedRemoved, imported };
+  const kept = whatIsKept(archived, md5);
+  const request = open ? { id, md5, sizeBytes, lacking, undecided, settled, kept } : undefined;
+  return { id, atSource: true, request, settled, onlyAt: [], archived };
 }

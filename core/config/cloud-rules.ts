@@ -1,20 +1,28 @@
 /** What a valid configuration must further fulfil to run in the cloud. */
 import { MirrorError } from '../errors.ts';
+import { longestQueueName, mirrorQueue, sharedQueue } from '../queue/queue-names.ts';
+import { archivePrefixOf } from './archive-location.ts';
+import { connectionsPerMirror, fewestInvocations } from './cloud-shares.ts';
 import type { Configuration, MirrorConfiguration } from './schema.ts';
 import { secretRefsOf } from './secret-refs.ts';
 import type { ServerConfiguration } from './server-schema.ts';
 
 /** Throws `configuration`, naming every field that cannot work in a function of the cloud stack. */
 export function requireFitForCloud(configuration: Configuration): void {
-  const problems = Object.entries(configuration.mirrors).flatMap(([name, mirror]) =>
-    problemsOfMirror(mirror, configuration.cloud.allowPlainHttp).map((problem) => `mirrors.${name}.${problem}`),
-  );
+  const problems = [
+    ...Object.entries(configuration.mirrors).flatMap(([name, mirror]) =>
+      [...problemsOfMirror(mirror, configuration), ...problemsOfPlace(name, mirror, configuration)].map(
+        (problem) => `mirrors.${name}.${problem}`,
+      ),
+    ),
+    ...problemsOfNames(configuration),
+  ];
   if (problems.length > 0) {
     throw new MirrorError('configuration', `The configuration does not fit the cloud: ${problems.join('; ')}.`);
   }
 }
 
-function problemsOfMirror(mirror: MirrorConfiguration, allowPlainHttp: boolean): string[] {
+function problemsOfMirror(mirror: MirrorConfiguration, configuration: Configuration): string[] {
   const servers: [string, ServerConfiguration][] = [
     ['source', mirror.source],
     ...Object.entries(mirror.targets).map(([name, server]): [string, ServerConfiguration] => [
@@ -24,7 +32,7 @@ function problemsOfMirror(mirror: MirrorConfiguration, allowPlainHttp: boolean):
   ];
   return [
     ...problemsOfArchive(mirror),
-    ...servers.flatMap(([path, server]) => problemsOfServer(path, server, allowPlainHttp)),
+    ...servers.flatMap(([path, server]) => problemsOfServer(path, server, configuration)),
   ];
 }
 
@@ -37,18 +45,43 @@ function problemsOfArchive({ archive }: MirrorConfiguration): string[] {
   if ('folder' in archive) {
     return ['archive.folder: a function has no lasting folder; use "archive": {} for the bucket of the stack'];
   }
-  const outside = (['bucket', 'endpoint', 'region'] as const).filter((field) => archive[field] !== undefined);
+  const outside = (['bucket', 'endpoint', 'region', 'objectLock'] as const).filter(
+    (field) => archive[field] !== undefined,
+  );
   return outside.map((field) => `archive.${field}: the archive lies in the bucket of the stack; remove it`);
 }
 
-function problemsOfServer(path: string, server: ServerConfiguration, allowPlainHttp: boolean): string[] {
+/** Mirrors share a bucket, in which each owns all keys below its prefix. */
+function problemsOfPlace(name: string, mirror: MirrorConfiguration, { mirrors }: Configuration): string[] {
+  const prefix = archivePrefixOf(name, mirror);
+  return Object.entries(mirrors)
+    .filter(([other, otherMirror]) => other !== name && prefix.startsWith(archivePrefixOf(other, otherMirror)))
+    .map(([other]) => `archive.prefix: ${prefix} lies within the archive of the mirror ${other}; choose another one`);
+}
+
+function problemsOfNames({ mirrors, cloud: { stackName } }: Configuration): string[] {
+  const ofMirrors = Object.keys(mirrors).map((mirror) => mirrorQueue(stackName, { mirror, lane: 'transfer' }));
+  const longest = [sharedQueue(stackName, 'failed-invocations'), ...ofMirrors].reduce((one, other) =>
+    other.length > one.length ? other : one,
+  );
+  return longest.length > longestQueueName
+    ? [`cloud.stackName: a queue would be called ${longest}, longer than ${longestQueueName} characters; shorten it`]
+    : [];
+}
+
+function problemsOfServer(path: string, server: ServerConfiguration, configuration: Configuration): string[] {
   const problems = secretRefsOf(server)
     .filter(({ ref }) => !('secretsManager' in ref))
     .map(
       (found) =>
         `${path}.${found.path}: a function sees no files and no variables of yours; use {"secretsManager": "name"}`,
     );
-  if (!allowPlainHttp && isUnencrypted(server.url)) {
+  if (connectionsPerMirror(server, configuration) < fewestInvocations) {
+    problems.push(
+      `${path}.maxConnections: Lambda starts at least ${fewestInvocations} functions for each mirror that names this server; allow more connections`,
+    );
+  }
+  if (!configuration.cloud.allowPlainHttp && isUnencrypted(server.url)) {
     problems.push(`${path}.url: is not encrypted; use https:// or set cloud.allowPlainHttp`);
   }
   return problems;

@@ -6,6 +6,7 @@ import {
   inboxSchema,
   objectLockSchema,
   openSchema,
+  repairRoleSchema,
   storageClassesSchema,
   vpcSchema,
   webhookSchema,
@@ -28,7 +29,9 @@ const transferFunctionSchema = z
       .min(2)
       .max(1000)
       .default(5)
-      .describe('Most invocations at once: bounds the load on the servers.'),
+      .describe(
+        'Most invocations at once for each mirror: bounds the load on its servers. Fewer where a server allows fewer connections (`maxConnections`, shared by the mirrors that name it).',
+      ),
     maxReceiveCount: z
       .int()
       .min(1)
@@ -124,6 +127,7 @@ export const cloudSchema = z
     open: openSchema.optional(),
     alarms: alarmsSchema.prefault({}),
     encryption: encryptionSchema.prefault({}),
+    repairRole: repairRoleSchema.optional(),
     objectLock: objectLockSchema.optional(),
     storageClasses: storageClassesSchema.prefault({}),
     vpc: vpcSchema.optional(),

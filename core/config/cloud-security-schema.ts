@@ -14,7 +14,7 @@ export const webhookSchema = z
       .enum(['secret', 'iam'])
       .default('secret')
       .describe(
-        '`secret`: callers send the secret in a header, as the hooks do. `iam`: AWS itself lets only those through who sign their requests and have `lambda:InvokeFunctionUrl`; for a relay of yours in AWS, because a hook in Orthanc cannot sign.',
+        '`secret`: callers send the secret in a header, as the hooks do. `iam`: AWS itself lets only those through who sign their requests and have `lambda:InvokeFunctionUrl` and `lambda:InvokeFunction`; for a relay of yours in AWS, because a hook in Orthanc cannot sign.',
       ),
     secret: inSecretsManagerSchema
       .optional()
@@ -61,7 +61,12 @@ export const inboxSchema = z
       .max(900)
       .default(900)
       .describe('The function is ended after this time; an object that needs longer goes on where it was.'),
-    maxConcurrency: z.int().min(2).max(1000).default(5).describe('Most objects that are taken in at once.'),
+    maxConcurrency: z
+      .int()
+      .min(2)
+      .max(1000)
+      .default(5)
+      .describe('Most objects that are taken in at once for each mirror.'),
     scratchMiB: z
       .int()
       .min(512)
@@ -120,10 +125,17 @@ export const encryptionSchema = z
     kmsKey: kmsKeyArnSchema
       .optional()
       .describe(
-        'ARN of your KMS key for archive and logs; its policy must allow what docs/operate.md tells. Absent: the stack makes one.',
+        'ARN of your KMS key for archive, queues and logs; its policy must allow what docs/operate.md tells. Absent: the stack makes one.',
       ),
   })
-  .describe('The customer managed key that encrypts archives, logs and alarms.');
+  .describe('The customer managed key that encrypts archives, inbox, queues, logs and alarms.');
+
+export const repairRoleSchema = z
+  .string()
+  .regex(/^arn:[a-z-]+:iam::\d{12}:role\/[\w+=,.@/-]+$/, { error: 'is not the ARN of a role' })
+  .describe(
+    'ARN of the role that may overwrite objects of the archive: the one with which you run `verify --repair`, which puts right bytes in the place of damaged ones. Absent: nobody may.',
+  );
 
 export const objectLockSchema = z
   .strictObject({
@@ -167,18 +179,28 @@ export const storageClassesSchema = z
 
 const cidrSchema = z.cidrv4({ error: 'is not an IPv4 network such as 10.1.2.0/24' });
 
+const endpointSchema = z.strictObject({
+  url: z
+    .url({ protocol: /^https$/, error: 'is not an https:// address' })
+    .describe('Its address, such as `https://vpce-….sqs.eu-central-1.vpce.amazonaws.com`.'),
+  securityGroupId: z
+    .string()
+    .regex(/^sg-[0-9a-f]{8}(?:[0-9a-f]{9})?$/, { error: 'is not the id of a security group' })
+    .describe('Its security group, which must let the functions in (port 443, output `FunctionsSecurityGroupId`).'),
+});
+
 export const vpcSchema = z
   .strictObject({
     vpcId: z
       .string()
-      .regex(/^vpc-[0-9a-f]+$/, { error: 'is not the id of a VPC' })
+      .regex(/^vpc-[0-9a-f]{8}(?:[0-9a-f]{9})?$/, { error: 'is not the id of a VPC' })
       .describe('The VPC.'),
     subnets: z
       .array(
         z.strictObject({
           subnetId: z
             .string()
-            .regex(/^subnet-[0-9a-f]+$/, { error: 'is not the id of a subnet' })
+            .regex(/^subnet-[0-9a-f]{8}(?:[0-9a-f]{9})?$/, { error: 'is not the id of a subnet' })
             .describe('A private subnet.'),
           availabilityZone: z
             .string()
@@ -186,8 +208,9 @@ export const vpcSchema = z
             .describe('Its availability zone.'),
           routeTableId: z
             .string()
-            .regex(/^rtb-[0-9a-f]+$/, { error: 'is not the id of a route table' })
-            .describe('Its route table.'),
+            .regex(/^rtb-[0-9a-f]{8}(?:[0-9a-f]{9})?$/, { error: 'is not the id of a route table' })
+            .optional()
+            .describe('Its route table; needed for `"s3Endpoint": "own"` only.'),
         }),
       )
       .min(1)
@@ -200,7 +223,29 @@ export const vpcSchema = z
       ),
     s3PrefixList: z
       .string()
-      .regex(/^pl-[0-9a-f]+$/, { error: 'is not the id of a prefix list' })
+      .regex(/^pl-[0-9a-f]{8}(?:[0-9a-f]{9})?$/, { error: 'is not the id of a prefix list' })
       .describe('Id of the prefix list `com.amazonaws.<region>.s3` of your region.'),
+    s3Endpoint: z
+      .enum(['existing', 'own'])
+      .default('existing')
+      .describe(
+        '`existing`: the subnets reach S3 already, and the stack changes nothing about that. `own`: the stack puts a gateway endpoint into their route tables that lets its functions reach its buckets and nobody anything else; only for route tables of which nobody else makes use.',
+      ),
+    endpoints: z
+      .strictObject({
+        sqs: endpointSchema.optional().describe('The one of Amazon SQS.'),
+        secretsManager: endpointSchema.optional().describe('The one of AWS Secrets Manager.'),
+      })
+      .default({})
+      .describe(
+        'Interface endpoints that the VPC has already. For what is absent the stack makes one, without a private name, which would take the service away from everybody else in the VPC.',
+      ),
+  })
+  .superRefine(({ s3Endpoint, subnets }, context) => {
+    for (const [index, { routeTableId }] of subnets.entries()) {
+      if (s3Endpoint === 'existing' || routeTableId !== undefined) continue;
+      const path = ['subnets', index, 'routeTableId'];
+      context.addIssue({ code: 'custom', path, message: 'is missing: the endpoint of S3 needs it' });
+    }
   })
   .describe('The VPC in which the functions run. Absent: they run outside of any, and reach public addresses only.');

@@ -3,16 +3,18 @@ import type { Destination } from '../copy/outcome.ts';
 import { isMirrorError, MirrorError } from '../errors.ts';
 import type { SecretResolver } from '../secrets/resolve-secret.ts';
 import { type Archive, openArchive } from '../stores/archive/archive.ts';
+import type { ArchiveWriter } from '../stores/archive/archive-history.ts';
 import { FolderObjects } from '../stores/archive/folder-objects.ts';
+import { type FutureTime, tellingFutureTimes } from '../stores/archive/future-times.ts';
 import { readManifest } from '../stores/archive/manifest.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
-import { S3Objects } from '../stores/archive/s3-objects.ts';
+import { S3Objects, type S3ObjectsOptions } from '../stores/archive/s3-objects.ts';
 import type { EgressRules } from '../stores/orthanc/egress-guard.ts';
 import { type OrthancStore, openOrthancStore } from '../stores/orthanc/orthanc-store.ts';
 import { archivePrefixOf } from './archive-location.ts';
 import { type SourceReader, sourceReader } from './reader.ts';
 import type { ArchiveConfiguration, MirrorConfiguration } from './schema.ts';
-import { connectionsPerProcess, credentialsOf, tlsMaterialOf } from './server-access.ts';
+import { boundsOf, connectionsPerProcess, credentialsOf, tlsMaterialOf } from './server-access.ts';
 import type { ServerConfiguration } from './server-schema.ts';
 import { sourceName, targetStoreName } from './store-names.ts';
 
@@ -20,10 +22,16 @@ export interface ConnectOptions {
   readonly secrets: SecretResolver;
   /** Bucket of archives that name none: the one of the stack. */
   readonly bucket?: string;
+  /** How the bucket of the stack is locked; see {@link S3ObjectsOptions.objectLock}. */
+  readonly objectLock?: S3ObjectsOptions['objectLock'];
   /** Which addresses servers may have; absent: any. */
   readonly egress?: EgressRules;
-  /** How many processes work for this mirror at once, which share the connections; default 1. */
-  readonly processes?: number;
+  /** How many processes work with a server at once, which share its connections; default: one. */
+  readonly processes?: (server: ServerConfiguration) => number;
+  /** Who writes to the archive; see {@link openArchive}. */
+  readonly writer?: ArchiveWriter | undefined;
+  /** Told of records and sidecars whose times lie in the future. */
+  readonly onFutureTime?: ((mirror: string, found: FutureTime) => void) | undefined;
 }
 
 /** A mirror whose stores are open. */
@@ -66,7 +74,7 @@ export async function connectMirror(
     const opened = open.move();
     return {
       source,
-      ...sourceReader(source, mirror, options.processes),
+      ...sourceReader(source, mirror, options.processes?.(mirror.source)),
       destinations,
       targets,
       archive,
@@ -81,14 +89,15 @@ export async function connectMirror(
 async function connectServer(
   name: string,
   server: ServerConfiguration,
-  { secrets, egress, processes = 1 }: ConnectOptions,
+  { secrets, egress, processes = () => 1 }: ConnectOptions,
 ): Promise<OrthancStore> {
   return openOrthancStore({
     name,
     url: server.url,
     authorization: credentialsOf(server, secrets),
     tls: await tlsMaterialOf(server, secrets),
-    maxConnections: connectionsPerProcess(server, processes),
+    maxConnections: connectionsPerProcess(server, processes(server)),
+    ...boundsOf(server),
     egress,
   });
 }
@@ -98,17 +107,20 @@ async function connectArchive(
   mirror: MirrorConfiguration,
   archive: ArchiveConfiguration,
   source: OrthancStore,
-  { bucket }: ConnectOptions,
+  options: ConnectOptions,
 ): Promise<Archive> {
-  const objects = archiveStorage(name, mirror, archive, bucket);
+  const { writer, onFutureTime } = options;
+  const plain = archiveStorage(name, mirror, archive, options);
+  const objects = onFutureTime === undefined ? plain : tellingFutureTimes(plain, (found) => onFutureTime(name, found));
   try {
     // A restore must work when the source is gone for good: only a new archive needs to know it.
     if ((await readManifest(objects)) !== undefined) {
-      return await openArchive(objects);
+      return await openArchive(objects, { writer });
     }
     const { serverIdentifier } = await source.capabilities();
     return await openArchive(objects, {
       createFor: { name, ...(serverIdentifier === undefined ? {} : { serverIdentifier }) },
+      writer,
     }).catch(notMadeYet(objects));
   } catch (error) {
     await objects.close();
@@ -129,12 +141,12 @@ function archiveStorage(
   name: string,
   mirror: MirrorConfiguration,
   archive: ArchiveConfiguration,
-  stackBucket: string | undefined,
+  stack: Pick<ConnectOptions, 'bucket' | 'objectLock'>,
 ): ObjectStorage {
   if ('folder' in archive) {
     return new FolderObjects(archive.folder);
   }
-  const { bucket = stackBucket, prefix, endpoint, region } = archive;
+  const { bucket = stack.bucket, prefix, endpoint, region, objectLock = stack.objectLock } = archive;
   if (bucket === undefined) {
     throw new MirrorError(
       'configuration',
@@ -142,5 +154,5 @@ function archiveStorage(
     );
   }
   const ownPrefix = archive.bucket === undefined ? archivePrefixOf(name, mirror) : prefix;
-  return new S3Objects({ bucket, prefix: ownPrefix, endpoint, region });
+  return new S3Objects({ bucket, prefix: ownPrefix, endpoint, region, objectLock });
 }

@@ -5,11 +5,19 @@ import { MirrorError } from '../errors.ts';
 const functionEnvironmentSchema = z.object({
   /** Name of the bucket for archives and state that name no bucket of their own. */
   ORTHANC_MIRROR_BUCKET: z.string().min(1),
-  ORTHANC_MIRROR_QUEUE_URL: z.url(),
-  ORTHANC_MIRROR_DEAD_LETTER_QUEUE_URL: z.url(),
+  /** What the addresses of all queues begin with; see `core/queue/queue-names.ts`. */
+  ORTHANC_MIRROR_QUEUES_URL: z.url(),
   /** Name of the bucket in which files arrive; only the function that takes them in gets it. */
   ORTHANC_MIRROR_INBOX_BUCKET: z.string().min(1).optional(),
 });
+
+/**
+ * Where AWS services are reached, if not by their usual names: in a VPC whose endpoints have names of their own. The AWS
+ * SDK reads these. Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
+ */
+export type EndpointEnvironment = Readonly<
+  Partial<Record<'AWS_ENDPOINT_URL_SQS' | 'AWS_ENDPOINT_URL_SECRETS_MANAGER', string>>
+>;
 
 /** What the Lambda service itself sets. */
 const lambdaEnvironment = {
@@ -47,7 +55,7 @@ export function allEnvironmentVariables(): Readonly<Record<string, string | unde
   return process.env;
 }
 
-/** @returns the environment of a program that we start: our own, with additions. */
-export function environmentFor(additions: Readonly<Record<string, string>>): Record<string, string | undefined> {
-  return { ...process.env, ...additions };
+/** @returns those of our own variables that a program which we start is to have. */
+export function environmentOf(includes: (name: string) => boolean): Record<string, string | undefined> {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => includes(name)));
 }

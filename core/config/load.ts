@@ -1,6 +1,6 @@
 /** Reads and validates a configuration file. */
 import { readFile } from 'node:fs/promises';
-import { type ParseError, parse, printParseErrorCode } from 'jsonc-parser';
+import { type ParseError, parse, printParseErrorCode, visit } from 'jsonc-parser';
 import { MirrorError } from '../errors.ts';
 import { describeProblems, wordProblem } from './problems.ts';
 import { type Configuration, configurationSchema } from './schema.ts';
@@ -22,6 +22,7 @@ export async function loadConfiguration(file: string): Promise<Configuration> {
  * @param origin what the text is called in error messages
  */
 export function parseConfiguration(text: string, origin: string): Configuration {
+  refusePrototypes(text, origin);
   const syntaxErrors: ParseError[] = [];
   const json: unknown = parse(text, syntaxErrors, { allowTrailingComma: true });
   const first = syntaxErrors[0];
@@ -33,6 +34,16 @@ export function parseConfiguration(text: string, origin: string): Configuration 
     );
   }
   return validateConfiguration(json, origin);
+}
+
+/** A field of this name would become no field of the parsed object, and go unnoticed. */
+function refusePrototypes(text: string, origin: string): void {
+  visit(text, {
+    onObjectProperty: (name, _offset, _length, line) => {
+      if (name !== '__proto__') return;
+      throw new MirrorError('configuration', `${origin} is not valid: the field "__proto__" in line ${line + 1}.`);
+    },
+  });
 }
 
 /** Validates a configuration that is already parsed. Throws one `configuration` error that tells every problem. */

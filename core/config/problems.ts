@@ -1,5 +1,10 @@
 /** Turns what zod found wrong into sentences for the person who wrote the configuration. */
 import type { z } from 'zod';
+import { printable, shortenedAmid } from '../printable.ts';
+
+/** More than anybody corrects at once. */
+const mostProblems = 20;
+const longestName = 60;
 
 type Issue = z.core.$ZodIssue;
 
@@ -37,7 +42,9 @@ export const wordProblem: z.core.$ZodErrorMap = (issue) => {
  * somebody may have written a secret where only a reference belongs.
  */
 export function describeProblems(error: z.ZodError): string[] {
-  return error.issues.flatMap((issue) => describeIssue(issue, []));
+  const problems = error.issues.flatMap((issue) => describeIssue(issue, []));
+  const more = problems.length - mostProblems;
+  return more > 0 ? [...problems.slice(0, mostProblems), `and ${more} more problems`] : problems;
 }
 
 function describeIssue(issue: Issue, parents: readonly PropertyKey[]): string[] {
@@ -71,6 +78,7 @@ function isAboutKeys(issue: Issue): boolean {
   return issue.path.length > 0 || issue.code === 'unrecognized_keys';
 }
 
+/** Names are what somebody wrote: any text, of any length. */
 function fieldName(path: readonly PropertyKey[]): string {
-  return path.length === 0 ? 'the configuration' : path.map(String).join('.');
+  return path.length === 0 ? 'the configuration' : printable(shortenedAmid(path.map(String).join('.'), longestName));
 }

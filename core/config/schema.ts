@@ -15,8 +15,18 @@ export const nameSchema = z.string().regex(/^[a-z0-9-]{1,32}$/, {
   error: 'is not a name: use 1 to 32 of the characters a-z, 0-9 and -',
 });
 
+const succeedSchema = z
+  .int()
+  .min(1)
+  .optional()
+  .describe(
+    'How many servers may have taken the place of the first source, one after the other, in this archive. An archive ' +
+      'belongs to one source: another one is refused until this number says that it is its successor.',
+  );
+
 const folderArchiveSchema = z.strictObject({
   folder: z.string().min(1).describe('Path of the folder. Not in the cloud.'),
+  succeed: succeedSchema,
 });
 
 const bucketArchiveSchema = z.strictObject({
@@ -35,6 +45,13 @@ const bucketArchiveSchema = z.strictObject({
     .optional()
     .describe('Address of an S3-compatible store other than AWS. Not in the cloud.'),
   region: z.string().min(1).optional().describe('Region of the bucket. Not in the cloud.'),
+  objectLock: z
+    .enum(['governance', 'compliance'])
+    .optional()
+    .describe(
+      'Mode of the default retention of the bucket, if it has one: documents of state, which are written every minute, are then locked for a day instead of its term. In the cloud `cloud.objectLock` says it.',
+    ),
+  succeed: succeedSchema,
 });
 
 const archiveSchema = z
@@ -46,17 +63,22 @@ const archiveSchema = z
   );
 export type ArchiveConfiguration = z.output<typeof archiveSchema>;
 
+/** How often the cloud stack looks at a source, where the configuration does not tell. */
+export const usualFollowMinutes = 1;
+
 const followSchema = z
   .strictObject({
     everyMinutes: z
       .int()
       .min(1)
       .max(1440)
-      .default(1)
-      .describe('Minutes between two looks at the change feed of the source.'),
+      .optional()
+      .describe(
+        'Minutes between two looks at the change feed of the source. Absent: 1 in the cloud, 5 seconds on one machine.',
+      ),
     compareEveryHours: z
-      .int()
-      .min(1)
+      .number()
+      .min(0.01)
       .max(24 * 31)
       .default(24)
       .describe('Hours between two complete comparisons, which find what the feed does not tell.'),
@@ -132,6 +154,11 @@ const mirrorSchema = z
     }
   });
 export type MirrorConfiguration = z.output<typeof mirrorSchema>;
+
+/** How many successors its first source may have had, by the configuration. */
+export function successorsOf({ archive }: { readonly archive?: ArchiveConfiguration | undefined }): number {
+  return archive?.succeed ?? 0;
+}
 
 /** The whole configuration. */
 export const configurationSchema = z.strictObject({

@@ -1,6 +1,11 @@
 /** From the configuration of a server to what its connection needs, with the secrets fetched. */
 import type { SecretResolver } from '../secrets/resolve-secret.ts';
-import type { Credentials, TlsOptions } from '../stores/orthanc/connection.ts';
+import {
+  type Credentials,
+  defaultTimeouts,
+  type OrthancConnection,
+  type TlsOptions,
+} from '../stores/orthanc/connection.ts';
 import type { ServerAuth, ServerConfiguration } from './server-schema.ts';
 
 /** @returns the credentials of a server, or `undefined` if it wants none */
@@ -37,6 +42,21 @@ export async function tlsMaterialOf({ tls }: ServerConfiguration, secrets: Secre
       ? {}
       : { cert: await secrets.resolvePem(client.certificate), key: await secrets.resolve(client.privateKey) }),
     ...(client?.passphrase === undefined ? {} : { passphrase: await secrets.resolve(client.passphrase) }),
+  };
+}
+
+/** @returns how long a server may take and how much it may send, as its connection wants to know it */
+export function boundsOf({ limits }: ServerConfiguration): Pick<OrthancConnection, 'timeouts' | 'limits'> {
+  if (limits === undefined) return {};
+  const longMs = limits.answerSeconds * 1000;
+  const shortMs = Math.min(longMs, defaultTimeouts.queryMs);
+  return {
+    timeouts: { longMs, queryMs: shortMs, bodyMs: shortMs },
+    limits: {
+      leastBytesPerSecond: limits.bytesPerSecond,
+      rateWindowMs: shortMs,
+      mostInstances: limits.instances,
+    },
   };
 }
 

@@ -1,5 +1,7 @@
 /** The part of the configuration that says how to reach one Orthanc server, and where its secrets lie. */
 import { z } from 'zod';
+import { defaultServerLimits } from '../stores/orthanc/bounds.ts';
+import { defaultTimeouts } from '../stores/orthanc/connection.ts';
 
 const secretsManagerName = z
   .string()
@@ -106,6 +108,30 @@ const tlsSchema = z
   })
   .describe('TLS beyond the usual: certificates are always verified.');
 
+const limitsSchema = z
+  .strictObject({
+    answerSeconds: z
+      .int()
+      .min(1)
+      .max(3600)
+      .default(defaultTimeouts.longMs / 1000)
+      .describe('Longest that the server may take to answer; a question about a single resource a minute at most.'),
+    bytesPerSecond: z
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .default(defaultServerLimits.leastBytesPerSecond)
+      .describe('Least that each connection must pass on average over a minute; slower ones are given up.'),
+    instances: z
+      .int()
+      .min(1)
+      .max(1_000_000_000)
+      .default(defaultServerLimits.mostInstances)
+      .describe('Most instances that the server may list, so that a listing without end is noticed.'),
+  })
+  .describe('What the server may cost: how long it may take, and how much it may send.');
+export type ConfiguredLimits = z.output<typeof limitsSchema>;
+
 const serverUrlSchema = z
   .string()
   .superRefine((text, context) => {
@@ -147,6 +173,7 @@ export const serverSchema = z
       .describe(
         'Most connections at once to this server, of all that works for this mirror; in the cloud the functions share it.',
       ),
+    limits: limitsSchema.optional(),
   })
   .meta({ id: 'Server', description: 'An Orthanc server.' });
 export type ServerConfiguration = z.output<typeof serverSchema>;

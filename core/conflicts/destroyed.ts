@@ -9,6 +9,8 @@ export interface Destroyed {
   /** The study is among them, and then perhaps the patient. */
   readonly study: boolean;
   readonly contents: readonly ResourceContent[];
+  /** The server's name of the instance's file; another one once it was stored anew. */
+  readonly fileUuid: string | null;
 }
 
 /** @returns what disappears with an instance; `undefined` if the study does not have it. */
@@ -19,7 +21,8 @@ export function destroyedWith(document: StudyDocument, id: InstanceId): Destroye
   const onlyInstance = series.instances.length === 1;
   const study = onlyInstance && document.series.length === 1;
   const gone = [instance, ...(onlyInstance ? [series] : []), ...(study ? [document] : [])];
-  return { ids: new Set(gone.map((one) => one.id)), study, contents: gone };
+  const { fileUuid } = instance;
+  return { ids: new Set(gone.map((one) => one.id)), study, contents: gone, fileUuid };
 }
 
 /** @returns why deleting would lose something that cannot be written again, or `undefined` if it would not. */

@@ -1,19 +1,22 @@
 /**
- * Saves what is about to be replaced on a target:
+ * Saves what is about to be replaced on a server. There is one way for conflicts, repairs and restores:
  *
- *     reports/replaced/<orthanc id>/<UTC time>/<md5>.dcm       the bytes
- *     reports/replaced/<orthanc id>/<UTC time>/study.json      the target's study document
- *     reports/replaced/<orthanc id>/<UTC time>/patient.json    the target's patient document
+ *     reports/replaced/<orthanc id>/<UTC time>/<md5>.dcm       the bytes that the server delivered
+ *     reports/replaced/<orthanc id>/<UTC time>/study.json      what was attached to what is replaced, as a sidecar
+ *     reports/replaced/<orthanc id>/<UTC time>/patient.json    the same of the patient
  *     attachments/…                                            the attachments of both
  *
  * Not below `instances/` and `studies/`: what is there last is what a restore takes as the source's state.
  */
-import { MirrorError } from '../errors.ts';
-import { type InstanceId, isOrthancId, type OrthancId } from '../identifiers.ts';
-import type { Archive } from '../stores/archive/archive.ts';
+import { createHash } from 'node:crypto';
+import type { SidecarReference } from '../archive-life/kept-repairs.ts';
+import { isMirrorError, MirrorError } from '../errors.ts';
+import { type InstanceId, isMd5, isOrthancId, type OrthancId } from '../identifiers.ts';
+import { type Sidecar, sidecarHash } from '../sidecars/sidecar-state.ts';
 import { documentBytes } from '../stores/archive/json-document.ts';
 import { keyTime, reportKey } from '../stores/archive/keys.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
+import { openDamaged } from '../stores/orthanc/open-damaged.ts';
 import type { OrthancStore } from '../stores/orthanc/orthanc-store.ts';
 import type { CallOptions, InstanceIdentity } from '../stores/store.ts';
 import { archiveAttachments } from '../studies/archive-document.ts';
@@ -30,12 +33,27 @@ export interface TargetDocuments {
   readonly patient: PatientDocument | undefined;
 }
 
-export interface SavedVersion extends TargetDocuments {
-  readonly instance: InstanceIdentity;
-  /** Resources that disappear with the instance. */
-  readonly destroyed: ReadonlySet<OrthancId>;
+/** What is to be saved. */
+export interface Replaceable {
+  /** What is replaced: names the folder. */
+  readonly id: OrthancId;
+  /** An instance whose bytes are saved as the server delivers them, see {@link deliveredBy}. */
+  readonly instance?: InstanceIdentity | undefined;
+  readonly study?: StudyDocument | undefined;
+  readonly patient?: PatientDocument | undefined;
+}
+
+export interface SavedVersion {
   /** Where the archive keeps it; ends in `/`. */
   readonly folder: string;
+  readonly study: SidecarReference | undefined;
+  readonly patient: SidecarReference | undefined;
+}
+
+export interface SaveOptions extends CallOptions {
+  readonly server: Pick<OrthancStore, 'client'>;
+  readonly safe: ObjectStorage;
+  readonly at: Date;
 }
 
 /** Reads the documents of an instance's study and patient. Throws `changed-meanwhile` if the target lost it. */
@@ -56,41 +74,77 @@ export async function readTarget(
   return { study, patient };
 }
 
-/** Saves bytes, documents and attachments; everything is durable when it returns. Throws what the stores throw. */
-export async function saveReplaced(
-  instance: InstanceIdentity,
-  saved: TargetDocuments & { readonly destroyed: ReadonlySet<OrthancId> },
-  to: CallOptions & { readonly target: OrthancStore; readonly archive: Archive; readonly at: Date },
-): Promise<SavedVersion> {
-  const { target, archive, at, signal } = to;
-  const { objects } = archive;
-  const folder = reportKey(`replaced/${instance.id}/${keyTime(at)}/`);
-  const attachments = attachmentsOfServer(target.client);
-  for (const [name, document] of [
-    ['study', saved.study],
-    ['patient', saved.patient],
-  ] as const) {
-    if (document === undefined) continue;
-    await archiveAttachments(objects, document, { attachments, signal });
-    await putJson(objects, `${folder}${name}.json`, document, signal);
-  }
-  const opened = await target.open(instance.id, { signal });
+/**
+ * Hash and size of the bytes that a server delivers for an instance, whatever its index promises; `undefined` if it
+ * delivers none.
+ */
+export async function deliveredBy(
+  { client }: Pick<OrthancStore, 'client'>,
+  id: InstanceId,
+  options: CallOptions,
+): Promise<InstanceIdentity | undefined> {
+  const opened = await openDamaged(client, id, options);
+  if (opened === undefined) return undefined;
   try {
-    const { md5, sizeBytes } = instance;
-    const options = { md5, sizeBytes, contentType: 'application/dicom', signal };
-    await objects.putOnce(`${folder}${md5}.dcm`, opened.body, options);
+    const hash = createHash('md5');
+    let sizeBytes = 0;
+    for await (const chunk of opened.body) {
+      hash.update(chunk);
+      sizeBytes += chunk.byteLength;
+    }
+    const md5 = hash.digest('hex');
+    if (!isMd5(md5)) throw new Error('an MD5 is 32 hexadecimal digits');
+    return { id, md5, sizeBytes };
+  } catch (error) {
+    // It ends early each time: nothing whole can be had.
+    if (isMirrorError(error, 'body-short')) return undefined;
+    throw error;
   } finally {
     opened.cancel();
   }
-  return { ...saved, instance, folder };
 }
 
-async function putJson(
-  objects: ObjectStorage,
-  key: string,
-  document: unknown,
-  signal: AbortSignal | undefined,
+/** Saves bytes, sidecars and attachments; everything is durable when it returns. Throws what the stores throw. */
+export async function saveReplaced(
+  { id, instance, study, patient }: Replaceable,
+  options: SaveOptions,
+): Promise<SavedVersion> {
+  const folder = reportKey(`replaced/${id}/${keyTime(options.at)}/`);
+  if (instance !== undefined) await saveBytes(instance, folder, options);
+  return {
+    folder,
+    study: study && (await saveSidecar(study, `${folder}study.json`, options)),
+    patient: patient && (await saveSidecar(patient, `${folder}patient.json`, options)),
+  };
+}
+
+async function saveBytes(
+  { id, md5, sizeBytes }: InstanceIdentity,
+  folder: string,
+  { server, safe, signal }: SaveOptions,
 ): Promise<void> {
+  const opened = await openDamaged(server.client, id, { signal });
+  if (opened === undefined) {
+    throw new MirrorError('changed-meanwhile', `${server.client.name} does not deliver instance ${id} any more`);
+  }
+  try {
+    const options = { md5, sizeBytes, contentType: 'application/dicom', signal };
+    await safe.putOnce(`${folder}${md5}.dcm`, opened.body, options);
+  } finally {
+    opened.cancel();
+  }
+}
+
+async function saveSidecar(
+  document: Sidecar,
+  key: string,
+  { server, safe, signal }: SaveOptions,
+): Promise<SidecarReference> {
+  await archiveAttachments(safe, document, { attachments: attachmentsOfServer(server.client), signal });
   const bytes = documentBytes(canonical(document));
-  await objects.putOnce(key, bytes, { sizeBytes: bytes.length, contentType: 'application/json', signal });
+  const options = { sizeBytes: bytes.length, contentType: 'application/json', signal };
+  if ((await safe.putOnce(key, bytes, options)) === 'exists') {
+    throw new MirrorError('changed-meanwhile', `${safe.name}: ${key} is there already; it is saved under another time`);
+  }
+  return { id: document.id, key, hash8: sidecarHash(bytes) };
 }

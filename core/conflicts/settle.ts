@@ -1,5 +1,12 @@
-import { type CopyResult, conflictError, type DestinationOutcome, outcomeOfError } from '../copy/outcome.ts';
+import {
+  type CopyResult,
+  conflictError,
+  type Destination,
+  type DestinationOutcome,
+  outcomeOfError,
+} from '../copy/outcome.ts';
 import { isMirrorError, MirrorError } from '../errors.ts';
+import type { InstanceId } from '../identifiers.ts';
 import type { Archive } from '../stores/archive/archive.ts';
 import { isOrthancStore } from '../stores/orthanc/orthanc-store.ts';
 import type { CallOptions, Store } from '../stores/store.ts';
@@ -11,7 +18,13 @@ export interface SettleOptions extends CallOptions {
   readonly source: Store;
   /** Without one nothing is replaced: there is no place to save the target's version in. */
   readonly archive: Archive | undefined;
+  /** The source is a view of that archive, which therefore holds the version already. */
+  readonly sourceIsArchive?: boolean | undefined;
   readonly limitations: Limitations;
+  /** Is told of each instance that was replaced, and where the version that was there is saved. */
+  readonly onReplaced?:
+    | ((id: InstanceId, destination: Destination, savedUnder: string | undefined) => void)
+    | undefined;
 }
 
 /** Settles conflicts by the policy `replace`: each target that holds other bytes gets the source's. */
@@ -34,7 +47,8 @@ async function replaceAt(
   if (!isOrthancStore(store)) return { destination, kind: 'conflict', error: conflictError(destination, id) };
   try {
     const targetServer = await studyServerOf(store, options);
-    const { kind } = await replaceInstance(id, { ...options, target: store, targetServer });
+    const { kind, savedUnder } = await replaceInstance(id, { ...options, target: store, targetServer });
+    if (kind === 'replaced') options.onReplaced?.(id, destination, savedUnder);
     return { destination, kind: kind === 'replaced' ? 'copied' : 'already-equal' };
   } catch (error) {
     if (isMirrorError(error) || options.signal?.aborted !== true)

@@ -4,7 +4,7 @@
  */
 import { isMirrorError, MirrorError } from '../errors.ts';
 import type { Md5 } from '../identifiers.ts';
-import type { InstanceBytes, InstanceIdentity, OpenInstance, Store } from '../stores/store.ts';
+import type { InstanceBytes, InstanceIdentity, OpenInstance, Store, StoreOutcome } from '../stores/store.ts';
 import { Branch } from './branch.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { type CopyRequest, type Decision, decide } from './decide.ts';
@@ -48,14 +48,53 @@ export async function copyInstance(request: CopyRequest, context: CopyContext): 
       ...failAll(all, error, context.signal),
     ]);
   }
-  if (decision.lacking.length === 0) return resultOf(request, decision, decision.outcomes);
-  const first = await readAndStore(request, decision, decision.lacking, context);
+  const kept = await storeKept(request, decision, context.signal);
+  const lacking = decision.lacking.filter(
+    (destination) => !kept.some((outcome) => outcome.destination === destination),
+  );
+  const settledBefore = [...decision.outcomes, ...kept];
+  // Nothing was read, so that nothing counts as bytes that were copied.
+  if (lacking.length === 0) {
+    const sizeBytes = kept.length === 0 ? decision.sizeBytes : undefined;
+    return resultOf(request, { md5: decision.md5, sizeBytes }, settledBefore);
+  }
+  const first = await readAndStore(request, decision, lacking, context);
   const mismatched = first.outcomes.filter(({ error }) => error?.code === 'hash-mismatch');
-  if (mismatched.length === 0) return resultOf(request, first, [...decision.outcomes, ...first.outcomes]);
+  if (mismatched.length === 0) return resultOf(request, first, [...settledBefore, ...first.outcomes]);
   const settled = first.outcomes.filter((outcome) => !mismatched.includes(outcome));
   const again = mismatched.map(({ destination }) => destination);
   const second = await readAndStore(request, { ...decision, absent: new Set() }, again, context);
-  return resultOf(request, second, [...decision.outcomes, ...settled, ...second.outcomes.map(rejectSecondMismatch)]);
+  return resultOf(request, second, [...settledBefore, ...settled, ...second.outcomes.map(rejectSecondMismatch)]);
+}
+
+/** Lets an archive that keeps the very bytes already take note that they count; nothing is read for that. */
+async function storeKept(
+  { id }: CopyRequest,
+  { kept, md5, sizeBytes, lacking }: Decision,
+  signal: AbortSignal | undefined,
+): Promise<readonly DestinationOutcome[]> {
+  if (kept !== 'these' || md5 === undefined) return [];
+  const asked = lacking.map(async (destination): Promise<DestinationOutcome | undefined> => {
+    try {
+      const outcome = await destination.store.storeKept?.({ id, md5, sizeBytes }, { signal });
+      return outcome && outcomeOf(destination, id, outcome);
+    } catch (error) {
+      return outcomeOfError(destination, meaningOf(error, signal), 'destination');
+    }
+  });
+  return (await Promise.all(asked)).filter((outcome) => outcome !== undefined);
+}
+
+function outcomeOf(destination: Destination, id: InstanceIdentity['id'], outcome: StoreOutcome): DestinationOutcome {
+  switch (outcome.kind) {
+    case 'stored':
+    case 'already-equal': {
+      const kind = outcome.kind === 'stored' ? 'copied' : 'already-equal';
+      return { destination, kind, ...(outcome.isKeptBeside && { isKeptBeside: true }) };
+    }
+    case 'conflict':
+      return { destination, kind: 'conflict', error: conflictError(destination, id) };
+  }
 }
 
 interface Attempt {
@@ -151,14 +190,7 @@ async function storeAll(
       try {
         const body = bodyFor(destination) ?? new Uint8Array();
         const outcome = await destination.store.store(identity, body, { signal, isAbsent: absent.has(destination) });
-        switch (outcome.kind) {
-          case 'stored':
-            return { destination, kind: 'copied' };
-          case 'already-equal':
-            return { destination, kind: 'already-equal' };
-          case 'conflict':
-            return { destination, kind: 'conflict', error: conflictError(destination, identity.id) };
-        }
+        return outcomeOf(destination, identity.id, outcome);
       } catch (error) {
         return outcomeOfError(destination, meaningOf(error, signal), 'destination');
       } finally {

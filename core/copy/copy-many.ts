@@ -3,8 +3,10 @@
  * for a passing reason is tried again after everything else, and an instance that takes a server down with it cannot
  * keep the others from getting through.
  */
-import { setTimeout as delay } from 'node:timers/promises';
+import { type Clock, evenClock } from '../clock.ts';
 import type { MirrorError } from '../errors.ts';
+import type { InstanceId } from '../identifiers.ts';
+import { AdaptiveConcurrency } from './adaptive-concurrency.ts';
 import type { CopyContext } from './copy-instance.ts';
 import { CopyPass, type Pending, Standstill } from './copy-pass.ts';
 import type { CopyRequest } from './decide.ts';
@@ -17,12 +19,25 @@ export interface CopyManyOptions extends CopyContext {
   readonly attempts?: number;
   /** How long to wait for a server that went away before it is given up; default one minute. */
   readonly patienceMs?: number;
+  /** By which it waits. */
+  readonly clock?: Clock | undefined;
   /** May change what became of an instance before it is reported, such as replacing a target's version. */
   readonly settle?: (result: CopyResult) => Promise<CopyResult>;
   /** Called once for each instance that was begun, with its final outcome at every destination. */
   readonly onResult: (result: CopyResult) => void;
+  /** Called when a store can be used no more, before what failed because of it is reported. */
+  readonly onLost?: ((lost: Lost) => void) | undefined;
   /** After this no new copy starts; what runs is finished. */
   readonly draining?: AbortSignal | undefined;
+}
+
+/** A store that can be used no more. */
+export interface Lost {
+  /** `undefined`: the source. */
+  readonly destination: Destination | undefined;
+  readonly error: MirrorError;
+  /** The instance that met it. */
+  readonly id: InstanceId;
 }
 
 /** Whether something stopped the work before its end. */
@@ -33,22 +48,56 @@ export interface CopyManyEnd {
   readonly withdrawn: ReadonlyMap<Destination, MirrorError>;
 }
 
+/** What failed is tried again before everything else has been looked at when it is so much, … */
+const mostAgain = 1000;
+/** … or when it has waited so long. */
+const longestAgainMs = 30_000;
+
 /** Copies everything that `requests` yields. Throws only what `requests` throws, after what runs has ended. */
 export async function copyMany(requests: AsyncIterable<CopyRequest>, options: CopyManyOptions): Promise<CopyManyEnd> {
-  const { attempts = 4, patienceMs = 60_000, signal } = options;
-  const standstill = new Standstill(options.source, patienceMs, signal);
-  let todo: AsyncIterable<Pending> | Iterable<Pending> = pendingOf(requests);
-  for (let attempt = 1; ; attempt += 1) {
+  const standstill = new Standstill(options);
+  const concurrency = new AdaptiveConcurrency({ ceiling: options.ceiling });
+  const stream = requests[Symbol.asyncIterator]();
+  const state = { hasEnded: false };
+  try {
+    while (!state.hasEnded) {
+      const pass = new CopyPass(options, concurrency, standstill, (options.attempts ?? usualAttempts) === 1);
+      await tryAgain(await pass.run(pendingOf(stream, pass, state)), standstill, options);
+      // Nothing more can be copied: what is left of the requests is not looked at.
+      if (pass.hasStopped) break;
+    }
+  } finally {
+    await stream.return?.();
+  }
+  return standstill;
+}
+
+const usualAttempts = 4;
+
+/** The passes after the first; they begin one by one, the last one stays so: a neighbour's crash is nobody else's failure. */
+async function tryAgain(failed: readonly Pending[], standstill: Standstill, options: CopyManyOptions): Promise<void> {
+  const { attempts = usualAttempts, ceiling, clock = evenClock, signal } = options;
+  let todo = failed;
+  for (let attempt = 2; todo.length > 0; attempt += 1) {
+    await clock.wait(Math.random() * 250 * 2 ** attempt, signal);
     const last = attempt >= attempts;
-    // Later passes begin one by one, the last one stays so: a neighbour's crash is then nobody else's failure.
-    const limits = attempt === 1 ? { ceiling: options.ceiling } : { start: 1, ceiling: last ? 1 : options.ceiling };
-    const again = await new CopyPass(options, limits, standstill, last).run(todo);
-    if (again.length === 0) return standstill;
-    todo = again;
-    await delay(Math.random() * 250 * 2 ** attempt, undefined, { signal }).catch(() => undefined);
+    const concurrency = new AdaptiveConcurrency({ start: 1, ceiling: last ? 1 : ceiling });
+    todo = await new CopyPass(options, concurrency, standstill, last).run(todo);
   }
 }
 
-async function* pendingOf(requests: AsyncIterable<CopyRequest>): AsyncGenerator<Pending> {
-  for await (const request of requests) yield { request, failures: [] };
+/** The requests until what failed must be tried again; the rest stays in the stream. */
+async function* pendingOf(
+  stream: AsyncIterator<CopyRequest>,
+  pass: CopyPass,
+  state: { hasEnded: boolean },
+): AsyncGenerator<Pending> {
+  while (pass.again.length < mostAgain && performance.now() - pass.firstFailureAtMs < longestAgainMs) {
+    const next = await stream.next();
+    if (next.done === true) {
+      state.hasEnded = true;
+      return;
+    }
+    yield { request: next.value, failures: [] };
+  }
 }

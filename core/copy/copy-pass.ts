@@ -1,12 +1,13 @@
+import { evenClock } from '../clock.ts';
 import type { MirrorError } from '../errors.ts';
 import type { InstanceId } from '../identifiers.ts';
 import type { Store } from '../stores/store.ts';
-import { AdaptiveConcurrency, type ConcurrencyLimits } from './adaptive-concurrency.ts';
+import type { AdaptiveConcurrency } from './adaptive-concurrency.ts';
 import { copyInstance } from './copy-instance.ts';
 import type { CopyManyOptions } from './copy-many.ts';
 import type { CopyRequest } from './decide.ts';
 import { Outage } from './outage.ts';
-import type { Destination, DestinationOutcome } from './outcome.ts';
+import type { CopyResult, Destination, DestinationOutcome } from './outcome.ts';
 
 /** What is still to be done for an instance. */
 export interface Pending {
@@ -23,32 +24,53 @@ export class Standstill {
   readonly #outage: Outage;
   readonly #signal: AbortSignal | undefined;
 
-  constructor(source: Store, patienceMs: number, signal: AbortSignal | undefined) {
+  readonly #onLost: CopyManyOptions['onLost'];
+
+  constructor({ source, patienceMs = 60_000, clock = evenClock, signal, onLost }: CopyManyOptions) {
     this.#source = source;
     this.#signal = signal;
-    this.#outage = new Outage(patienceMs, signal);
+    this.#onLost = onLost;
+    this.#outage = new Outage(patienceMs, clock, signal);
   }
 
   /** Waits while a server is away. @returns whether anything can still be copied to some of `destinations`. */
   async passable(destinations: readonly Destination[]): Promise<boolean> {
     await this.#outage.over();
-    this.stoppedBy ??= this.#outage.givenUp(this.#source);
+    const source = this.#outage.givenUp(this.#source);
+    if (source !== undefined) this.#lose(undefined, source.error, source.id);
     for (const destination of destinations) {
-      const reason = this.#outage.givenUp(destination.store);
-      if (reason !== undefined && !this.withdrawn.has(destination)) this.withdrawn.set(destination, reason);
+      const given = this.#outage.givenUp(destination.store);
+      if (given !== undefined) this.#lose(destination, given.error, given.id);
     }
     return this.stoppedBy === undefined && this.#signal?.aborted !== true;
   }
 
-  /** Draws the conclusions from a failure. */
-  note({ destination, error, at }: DestinationOutcome, id: InstanceId): void {
-    if (error === undefined || this.#signal?.aborted === true) return;
-    if (error.disposition === 'halt') {
-      if (at === 'source') this.stoppedBy ??= error;
-      else this.withdrawn.set(destination, error);
-    } else if (error.code === 'unreachable') {
-      this.#outage.suspect(at === 'source' ? this.#source : destination.store, id, error);
+  /** Draws the conclusions from a copy that took so long. */
+  note({ id, outcomes }: CopyResult, tookMs: number): void {
+    if (this.#signal?.aborted === true) return;
+    if (outcomes.some(({ error, at }) => error === undefined || at !== 'source')) this.#outage.succeeded(this.#source);
+    for (const outcome of outcomes) {
+      if (outcome.kind === 'failed') this.#noteFailure(outcome, id, tookMs);
+      else if (outcome.error === undefined) this.#outage.succeeded(outcome.destination.store);
     }
+  }
+
+  #noteFailure({ destination, error, at }: DestinationOutcome, id: InstanceId, tookMs: number): void {
+    if (error === undefined) return;
+    const store = at === 'source' ? this.#source : destination.store;
+    if (error.disposition === 'halt') {
+      this.#lose(at === 'source' ? undefined : destination, error, id);
+      return;
+    }
+    this.#outage.failed(store, id, error, tookMs);
+    if (error.code === 'unreachable') this.#outage.suspect(store, id, error);
+  }
+
+  #lose(destination: Destination | undefined, error: MirrorError, id: InstanceId): void {
+    if (destination === undefined ? this.stoppedBy !== undefined : this.withdrawn.has(destination)) return;
+    if (destination === undefined) this.stoppedBy = error;
+    else this.withdrawn.set(destination, error);
+    this.#onLost?.({ destination, error, id });
   }
 }
 
@@ -59,11 +81,16 @@ export class CopyPass {
   readonly #standstill: Standstill;
   readonly #last: boolean;
   readonly #running = new Set<Promise<void>>();
-  readonly #again: Pending[] = [];
+  /** What failed for a reason that may pass. */
+  readonly again: Pending[] = [];
+  /** When the first of them failed, on the clock of `performance.now()`; infinite if none did. */
+  firstFailureAtMs = Number.POSITIVE_INFINITY;
+  /** Whether it ended before its instances did, because nothing more can be copied. */
+  hasStopped = false;
 
-  constructor(options: CopyManyOptions, limits: ConcurrencyLimits, standstill: Standstill, last: boolean) {
+  constructor(options: CopyManyOptions, concurrency: AdaptiveConcurrency, standstill: Standstill, last: boolean) {
     this.#options = options;
-    this.#concurrency = new AdaptiveConcurrency(limits);
+    this.#concurrency = concurrency;
     this.#standstill = standstill;
     this.#last = last;
   }
@@ -75,6 +102,7 @@ export class CopyPass {
         while (this.#running.size >= this.#concurrency.limit) await Promise.race(this.#running);
         const passable = await this.#standstill.passable(destinationsOf(pending));
         if (!passable || this.#options.draining?.aborted === true) {
+          this.hasStopped = true;
           this.#giveUp(pending);
           if (!Array.isArray(todo)) break;
           continue;
@@ -84,8 +112,9 @@ export class CopyPass {
     } finally {
       await Promise.all(this.#running);
     }
-    if (this.#standstill.stoppedBy === undefined && !this.#stopping()) return this.#again;
-    for (const pending of this.#again) this.#giveUp(pending);
+    if (this.#standstill.stoppedBy === undefined && !this.#stopping()) return this.again;
+    this.hasStopped = true;
+    for (const pending of this.again) this.#giveUp(pending);
     return [];
   }
 
@@ -108,7 +137,7 @@ export class CopyPass {
     const nowMs = performance.now();
     const failures = result.outcomes.filter(({ kind }) => kind === 'failed');
     if (failures.length === 0) this.#concurrency.succeeded(nowMs - startedAtMs, nowMs);
-    for (const failure of failures) this.#standstill.note(failure, request.id);
+    this.#standstill.note(result, nowMs - startedAtMs);
     const passing = failures.filter(({ error }) => error?.disposition === 'retry');
     if (passing.length > 0) this.#concurrency.pushedBack();
     const settled = result.outcomes.filter((outcome) => !passing.includes(outcome));
@@ -120,7 +149,8 @@ export class CopyPass {
     // They are asked first next time: an unanswered POST may have been stored.
     const undecided = passing.map(({ destination }) => destination);
     const { id, md5, sizeBytes } = result;
-    this.#again.push({ request: { id, md5, sizeBytes, lacking: [], undecided, settled }, failures: passing });
+    this.firstFailureAtMs = Math.min(this.firstFailureAtMs, nowMs);
+    this.again.push({ request: { id, md5, sizeBytes, lacking: [], undecided, settled }, failures: passing });
   }
 
   /** Destinations that refuse everything get their outcome without being asked again. */

@@ -1,17 +1,33 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import type { Clock } from '../clock.ts';
 import { isMirrorError, type MirrorError } from '../errors.ts';
 import type { InstanceId } from '../identifiers.ts';
 import type { Store } from '../stores/store.ts';
 
-/** Waits for a server that stopped answering, asking it with growing pauses for one instance that it may hold. */
+/** So many failures in a row, which together took so many times the patience, are no accident. */
+const hopeless = { failures: 8, patiences: 10 } as const;
+
+interface GivenUp {
+  readonly error: MirrorError;
+  /** The instance that was on its way when it stopped answering, or with which it failed last. */
+  readonly id: InstanceId;
+}
+
+/**
+ * Waits for a server that stopped answering, asking it with growing pauses for one instance that it may hold. Gives up
+ * one that answers such questions and fails whatever it is asked to do, at such length that thousands of instances would
+ * take for ever.
+ */
 export class Outage {
   readonly #patienceMs: number;
+  readonly #clock: Clock;
   readonly #signal: AbortSignal | undefined;
   readonly #waiting = new Map<Store, Promise<void>>();
-  readonly #given = new Map<Store, MirrorError>();
+  readonly #given = new Map<Store, GivenUp>();
+  readonly #inARow = new Map<Store, { failures: number; tookMs: number }>();
 
-  constructor(patienceMs: number, signal: AbortSignal | undefined) {
+  constructor(patienceMs: number, clock: Clock, signal: AbortSignal | undefined) {
     this.#patienceMs = patienceMs;
+    this.#clock = clock;
     this.#signal = signal;
   }
 
@@ -21,8 +37,22 @@ export class Outage {
   }
 
   /** Why a store was given up, or `undefined` if it was not. */
-  givenUp(store: Store): MirrorError | undefined {
+  givenUp(store: Store): GivenUp | undefined {
     return this.#given.get(store);
+  }
+
+  /** Something was read from `store`, or written to it. */
+  succeeded(store: Store): void {
+    this.#inARow.delete(store);
+  }
+
+  /** `store` failed with an instance, for a reason that may pass, after so long. */
+  failed(store: Store, id: InstanceId, error: MirrorError, tookMs: number): void {
+    const before = this.#inARow.get(store) ?? { failures: 0, tookMs: 0 };
+    const row = { failures: before.failures + 1, tookMs: before.tookMs + tookMs };
+    this.#inARow.set(store, row);
+    if (row.failures < hopeless.failures || row.tookMs < hopeless.patiences * this.#patienceMs) return;
+    if (!this.#given.has(store)) this.#given.set(store, { error, id });
   }
 
   /** A connection to `store` failed with `error`. */
@@ -35,18 +65,29 @@ export class Outage {
   }
 
   async #probe(store: Store, id: InstanceId, error: MirrorError): Promise<void> {
-    const endAtMs = performance.now() + this.#patienceMs;
+    const endAtMs = this.#clock.nowMs() + this.#patienceMs;
     for (let pauseMs = 200; this.#signal?.aborted !== true; pauseMs = Math.min(pauseMs * 2, 10_000)) {
-      const answers = await store.lookup(id, { signal: this.#signal }).then(
-        () => true,
-        (failure: unknown) => isMirrorError(failure) && failure.code !== 'unreachable',
-      );
-      if (answers) return;
-      if (performance.now() + pauseMs > endAtMs) {
-        this.#given.set(store, error);
+      if (await this.#answers(store, id, endAtMs - this.#clock.nowMs())) return;
+      if (this.#clock.nowMs() + pauseMs > endAtMs) {
+        this.#given.set(store, { error, id });
         return;
       }
-      await delay(pauseMs, undefined, { signal: this.#signal }).catch(() => undefined);
+      await this.#clock.wait(pauseMs, this.#signal);
+    }
+  }
+
+  /** Whether a store answers within the time; a server may take a connection and say nothing for minutes. */
+  async #answers(store: Store, id: InstanceId, withinMs: number): Promise<boolean> {
+    const [late, done] = [new AbortController(), new AbortController()];
+    void this.#clock.wait(withinMs, done.signal).then(() => late.abort());
+    const signal = this.#signal === undefined ? late.signal : AbortSignal.any([late.signal, this.#signal]);
+    try {
+      await store.lookup(id, { signal });
+      return true;
+    } catch (failure) {
+      return isMirrorError(failure) && !isMirrorError(failure, 'unreachable', 'interrupted');
+    } finally {
+      done.abort();
     }
   }
 }

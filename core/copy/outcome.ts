@@ -20,6 +20,8 @@ export interface DestinationOutcome {
   readonly error?: MirrorError;
   /** Which end met the error. */
   readonly at?: 'source' | 'destination';
+  /** An archive keeps the bytes beside those that it lists, which came from its source. */
+  readonly isKeptBeside?: true;
 }
 
 /** What became of one instance. `md5` and `sizeBytes` are `undefined` if the source was never asked. */

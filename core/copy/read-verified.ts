@@ -23,13 +23,6 @@ export async function readUntilVerifiable(
   { source, budget: { buffers }, signal }: CopyContext,
 ): Promise<Readable> {
   const { id, sizeBytes } = opened;
-  if (sizeBytes === undefined) {
-    throw new MirrorError(
-      'answer-malformed',
-      `${source.name} does not tell the size of instance ${id}, so an early end could not be noticed. ` +
-        'Check for a proxy before the server that removes Content-Length.',
-    );
-  }
   if (sizeBytes <= wholeInMemoryBytes) {
     const bytes = buffers.take(sizeBytes);
     const received = await fill(bytes, opened.body);

@@ -1,5 +1,6 @@
 /** Carries what comparisons did not find at the source from one complete comparison to the next, and acts on it. */
 import type { PlannedInstance } from '../compare/plan.ts';
+import { isMirrorError } from '../errors.ts';
 import type { InstanceId } from '../identifiers.ts';
 import type { StateDocument } from '../stores/archive/state.ts';
 import type { CallOptions } from '../stores/store.ts';
@@ -37,6 +38,8 @@ export class GoneKeeper {
   readonly #options: GoneKeeperOptions;
   #missing: Missing = nothingMissing;
   #version: string | null = null;
+  /** Another run wrote the list meanwhile: it is left to that one, and this comparison is no evidence. */
+  #isOvertaken = false;
   #listed = 0;
   #notAtSource: InstanceId[] = [];
 
@@ -48,6 +51,7 @@ export class GoneKeeper {
   async begin({ resume }: { readonly resume: boolean }): Promise<void> {
     const found = await this.#options.document.read();
     this.#version = found?.version ?? null;
+    this.#isOvertaken = false;
     const missing = found?.value ?? nothingMissing;
     this.#missing = resume ? missing : beginListing(missing);
     this.#listed = 0;
@@ -70,7 +74,8 @@ export class GoneKeeper {
 
   /**
    * Ends a complete comparison: acts on what is gone, unless the guard holds it back. What a target keeps is found again
-   * by the next comparison, until somebody settled it.
+   * by the next comparison, until somebody settled it. Where two runs overlap, the one that writes first acts; for the other
+   * nothing is gone yet.
    * @param dryRun only say what would be done.
    */
   async complete({ dryRun = false, ...options }: CallOptions & { dryRun?: boolean } = {}): Promise<Deletions> {
@@ -79,6 +84,7 @@ export class GoneKeeper {
     if (!dryRun) {
       this.#missing = next;
       await this.#write();
+      if (this.#isOvertaken) return { kind: 'none' };
     }
     if (verdict.kind !== 'gone') return verdict;
     const ids: InstanceId[] = [];
@@ -101,16 +107,22 @@ export class GoneKeeper {
   }
 
   /**
-   * Whether something is left to do. What the archive does not hold never came from the source and is the target's own;
+   * Whether something is left to do. What the archive does not know never came from the source and is the target's own;
    * nor did what was imported; what the archive noted and no target holds is settled.
    */
-  #concerns({ onlyAt, markedRemoved, imported }: PlannedInstance): boolean {
-    if (imported || !onlyAt.some(({ role }) => role === 'archive')) return false;
+  #concerns({ onlyAt, archived }: PlannedInstance): boolean {
+    if (archived === undefined || archived.isForeign) return false;
     const atTarget = onlyAt.some(({ role }) => role === 'target');
-    return !markedRemoved || (this.#options.deletesAtTargets && atTarget);
+    return archived.standing !== 'removed' || (this.#options.deletesAtTargets && atTarget);
   }
 
   async #write(): Promise<void> {
-    this.#version = await this.#options.document.write(this.#missing, this.#version);
+    if (this.#isOvertaken) return;
+    try {
+      this.#version = await this.#options.document.write(this.#missing, this.#version);
+    } catch (error) {
+      if (!isMirrorError(error, 'changed-meanwhile')) throw error;
+      this.#isOvertaken = true;
+    }
   }
 }

@@ -6,6 +6,7 @@
  */
 import { z } from 'zod';
 import { type InstanceId, isInstanceId } from '../identifiers.ts';
+import { listOf } from '../json.ts';
 
 /** Bounds of what may be taken for gone at once. */
 export interface DeletionLimits {
@@ -25,10 +26,10 @@ const idSchema = z.custom<InstanceId>(isInstanceId, 'not an Orthanc id');
 export const missingSchema = z.strictObject({
   version: z.literal(1),
   /** Missing in the last complete listing, with the time when each was first found missing. */
-  previous: z.array(z.tuple([idSchema, z.iso.datetime()])),
+  previous: listOf(z.tuple([idSchema, z.iso.datetime()])),
   /** The listing under way: what it did not show so far, and how much it showed. */
   current: z.strictObject({
-    ids: z.array(idSchema),
+    ids: listOf(idSchema),
     /** All that were missing; more than `ids` when they were too many to be a deletion. */
     count: z.int().nonnegative(),
     listed: z.int().nonnegative(),
@@ -80,12 +81,18 @@ export function completeListing(
   const guard = guardReason(count, listed, limits);
   // A listing that is not believed is no evidence: neither for the next one.
   if (guard !== undefined) return { verdict: { kind: 'guarded', count, reason: guard }, next: beginListing(missing) };
-  const firstMissed = new Map(missing.previous);
+  // A clock that was ahead must not delay what is gone until it is as late as it was.
+  const firstMissed = new Map(
+    missing.previous.map(([id, since]): [InstanceId, number] => [id, Math.min(Date.parse(since), now.getTime())]),
+  );
   const gone = ids.filter((id) => {
     const since = firstMissed.get(id);
-    return since !== undefined && now.getTime() - Date.parse(since) >= limits.graceMs;
+    return since !== undefined && now.getTime() - since >= limits.graceMs;
   });
-  const previous = ids.map((id): [InstanceId, string] => [id, firstMissed.get(id) ?? now.toISOString()]);
+  const previous = ids.map((id): [InstanceId, string] => [
+    id,
+    new Date(firstMissed.get(id) ?? now.getTime()).toISOString(),
+  ]);
   const verdict: DeletionVerdict = gone.length === 0 ? { kind: 'none' } : { kind: 'gone', ids: gone };
   return { verdict, next: { ...beginListing(missing), previous } };
 }

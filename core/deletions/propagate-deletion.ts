@@ -3,11 +3,10 @@
  * Nothing is deleted at a target that did not come from the source, or of which the archive does not hold the very bytes.
  */
 import type { InstanceId, Md5 } from '../identifiers.ts';
-import type { Archive, ArchivedVersion } from '../stores/archive/archive.ts';
+import type { Archive } from '../stores/archive/archive.ts';
+import { type ArchivedVersion, isForeign } from '../stores/archive/history.ts';
 import { md5ReadBack } from '../stores/md5-read-back.ts';
 import type { CallOptions, InventoryEntry, Store } from '../stores/store.ts';
-import { isImported } from './imports.ts';
-import { recordRemoval } from './removals.ts';
 
 /** A target that can delete an instance. */
 export interface DeletingStore extends Store {
@@ -21,7 +20,6 @@ export interface DeletionParts {
   readonly archive: Archive;
   /** Targets at which it is deleted; empty unless deletions are propagated. */
   readonly targets: readonly DeletingStore[];
-  readonly now: () => Date;
 }
 
 export interface PropagateOptions extends CallOptions {
@@ -46,19 +44,19 @@ export type Propagated =
 /** Asks the source once more, records the removal, and deletes at the targets. Throws what the stores throw. */
 export async function propagateDeletion(
   id: InstanceId,
-  { source, archive, targets, now }: DeletionParts,
+  { source, archive, targets }: DeletionParts,
   options: PropagateOptions = {},
 ): Promise<Propagated> {
   const { dryRun = false, ...call } = options;
   if ((await source.lookup(id, call)).length > 0) return { kind: 'not-gone' };
-  const versions = await archive.lookup(id, call);
-  if (versions.length === 0 || (await isImported(archive.objects, id, call))) return { kind: 'not-gone' };
-  if (!dryRun) await recordRemoval(archive.objects, { id, at: now() }, call);
+  const history = await archive.history.of(id, call);
+  if (history.versions.length === 0 || isForeign(history)) return { kind: 'not-gone' };
+  if (!dryRun) await archive.recordRemoval(id, call);
   const kept: KeptCopy[] = [];
   for (const target of targets) {
     const [held] = await target.lookup(id, call);
     if (held === undefined) continue;
-    if (!(await isArchived(held, target, versions, call))) kept.push(keptCopy(id, target));
+    if (!(await isArchived(held, target, history.versions, call))) kept.push(keptCopy(id, target));
     else if (!dryRun) await target.delete(id, call);
   }
   return { kind: 'gone', kept };

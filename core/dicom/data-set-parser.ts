@@ -17,7 +17,9 @@ export type StructureFault =
   /** They cannot be DICOM elements: group zero, an item outside a sequence, a length beyond its sequence. */
   | 'broken'
   /** Sequences are nested so deeply that an Orthanc server may crash while it reads them (ORTHANC.md, section 7). */
-  | 'nested-too-deeply';
+  | 'nested-too-deeply'
+  /** They are deflated and unfold to so much that a server, which unfolds them in memory, may not survive it. */
+  | 'unfolds-too-far';
 
 /** Real objects nest less than 20 sequences; a server was seen to crash at about 100,000. */
 const maxNesting = 512;
@@ -38,6 +40,8 @@ interface Level {
   readonly kind: 'sequence' | 'fragments' | 'item';
   /** Position behind its last byte, or `undefined` if a delimiter ends it. */
   readonly end: number | undefined;
+  /** Where the innermost level of known length ends that it lies in, itself included. */
+  readonly limit: number | undefined;
   /** Whether the elements below are implicit VR little endian although the data set is not (PS3.5, 6.2.2 note 2). */
   readonly implicit: boolean;
 }
@@ -267,9 +271,9 @@ export class DataSetParser {
     if (end === undefined) {
       const isFragments = header.vr === 'OB' || header.vr === 'OW';
       const implicit = header.vr === 'UN' || (top?.implicit ?? !this.#encoding.explicitVr);
-      this.#open({ kind: isFragments ? 'fragments' : 'sequence', end, implicit }, header);
+      this.#open(isFragments ? 'fragments' : 'sequence', end, implicit, header);
     } else if (header.vr === 'SQ') {
-      this.#open({ kind: 'sequence', end, implicit: top?.implicit ?? !this.#encoding.explicitVr }, header);
+      this.#open('sequence', end, top?.implicit ?? !this.#encoding.explicitVr, header);
     } else {
       this.#skip(header, value);
     }
@@ -280,7 +284,7 @@ export class DataSetParser {
       this.#skip(header, value);
     } else if (header.tag === itemTag && top?.kind === 'sequence') {
       const end = header.length === undefinedLength ? undefined : this.#position + header.length;
-      this.#open({ kind: 'item', end, implicit: top.implicit }, header);
+      this.#open('item', end, top.implicit, header);
     } else if (header.tag === itemEnd && top?.kind === 'item') {
       this.#close();
     } else if (header.tag === sequenceEnd && top !== undefined && top.kind !== 'item') {
@@ -290,15 +294,15 @@ export class DataSetParser {
     }
   }
 
-  #open(level: Level, header: ElementHeader): void {
-    const limit = this.#innermostEnd();
-    if (level.end !== undefined && limit !== undefined && level.end > limit) {
+  #open(kind: Level['kind'], end: number | undefined, implicit: boolean, header: ElementHeader): void {
+    const limit = this.#levels.at(-1)?.limit;
+    if (end !== undefined && limit !== undefined && end > limit) {
       this.#fault = 'broken';
     } else if (this.#levels.length >= 2 * maxNesting) {
       this.#fault = 'nested-too-deeply';
     } else {
-      this.#levels.push(level);
-      this.#listener?.open(level.kind, this.#startOf(header));
+      this.#levels.push({ kind, end, limit: end ?? limit, implicit });
+      this.#listener?.open(kind, this.#startOf(header));
     }
   }
 
@@ -308,7 +312,7 @@ export class DataSetParser {
   }
 
   #skip(header: ElementHeader, value: Buffer | undefined): void {
-    const limit = this.#innermostEnd();
+    const limit = this.#levels.at(-1)?.limit;
     if (limit !== undefined && this.#position + header.length > limit) {
       this.#fault = 'broken';
       return;
@@ -319,10 +323,6 @@ export class DataSetParser {
 
   #startOf({ tag, vr, length }: ElementHeader): ElementStart {
     return { tag, vr, length, position: this.#position };
-  }
-
-  #innermostEnd(): number | undefined {
-    return this.#levels.findLast((level) => level.end !== undefined)?.end;
   }
 
   #closeFinishedLevels(): void {

@@ -49,7 +49,7 @@ export function looksLikeDicom(prefix: Uint8Array): boolean {
  * @returns the start; `more` if more bytes are needed to tell; `undefined` if this is not DICOM
  */
 export function readFileStart(prefix: Uint8Array, isAll: boolean): DicomFileStart | 'more' | undefined {
-  const bytes = bufferOf(prefix);
+  const bytes = bufferOf(prefix).subarray(0, maxMetaHeaderBytes);
   if (bytes.length < dicomPrefixBytes && !isAll) {
     return 'more';
   }

@@ -7,7 +7,7 @@ import { characterSetOf, type OrthancEncoding, readText } from './charset.ts';
 import { DataSetParser, type StructureFault } from './data-set-parser.ts';
 import { type DicomFileStart, readFileStart } from './dicom-file.ts';
 import { asciiText, everyId, identifyingElements, identifyingTags, uidText } from './identifying-elements.ts';
-import { InflateError, inflated } from './inflate.ts';
+import { InflatedTooFar, InflateError, type InflateLimits, inflated } from './inflate.ts';
 
 /** The identifying part of a DICOM header. All of it but the Orthanc ids and UIDs is patient data: never log it. */
 export interface DicomHeader {
@@ -53,6 +53,9 @@ export interface ReadDicomOptions {
   readonly defaultEncoding?: OrthancEncoding;
 }
 
+/** A server unfolds a deflated data set in memory, as a whole. Real ones shrink to no less than a hundredth. */
+const deflateLimits: InflateLimits = { ratio: 200, floorBytes: 256 * 1024 ** 2, mostBytes: 4 * 1024 ** 3 };
+
 const dicomdirSopClass = '1.2.840.10008.1.3.10';
 const tags = {
   ...identifyingTags,
@@ -87,7 +90,7 @@ export async function readDicom(
   const { start, rest } = opening;
   const parser = new DataSetParser(start.encoding, wantedTags);
   const inflateFault = await parseDataSet(parser, start, rest, input);
-  const fault = parser.finish() ?? inflateFault;
+  const fault = inflateFault === 'unfolds-too-far' ? inflateFault : (parser.finish() ?? inflateFault);
   if (start.mediaStorageSopClass === dicomdirSopClass) {
     return { kind: 'dicomdir' };
   }
@@ -102,12 +105,19 @@ interface Opening {
 }
 
 async function readOpening(input: AsyncIterator<Uint8Array>): Promise<Opening> {
-  let bytes: Buffer = Buffer.alloc(0);
+  const chunks: Uint8Array[] = [];
+  let readBytes = 0;
+  let lookedBytes = 0;
   for (;;) {
     const next = await input.next();
     if (next.done !== true) {
-      bytes = Buffer.concat([bytes, next.value]);
+      chunks.push(next.value);
+      readBytes += next.value.byteLength;
+      // Looking at it again for each of many small pieces would take the square of their number.
+      if (readBytes < 2 * lookedBytes) continue;
     }
+    const bytes = Buffer.concat(chunks);
+    lookedBytes = readBytes;
     const start = readFileStart(bytes, next.done === true);
     if (start === undefined) {
       return { start, rest: bytes };
@@ -142,10 +152,13 @@ async function parseDeflated(
   input: AsyncIterator<Uint8Array>,
 ): Promise<StructureFault | undefined> {
   try {
-    for await (const chunk of inflated(chain(rest, input), createInflateRaw())) {
+    for await (const chunk of inflated(chain(rest, input), createInflateRaw(), deflateLimits)) {
       parser.push(chunk);
     }
   } catch (error) {
+    if (error instanceof InflatedTooFar) {
+      return 'unfolds-too-far';
+    }
     if (!(error instanceof InflateError)) {
       throw error;
     }

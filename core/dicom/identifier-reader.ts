@@ -10,8 +10,11 @@ const neededTags = Object.values(others);
 const wantedTags: ReadonlySet<number> = new Set([specificCharacterSet, ...neededTags]);
 
 const firstSliceBytes = 1024;
-/** A deflated data set is inflated this far. Deflate expands 1,032 times at most, so that memory is bounded by it. */
-const deflatedBytes = [4096, 64 * 1024];
+/**
+ * A deflated data set is inflated this far, whatever the pieces are in which it comes: damage behind its identifiers
+ * must not decide by them. Deflate expands 1,032 times at most, so that memory is bounded by it.
+ */
+const deflatedBytes = [4096, 64 * 1024] as const;
 
 export class IdentifierReader {
   /** Bytes before the data set is known to begin; of a deflated one all that came. */
@@ -35,7 +38,7 @@ export class IdentifierReader {
   /** Ends the reading. @returns `undefined` if what came is no DICOM instance. */
   finish(): IdentifyingElements | undefined {
     if (this.#start === 'more') this.#begin(this.#pending, true);
-    if (!this.#isOver && this.#isDeflated()) this.#inflate();
+    if (this.#isDeflated()) this.#inflate(this.#pending.length);
     this.#isOver = true;
     return this.#parser && identifyingElements(this.#parser.values);
   }
@@ -56,7 +59,7 @@ export class IdentifierReader {
     }
     const before = this.#pending.length;
     this.#pending = joined(this.#pending, bytes);
-    if (deflatedBytes.some((size) => before < size && this.#pending.length >= size)) this.#inflate();
+    for (const size of deflatedBytes) if (before < size && size <= this.#pending.length) this.#inflate(size);
     if (this.#pending.length >= Math.max(...deflatedBytes)) this.#isOver = true;
   }
 
@@ -64,12 +67,11 @@ export class IdentifierReader {
     return typeof this.#start === 'object' && this.#start.isDeflated;
   }
 
-  #inflate(): void {
+  #inflate(size: number): void {
+    if (this.#isOver) return;
     try {
       // Without an end the bytes are not complete, which a flush forgives.
-      const data = inflateRawSync(this.#pending.subarray(0, Math.max(...deflatedBytes)), {
-        finishFlush: constants.Z_SYNC_FLUSH,
-      });
+      const data = inflateRawSync(this.#pending.subarray(0, size), { finishFlush: constants.Z_SYNC_FLUSH });
       this.#parser = undefined;
       this.#parse(data);
     } catch {

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { MirrorError } from '../errors.ts';
 import { type InstanceId, isInstanceId } from '../identifiers.ts';
+import { listOf } from '../json.ts';
 import type { OrthancStore } from '../stores/orthanc/orthanc-store.ts';
 import type { CallOptions, InventoryEntry, InventoryOptions, Store } from '../stores/store.ts';
 import type { Filter } from './filter-schema.ts';
@@ -10,8 +11,8 @@ import { dateRange, matches } from './matches.ts';
 /** Studies that one search names; their identifiers are at most 64 characters each. */
 const studiesPerSearch = 100;
 
-const idsSchema = z.array(z.custom<InstanceId>(isInstanceId));
-const studiesSchema = z.array(z.object({ MainDicomTags: z.looseObject({ StudyInstanceUID: z.string() }) }));
+const idsSchema = listOf(z.custom<InstanceId>(isInstanceId));
+const studiesSchema = listOf(z.object({ MainDicomTags: z.looseObject({ StudyInstanceUID: z.string() }) }));
 const tags = z.looseObject({
   Modality: z.string().default(''),
   StudyDate: z.string().default(''),
@@ -20,7 +21,7 @@ const tags = z.looseObject({
 const parentSchema = z.object({
   MainDicomTags: tags,
   PatientMainDicomTags: tags.optional(),
-  Labels: z.array(z.string()).default([]),
+  Labels: listOf(z.string()).default([]),
 });
 
 /** What a mirror with a filter takes from its source. */

@@ -25,6 +25,8 @@ export interface ChangePage {
 export interface ChangeFeed {
   /** Entries with a sequence number above `since`, at most `limit` (1 or more), in ascending order. */
   readChanges(query: { readonly since: number; readonly limit: number } & CallOptions): Promise<ChangePage>;
+  /** All pages behind `since`, each one's `last` greater than the one's before; the last of them is `done`. */
+  changePages(query: { readonly since: number } & CallOptions): AsyncIterable<ChangePage>;
   /** The highest sequence number ever given out, also if its entry is gone since; 0 when there was none. */
   lastChange(options?: CallOptions): Promise<number>;
 }

@@ -1,33 +1,50 @@
 /**
- * How far a change feed was followed. Pure.
+ * How far a change feed was followed. Pure; every time is that of our own clock, in whole seconds since 1970.
  *
- * On PostgreSQL a transaction can commit entry 101 after the reader has seen 103, so the follower re-reads the end of
- * what it has seen: at least {@link overlapEntries} entries and {@link overlapSeconds} seconds. The cursor remembers
- * which of them were handled, so that only the late ones are new.
+ * On PostgreSQL a transaction can commit entry 101 after the reader has seen 103. So the end of what was seen is read
+ * again a few times, with growing pauses, until the newest entry was seen {@link lateCommitSeconds} ago; the cursor
+ * remembers which entries were handled, so that only the late ones are new. Nothing is read twice for longer than that,
+ * however long the source is idle.
  */
-import { z } from 'zod';
 import type { Change } from './change-feed.ts';
 
-/** The last so many sequence numbers are read again. */
-export const overlapEntries = 1000;
-/** Entries that are younger than the newest one by less than this are read again. */
-export const overlapSeconds = 60;
+/** An entry that becomes visible up to this long after a later one was seen is found; after that, by a comparison. */
+export const lateCommitSeconds = 120;
+/** Nothing is read again sooner than this. */
+const shortestPauseSeconds = 20;
+/** So many of the last handled entries are remembered however old they are: by them a replaced feed is recognized. */
+export const landmarkEntries = 50;
 
-/** A handled entry: sequence number, the first eight digits of the resource's id, and the time in seconds. */
-const handledSchema = z.tuple([z.int().nonnegative(), z.string(), z.int()]);
-
-export const cursorSchema = z.strictObject({
+/** How it is stored, `stored-cursor.ts` tells. */
+export interface Cursor {
   /** The highest sequence number that was handled. */
-  position: z.int().nonnegative(),
-  /** The handled entries that will be read again, in ascending order. */
-  handled: z.array(handledSchema),
-});
-export type Cursor = z.infer<typeof cursorSchema>;
+  readonly position: number;
+  /** What is behind this sequence number is read again. */
+  readonly rereadSince: number;
+  /** When something new was seen for the last time. */
+  readonly seenAt: number;
+  /** When the end of what was seen was read again for the last time. */
+  readonly rereadAt: number;
+  /** The handled entries behind {@link rereadSince}, in ascending order. */
+  readonly handled: readonly HandledEntry[];
+}
 
-/** From where to read the feed: `since` of the first page. */
-export function rereadSince(cursor: Cursor): number {
-  const oldest = cursor.handled[0]?.[0] ?? Number.POSITIVE_INFINITY;
-  return Math.max(0, Math.min(cursor.position - overlapEntries, oldest - 1));
+/** Sequence number, the first eight digits of the resource's id (empty: not kept), and when it was seen. */
+export type HandledEntry = readonly [seq: number, idPrefix: string, seenAt: number];
+
+/** @returns a cursor that stands behind `position`, when everything behind `rereadSince` was just read. */
+export function cursorAt(position: number, rereadSince: number, nowMs: number): Cursor {
+  const now = secondsOf(nowMs);
+  return { position, rereadSince, seenAt: now, rereadAt: now, handled: [] };
+}
+
+/** Whether the end of what was seen must be read again now. The pauses between two times grow with the silence. */
+export function mustReread({ seenAt, rereadAt }: Cursor, nowMs: number): boolean {
+  const now = secondsOf(nowMs);
+  // A clock that was set back tells nothing of pauses.
+  if (now < rereadAt) return true;
+  if (rereadAt - seenAt >= lateCommitSeconds) return false;
+  return now - rereadAt >= Math.max(shortestPauseSeconds, rereadAt - seenAt);
 }
 
 /** The entries of a page that were not handled before. */
@@ -36,44 +53,49 @@ export function freshChanges(cursor: Cursor, changes: readonly Change[]): readon
   return changes.filter(({ seq }) => !handled.has(seq));
 }
 
-/** The cursor after `changes` were handled; it forgets what is too old to be read again. */
-export function advance(cursor: Cursor, changes: readonly Change[]): Cursor {
+/** The cursor after `changes`, which were not handled before, were; it forgets what is too old to be read again. */
+export function advance(cursor: Cursor, changes: readonly Change[], nowMs: number): Cursor {
+  const now = secondsOf(nowMs);
   const position = changes.reduce((highest, { seq }) => Math.max(highest, seq), cursor.position);
-  const known = new Map(cursor.handled.map((entry) => [entry[0], entry]));
-  for (const { seq, id, date } of changes) known.set(seq, [seq, id.slice(0, 8), secondsOf(date)]);
-  const newest = Math.max(0, ...[...known.values()].map(([, , seconds]) => seconds));
-  const handled = [...known.values()]
-    .filter(([seq, , seconds]) => seq > position - overlapEntries || seconds > newest - overlapSeconds)
-    .sort(([a], [b]) => a - b);
-  return { position, handled };
+  const seen = changes.map(({ seq, id }): HandledEntry => [seq, id.slice(0, 8), now]);
+  const all = [...cursor.handled, ...seen].sort(([a], [b]) => a - b);
+  const oldest = all.findIndex(([, , seenAt]) => seenAt > now - lateCommitSeconds);
+  const kept = Math.max(0, Math.min(oldest === -1 ? all.length : oldest, all.length - landmarkEntries));
+  const seenAt = changes.length > 0 ? now : cursor.seenAt;
+  const rereadSince = all[kept - 1]?.[0] ?? cursor.rereadSince;
+  return { ...cursor, position, rereadSince, seenAt, handled: all.slice(kept) };
+}
+
+/** The cursor after the end of what was seen was read again. */
+export function reread(cursor: Cursor, nowMs: number): Cursor {
+  return { ...advance(cursor, [], nowMs), rereadAt: secondsOf(nowMs) };
 }
 
 /**
  * Why the feed can no longer be trusted to continue where the cursor stands, or `undefined` if it can.
- * @param reread what the feed shows now of the entries up to the position.
  * @param last the last sequence number that the feed ever gave out.
  */
-export function resetReason(cursor: Cursor, reread: readonly Change[], last: number): string | undefined {
-  if (last < cursor.position) {
-    return `the change feed ends at ${last}, before the position ${cursor.position} that was reached: the source was restored or replaced`;
-  }
-  const now = new Map(reread.map(({ seq, id }) => [seq, id.slice(0, 8)]));
+export function replacedReason(cursor: Cursor, last: number): string | undefined {
+  if (last >= cursor.position) return undefined;
+  return `the change feed ends at ${last}, before the position ${cursor.position} that was reached: the source was restored or replaced`;
+}
+
+/** What a feed shows now of the entries that were handled. */
+export type Recognition = 'known' | 'other' | 'none-left';
+
+/** @param shown what the feed shows now of the entries up to the position, from {@link Cursor.rereadSince} on. */
+export function recognize(cursor: Cursor, shown: readonly Change[]): Recognition {
+  const now = new Map(shown.map(({ seq, id }) => [seq, id.slice(0, 8)]));
   let seen = 0;
   for (const [seq, idPrefix] of cursor.handled) {
     const there = now.get(seq);
     if (there === undefined) continue;
-    if (there !== idPrefix)
-      return `entry ${seq} of the change feed names another resource than before: the source was restored`;
+    if (!there.startsWith(idPrefix)) return 'other';
     seen += 1;
   }
-  if (cursor.handled.length > 0 && seen === 0)
-    return 'none of the entries that were seen is left: the change feed was cleared';
-  return undefined;
+  return cursor.handled.length > 0 && seen === 0 ? 'none-left' : 'known';
 }
 
-/** `20261121T024600` as seconds since 1970; 0 for a date of another form. */
-function secondsOf(date: string): number {
-  const iso = date.replace(/^(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2}).*$/, '$1-$2-$3T$4:$5:$6Z');
-  const milliseconds = Date.parse(iso);
-  return Number.isNaN(milliseconds) ? 0 : Math.floor(milliseconds / 1000);
+function secondsOf(ms: number): number {
+  return Math.floor(ms / 1000);
 }

@@ -5,7 +5,8 @@ import { z } from 'zod';
 import { MirrorError } from '../errors.ts';
 import { type OrthancConfiguration, readConfiguration } from './configuration/read-configuration.ts';
 import type { MysqlConnection } from './index/mysql-connection.ts';
-import type { PostgresqlConnection } from './index/postgresql-connection.ts';
+import { type PostgresqlConnection, parsePostgresqlAddress } from './index/postgresql-connection.ts';
+import type { StorageFolders } from './storage/storage-folders.ts';
 
 /** Where the index is. */
 export type IndexLocation =
@@ -16,7 +17,7 @@ export type IndexLocation =
 
 /** Where the files of the storage area are. */
 export type StorageLocation =
-  | { readonly kind: 'folder'; readonly folder: string }
+  | { readonly kind: 'folder'; readonly folders: StorageFolders }
   /** In a database, by a plugin of the same name as those of the index. */
   | { readonly kind: 'database'; readonly backend: 'postgresql' | 'mysql' | 'odbc' }
   /** In a bucket, by a plugin; `section` is its section of the configuration. */
@@ -54,6 +55,15 @@ const databaseSection = z
   })
   .prefault({});
 
+/** Configuration.json of the plugin; folders of disks and of files that it took over. */
+const advancedStorageSection = z
+  .object({
+    Enable: z.boolean().default(false),
+    MultipleStorages: z.object({ Storages: z.record(z.string(), z.string()).default({}) }).prefault({}),
+    Indexer: z.object({ Folders: z.array(z.string()).default([]) }).prefault({}),
+  })
+  .prefault({});
+
 const usedOptions = z.object({
   Name: z.string().default(''),
   // The defaults of Orthanc: OrthancInitialization.cpp, CreateFilesystemStorage and CreateSQLiteWrapper.
@@ -65,6 +75,7 @@ const usedOptions = z.object({
   PostgreSQL: databaseSection,
   MySQL: databaseSection,
   Odbc: databaseSection,
+  AdvancedStorage: advancedStorageSection,
   DelayedDeletion: z.object({ Enable: z.boolean().default(false), Path: z.string().optional() }).prefault({}),
 });
 type UsedOptions = z.infer<typeof usedOptions>;
@@ -109,7 +120,7 @@ export function describeHost(configuration: OrthancConfiguration): OrthancHost {
     name: options.Name,
     configuration,
     index: indexLocation(options, absolute(options.IndexDirectory ?? options.StorageDirectory)),
-    storage: storageLocation(configuration, options, storageFolder),
+    storage: storageLocation(configuration, options, storageFolders(options, storageFolder, absolute)),
     httpPort: options.HttpPort,
     storesDicom: options.StoreDicom,
     namedFiles: namedFiles(configuration).map(absolute),
@@ -125,17 +136,18 @@ function indexLocation(options: UsedOptions, indexFolder: string): IndexLocation
 }
 
 function postgresqlConnection(section: UsedOptions['PostgreSQL']): PostgresqlConnection {
-  const { ConnectionUri: uri, Schema: schema } = section;
-  if (uri !== undefined) return { uri, schema };
-  return {
+  const { ConnectionUri: uri, Schema: schema, EnableSsl: requiresTls } = section;
+  if (uri !== undefined) return parsePostgresqlAddress(uri, schema);
+  const keywords = {
     host: section.Host,
-    port: section.Port ?? 5432,
+    port: String(section.Port ?? 5432),
     user: section.Username,
     password: section.Password,
-    database: section.Database,
-    requiresTls: section.EnableSsl,
-    schema,
+    dbname: section.Database,
+    // "require" of libpq, which the plugin asks for: encrypted, whoever answers.
+    sslmode: requiresTls ? 'require' : 'prefer',
   };
+  return { keywords: Object.fromEntries(Object.entries(keywords).filter(([, value]) => value !== '')), schema };
 }
 
 /** @param httpsAuthorities what the plugin trusts unless its own section says otherwise */
@@ -157,12 +169,30 @@ function mysqlConnection(section: UsedOptions['MySQL'], httpsAuthorities: string
   };
 }
 
-function storageLocation(configuration: OrthancConfiguration, options: UsedOptions, folder: string): StorageLocation {
+function storageFolders(
+  { AdvancedStorage: section }: UsedOptions,
+  main: string,
+  absolute: (relative: string) => string,
+): StorageFolders {
+  if (!section.Enable) return { main, byId: new Map(), others: [] };
+  const storages = Object.entries(section.MultipleStorages.Storages);
+  return {
+    main,
+    byId: new Map(storages.map(([id, folder]) => [id, absolute(folder)])),
+    others: section.Indexer.Folders.map(absolute),
+  };
+}
+
+function storageLocation(
+  configuration: OrthancConfiguration,
+  options: UsedOptions,
+  folders: StorageFolders,
+): StorageLocation {
   if (options.PostgreSQL.EnableStorage) return { kind: 'database', backend: 'postgresql' };
   if (options.MySQL.EnableStorage) return { kind: 'database', backend: 'mysql' };
   if (options.Odbc.EnableStorage) return { kind: 'database', backend: 'odbc' };
   const section = objectStorageSections.find((name) => Object.hasOwn(configuration.options, name));
-  return section === undefined ? { kind: 'folder', folder } : { kind: 'object-storage', section };
+  return section === undefined ? { kind: 'folder', folders } : { kind: 'object-storage', section };
 }
 
 function namedFiles({ options }: OrthancConfiguration): readonly string[] {

@@ -3,7 +3,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { environmentFor } from '../config/environment.ts';
+import { environmentOf } from '../config/environment.ts';
 import { MirrorError } from '../errors.ts';
 import { throwIfAborted } from '../stores/aborted.ts';
 import { systemCode } from './file-error.ts';
@@ -12,11 +12,13 @@ export interface ProgramCall {
   readonly program: string;
   /** Never hold a secret: every user of the machine sees them. */
   readonly args: readonly string[];
-  /** Added to our own variables; may hold secrets. */
+  /** The program's variables, beside PATH; may hold secrets. Messages are asked for in English. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Which of our own variables it gets too; none if absent. */
+  readonly inherits?: ((name: string) => boolean) | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Makes the error for the last line that the program printed on stderr. */
-  readonly failed: (message: string) => MirrorError;
+  /** Makes the error for the end of what the program printed on stderr, which may quote a row and is told to nobody. */
+  readonly failed: (printed: string) => MirrorError;
   /** What to do if the program is not installed. */
   readonly missing: string;
 }
@@ -30,10 +32,10 @@ export interface StartedProgram {
 
 /** Starts a program whose in- and output the caller handles. */
 export function startProgram(call: ProgramCall): StartedProgram {
-  const { program, args, environment, signal } = call;
+  const { program, args, environment, inherits = () => false, signal } = call;
   const child = spawn(program, args, {
     stdio: ['pipe', 'pipe', 'pipe'],
-    env: environmentFor(environment),
+    env: { ...environmentOf((name) => name === 'PATH' || inherits(name)), LC_ALL: 'C', ...environment },
     ...(signal === undefined ? {} : { signal }),
   });
   const ended = endOf(child, call);
@@ -82,5 +84,5 @@ async function endOf(child: ChildProcessWithoutNullStreams, call: ProgramCall): 
     if (systemCode(error) !== 'ENOENT') throw error;
     throw new MirrorError('configuration', `${call.program} is not installed: ${call.missing}`, { cause: error });
   }
-  if (child.exitCode !== 0) throw call.failed(errors.trim().split('\n').at(-1) ?? 'no reason given');
+  if (child.exitCode !== 0) throw call.failed(errors);
 }

@@ -4,16 +4,24 @@ import { MirrorError } from '../errors.ts';
 export interface ExpansionLimits {
   /** How many archives may lie in each other. */
   readonly maxDepth: number;
-  /** How many members one file on disk may unfold to, all levels together. */
+  /** How many members one file on disk may unfold to, all levels together: one for so many of its bytes, … */
+  readonly bytesPerMember: number;
+  /** … but not less than so many, and not more than so many. */
+  readonly floorMembers: number;
   readonly maxMembers: number;
   /** How many bytes one file on disk may unfold to: `maxRatio` times its size, but not less than `floorBytes`. */
   readonly maxRatio: number;
   readonly floorBytes: number;
 }
 
-/** Real DICOM files shrink to no less than a hundredth, and exports are nested twice at most. */
+/**
+ * Real DICOM files shrink to no less than a hundredth, and exports are nested twice at most. The smallest instances take
+ * some 300 bytes of a compressed archive; a member that is nothing but its name takes three, and a line of the report.
+ */
 export const defaultExpansionLimits: ExpansionLimits = {
   maxDepth: 5,
+  bytesPerMember: 64,
+  floorMembers: 10_000,
   maxMembers: 5_000_000,
   maxRatio: 200,
   floorBytes: 1024 ** 3,
@@ -23,19 +31,22 @@ export const defaultExpansionLimits: ExpansionLimits = {
 export class ExpansionBudget {
   readonly limits: ExpansionLimits;
   #bytesLeft: number;
+  readonly #mostMembers: number;
   #membersLeft: number;
 
   constructor(limits: ExpansionLimits, sizeBytes: number) {
     this.limits = limits;
     this.#bytesLeft = Math.max(limits.floorBytes, limits.maxRatio * sizeBytes);
-    this.#membersLeft = limits.maxMembers;
+    const members = Math.max(limits.floorMembers, Math.ceil(sizeBytes / limits.bytesPerMember));
+    this.#mostMembers = Math.min(limits.maxMembers, members);
+    this.#membersLeft = this.#mostMembers;
   }
 
   /** Counts a member. Throws `refused` when there are too many. */
   countMember(): void {
     this.#membersLeft -= 1;
     if (this.#membersLeft < 0) {
-      throw this.#exceeded(`more than ${this.limits.maxMembers} members`);
+      throw this.#exceeded(`more than ${this.#mostMembers} members`);
     }
   }
 

@@ -1,4 +1,5 @@
 /** Bytes of files and of memory, read in chunks. */
+import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { MirrorError } from '../errors.ts';
 import type { RereadableBytes } from './found.ts';
@@ -40,13 +41,21 @@ export function memoryBytes(bytes: Uint8Array, onRelease: () => void = () => {})
   };
 }
 
-/** Opens a file; errors of the file system become errors that say what to do. */
+/**
+ * Opens a file; errors of the file system become errors that say what to do. What was a file when it was found may be a
+ * pipe by now: nobody is waited for.
+ */
 export async function openForReading(path: Buffer): Promise<FileHandle> {
+  let handle: FileHandle | undefined;
   try {
-    return await open(path, 'r');
+    handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    if ((await handle.stat()).isFile()) return handle;
   } catch (error) {
+    await handle?.close();
     throw fileError(error);
   }
+  await handle.close();
+  throw new MirrorError('refused', 'it is a pipe, socket or device, and no file any more');
 }
 
 /** Reads `sizeBytes` bytes of an open file from `start` on. Throws `body-short` if it has become shorter. */

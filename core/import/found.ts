@@ -3,6 +3,7 @@
  */
 
 import type { ErrorCode } from '../errors.ts';
+import { shortenedAmid } from '../printable.ts';
 
 /** Bytes that can be read as often as needed, each time from their beginning. */
 export interface RereadableBytes {
@@ -87,7 +88,10 @@ export function foundAt(path: Buffer): FoundAt {
     : { path: path.toString('latin1'), pathBase64: path.toString('base64') };
 }
 
-/** @returns where the member `name` of an archive is. */
+/** Longer than names of files are; an archive can hold names of megabytes, one after the other. */
+const longestNameLength = 1024;
+
+/** @returns where the member `name` of an archive is; a name that no file could have is shortened in its middle. */
 export function memberAt(archive: FoundAt, name: string): FoundAt {
-  return { path: `${archive.path}!/${name}` };
+  return { path: `${archive.path}!/${shortenedAmid(name, longestNameLength)}` };
 }

@@ -18,6 +18,7 @@ const faultReasons: Readonly<Record<StructureFault, string>> = {
   cut: 'it ends amid an element: it is cut, or bytes were added; get it again from a backup or the modality',
   broken: 'the file is damaged: what follows the header is no DICOM; get it again from a backup or the modality',
   'nested-too-deeply': 'its sequences are nested so deeply that it can crash an Orthanc server',
+  'unfolds-too-far': 'it is deflated and unfolds so far that it can use up the memory of an Orthanc server',
 };
 
 /** Reads the bytes once. Throws what they throw. */
@@ -60,6 +61,6 @@ function verdict(reading: DicomReading, md5: Md5, sizeBytes: number): Identified
 }
 
 function faulty(fault: StructureFault): Identified {
-  const code = fault === 'nested-too-deeply' ? 'refused' : 'source-corrupt';
+  const code = fault === 'nested-too-deeply' || fault === 'unfolds-too-far' ? 'refused' : 'source-corrupt';
   return { kind: 'unfit', reason: faultReasons[fault], code };
 }

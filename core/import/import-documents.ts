@@ -2,15 +2,15 @@
 import { createHash } from 'node:crypto';
 import { isMirrorError, MirrorError } from '../errors.ts';
 import { isMd5, type Md5, type OrthancId } from '../identifiers.ts';
+import { addToPatient, addToStudy } from '../sidecars/add-to-sidecar.ts';
+import type { OnSidecarFinding, SidecarOptions } from '../sidecars/sidecar-state.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
-import { applyPatientDocument, applyStudyDocument } from '../studies/apply-document.ts';
+import { type ApplyOptions, applyPatientDocument, applyStudyDocument } from '../studies/apply-document.ts';
 import { archiveDocument, readArchivedPatient, readArchivedStudy } from '../studies/archive-document.ts';
 import type { OpenAttachment } from '../studies/attachment-source.ts';
 import type { Limitations } from '../studies/limitations.ts';
-import { readPatientDocument, readStudyDocument } from '../studies/read-study-document.ts';
-import type { PatientDocument, StudyDocument } from '../studies/study-document.ts';
+import { type PatientDocument, type StudyDocument, saysAnything } from '../studies/study-document.ts';
 import type { StudyServer } from '../studies/study-server.ts';
-import { addToPatient, addToStudy, saysAnything } from './add-to-document.ts';
 import { decrypted, inflatedStorageFile } from './decoded-bytes.ts';
 import { defaultExpansionLimits, ExpansionBudget } from './expansion-limits.ts';
 import type { ImportSource, RereadableBytes } from './found.ts';
@@ -24,6 +24,8 @@ export interface ImportDocumentsOptions {
   readonly target?: StudyServer | undefined;
   readonly archive?: ObjectStorage | undefined;
   readonly limitations: Limitations;
+  /** Is told of sidecars of the archive that cannot be read. */
+  readonly onFinding: OnSidecarFinding;
   readonly onProblem: (problem: DocumentProblem) => void;
   /** After this no new document is begun. */
   readonly draining?: AbortSignal | undefined;
@@ -99,43 +101,41 @@ async function* documentsOf({
 async function bring(
   document: AnyDocument,
   attachments: OpenAttachment,
-  { target, archive, limitations }: ImportDocumentsOptions,
+  { target, archive, limitations, onFinding }: ImportDocumentsOptions,
 ): Promise<boolean> {
   let written = false;
   if (target !== undefined && saysAnything(document)) {
-    written = await applyTo(target, document, attachments, limitations);
+    written = await applyTo(target, document, { attachments, limitations, mode: 'add' });
   }
   if (archive !== undefined) {
-    const merged = await mergedWithArchive(archive, document);
-    written = (await archiveDocument(archive, merged, { attachments })).written || written;
+    const merged = await mergedWithArchive(archive, document, { onFinding });
+    written = (await archiveDocument(archive, merged, { attachments, onFinding })).written || written;
   }
   return written;
 }
 
-async function applyTo(
-  target: StudyServer,
-  document: AnyDocument,
-  attachments: OpenAttachment,
-  limitations: Limitations,
-): Promise<boolean> {
-  const options = { attachments, limitations };
-  if (document.format === 'orthanc-mirror-patient') {
-    if (!target.capabilities.hasPatientLevel) {
-      return (await applyPatientDocument(document, target, options)).changes > 0;
-    }
-    const held = await readPatientDocument(target, document.id);
-    return (await applyPatientDocument(addToPatient(held, document), target, options)).changes > 0;
+async function applyTo(target: StudyServer, document: AnyDocument, options: ApplyOptions): Promise<boolean> {
+  const isPatient = document.format === 'orthanc-mirror-patient';
+  const { held, changes } = isPatient
+    ? await applyPatientDocument(document, target, options)
+    : await applyStudyDocument(document, target, options);
+  if (!held && !(isPatient && !target.capabilities.hasPatientLevel)) {
+    const what = isPatient ? 'patient' : 'study';
+    throw new MirrorError('vanished', `${target.client.name} does not hold ${what} ${document.id}`);
   }
-  const held = await readStudyDocument(target, document.id, { instanceHashes: false });
-  return (await applyStudyDocument(addToStudy(held, document), target, options)).changes > 0;
+  return changes.length > 0;
 }
 
-async function mergedWithArchive(archive: ObjectStorage, document: AnyDocument): Promise<AnyDocument> {
+async function mergedWithArchive(
+  archive: ObjectStorage,
+  document: AnyDocument,
+  options: SidecarOptions,
+): Promise<AnyDocument> {
   if (document.format === 'orthanc-mirror-patient') {
-    const held = await readArchivedPatient(archive, document.id);
+    const held = await readArchivedPatient(archive, document.id, options);
     return held === undefined ? document : addToPatient(held.document, document);
   }
-  const held = await readArchivedStudy(archive, document.id);
+  const held = await readArchivedStudy(archive, document.id, options);
   return held === undefined ? document : addToStudy(held.document, document);
 }
 

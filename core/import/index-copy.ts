@@ -17,11 +17,14 @@ const sqliteMagic = 'SQLite format 3\0';
 
 /** @returns whether a file is a SQLite database. */
 export async function isSqliteFile(path: string): Promise<boolean> {
-  const handle = await open(path, 'r').catch(() => undefined);
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(() => undefined);
   if (handle === undefined) {
     return false;
   }
   try {
+    if (!(await handle.stat()).isFile()) {
+      return false;
+    }
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(sqliteMagic.length), 0, sqliteMagic.length, 0);
     return buffer.toString('latin1', 0, bytesRead) === sqliteMagic;
   } finally {
@@ -69,6 +72,7 @@ async function copyUnchanged(path: string, target: string): Promise<boolean> {
 
 async function stateOf(path: string): Promise<string> {
   const index = await stat(path);
+  if (!index.isFile()) throw new Error('a pipe, socket or device is no index');
   const log = await stat(`${path}-wal`).catch(() => undefined);
   const describe = (stats: Stats) => `${stats.ino} ${stats.size} ${stats.mtimeMs}`;
   return log === undefined ? describe(index) : `${describe(index)} wal ${describe(log)}`;

@@ -5,6 +5,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
 import { type InstanceId, isInstanceId, isMd5, isOrthancId, type Md5, type OrthancId } from '../identifiers.ts';
+import { metadataValueOf } from '../sidecars/metadata-value.ts';
 import { systemMetadataNames } from '../studies/metadata-names.ts';
 import { includesNumber, knownCaches } from '../studies/skip-list.ts';
 import {
@@ -33,7 +34,9 @@ const resourceRow = z.object({
 });
 type ResourceRow = z.infer<typeof resourceRow>;
 const fileRow = z.object({ number: z.number(), uuid: z.string(), sizeBytes: z.number(), md5: z.string().nullable() });
-const metadataRow = z.object({ type: z.number(), value: z.coerce.string() });
+/** Values are bytes, of which the column says that they are text. */
+const metadataQuery = "SELECT type, COALESCE(CAST(value AS BLOB), x'') AS value FROM Metadata WHERE id = ?";
+const metadataRow = z.object({ type: z.number(), value: z.instanceof(Uint8Array) });
 const labelRow = z.object({ label: z.string() });
 const tagRow = z.object({ tagGroup: z.number(), tagElement: z.number(), value: z.string().nullable() });
 const countRow = z.object({ count: z.number() });
@@ -121,9 +124,10 @@ export class IndexedStudies {
   }
 
   async #content(resource: ResourceRow): Promise<ResourceContent> {
-    const metadata: Record<string, string> = {};
-    const systemMetadata: Record<string, string> = {};
-    for (const { type, value } of this.#rows('SELECT type, value FROM Metadata WHERE id = ?', metadataRow, resource)) {
+    const metadata: ResourceContent['metadata'] = {};
+    const systemMetadata: ResourceContent['systemMetadata'] = {};
+    for (const { type, value: bytes } of this.#rows(metadataQuery, metadataRow, resource)) {
+      const value = metadataValueOf(bytes);
       const name = systemMetadataNames[type - 1];
       if (isUserNumber(type) && !includesNumber(knownCaches.metadata, type)) {
         metadata[type] = value;

@@ -9,6 +9,7 @@ export function linesOf(result: CopyResult, instances: readonly FoundInstance[])
   const kind = worstKind(result.outcomes);
   const error = result.outcomes.find((outcome) => outcome.kind === kind)?.error;
   const outcome = fileOutcomeOf(kind);
+  const beside = result.outcomes.find(({ isKeptBeside }) => isKeptBeside === true);
   return instances.map(({ at, id, md5, sizeBytes, note }, position) => ({
     ...at,
     outcome: outcome === 'stored' && position > 0 ? 'already-there' : outcome,
@@ -16,8 +17,13 @@ export function linesOf(result: CopyResult, instances: readonly FoundInstance[])
     md5,
     sizeBytes,
     ...(error === undefined ? {} : { reason: error.message, code: error.code }),
+    ...(beside === undefined ? {} : { isKeptBeside: true, note: keptBeside(beside) }),
     ...(note === undefined ? {} : { note }),
   }));
+}
+
+function keptBeside({ destination }: DestinationOutcome): string {
+  return `kept beside, not current: ${destination.store.name} goes by what its source has, or had, under this id`;
 }
 
 /** What is told of a file whose instance ended so. */

@@ -27,6 +27,8 @@ export interface ReportLine extends FoundAt {
   readonly id?: InstanceId;
   readonly md5?: Md5;
   readonly sizeBytes?: number;
+  /** The archive keeps these bytes, and a restore gives others: what its source has, or nothing if that removed it. */
+  readonly isKeptBeside?: boolean;
   /** Something worth knowing about a file that was stored. */
   readonly note?: string;
 }
@@ -41,6 +43,8 @@ export interface ImportSummary {
   readonly notDicom: ReadonlyMap<string, number>;
   /** Bytes of the instances that were stored, in a dry run of those that would be. */
   readonly storedBytes: number;
+  /** Instances that the archive keeps and does not list, see {@link ReportLine.isKeptBeside}. */
+  readonly keptBeside: number;
   /** Why the work ended before everything was looked at. */
   readonly stoppedBy: MirrorError | undefined;
   readonly interrupted: boolean;
@@ -58,9 +62,11 @@ export class ImportCounts {
   };
   readonly #notDicom = new Map<string, number>();
   #storedBytes = 0;
+  #keptBeside = 0;
 
   add(line: ReportLine): void {
     this.#counts[line.outcome] += 1;
+    if (line.isKeptBeside === true) this.#keptBeside += 1;
     if (line.outcome === 'not-dicom') {
       const what = line.what ?? 'other';
       this.#notDicom.set(what, (this.#notDicom.get(what) ?? 0) + 1);
@@ -80,7 +86,13 @@ export class ImportCounts {
   }
 
   summary(end: Pick<ImportSummary, 'stoppedBy' | 'interrupted'>): ImportSummary {
-    return { counts: { ...this.#counts }, notDicom: new Map(this.#notDicom), storedBytes: this.#storedBytes, ...end };
+    return {
+      counts: { ...this.#counts },
+      notDicom: new Map(this.#notDicom),
+      storedBytes: this.#storedBytes,
+      keptBeside: this.#keptBeside,
+      ...end,
+    };
   }
 }
 

@@ -27,22 +27,28 @@ const linkMode = 0xa000;
 const modeMask = 0xf000;
 /** Compression method (APPNOTE.TXT 4.4.5); the only other one that is decoded is 0, stored. */
 const deflated = 8;
+/** What each member takes in the table of contents at least (APPNOTE.TXT 4.3.12). */
+const contentsBytes = 46;
 
 /**
  * Lists the members of a zip. They stay readable until each is released, also after the listing has ended.
- * Throws `source-corrupt` if the table of contents is damaged, `refused` when a limit is exceeded.
+ * Throws `source-corrupt` if the table of contents is damaged, `refused` when a limit is exceeded or members overlap.
  */
 export async function* zipMembers(archive: OpenArchive, at: FoundAt, budget: ExpansionBudget): AsyncGenerator<Member> {
   const holder = new SharedArchive(archive);
   try {
+    const { size: zipBytes } = await archive.handle.stat();
     const zip = await fromFdPromise(archive.handle.fd, {
       lazyEntries: true,
       autoClose: false,
       // Names are not used for files of ours, so none is refused; validation would end the whole listing.
       decodeStrings: false,
     });
+    let packedBytesLeft = zipBytes - contentsBytes * zip.entryCount;
     for await (const entry of zip.eachEntry()) {
       budget.countMember();
+      packedBytesLeft -= entry.compressedSize;
+      if (packedBytesLeft < 0) throw overlapping();
       yield memberOf(zip, entry, at, budget, holder);
     }
   } catch (error) {
@@ -108,6 +114,11 @@ async function* readEntry(zip: ZipFile, entry: Entry, handle: FileHandle): Async
   if (checksum !== entry.crc32 || sizeBytes !== entry.uncompressedSize) {
     throw damagedMember();
   }
+}
+
+/** The same bytes as many members: how a small zip unfolds to thousands of large ones. */
+function overlapping(): MirrorError {
+  return new MirrorError('refused', 'the members of a zip take more room than the zip has: they overlap');
 }
 
 function damagedMember(cause?: unknown): MirrorError {

@@ -1,6 +1,7 @@
 /** What S3 tells the queue of the inbox. Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html */
 import { z } from 'zod';
 import { MirrorError } from '../errors.ts';
+import { jsonBoundsOf, listOf, readJson } from '../json.ts';
 import { decodeKey, type ObjectVersion } from '../stores/archive/s3-versions.ts';
 
 const recordSchema = z.object({
@@ -12,10 +13,13 @@ const recordSchema = z.object({
 });
 
 const notificationSchema = z.union([
-  z.object({ Records: z.array(recordSchema) }),
+  z.object({ Records: listOf(recordSchema) }),
   /** Sent once, when the notification is set up. */
   z.object({ Event: z.literal('s3:TestEvent') }).transform(() => ({ Records: [] })),
 ]);
+
+/** SQS takes no longer messages. */
+const mostBodyBytes = 1024 * 1024;
 
 /**
  * @param bucket the only bucket that may be told of
@@ -23,8 +27,9 @@ const notificationSchema = z.union([
  */
 export function parseNotification(body: string, bucket: string): ObjectVersion[] {
   try {
-    const { Records } = notificationSchema.parse(JSON.parse(body));
-    return Records.map(({ s3 }) => {
+    const read = readJson(body, notificationSchema, jsonBoundsOf(mostBodyBytes));
+    if (!read.ok) throw new Error('another form');
+    return read.value.Records.map(({ s3 }) => {
       if (s3.bucket.name !== bucket) {
         throw new Error('another bucket');
       }

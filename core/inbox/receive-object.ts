@@ -5,7 +5,6 @@
  */
 import type { Destination } from '../copy/outcome.ts';
 import { MirrorError } from '../errors.ts';
-import type { InstanceId } from '../identifiers.ts';
 import type { Found, ImportSource, RereadableBytes } from '../import/found.ts';
 import { importFiles } from '../import/import-files.ts';
 import type { FileOutcome, ReportLine } from '../import/report.ts';
@@ -25,8 +24,6 @@ export interface Arrival {
 export interface ReceiveOptions {
   readonly inbox: S3Versions;
   readonly destinations: readonly Destination[];
-  /** Told about the instances that may be at some destination now, before the object moves or is given back. */
-  readonly onSent: (ids: readonly InstanceId[]) => Promise<void>;
   /** Nothing new is begun after this. */
   readonly deadline: AbortSignal;
 }
@@ -77,10 +74,9 @@ async function importObject(
   version: ObjectVersion,
   { name }: InboxPlace,
   sizeBytes: number,
-  { inbox, destinations, onSent, deadline }: ReceiveOptions,
+  { inbox, destinations, deadline }: ReceiveOptions,
 ): Promise<Imported> {
   const reasons: ReportLine[] = [];
-  const sent: InstanceId[] = [];
   let failed: ReportLine | undefined;
   const { counts, stoppedBy, interrupted } = await importFiles({
     source: sourceOf(inbox, version, name, sizeBytes),
@@ -89,16 +85,12 @@ async function importObject(
     draining: deadline,
     onLine: (line) => {
       const isThere = line.outcome === 'stored' || line.outcome === 'already-there';
-      if (line.id !== undefined) {
-        sent.push(line.id);
-      }
       if (!isThere && reasons.length < mostReasons) {
         reasons.push(line);
       }
       failed = line.outcome === 'failed' ? line : failed;
     },
   });
-  await onSent(sent);
   if (stoppedBy !== undefined) {
     throw stoppedBy;
   }

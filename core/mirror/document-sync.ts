@@ -1,8 +1,10 @@
-/** Keeps the study documents of archive and targets equal to the source: what is not in the DICOM bytes. */
-import { z } from 'zod';
-import { type Destination, worstKind } from '../copy/outcome.ts';
+/** Keeps the sidecars of archive and targets equal to the source: what is not in the DICOM bytes. */
+import { KeptRepairs, type SettledRepair } from '../archive-life/kept-repairs.ts';
+import { type CopyResult, type Destination, worstKind } from '../copy/outcome.ts';
+import { isMirrorError, type MirrorError } from '../errors.ts';
 import type { Change } from '../follow/change-feed.ts';
-import { type InstanceId, isOrthancId, type OrthancId } from '../identifiers.ts';
+import type { OrthancId } from '../identifiers.ts';
+import type { OnSidecarFinding } from '../sidecars/sidecar-state.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
 import type { OrthancStore } from '../stores/orthanc/orthanc-store.ts';
 import type { CallOptions } from '../stores/store.ts';
@@ -11,38 +13,60 @@ import { commonScope, type FingerprintScope, type StudyFingerprint } from '../st
 import { inParallel } from '../studies/in-parallel.ts';
 import type { Limitations } from '../studies/limitations.ts';
 import { listArchivedFingerprints, listStudyFingerprints } from '../studies/list-fingerprints.ts';
-import { listStudyIds } from '../studies/list-study-ids.ts';
 import { announcesStudy, studyOfChange } from '../studies/study-of-change.ts';
 import { type StudyServer, studyServerOf } from '../studies/study-server.ts';
-import { type StudySyncResult, syncStudy } from '../studies/sync-study.ts';
+import { type StudySyncResult, SyncedPatients, type SyncStudyOptions, syncStudy } from '../studies/sync-study.ts';
 import { noOutcomes, type OutcomeCounts } from './summary.ts';
+import { TouchedStudies } from './touched-studies.ts';
 
 export interface DocumentSyncOptions {
   readonly source: OrthancStore;
   readonly targets: readonly { readonly destination: Destination; readonly store: OrthancStore }[];
   readonly archive: { readonly destination: Destination; readonly objects: ObjectStorage } | undefined;
   readonly limitations: Limitations;
-  readonly onResult?: ((result: StudySyncResult) => void) | undefined;
+  readonly report?: SyncReport | undefined;
+  /**
+   * Most studies synchronized at once; default 8. Each is several requests, but to no server are there more at a time
+   * than it has connections.
+   */
+  readonly studiesAtOnce?: number | undefined;
 }
 
-/** Copied instances that are remembered one by one; beyond, every study is synchronized. */
-const mostTouched = 20_000;
-/** Studies synchronized at once: each one is several requests to every server. */
-const studiesAtOnce = 4;
+/** Is told what happens; absent parts are not. */
+export interface SyncReport {
+  onResult?(result: StudySyncResult): void;
+  /** Of sidecars in the archive. */
+  onFinding?: OnSidecarFinding;
+  /** What a replacement at a destination, which was interrupted, still had to write there. */
+  onSettled?(destination: Destination, settled: SettledRepair): void;
+}
+
+const defaultStudiesAtOnce = 8;
+/** Studies that changes of the feed belong to are asked for so many at once. */
+const studiesAskedAtOnce = 4;
 
 export interface SyncOneOptions extends CallOptions {
   /** Destinations that are left alone; their values do not matter. */
   readonly withdrawn?: ReadonlyMap<Destination, unknown>;
 }
 
+export interface DifferingOptions extends CallOptions {
+  /** Is told of a destination that cannot be compared, which then costs no other; absent: that is thrown. */
+  readonly onFailure?: ((destination: Destination, error: MirrorError) => void) | undefined;
+}
+
 const nobody: ReadonlyMap<Destination, unknown> = new Map();
+
+/** Destinations that take no more sidecars, with the reason. */
+export type Failures = ReadonlyMap<Destination, MirrorError>;
 
 export class DocumentSync {
   readonly #options: DocumentSyncOptions;
   /** Studies by the worst that happened to their document. */
   readonly counts: OutcomeCounts = noOutcomes();
-  /** Instances that came since the last reconcile: the documents of their studies list them. */
-  readonly #touched = new Set<InstanceId>();
+  /** Why a study failed for the last time. */
+  lastFailure: MirrorError | undefined;
+  readonly #touched = new TouchedStudies();
   #source: StudyServer | undefined;
   readonly #servers = new Map<Destination, StudyServer>();
 
@@ -50,45 +74,74 @@ export class DocumentSync {
     this.#options = options;
   }
 
-  /** An instance was copied: its study's document has another content. */
-  noteCopied(id: InstanceId): void {
-    if (this.#touched.size <= mostTouched) this.#touched.add(id);
+  /** Takes in what became of an instance: where it was copied, its study's document has another content. */
+  note(result: Pick<CopyResult, 'id' | 'md5' | 'outcomes'>): void {
+    this.#touched.note(result);
   }
 
-  /** Compares what is attached to all studies, and synchronizes those that differ somewhere. */
-  async reconcile(withdrawn: ReadonlyMap<Destination, unknown>, options: CallOptions): Promise<void> {
-    await this.#sync(await this.differing(withdrawn, options), withdrawn, options.signal);
+  /**
+   * Compares what is attached to all studies, and synchronizes those that differ somewhere. A destination that cannot be
+   * compared, or refuses everything, costs no other. @returns those, with the reason.
+   */
+  async reconcile(withdrawn: ReadonlyMap<Destination, unknown>, { signal }: CallOptions): Promise<Failures> {
+    const failures = new Map<Destination, MirrorError>();
+    const onFailure = (destination: Destination, error: MirrorError) => void failures.set(destination, error);
+    const studies = await this.differing(withdrawn, { onFailure, signal });
+    const refusing = await this.#sync(studies, new Map([...withdrawn, ...failures]), signal);
+    return new Map([...failures, ...refusing]);
   }
 
-  /** Synchronizes the studies that changes of the feed announce. */
+  /** Synchronizes the studies that changes of the feed announce. @returns destinations that refuse everything. */
   async follow(
     changes: readonly Change[],
     withdrawn: ReadonlyMap<Destination, unknown>,
     options: CallOptions,
-  ): Promise<void> {
-    await this.#sync(await this.announced(changes, options), withdrawn, options.signal);
+  ): Promise<Failures> {
+    return this.#sync(await this.announced(changes, options), withdrawn, options.signal);
   }
 
-  /** The studies whose documents differ between the source and a destination that is not withdrawn. */
+  /**
+   * The studies whose documents differ between the source and a destination that is not withdrawn, by what all of them
+   * hold on every level. What a replacement left unwritten at a target is settled before.
+   */
   async differing(
     withdrawn: ReadonlyMap<Destination, unknown>,
-    { signal }: CallOptions,
+    { onFailure, signal }: DifferingOptions,
   ): Promise<readonly OrthancId[]> {
-    const { source, targets } = await this.#connect(signal, withdrawn);
-    const different = new Set(await this.#touchedStudies(source, signal));
+    const source = await this.#connectSource(signal);
+    const different = new Set(await this.#touched.take(source, { signal }));
     const atSource = new SourceFingerprints(source, signal);
-    for (const { destination, server } of targets) {
-      if (withdrawn.has(destination)) continue;
-      const scope = await scopeFor([source, server], signal);
-      const there = listStudyFingerprints(server, { scope, signal });
+    const compare = async (scope: FingerprintScope, there: AsyncIterable<StudyFingerprint>) => {
+      // Both sides are listed at the same time.
+      atSource.begin(scope);
       for await (const id of differingStudies(atSource.list(scope), there)) different.add(id);
-    }
+    };
+    const guarded = async (destination: Destination, work: () => Promise<void>) => {
+      try {
+        await work();
+      } catch (error) {
+        signal?.throwIfAborted();
+        // What the source cannot answer is no destination's fault.
+        if (!isMirrorError(error) || error === atSource.failure || onFailure === undefined) throw error;
+        onFailure(destination, error);
+      }
+    };
     const archive = this.#archiveUnless(withdrawn);
+    const compared = this.#served(withdrawn).map(({ destination, store }) =>
+      guarded(destination, async () => {
+        const server = await this.#connect(destination, store, signal);
+        await this.#settleRepairs(destination, server, archive?.objects, signal);
+        const scope = commonScope([source, server]);
+        await compare(scope, listStudyFingerprints(server, { scope, signal }));
+      }),
+    );
     if (archive !== undefined) {
-      const scope = await scopeFor([source], signal);
-      const there = listArchivedFingerprints(archive.objects, { scope, signal });
-      for await (const id of differingStudies(atSource.list(scope), there)) different.add(id);
+      const { destination, objects } = archive;
+      const scope = commonScope([source]);
+      const options = { scope, onFinding: this.#onFinding, signal };
+      compared.push(guarded(destination, () => compare(scope, listArchivedFingerprints(objects, options))));
     }
+    for (const end of await Promise.allSettled(compared)) if (end.status === 'rejected') throw end.reason;
     return [...different];
   }
 
@@ -97,20 +150,15 @@ export class DocumentSync {
     const announcing = changes.filter(announcesStudy);
     if (announcing.length === 0) return [];
     const source = await this.#connectSource(signal);
-    const studies = new Set<OrthancId>();
-    for (const change of announcing) {
-      const study = await studyOfChange(source, change, { signal });
-      if (study !== undefined) studies.add(study);
-    }
-    return [...studies];
+    const studies = await inParallel(announcing, studiesAskedAtOnce, (change) =>
+      studyOfChange(source, change, { signal }),
+    );
+    return [...new Set(studies.filter((study) => study !== undefined))];
   }
 
   /** Synchronizes one study, for a queue message, with the destinations that are not withdrawn. */
   async syncOne(studyId: OrthancId, { signal, withdrawn = nobody }: SyncOneOptions): Promise<StudySyncResult> {
-    const { source, targets } = await this.#connect(signal, withdrawn);
-    const { limitations } = this.#options;
-    const archive = this.#archiveUnless(withdrawn);
-    return syncStudy(studyId, { source, targets, archive, limitations, signal });
+    return syncStudy(studyId, await this.#syncOptions(withdrawn, signal));
   }
 
   /** Synchronizes the study that a changed resource of another level belongs to; `undefined` if there is none any more. */
@@ -123,34 +171,68 @@ export class DocumentSync {
     return study && this.syncOne(study, { signal, withdrawn });
   }
 
-  async #touchedStudies(source: StudyServer, signal: AbortSignal | undefined): Promise<readonly OrthancId[]> {
-    const left = new Set<OrthancId>(this.#touched);
-    this.#touched.clear();
-    if (left.size > mostTouched) return listStudyIds(source, { signal });
-    const studies: OrthancId[] = [];
-    for (const id of left) {
-      const study = await studyWithInstances(source, id, signal);
-      if (study === undefined) continue;
-      studies.push(study.id);
-      for (const instance of study.instances) left.delete(instance);
-    }
-    return studies;
-  }
-
+  /** @returns destinations that refuse everything: they are left out as soon as one study tells. */
   async #sync(
     ids: readonly OrthancId[],
     withdrawn: ReadonlyMap<Destination, unknown>,
     signal: AbortSignal | undefined,
-  ): Promise<void> {
-    if (ids.length === 0) return;
-    const { source, targets } = await this.#connect(signal, withdrawn);
-    const archive = this.#archiveUnless(withdrawn);
-    const { limitations, onResult } = this.#options;
+  ): Promise<Failures> {
+    const refusing = new Map<Destination, MirrorError>();
+    if (ids.length === 0) return refusing;
+    const options = { ...(await this.#syncOptions(withdrawn, signal)), patients: new SyncedPatients() };
+    const { studiesAtOnce = defaultStudiesAtOnce } = this.#options;
     await inParallel(ids, studiesAtOnce, async (id) => {
-      const result = await syncStudy(id, { source, targets, archive, limitations, signal });
+      const result = await syncStudy(id, refusing.size === 0 ? options : without(refusing, options));
       this.counts[worstKind(result.outcomes)] += 1;
-      onResult?.(result);
+      this.lastFailure = result.outcomes.find(({ kind }) => kind === 'failed')?.error ?? this.lastFailure;
+      this.#options.report?.onResult?.(result);
+      for (const { destination, at, error } of result.outcomes) {
+        if (at === 'destination' && error?.disposition === 'halt') refusing.set(destination, error);
+      }
     });
+    this.#touched.forgetArchived();
+    return refusing;
+  }
+
+  async #syncOptions(
+    withdrawn: ReadonlyMap<Destination, unknown>,
+    signal: AbortSignal | undefined,
+  ): Promise<SyncStudyOptions> {
+    const served = this.#served(withdrawn);
+    return {
+      source: await this.#connectSource(signal),
+      targets: await Promise.all(
+        served.map(async ({ destination, store }) => ({
+          destination,
+          server: await this.#connect(destination, store, signal),
+        })),
+      ),
+      archive: this.#archiveUnless(withdrawn),
+      limitations: this.#options.limitations,
+      knownArchived: (id, md5) => this.#touched.isArchived(id, md5),
+      onFinding: this.#onFinding,
+      signal,
+    };
+  }
+
+  async #settleRepairs(
+    destination: Destination,
+    server: StudyServer,
+    objects: ObjectStorage | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    if (objects === undefined) return;
+    const { limitations, report } = this.#options;
+    const kept = new KeptRepairs(objects, server.client);
+    for await (const settled of kept.settleAll({ server, limitations, signal })) {
+      report?.onSettled?.(destination, settled);
+    }
+  }
+
+  readonly #onFinding: OnSidecarFinding = (finding) => this.#options.report?.onFinding?.(finding);
+
+  #served(withdrawn: ReadonlyMap<Destination, unknown>): DocumentSyncOptions['targets'] {
+    return this.#options.targets.filter(({ destination }) => !withdrawn.has(destination));
   }
 
   #archiveUnless(withdrawn: ReadonlyMap<Destination, unknown>): DocumentSyncOptions['archive'] {
@@ -163,25 +245,27 @@ export class DocumentSync {
     return this.#source;
   }
 
-  /** Asks each server once what it is; those of withdrawn destinations are not asked. */
-  async #connect(signal: AbortSignal | undefined, withdrawn: ReadonlyMap<Destination, unknown> = nobody) {
-    const { targets } = this.#options;
-    const served = targets.filter(({ destination }) => !withdrawn.has(destination));
-    return {
-      source: await this.#connectSource(signal),
-      targets: await Promise.all(
-        served.map(async ({ destination, store }) => {
-          const server = this.#servers.get(destination) ?? (await studyServerOf(store, { signal }));
-          this.#servers.set(destination, server);
-          return { destination, server };
-        }),
-      ),
-    };
+  /** Asks each target once what it is. */
+  async #connect(destination: Destination, store: OrthancStore, signal: AbortSignal | undefined): Promise<StudyServer> {
+    const server = this.#servers.get(destination) ?? (await studyServerOf(store, { signal }));
+    this.#servers.set(destination, server);
+    return server;
   }
+}
+
+function without(refusing: Failures, options: SyncStudyOptions): SyncStudyOptions {
+  const { archive, targets } = options;
+  return {
+    ...options,
+    archive: archive !== undefined && refusing.has(archive.destination) ? undefined : archive,
+    targets: targets.filter(({ destination }) => !refusing.has(destination)),
+  };
 }
 
 /** The source's fingerprints, listed once for each scope: about 100 bytes of memory per study. */
 class SourceFingerprints {
+  /** Why the source could not be listed. */
+  failure: unknown;
   readonly #source: StudyServer;
   readonly #signal: AbortSignal | undefined;
   readonly #listed = new Map<string, Promise<readonly StudyFingerprint[]>>();
@@ -191,44 +275,21 @@ class SourceFingerprints {
     this.#signal = signal;
   }
 
+  begin(scope: FingerprintScope): void {
+    this.#list(scope).catch((error: unknown) => {
+      this.failure ??= error;
+    });
+  }
+
   async *list(scope: FingerprintScope): AsyncGenerator<StudyFingerprint> {
+    yield* await this.#list(scope);
+  }
+
+  #list(scope: FingerprintScope): Promise<readonly StudyFingerprint[]> {
     const key = JSON.stringify(scope);
     const listed =
       this.#listed.get(key) ?? Array.fromAsync(listStudyFingerprints(this.#source, { scope, signal: this.#signal }));
     this.#listed.set(key, listed);
-    yield* await listed;
+    return listed;
   }
-}
-
-const resourceSchema = z.looseObject({ ID: z.custom<OrthancId>(isOrthancId) });
-
-/** The study of an instance with all its instances, so that the others need not be asked for; two requests. */
-async function studyWithInstances(
-  { client }: StudyServer,
-  id: OrthancId,
-  signal: AbortSignal | undefined,
-): Promise<{ readonly id: OrthancId; readonly instances: readonly OrthancId[] } | undefined> {
-  const study = await client.findJson(`/instances/${id}/study`, resourceSchema, { signal });
-  if (study === undefined) return undefined;
-  const instances = await client.findJson(`/studies/${study.ID}/instances`, z.array(resourceSchema), { signal });
-  return { id: study.ID, instances: (instances ?? []).map(({ ID }) => ID) };
-}
-
-/**
- * Metadata and attachments of series and instances are listed only if a server ever logged a change of one: listing
- * them costs as much as the inventory of the instances.
- */
-async function scopeFor(servers: readonly StudyServer[], signal: AbortSignal | undefined): Promise<FingerprintScope> {
-  const logged = await Promise.all(servers.map((server) => everAttached(server, signal)));
-  return commonScope(servers, logged.some(Boolean) ? 'everything' : 'labels');
-}
-
-const attachmentChanges = ['UpdatedMetadata', 'UpdatedAttachment'];
-
-/** Whether a server may hold metadata or attachments that a user wrote; asked only where the feed can be filtered. */
-async function everAttached({ client, capabilities }: StudyServer, signal: AbortSignal | undefined): Promise<boolean> {
-  if (!capabilities.hasExtendedFind) return true;
-  const path = `/changes?type=${attachmentChanges.join(';')}&since=0&limit=1`;
-  const page = await client.getJson(path, z.looseObject({ Changes: z.array(z.unknown()) }), { signal });
-  return page.Changes.length > 0;
 }

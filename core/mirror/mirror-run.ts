@@ -1,50 +1,50 @@
 /** What a mirror run is told, and what it tells. */
-import type { PlanOptions } from '../compare/plan.ts';
+import type { Clock } from '../clock.ts';
 import type { SourceReader } from '../config/reader.ts';
 import type { CopyRequest } from '../copy/decide.ts';
 import type { CopyResult, Destination } from '../copy/outcome.ts';
-import type { Deletions, GoneKeeper } from '../deletions/gone-keeper.ts';
+import type { Deletions } from '../deletions/gone-keeper.ts';
 import type { MirrorError } from '../errors.ts';
 import type { ChangeFeed } from '../follow/change-feed.ts';
 import type { InstanceId } from '../identifiers.ts';
-import type { Store } from '../stores/store.ts';
+import type { Openness } from '../schedule/blackouts.ts';
+import type { CallOptions, Store } from '../stores/store.ts';
+import type { ComparisonNotes } from './comparison.ts';
 import type { DocumentSync } from './document-sync.ts';
+import type { MirrorEvent } from './mirror-events.ts';
 import type { Summary } from './summary.ts';
 import type { WakeUp } from './wake-up.ts';
 
 /** @returns why a destination, or without one the whole mirror, is left alone; `undefined` if it is not */
 export type Pauses = (destination?: Destination) => MirrorError | undefined;
 
-export interface MirrorRun {
+export interface MirrorRun extends ComparisonNotes {
   readonly source: Store;
   /** The source's change feed; without one only the comparison is done. */
   readonly feed?: ChangeFeed | undefined;
   /** Whether an announced instance is to be mirrored; absent: all are. What the source lists is selected already. */
   readonly selects?: SourceReader['selects'];
-  /** End of a blackout that holds now, in which a watch leaves the servers alone; `undefined` while there is none. */
-  readonly closedUntil?: () => Date | undefined;
+  /** What a schedule allows a watch now; absent: everything. */
+  readonly openness?: (() => Openness) | undefined;
   /**
    * Asks which destinations, or without one whether the whole mirror, are left alone because somebody wants it, and why;
-   * absent: none ever is. Looked at before a comparison and before each look at the feed.
+   * absent: none ever is.
    */
   readonly paused?: (() => Promise<Pauses>) | undefined;
+  /**
+   * Asks whether a destination that was out of reach can be used, and makes it ready; absent: one that answers can.
+   * @returns why it cannot
+   */
+  readonly admit?: ((destination: Destination, options: CallOptions) => Promise<MirrorError | undefined>) | undefined;
   /** At least one. Their stores have different names. */
   readonly destinations: readonly Destination[];
   /** Most copies at once. */
   readonly concurrency: number;
-  /** Keeps what a comparison does not find at the source; absent where nothing is to be done about it. */
-  readonly gone?: GoneKeeper | undefined;
-  /** See {@link PlanOptions.removed}. */
-  readonly removed?: PlanOptions['removed'];
-  /** See {@link PlanOptions.imported}. */
-  readonly imported?: PlanOptions['imported'];
-  /** Records that the source has an instance again that was removed before. */
-  readonly onReturned?: ((id: InstanceId) => Promise<void>) | undefined;
   /** Keeps study documents equal; absent where only instances are mirrored. */
   readonly documents?: DocumentSync | undefined;
   /**
    * Writes what belongs to the instances, after all were copied and before the targets are asked whether they still hold
-   * them; not called if a destination was left out.
+   * them; not called if a destination was left out, nor in a watch.
    */
   readonly afterCopying?: (() => Promise<void>) | undefined;
   /** Settles conflicts by the configured policy; absent: they are reported. */
@@ -52,16 +52,17 @@ export interface MirrorRun {
   /** Compare only, and report what would be copied. */
   readonly dryRun?: boolean;
   /** After the first comparison follow the feed until `draining` or `signal`. */
-  readonly watch?: { readonly pollMs: number; readonly reconcileMs: number } | undefined;
+  readonly watch?: { readonly pollMs: number; readonly compareEveryMs: number } | undefined;
   /** Rung when something new was announced, so that a watch need not wait for its next poll. */
   readonly wakeUp?: WakeUp | undefined;
   /** No new copy starts after this; what runs is finished. */
   readonly draining?: AbortSignal | undefined;
   /** Everything is torn off. */
   readonly signal?: AbortSignal | undefined;
+  /** How long copying waits for a server that went away before it is left out; default a minute, 10 s in a watch. */
   readonly patienceMs?: number;
-  /** Pause of a watch before it asks again for a server that is away or paused; default half a minute. */
-  readonly mendMs?: number;
+  /** Default: the machine's. */
+  readonly clock?: Clock;
   readonly observer?: MirrorObserver;
 }
 
@@ -75,6 +76,7 @@ export interface MirrorObserver {
   onCompared?(id: InstanceId): void;
   /** The comparison is complete: nothing more will be planned. */
   onPlanComplete?(): void;
+  onEvent?(event: MirrorEvent): void;
 }
 
 export interface MirrorRunEnd {
@@ -87,3 +89,6 @@ export interface MirrorRunEnd {
   /** What the last complete comparison says of deletions at the source. */
   readonly deletions?: Deletions | undefined;
 }
+
+/** Instances that may be planned ahead of the copies: about 10 MB, and the whole plan of most runs. */
+export const planAhead = 20_000;

@@ -1,18 +1,15 @@
 /** The parts of a mirror beside the copying of instances, put together from its open stores. */
-import type { PlanOptions } from '../compare/plan.ts';
 import type { Destination } from '../copy/outcome.ts';
 import { GoneKeeper, type GoneKeeperOptions } from '../deletions/gone-keeper.ts';
-import { importedInventory } from '../deletions/imports.ts';
 import { type DeletionLimits, missingSchema } from '../deletions/missing.ts';
 import { propagateDeletion } from '../deletions/propagate-deletion.ts';
-import { keepRecord, removedInventory } from '../deletions/removals.ts';
-import type { InstanceId } from '../identifiers.ts';
 import { Archive } from '../stores/archive/archive.ts';
 import { StateDocument } from '../stores/archive/state.ts';
+import { readCapabilities } from '../stores/orthanc/capabilities.ts';
 import { isOrthancStore, type OrthancStore } from '../stores/orthanc/orthanc-store.ts';
 import type { Limitations } from '../studies/limitations.ts';
-import type { StudySyncResult } from '../studies/sync-study.ts';
-import { DocumentSync } from './document-sync.ts';
+import { DocumentSync, type DocumentSyncOptions } from './document-sync.ts';
+import { SourceProof, type SourceProofOptions } from './source-proof.ts';
 
 /** The open stores of a mirror. */
 export interface MirrorStores {
@@ -41,11 +38,36 @@ function targetsOf(destinations: readonly Destination[]): readonly { destination
 export function documentSyncOf(
   { source, destinations }: MirrorStores,
   limitations: Limitations,
-  onResult?: (result: StudySyncResult) => void,
+  options: Pick<DocumentSyncOptions, 'report' | 'studiesAtOnce'> = {},
 ): DocumentSync {
   const found = archiveOf(destinations);
   const archive = found && { destination: found.destination, objects: found.store.objects };
-  return new DocumentSync({ source, targets: targetsOf(destinations), archive, limitations, onResult });
+  return new DocumentSync({ source, targets: targetsOf(destinations), archive, limitations, ...options });
+}
+
+export interface SourceProofPolicy {
+  /** See {@link SourceProofOptions.successors}; absent: none but those that the archive has had. */
+  readonly successors?: SourceProofOptions['successors'] | undefined;
+  readonly dryRun?: boolean | undefined;
+}
+
+/** What holds the mirror to the one source of its archive; without an archive there is nothing to hold it to. */
+export function sourceProofOf(
+  { source, destinations }: MirrorStores,
+  policy: SourceProofPolicy = {},
+): SourceProof | undefined {
+  const archive = archiveOf(destinations)?.store;
+  if (archive === undefined) return undefined;
+  const { successors = 0, dryRun } = policy;
+  return new SourceProof({
+    archive,
+    feed: source,
+    name: source.name,
+    serverIdentifier: async (options) => (await readCapabilities(source.client, options)).serverIdentifier,
+    successors,
+    now: () => new Date(),
+    dryRun,
+  });
 }
 
 export interface DeletionPolicy {
@@ -59,30 +81,21 @@ export interface DeletionPolicy {
 /** What takes note of removals; without an archive there is no place to do so, and nothing is done. */
 export interface RemovalParts {
   readonly gone?: GoneKeeper;
-  readonly removed?: PlanOptions['removed'];
-  readonly imported?: PlanOptions['imported'];
-  readonly onReturned?: (id: InstanceId) => Promise<void>;
 }
 
 /** What takes note of what is gone from the source, and acts on it as the policy says. */
 export function removalPartsOf({ source, destinations }: MirrorStores, policy: DeletionPolicy): RemovalParts {
   const archive = archiveOf(destinations)?.store;
   if (archive === undefined) return {};
-  const { objects } = archive;
   const { propagate, limits, now, onGone } = policy;
   const targets = propagate ? targetsOf(destinations).map(({ store }) => store) : [];
   const gone = new GoneKeeper({
-    document: new StateDocument(objects, 'missing', missingSchema),
+    document: new StateDocument(archive.objects, 'missing', missingSchema),
     limits,
     deletesAtTargets: propagate,
     now,
-    propagate: (id, options) => propagateDeletion(id, { source, archive, targets, now }, options),
+    propagate: (id, options) => propagateDeletion(id, { source, archive, targets }, options),
     onGone,
   });
-  return {
-    gone,
-    removed: (options) => removedInventory(objects, options),
-    imported: (options) => importedInventory(objects, options),
-    onReturned: (id) => keepRecord(objects, { id, at: now(), kind: 'returned' }),
-  };
+  return { gone };
 }

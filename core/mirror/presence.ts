@@ -7,7 +7,7 @@
  * that was there before is gone; and what was copied is there when it is in that part of the feed. That is a few requests,
  * and one per thousand instances copied. Only where it does not add up, the server is listed once more.
  */
-import { mergeJoin } from '../compare/merge-join.ts';
+
 import type { CopyResult, Destination } from '../copy/outcome.ts';
 import { isMirrorError, type MirrorError } from '../errors.ts';
 import type { Change } from '../follow/change-feed.ts';
@@ -15,6 +15,7 @@ import { type InstanceId, isInstanceId } from '../identifiers.ts';
 import { InstanceIdList } from '../stores/orthanc/instance-id-list.ts';
 import type { CallOptions, InventoryEntry, InventoryOptions, Store } from '../stores/store.ts';
 import type { Witness } from '../stores/witness.ts';
+import { mergeJoin } from '../streams/merge-join.ts';
 import { type ToldOutcomes, ToldOutcomesLog } from './told-outcomes.ts';
 
 /** An instance that a destination took, or held, and does not hold any more. */
@@ -32,6 +33,11 @@ export interface PresenceOptions {
   readonly source?: Pick<Store, 'inventory'> | undefined;
 }
 
+export interface BeginOptions extends CallOptions {
+  /** Those that are asked; default all. */
+  readonly served?: readonly Destination[] | undefined;
+}
+
 /** A moment at which a server held `count` instances, and `last` was the end of its feed. */
 interface Mark {
   readonly last: number;
@@ -40,7 +46,6 @@ interface Mark {
 
 /** How often a moment without a change is looked for. */
 const markAttempts = 3;
-const pageLimit = 1000;
 
 export class Presence {
   readonly #options: PresenceOptions;
@@ -55,11 +60,11 @@ export class Presence {
   }
 
   /** To be called before the destinations are listed. Forgets what was noted. */
-  async begin(options: CallOptions): Promise<void> {
+  async begin({ served = this.#options.destinations, ...options }: BeginOptions): Promise<void> {
     this.#told = new ToldOutcomesLog(this.#options.destinations);
     this.#marks.clear();
     this.#lost.clear();
-    for (const destination of this.#options.destinations) {
+    for (const destination of served) {
       const { witness } = destination.store;
       // What does not answer now is noticed by who writes to it.
       if (witness !== undefined) this.#marks.set(destination, await markOf(witness, options).catch(ifMirrorError));
@@ -171,11 +176,10 @@ async function storedBetween(
   { signal }: CallOptions,
 ): Promise<InstanceIdList> {
   const stored = new InstanceIdList();
-  for (let since = from; since < to; ) {
-    const page = await witness.readChanges({ since, limit: pageLimit, signal });
+  if (from === to) return stored;
+  for await (const page of witness.changePages({ since: from, signal })) {
     for (const change of page.changes) if (change.seq <= to && isNewInstance(change)) stored.add(change.id);
-    if (page.done || page.changes.length === 0) break;
-    since = page.last;
+    if (page.last >= to) break;
   }
   return stored;
 }

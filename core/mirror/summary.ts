@@ -1,12 +1,5 @@
 /** Counts what became of every instance; constant memory. */
-import {
-  type CopyResult,
-  type Destination,
-  type DestinationOutcome,
-  type OutcomeKind,
-  outcomeKinds,
-  worstKind,
-} from '../copy/outcome.ts';
+import { type CopyResult, type Destination, type OutcomeKind, outcomeKinds, worstKind } from '../copy/outcome.ts';
 import { MirrorError } from '../errors.ts';
 import type { LostInstance } from './presence.ts';
 
@@ -28,6 +21,8 @@ export function noOutcomes(): OutcomeCounts {
   return { copied: 0, 'already-equal': 0, vanished: 0, conflict: 0, rejected: 0, failed: 0 };
 }
 
+type CountedResult = Pick<CopyResult, 'outcomes' | 'sizeBytes'>;
+
 export class SummaryCounter {
   readonly #instances = noOutcomes();
   readonly #destinations = new Map<string, OutcomeCounts>();
@@ -39,10 +34,13 @@ export class SummaryCounter {
   }
 
   /** Counts an instance with its final outcome at every destination. */
-  add({ outcomes, sizeBytes = 0 }: Pick<CopyResult, 'outcomes' | 'sizeBytes'>): void {
-    this.#instances[worstKind(outcomes)] += 1;
-    if (outcomes.some(({ kind }) => kind === 'copied')) this.#bytesCopied += sizeBytes;
-    for (const outcome of outcomes) this.#countAt(outcome);
+  add(result: CountedResult): void {
+    this.#count(result, 1);
+  }
+
+  /** Takes back what was counted: the instance was tried again. */
+  remove(result: CountedResult): void {
+    this.#count(result, -1);
   }
 
   /** Counts an id that only destinations hold. */
@@ -70,8 +68,10 @@ export class SummaryCounter {
     };
   }
 
-  #countAt({ destination, kind }: DestinationOutcome): void {
-    this.#countsOf(destination)[kind] += 1;
+  #count({ outcomes, sizeBytes = 0 }: CountedResult, times: 1 | -1): void {
+    this.#instances[worstKind(outcomes)] += times;
+    if (outcomes.some(({ kind }) => kind === 'copied')) this.#bytesCopied += times * sizeBytes;
+    for (const { destination, kind } of outcomes) this.#countsOf(destination)[kind] += times;
   }
 
   #countsOf({ store: { name } }: Destination): OutcomeCounts {

@@ -1,18 +1,19 @@
 /** Ends a wait early: how an announcement makes a watch look at the source at once. */
-import { setTimeout as delay } from 'node:timers/promises';
-
 export class WakeUp {
-  #ring: AbortController = new AbortController();
+  #rung = new AbortController();
+
+  /** Aborts when it rings, or has rung since the last {@link reset}. */
+  get signal(): AbortSignal {
+    return this.#rung.signal;
+  }
 
   /** Ends the present wait, or the next one if nobody waits now. */
   ring(): void {
-    this.#ring.abort();
+    this.#rung.abort();
   }
 
-  /** Resolves after `ms`, when it rings, or when `stop` aborts. */
-  async wait(ms: number, stop: AbortSignal): Promise<void> {
-    await delay(ms, undefined, { signal: AbortSignal.any([stop, this.#ring.signal]) }).catch(() => undefined);
-    // What rings from now on is news that the look at the source after this wait may miss.
-    if (this.#ring.signal.aborted) this.#ring = new AbortController();
+  /** Before a look at the source: what rings from now on is news that this look may miss. */
+  reset(): void {
+    if (this.#rung.signal.aborted) this.#rung = new AbortController();
   }
 }

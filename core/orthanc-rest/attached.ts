@@ -2,6 +2,7 @@
 import { type Md5, md5Of, type ResourceLevel } from '../identifiers.ts';
 import type { ArchivedFile } from '../reader/archived-file.ts';
 import type { StudyInstance } from '../reader/study-content.ts';
+import { bytesOf, type MetadataValue } from '../sidecars/metadata-value.ts';
 import { noContent, type ResourceContent } from '../studies/study-document.ts';
 import type { Resource } from './resource.ts';
 
@@ -33,9 +34,18 @@ export function contentOf(resource: Resource): ResourceContent {
 }
 
 /** Metadata by name, or by number where it has no name. */
-export function metadataOf(resource: Resource): Readonly<Record<string, string>> {
+export function metadataOf(resource: Resource): Readonly<Record<string, MetadataValue>> {
   const { metadata, systemMetadata, namedMetadata } = contentOf(resource);
   return { ...systemMetadata, ...namedMetadata, ...metadata };
+}
+
+/** The same as texts, in which Orthanc too writes U+FFFD for what is no UTF-8: the single value is told byte by byte. */
+export function metadataTextsOf(resource: Resource): Readonly<Record<string, string>> {
+  const texts = Object.entries(metadataOf(resource)).map(([name, value]) => [
+    name,
+    Buffer.from(bytesOf(value)).toString('utf8'),
+  ]);
+  return Object.fromEntries(texts);
 }
 
 /** Attachments by number. */

@@ -2,6 +2,7 @@
 import { isInstanceId, resourceLevels } from '../identifiers.ts';
 import type { ArchiveReader } from '../reader/archive-reader.ts';
 import type { ArchivedFile } from '../reader/archived-file.ts';
+import { bytesOf } from '../sidecars/metadata-value.ts';
 import { attachmentsOfArchive } from '../studies/attachment-source.ts';
 import {
   jsonResponse,
@@ -20,6 +21,7 @@ import {
   type ListedAttachment,
   listedFile,
   metadataOf,
+  metadataTextsOf,
 } from './attached.ts';
 import { type Resource, resourceAt } from './resource.ts';
 
@@ -39,13 +41,15 @@ export function addAttachmentRoutes(routes: Routes, reader: ArchiveReader): Rout
       throw notFound('such a label');
     });
     on('/metadata', (resource, _, { query }) => {
-      const metadata = metadataOf(resource);
+      const metadata = metadataTextsOf(resource);
       return jsonResponse(isOn(query, 'expand') ? metadata : Object.keys(metadata));
     });
     on('/metadata/{name}', (resource, { name = '' }) => {
       const value = metadataOf(resource)[name];
       if (value === undefined) throw notFound('such metadata');
-      return textResponse(200, value);
+      const body = bytesOf(value);
+      const headers = { 'content-type': 'text/plain; charset=utf-8', 'content-length': String(body.length) };
+      return { status: 200, headers, body };
     });
     on('/attachments', (resource, _, { query }) => {
       const numbers = attachmentsOf(resource).map(({ ContentType }) => [nameOf(ContentType), ContentType] as const);

@@ -4,7 +4,7 @@ import { mainTags } from '../reader/listed-tags.ts';
 import type { StudyContent, StudyInstance } from '../reader/study-content.ts';
 import { textOf } from '../reader/tag-text.ts';
 import { WebError } from '../web/message.ts';
-import { attachmentsOf, contentOf, fileUuidOf, metadataOf } from './attached.ts';
+import { attachmentsOf, contentOf, fileUuidOf, metadataTextsOf } from './attached.ts';
 import { instancesOf, type Resource } from './resource.ts';
 
 /** What a client may ask of a resource (`response-content`, `ResponseContent`; Orthanc 1.12.5). */
@@ -58,7 +58,7 @@ export function resourceJson(
     ...(parts.has('Parent') && parentOf(resource)),
     ...(parts.has('MainDicomTags') && tagsOf(resource)),
     ...(parts.has('Labels') && { Labels: contentOf(resource).labels }),
-    ...(parts.has('Metadata') && { Metadata: metadataOf(resource) }),
+    ...(parts.has('Metadata') && { Metadata: metadataTextsOf(resource) }),
     ...(parts.has('Attachments') && { Attachments: attachmentsOf(resource) }),
     ...(parts.has('IsStable') &&
       resource.level !== 'instances' && { IsStable: true, LastUpdate: lastUpdateOf(resource) }),
@@ -74,7 +74,7 @@ function fileOf(instance: StudyInstance) {
 }
 
 function lastUpdateOf(resource: Resource): string {
-  return metadataOf(resource).LastUpdate ?? '';
+  return metadataTextsOf(resource).LastUpdate ?? '';
 }
 
 /** The ids of what a resource consists of. */

@@ -60,7 +60,6 @@ export async function patientOf(reader: ArchiveReader, id: OrthancId): Promise<R
   const entries = (await reader.studies()).filter(({ patient }) => patient === id);
   const contents = await Promise.all(entries.map(({ study }) => reader.study(study)));
   const studies = contents.filter((content) => content !== undefined).filter(({ instances }) => instances.length > 0);
-  const archived =
-    studies.length === 0 ? undefined : await readArchivedPatient(reader.archive.objects, id, { notAfter: reader.at });
+  const archived = studies.length === 0 ? undefined : await reader.patient(id);
   return { level: 'patients', id, studies, sidecar: archived?.document };
 }

@@ -13,7 +13,7 @@ export type AskedPauses = (store?: string) => MirrorError | undefined;
 export async function readAskedPauses(pause: Pause): Promise<AskedPauses> {
   const found = await pause.read();
   const ended = Object.entries(found.holds).flatMap(([store, hold]) => (isEnded(hold) ? [store] : []));
-  const state = ended.length === 0 ? found : await pause.change((present) => withoutHolds(present, ended));
+  const state = ended.length === 0 ? found : await pause.change((present) => withoutHolds(present, ended, pause.now()));
   return (store = wholeMirror) => {
     const hold = holdOn(state, store);
     if (hold === undefined || hold.code !== 'paused' || hold.passed) return undefined;

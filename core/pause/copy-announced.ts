@@ -9,7 +9,7 @@ import { asHalt } from './store-away.ts';
 /** When the state of the mirror cannot be read, its messages come back after this. */
 const stateAwayMs = 60_000;
 
-type AnnouncedInstance = Pick<InstanceMessage, 'id' | 'md5' | 'sizeBytes'>;
+type AnnouncedInstance = Pick<InstanceMessage, 'id' | 'sizeBytes'>;
 
 export interface AnnouncedContext extends CopyContext {
   /** See {@link SourceReader.selects}. */
@@ -41,19 +41,22 @@ export async function copyAnnounced(
 }
 
 async function copyNow(
-  { id, md5, sizeBytes }: AnnouncedInstance,
+  { id, sizeBytes }: AnnouncedInstance,
   gate: MessageGate,
   context: AnnouncedContext,
 ): Promise<CopiedAnnouncement> {
   const admission = await gate.admit(id);
-  const request = { id, md5, sizeBytes, lacking: [], undecided: admission.serve };
+  const request = { id, sizeBytes, lacking: [], undecided: admission.serve };
   if (admission.serve.length === 0) return { result: undefined, error: admission.waitsFor };
   try {
     if ((await context.selects?.(id, { signal: context.signal })) === false)
       return { result: undefined, error: undefined };
   } catch (error) {
     const outcomes = admission.serve.map((destination) => outcomeOfError(destination, error, 'source'));
-    return { result: undefined, error: await gate.conclude(id, admission, { id, md5, sizeBytes, outcomes }) };
+    return {
+      result: undefined,
+      error: await gate.conclude(id, admission, { id, md5: undefined, sizeBytes, outcomes }),
+    };
   }
   const result = await settled(await copyInstance(request, context), context);
   return { result, error: await gate.conclude(id, admission, result) };

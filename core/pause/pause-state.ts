@@ -1,14 +1,17 @@
 /** What a mirror remembers of stores that are left alone for a while; `state/pause.json`. Pure. */
 import { z } from 'zod';
 import { type InstanceId, isInstanceId } from '../identifiers.ts';
+import { recordOf } from '../json.ts';
 
 /** Stands for the source and every destination at once: a pause of the whole mirror. */
 export const wholeMirror = '*';
 
 /** Suspicion is remembered for this many instances per store; the oldest are forgotten first. */
 const mostSuspects = 1000;
-/** Waits between two probes double up to this. */
-const longestProbeWaitMs = 3_600_000;
+/** Pauses between two probes double up to this. */
+const longestProbePauseMs = 5 * 60_000;
+/** A store that fails in the same way again so soon was never back: the pauses go on growing. */
+const relapseMs = 60_000;
 
 const holdSchema = z.strictObject({
   /** Code of the error that began it; `paused` when somebody asked for it. */
@@ -35,17 +38,26 @@ export type Hold = z.output<typeof holdSchema>;
 export const pauseStateSchema = z.strictObject({
   version: z.literal(1),
   /** By the name of the store, or {@link wholeMirror}. */
-  holds: z.record(z.string(), holdSchema),
+  holds: recordOf(z.string(), holdSchema),
   /** How often an instance was on its way when a store stopped answering, by the name of the store. */
-  suspects: z.record(z.string(), z.record(z.string(), z.int().positive())),
+  suspects: recordOf(z.string(), recordOf(z.string(), z.int().positive())),
+  /** When the last hold on a store ended, why it was held and how often it had been probed; by the name of the store. */
+  ended: recordOf(
+    z.string(),
+    z.strictObject({ at: z.iso.datetime(), code: z.string(), probes: z.int().nonnegative() }),
+  ),
 });
 export type PauseState = z.output<typeof pauseStateSchema>;
 
-export const nothingHeld: PauseState = { version: 1, holds: {}, suspects: {} };
+export const nothingHeld: PauseState = { version: 1, holds: {}, suspects: {}, ended: {} };
 
 /** The hold that keeps a store from being used, if any. */
 export function holdOn({ holds }: PauseState, store: string): Hold | undefined {
   return holds[wholeMirror] ?? holds[store];
+}
+
+export interface HoldOptions extends ProbeOptions {
+  readonly trial?: Hold['trial'];
 }
 
 /** Begins a hold where there is none. */
@@ -53,24 +65,27 @@ export function withHold(
   state: PauseState,
   store: string,
   { code, message }: { readonly code: string; readonly message: string },
-  {
-    trial = null,
-    now,
-    probeAfterMs,
-  }: { readonly trial?: Hold['trial']; readonly now: Date; readonly probeAfterMs: number },
+  { trial = null, ...options }: HoldOptions,
 ): PauseState {
   if (state.holds[store] !== undefined) return state;
+  const { now } = options;
   const hold: Hold = {
     code,
     reason: message,
     begunAt: now.toISOString(),
-    probeAt: new Date(now.getTime() + probeAfterMs).toISOString(),
-    probes: 0,
+    ...nextProbe(probesBefore(state, store, code, now), options),
     trial,
     passed: false,
     compareAfter: false,
   };
   return { ...state, holds: { ...state.holds, [store]: hold } };
+}
+
+/** How often a store was probed in a hold for the same reason that has only just ended. */
+function probesBefore({ ended }: PauseState, store: string, code: string, now: Date): number {
+  const last = ended[store];
+  const isRelapse = last?.code === code && now.getTime() - Date.parse(last.at) < relapseMs;
+  return isRelapse ? last.probes : 0;
 }
 
 /** Counts an instance that was on its way when a store stopped answering. */
@@ -90,17 +105,36 @@ export function withHoldChanged(state: PauseState, store: string, change: Partia
   return hold === undefined ? state : { ...state, holds: { ...state.holds, [store]: { ...hold, ...change } } };
 }
 
-export function withoutHolds(state: PauseState, stores: readonly string[]): PauseState {
+/** Ends holds. */
+export function withoutHolds(state: PauseState, stores: readonly string[], now: Date): PauseState {
   const holds = Object.fromEntries(Object.entries(state.holds).filter(([store]) => !stores.includes(store)));
-  return { ...state, holds };
+  const ended = stores.flatMap((store) => {
+    const hold = state.holds[store];
+    return hold === undefined
+      ? []
+      : [[store, { at: now.toISOString(), code: hold.code, probes: hold.probes }] as const];
+  });
+  return { ...state, holds, ended: { ...state.ended, ...Object.fromEntries(ended) } };
 }
 
-/** When a hold whose probe failed is probed again: a store that is away at once, a trial ever more rarely. */
+export interface ProbeOptions {
+  readonly now: Date;
+  /** The first pause; the next ones double. */
+  readonly probeAfterMs: number;
+  /** In [0, 1); makes each pause a little longer or shorter, so that many mirrors do not come back together. */
+  readonly random?: number | undefined;
+}
+
+/** When a store that was probed so often, and did not answer, is probed again. */
 export function nextProbe(
-  { trial, probes }: Pick<Hold, 'trial' | 'probes'>,
-  now: Date,
-  probeAfterMs: number,
-): Partial<Hold> {
-  const waitMs = trial !== null ? Math.min(longestProbeWaitMs, probeAfterMs * 2 ** probes) : probeAfterMs;
-  return { probes: probes + 1, probeAt: new Date(now.getTime() + waitMs).toISOString() };
+  probes: number,
+  { now, probeAfterMs, random }: ProbeOptions,
+): Pick<Hold, 'probes' | 'probeAt'> {
+  const pauseMs = probePauseMs(probes, probeAfterMs, random);
+  return { probes: probes + 1, probeAt: new Date(now.getTime() + pauseMs).toISOString() };
+}
+
+/** The pause after so many probes in vain. */
+export function probePauseMs(probes: number, firstMs: number, random = Math.random()): number {
+  return Math.min(longestProbePauseMs, firstMs * 2 ** Math.min(probes, 30)) * (0.75 + random / 2);
 }

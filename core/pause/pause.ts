@@ -2,7 +2,7 @@
  * The flags in a mirror's state that say: leave this store alone for a while. They hold for every process that works
  * for the mirror, and each store has its own: while a target is away, the others and the archive are served.
  */
-import { isMirrorError } from '../errors.ts';
+import { isMirrorError, MirrorError } from '../errors.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
 import { StateDocument } from '../stores/archive/state.ts';
 import { type Hold, nothingHeld, type PauseState, pauseStateSchema } from './pause-state.ts';
@@ -10,14 +10,31 @@ import { type Hold, nothingHeld, type PauseState, pauseStateSchema } from './pau
 /** Writes that fail because another process wrote are decided anew at most so often. */
 const mostTries = 8;
 
+type PauseDocument = Pick<StateDocument<PauseState>, 'read' | 'write'>;
+
+/** The flags of a mirror, which lie beside its archive. */
+export function pauseBeside(objects: ObjectStorage, now: () => Date = () => new Date()): Pause {
+  return new Pause(new StateDocument(objects, 'pause', pauseStateSchema), now);
+}
+
+/** The flags of one process, for what it finds out by itself. */
+export function pauseInMemory(now: () => Date): Pause {
+  let held = { value: nothingHeld, version: '0' };
+  const write = async (value: PauseState, version: string | null): Promise<string> => {
+    if (version !== held.version) throw new MirrorError('changed-meanwhile', 'the pauses changed meanwhile');
+    held = { value, version: `${Number(version) + 1}` };
+    return held.version;
+  };
+  return new Pause({ read: async () => held, write }, now);
+}
+
 /** The flags of one mirror. */
 export class Pause {
-  readonly #document: StateDocument<PauseState>;
+  readonly #document: PauseDocument;
   readonly now: () => Date;
 
-  /** @param objects where the state of the mirror lies */
-  constructor(objects: ObjectStorage, now: () => Date = () => new Date()) {
-    this.#document = new StateDocument(objects, 'pause', pauseStateSchema);
+  constructor(document: PauseDocument, now: () => Date) {
+    this.#document = document;
     this.now = now;
   }
 

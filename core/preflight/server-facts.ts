@@ -1,5 +1,6 @@
 /** What the preflight asks a server. */
 import { z } from 'zod';
+import { listOf } from '../json.ts';
 import type { OrthancCapabilities } from '../stores/orthanc/capabilities.ts';
 import type { OrthancStore } from '../stores/orthanc/orthanc-store.ts';
 import type { CallOptions } from '../stores/store.ts';
@@ -29,7 +30,7 @@ export async function readServerFacts(
   const { signal, holding } = options;
   const [capabilities, plugins, statistics] = await Promise.all([
     store.capabilities({ signal }),
-    store.client.findJson('/plugins', z.array(z.string()), { signal }),
+    store.client.findJson('/plugins', listOf(z.string()), { signal }),
     holding ? store.client.getJson('/statistics', statisticsSchema, { signal, long: true }) : undefined,
   ]);
   return {

@@ -1,11 +1,17 @@
 /**
  * What a queue message says: one resource of one configured mirror. It is a hint where to look, so it can name nothing
- * else: no host, no bucket, no key. The schema is strict, because whoever may write to the queue is not trusted more.
+ * else: no host, no bucket, no key, no hash. The schema is strict, because whoever may write to the queue is not trusted
+ * more. A message of a restore names a job in the archive, without which it causes nothing.
  */
 import { z } from 'zod';
 import { nameSchema } from '../config/schema.ts';
 import { MirrorError } from '../errors.ts';
-import { type InstanceId, isInstanceId, isMd5, isOrthancId, type Md5, type OrthancId } from '../identifiers.ts';
+import { type InstanceId, isInstanceId, isOrthancId, type OrthancId } from '../identifiers.ts';
+import { jsonBoundsOf, readJson } from '../json.ts';
+import { jobIdSchema, jobPartSchema } from '../restore/restore-job.ts';
+
+/** Ours have some hundred bytes. */
+const longestMessageBytes = 4096;
 
 const envelope = { v: z.literal(1), mirror: nameSchema };
 
@@ -13,8 +19,7 @@ const instanceMessageSchema = z.strictObject({
   ...envelope,
   kind: z.literal('instance'),
   id: z.custom<InstanceId>(isInstanceId),
-  /** What the source reported when it was listed; whoever copies asks again. */
-  md5: z.custom<Md5>(isMd5).optional(),
+  /** How much memory to reckon with. There is no hash beside it: whoever copies asks the source, and believes nobody else. */
   sizeBytes: z.int().min(0).optional(),
 });
 
@@ -31,24 +36,21 @@ const resourceMessageSchema = z.strictObject({
   id: z.custom<OrthancId>(isOrthancId),
 });
 
+/** What authorizes it, and what is restored in which version, stands in a job of the archive. */
+const ofJob = { job: jobIdSchema, part: jobPartSchema };
+
 const restoreMessageSchema = z.strictObject({
   ...envelope,
   kind: z.literal('restore'),
-  /** Configured name of the target. */
-  target: nameSchema,
+  ...ofJob,
   id: z.custom<InstanceId>(isInstanceId),
-  /** Which version of the archive. */
-  md5: z.custom<Md5>(isMd5),
-  sizeBytes: z.int().min(0).optional(),
 });
 
 const restoreStudyMessageSchema = z.strictObject({
   ...envelope,
   kind: z.literal('restore-study'),
-  target: nameSchema,
+  ...ofJob,
   id: z.custom<OrthancId>(isOrthancId),
-  /** The state of this moment; absent: the newest. */
-  at: z.iso.datetime().optional(),
 });
 
 const messageSchema = z.discriminatedUnion('kind', [
@@ -65,27 +67,19 @@ export type InstanceMessage = z.output<typeof instanceMessageSchema>;
 export type StudyMessage = z.output<typeof studyMessageSchema>;
 /** A resource whose metadata or attachments changed: the document of its study is to be copied. */
 export type ResourceMessage = z.output<typeof resourceMessageSchema>;
-/** An instance that is to be copied from the archive to a target. */
+/** An instance of a restore job. */
 export type RestoreMessage = z.output<typeof restoreMessageSchema>;
-/** A study whose document is to be brought from the archive to a target. */
+/** A study of a restore job, whose document is to be brought to the target. */
 export type RestoreStudyMessage = z.output<typeof restoreStudyMessageSchema>;
 export type QueueMessage = InstanceMessage | StudyMessage | ResourceMessage | RestoreMessage | RestoreStudyMessage;
 
 /** Reads the body of a queue message. Throws `malformed-message`, which repeats nothing of the body. */
 export function parseMessage(body: string): QueueMessage {
-  const result = messageSchema.safeParse(parseJson(body));
-  if (!result.success) {
+  const read = readJson(body, messageSchema, jsonBoundsOf(longestMessageBytes));
+  if (!read.ok) {
     throw new MirrorError('malformed-message', 'The message is not one of ours; find out who writes to the queue.');
   }
-  return result.data;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  return read.value;
 }
 
 /** A place where messages wait until somebody works on them. */

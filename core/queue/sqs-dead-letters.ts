@@ -4,6 +4,7 @@ import {
   DeleteMessageCommand,
   type Message,
   MessageNotInflight,
+  QueueDoesNotExist,
   ReceiveMessageCommand,
   SendMessageCommand,
   type SQSClient,
@@ -97,14 +98,23 @@ export async function putBack(
   });
 }
 
-/** Puts a letter on the queue as a new message, and only then takes it away from the others: it may be sent twice. */
+/**
+ * Puts a letter on a queue as a new message, and only then takes it away from the others: it may be sent twice. Where there
+ * is no such queue, it stays. Throws `unreachable`.
+ */
 export async function sendAgain(
   { body, receiptHandle }: DeadLetter,
   { client, deadLetterQueueUrl, queueUrl }: DeadLetterQueueOptions & { readonly queueUrl: string },
-): Promise<void> {
-  await client.send(new SendMessageCommand({ QueueUrl: queueUrl, MessageBody: body })).catch(throwUnreachable);
+): Promise<'sent' | 'no-queue'> {
+  try {
+    await client.send(new SendMessageCommand({ QueueUrl: queueUrl, MessageBody: body }));
+  } catch (error) {
+    if (error instanceof QueueDoesNotExist) return 'no-queue';
+    throwUnreachable(error);
+  }
   const gone = new DeleteMessageCommand({ QueueUrl: deadLetterQueueUrl, ReceiptHandle: receiptHandle });
   await client.send(gone).catch(throwUnreachable);
+  return 'sent';
 }
 
 function throwUnreachable(cause: unknown): never {

@@ -8,9 +8,11 @@ import type { DicomDataSet } from '../dicom/data-set.ts';
 import { isMirrorError } from '../errors.ts';
 import type { InstanceId, OrthancId } from '../identifiers.ts';
 import { ArchiveView } from '../restore/archive-view.ts';
+import { type ReadSidecar, SidecarFindings } from '../sidecars/sidecar-state.ts';
 import type { Archive } from '../stores/archive/archive.ts';
 import { instanceKey } from '../stores/archive/keys.ts';
 import type { CallOptions, InventoryOptions, OpenInstance } from '../stores/store.ts';
+import { readArchivedPatient } from '../studies/archive-document.ts';
 import { type ArchivedFile, openRange, readFileHeader } from './archived-file.ts';
 import { type Frame, locateFrames } from './frames.ts';
 import { type InstanceTags, instanceTagsOf } from './instance-tags.ts';
@@ -60,6 +62,7 @@ export class ArchiveReader {
   readonly #stopping = new AbortController();
   readonly #nowMs: () => number;
   readonly #filesByAddress: boolean;
+  readonly #findings = new SidecarFindings();
   readonly #rightOfWay = new RightOfWay();
   #keeping: Promise<void> = Promise.resolve();
   readonly #survey: ReturnType<typeof survey>;
@@ -79,6 +82,8 @@ export class ArchiveReader {
       unlisted: this.#unlisted,
       readTags: (file) => this.#readTags(file),
       readContent: (id) => this.#study(id),
+      onFinding: this.#findings.note,
+      damagedSidecars: () => this.#findings.count('sidecar-damaged'),
       giveWay: () => this.#rightOfWay.given(),
       forget: (id) => this.#contents.delete(id),
       signal: this.#stopping.signal,
@@ -151,6 +156,12 @@ export class ArchiveReader {
     const reading = this.#reading.get(id) ?? this.#readContent(id).finally(() => this.#reading.delete(id));
     this.#reading.set(id, reading);
     return reading;
+  }
+
+  /** The sidecar of a patient. */
+  patient(id: OrthancId): Promise<ReadSidecar<'patients'> | undefined> {
+    const options = { notAfter: this.at, onFinding: this.#findings.note, signal: this.#stopping.signal };
+    return readArchivedPatient(this.archive.objects, id, options);
   }
 
   /** The file of an instance, and which study it says it is of, without a look at that study. */
@@ -245,6 +256,7 @@ export class ArchiveReader {
       at: this.at,
       unlisted: this.#unlisted.filesOf(id),
       readTags: (file) => this.#readTags(file),
+      onFinding: this.#findings.note,
       keepTags: (tags) => this.#keepTags(partOfStudy(id), tags),
       signal: this.#stopping.signal,
     });

@@ -2,9 +2,9 @@
 import { isMirrorError } from '../errors.ts';
 import type { InstanceId, OrthancId } from '../identifiers.ts';
 import type { ArchiveView } from '../restore/archive-view.ts';
+import type { ReadSidecar, SidecarOptions } from '../sidecars/sidecar-state.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
-import type { CallOptions } from '../stores/store.ts';
-import { type ArchivedDocument, readArchivedStudy } from '../studies/archive-document.ts';
+import { readArchivedStudy } from '../studies/archive-document.ts';
 import { inParallel } from '../studies/in-parallel.ts';
 import type { InstanceRecord, StudyDocument } from '../studies/study-document.ts';
 import type { ArchivedFile } from './archived-file.ts';
@@ -24,14 +24,14 @@ export interface StudyInstance extends ArchivedFile {
 export interface StudyContent {
   readonly id: OrthancId;
   readonly patient: OrthancId;
-  readonly sidecar: ArchivedDocument<StudyDocument> | undefined;
+  readonly sidecar: ReadSidecar<'studies'> | undefined;
   /** In the order of series and instance number. */
   readonly instances: readonly StudyInstance[];
   /** Instances that the sidecar lists and the archive did not hold at the moment. */
   readonly absent: readonly InstanceId[];
 }
 
-export interface ReadContentOptions extends CallOptions {
+export interface ReadContentOptions extends SidecarOptions {
   readonly objects: ObjectStorage;
   readonly view: ArchiveView;
   readonly at: Date | undefined;
@@ -49,10 +49,10 @@ const width = 48;
 /** Reads a study. @returns `undefined` if nothing of it was there at the moment. */
 export async function readStudyContent(
   id: OrthancId,
-  { objects, view, at, unlisted, readTags, keepTags, signal }: ReadContentOptions,
+  { objects, view, at, unlisted, readTags, keepTags, onFinding, signal }: ReadContentOptions,
 ): Promise<StudyContent | undefined> {
   const [sidecar, kept] = await Promise.all([
-    readArchivedStudy(objects, id, { notAfter: at, signal }),
+    readArchivedStudy(objects, id, { notAfter: at, onFinding, signal }),
     readKeptTags(objects, partOfStudy(id), { signal }),
   ]);
   const listed = listedInstances(sidecar?.document);

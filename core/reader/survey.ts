@@ -6,12 +6,14 @@
 import { readStudiesAt } from '../catalogue/list-documents.ts';
 import { keptCatalogue, readCatalogue } from '../catalogue/read-catalogue.ts';
 import { asInventory } from '../catalogue/undocumented.ts';
-import { mergeJoin } from '../compare/merge-join.ts';
 import { isMirrorError } from '../errors.ts';
 import type { InstanceId, OrthancId } from '../identifiers.ts';
 import { ArchiveView } from '../restore/archive-view.ts';
+import type { SidecarOptions } from '../sidecars/sidecar-state.ts';
 import type { Archive } from '../stores/archive/archive.ts';
+import { newestOf } from '../stores/archive/history.ts';
 import { InstanceIdList } from '../stores/orthanc/instance-id-list.ts';
+import { mergeJoin } from '../streams/merge-join.ts';
 import { inParallel } from '../studies/in-parallel.ts';
 import type { ArchivedFile } from './archived-file.ts';
 import type { InstanceTags } from './instance-tags.ts';
@@ -30,11 +32,13 @@ export interface SurveyProgress {
   readonly instances: number;
   /** Those of them that no sidecar lists. */
   readonly unlisted: number;
+  /** Sidecars that cannot be read: an earlier one counts, or what the files tell. */
+  readonly damagedSidecars: number;
   /** Why it failed. */
   readonly reason?: string;
 }
 
-export interface SurveyOptions {
+export interface SurveyOptions extends SidecarOptions {
   readonly archive: Archive;
   readonly at: Date | undefined;
   /** Filled with what is found. */
@@ -42,11 +46,12 @@ export interface SurveyOptions {
   readonly unlisted: UnlistedStudies;
   readonly readTags: (file: ArchivedFile) => Promise<InstanceTags>;
   readonly readContent: (id: OrthancId) => Promise<StudyContent | undefined>;
+  /** How many were met so far. */
+  readonly damagedSidecars: () => number;
   /** Resolves when users wait for nothing. */
   readonly giveWay: () => Promise<void>;
   /** Called when what is known of a study is no longer all. */
   readonly forget: (id: OrthancId) => void;
-  readonly signal: AbortSignal;
 }
 
 /** Headers read at once, beside the requests of users. */
@@ -93,6 +98,7 @@ class Survey {
       studies: this.#options.list.size,
       instances: this.#instances,
       unlisted: this.#unlisted,
+      damagedSidecars: this.#options.damagedSidecars(),
       ...(this.#reason !== undefined && { reason: this.#reason }),
     };
   }
@@ -107,8 +113,8 @@ class Survey {
   }
 
   async list(): Promise<void> {
-    const { archive, at, list, giveWay, signal } = this.#options;
-    for await (const entry of readCatalogue(archive.objects, { at, signal })) {
+    const { archive, at, list, giveWay, onFinding, signal } = this.#options;
+    for await (const entry of readCatalogue(archive.objects, { at, onFinding, signal })) {
       list.put(entry);
       await giveWay();
     }
@@ -120,7 +126,8 @@ class Survey {
     const { archive, at, giveWay, signal } = this.#options;
     const documented = await this.#documented();
     const removed: InstanceId[] = [];
-    const view = new ArchiveView(archive, { at, onRemoved: (id) => removed.push(id) });
+    const observer = { onRemoved: (id: InstanceId) => void removed.push(id) };
+    const view = new ArchiveView(archive, { at, observer });
     const part = new UnlistedPart(this.#options);
     const inventory = view.inventory({ signal });
     for await (const { held } of mergeJoin([inventory, asInventory(documented)])) {
@@ -138,9 +145,9 @@ class Survey {
   }
 
   async #documented(): Promise<InstanceIdList> {
-    const { archive, at, giveWay, signal } = this.#options;
+    const { archive, at, giveWay, onFinding, signal } = this.#options;
     const documented = new InstanceIdList();
-    for await (const { document } of readStudiesAt(archive.objects, { at, signal })) {
+    for await (const { document } of readStudiesAt(archive.objects, { at, onFinding, signal })) {
       for (const { instances } of document.series) for (const { id } of instances) documented.add(id);
       await giveWay();
     }
@@ -159,7 +166,7 @@ class Survey {
     await inParallel(removed, width, async (id) => {
       if (settled.has(id)) return;
       await giveWay();
-      const [version] = await archive.lookup(id, { signal });
+      const version = newestOf((await archive.history.of(id, { signal })).versions);
       const study = version && (await tagsOf(version, readTags))?.study;
       const content = study === undefined ? undefined : await readContent(study);
       for (const one of content?.absent ?? []) settled.add(one);

@@ -1,16 +1,16 @@
 /** Which instances a server lacks, and what must be written to it beside their bytes. */
+import type { KeptRepairs, SidecarReference } from '../archive-life/kept-repairs.ts';
 import { readStudiesAt } from '../catalogue/list-documents.ts';
-import { mergeJoin } from '../compare/merge-join.ts';
 import { isMirrorError } from '../errors.ts';
 import type { InstanceId, OrthancId } from '../identifiers.ts';
+import type { SidecarOptions } from '../sidecars/sidecar-state.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
 import type { CallOptions, Store } from '../stores/store.ts';
+import { mergeJoin } from '../streams/merge-join.ts';
 import { readArchivedPatient } from '../studies/archive-document.ts';
 import { readStudyDocument } from '../studies/read-study-document.ts';
 import type { StudyDocument } from '../studies/study-document.ts';
 import type { StudyServer } from '../studies/study-server.ts';
-import type { PendingWrites } from './pending-writes.ts';
-import { partOf } from './replace-on-server.ts';
 
 /** The ids that `view` lists and `server` does not. */
 export async function findMissing(
@@ -26,24 +26,24 @@ export async function findMissing(
   return missing;
 }
 
-export interface KeepDocumentsOptions extends CallOptions {
+export interface KeepDocumentsOptions extends SidecarOptions {
   /** The moment; absent: now. */
   readonly at?: Date | undefined;
   readonly archive: ObjectStorage;
   readonly server: StudyServer;
-  readonly pending: PendingWrites;
+  readonly kept: KeptRepairs;
 }
 
 /**
- * Keeps, for each study of which something is missing, what the archive has attached to the resources that come back:
- * the missing instances, and the series, study and patient that the server lacks altogether. What the server has keeps
- * what users attached to it there.
+ * Notes, for each study of which something is missing, where the archive has what was attached to the resources that
+ * come back: the missing instances, and the series, study and patient that the server lacks altogether. What the server
+ * has keeps what users attached to it there.
  */
 export async function keepDocumentsOf(
   missing: ReadonlySet<InstanceId>,
-  { at, archive, server, pending, signal }: KeepDocumentsOptions,
+  { at, archive, server, kept, onFinding, signal }: KeepDocumentsOptions,
 ): Promise<void> {
-  for await (const { document } of readStudiesAt(archive, { at, signal })) {
+  for await (const { document, ...study } of readStudiesAt(archive, { at, onFinding, signal })) {
     const held = await heldStudy(document, missing, server, { signal });
     if (held === 'complete') continue;
     const ids = comingBack(document, missing, held);
@@ -52,11 +52,21 @@ export async function keepDocumentsOf(
       server.capabilities.hasPatientLevel &&
       (await server.client.findText(`/patients/${document.patientId}`, { signal })) === undefined;
     const patient = patientComesBack
-      ? (await readArchivedPatient(archive, document.patientId, { notAfter: at, signal }))?.document
+      ? await readArchivedPatient(archive, document.patientId, { notAfter: at, onFinding, signal })
       : undefined;
-    const study = partOf(document, { ids });
-    await pending.keep(document.id, { version: 1, study, ...(patient && { patient }), only: [...ids] }, { signal });
+    const record = {
+      version: 1 as const,
+      at: new Date().toISOString(),
+      study: referenceTo(study),
+      ...(patient && { patient: referenceTo(patient) }),
+      only: [...ids],
+    };
+    await kept.keep(document.id, record, { signal });
   }
+}
+
+function referenceTo({ id, key, hash8 }: SidecarReference): SidecarReference {
+  return { id, key, hash8 };
 }
 
 async function heldStudy(

@@ -1,15 +1,11 @@
 /**
- * An archive as it was at a moment, as a store: each id once, with the version that was the last one then. Restoring
- * is copying from such a view.
- *
- * The rule: for each id the newest version not later than the moment and not removed before it. An archive writes
- * equal bytes once, so an instance that came back with bytes archived before has no new version; its `returned` record
- * (see `core/deletions/removals.ts`) tells.
+ * An archive as it was at a moment, as a store: each id once, with the version that was the current one then. Restoring
+ * is copying from such a view. Which version that is, `stateAt` says (`core/stores/archive/history.ts`).
  */
-import type { Removal } from '../deletions/removals.ts';
 import { MirrorError } from '../errors.ts';
-import type { InstanceId } from '../identifiers.ts';
-import type { Archive, ArchivedVersion } from '../stores/archive/archive.ts';
+import type { InstanceId, Md5 } from '../identifiers.ts';
+import type { Archive } from '../stores/archive/archive.ts';
+import { type ArchivedVersion, type InstanceHistory, stateAt } from '../stores/archive/history.ts';
 import type {
   CallOptions,
   InventoryEntry,
@@ -18,19 +14,28 @@ import type {
   OpenOptions,
   Store,
 } from '../stores/store.ts';
-import { type InstanceHistory, listHistories, lookUpHistory } from './archive-history.ts';
+
+/** What a listing of a view leaves out, or is not sure of. */
+export interface ViewObserver {
+  /** It is left out because it was removed from the source. */
+  onRemoved?(id: InstanceId): void;
+  /** Several versions, and nothing is recorded: the view takes the newest by the times of the objects. */
+  onUnsettled?(id: InstanceId): void;
+  /** It is left out because the object of the version that counts is gone. */
+  onLost?(id: InstanceId, md5: Md5): void;
+}
 
 export interface ViewOptions {
   /** The moment; absent: now. */
   readonly at?: Date | undefined;
   /** Only these instances. */
   readonly only?: ReadonlySet<InstanceId> | undefined;
-  /** Only versions that the archive received at this time or later. */
-  readonly archivedSince?: Date | undefined;
+  /** Only what is so since this time or later. */
+  readonly since?: Date | undefined;
   /** Also what was removed from the source by then. */
   readonly includeRemoved?: boolean | undefined;
-  /** Called by a listing for each instance that is left out because it was removed from the source. */
-  readonly onRemoved?: ((id: InstanceId) => void) | undefined;
+  /** Told of by listings. */
+  readonly observer?: ViewObserver | undefined;
 }
 
 export class ArchiveView implements Store {
@@ -45,14 +50,14 @@ export class ArchiveView implements Store {
   }
 
   async *inventory(options: InventoryOptions = {}): AsyncGenerator<InventoryEntry> {
-    for await (const history of listHistories(this.#archive, options)) {
-      const entry = this.#chosen(history, this.#options.onRemoved);
+    for await (const history of this.#archive.history.list(options)) {
+      const entry = this.#chosen(history, this.#options.observer);
       if (entry !== undefined) yield entry;
     }
   }
 
   async lookup(id: InstanceId, options: CallOptions = {}): Promise<readonly InventoryEntry[]> {
-    const entry = this.#chosen(await lookUpHistory(this.#archive, id, options));
+    const entry = this.#chosen(await this.#archive.history.of(id, options));
     return entry === undefined ? [] : [entry];
   }
 
@@ -65,34 +70,35 @@ export class ArchiveView implements Store {
   /** The archive stays open: it belongs to the caller. */
   async close(): Promise<void> {}
 
-  #chosen(
-    { id, versions, removals }: InstanceHistory,
-    onRemoved?: (id: InstanceId) => void,
-  ): InventoryEntry | undefined {
-    const { at, only, archivedSince, includeRemoved = false } = this.#options;
-    if (only?.has(id) === false) return undefined;
-    const newest = versionAt(versions, [], at);
-    if (newest === undefined || (archivedSince !== undefined && newest.archivedAt < archivedSince)) return undefined;
-    if (includeRemoved || versionAt(versions, removals, at) !== undefined) return newest;
-    onRemoved?.(id);
-    return undefined;
+  #chosen(history: InstanceHistory, observer: ViewObserver = {}): InventoryEntry | undefined {
+    const { only, since } = this.#options;
+    if (only?.has(history.id) === false) return undefined;
+    const found = this.#versionOf(history, observer);
+    return found === undefined || (since !== undefined && found.since < since) ? undefined : found.version;
   }
-}
 
-/** The version that counts at a moment (absent: now); pure. */
-export function versionAt(
-  versions: readonly ArchivedVersion[],
-  removals: readonly Pick<Removal, 'at' | 'kind'>[],
-  at: Date | undefined,
-): ArchivedVersion | undefined {
-  const moment = at?.getTime() ?? Number.POSITIVE_INFINITY;
-  const newest = versions
-    .filter(({ archivedAt }) => archivedAt.getTime() <= moment)
-    .reduce<ArchivedVersion | undefined>(
-      (best, one) => (best && best.archivedAt > one.archivedAt ? best : one),
-      undefined,
-    );
-  const last = removals.filter((removal) => removal.at.getTime() <= moment).at(-1);
-  const removed = last?.kind === 'removed' && newest !== undefined && last.at >= newest.archivedAt;
-  return removed ? undefined : newest;
+  #versionOf(
+    history: InstanceHistory,
+    observer: ViewObserver,
+  ): { readonly version: ArchivedVersion; readonly since: Date } | undefined {
+    const { at, includeRemoved = false } = this.#options;
+    const { id } = history;
+    const state = stateAt(history, at);
+    switch (state.kind) {
+      case 'absent':
+        return undefined;
+      case 'held':
+        return state;
+      case 'unsettled':
+        observer.onUnsettled?.(id);
+        return { version: state.newest, since: state.newest.archivedAt };
+      case 'lost':
+        observer.onLost?.(id, state.md5);
+        return undefined;
+      case 'removed':
+        if (includeRemoved && state.before !== undefined) return { version: state.before, since: state.since };
+        observer.onRemoved?.(id);
+        return undefined;
+    }
+  }
 }

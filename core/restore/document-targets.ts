@@ -1,100 +1,170 @@
-/** The two kinds of places that documents are restored to. */
-import { md5Of, type OrthancId } from '../identifiers.ts';
-import { documentBytes } from '../stores/archive/json-document.ts';
+/** The two kinds of places that sidecars are restored to. */
+import { saveReplaced } from '../conflicts/save-replaced.ts';
+import { isMirrorError, MirrorError } from '../errors.ts';
+import { type InstanceId, md5Of, type OrthancId } from '../identifiers.ts';
+import { partOf } from '../repair/replace-on-server.ts';
+import { addToPatient, addToStudy } from '../sidecars/add-to-sidecar.ts';
+import type { Sidecar } from '../sidecars/sidecar-state.ts';
+import { documentBytes, readDocument } from '../stores/archive/json-document.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
 import type { CallOptions } from '../stores/store.ts';
-import { applyPatientDocument, applyStudyDocument } from '../studies/apply-document.ts';
+import {
+  type Applied,
+  type ApplyOptions,
+  applyPatientDocument,
+  applyStudyDocument,
+} from '../studies/apply-document.ts';
 import { attachmentsIn, attachmentsOfArchive } from '../studies/attachment-source.ts';
-import { canonical } from '../studies/canonical-json.ts';
+import { canonical, contentHash } from '../studies/canonical-json.ts';
 import type { Limitations } from '../studies/limitations.ts';
-import type { PatientDocument, StudyDocument } from '../studies/study-document.ts';
+import { type Plan, type PlanOptions, planPatient, planStudy } from '../studies/plan-changes.ts';
+import { patientDocumentSchema, studyDocumentSchema } from '../studies/study-document.ts';
 import type { StudyServer } from '../studies/study-server.ts';
-import type { DocumentTarget } from './restore-documents.ts';
+import type { AppliedSidecar, DocumentTarget, RestoreChoices } from './restore-documents.ts';
 import { restoredAttachmentKey, restoredPatientKey, restoredStudyKey, studyFolderOf } from './restored-keys.ts';
 
-/** A server. Labels, metadata and attachments that it has and the document has not are removed there. */
+/** A server. What is replaced or removed there is saved in the archive before. */
 export function documentsOnServer(
   server: StudyServer,
   archive: ObjectStorage,
   limitations: Limitations,
 ): DocumentTarget {
-  const attachments = attachmentsOfArchive(archive);
+  const optionsOf = ({ replace = false, dryRun, signal }: RestoreChoices): ApplyOptions => ({
+    attachments: attachmentsOfArchive(archive),
+    limitations,
+    mode: replace ? 'equal' : 'add',
+    dryRun,
+    save: async (held, changes) => {
+      const ids = new Set(changes.map(({ id }) => id));
+      const part = held.format === 'orthanc-mirror-study' ? { study: partOf(held, { ids }) } : { patient: held };
+      await saveReplaced({ id: held.id, ...part }, { server, safe: archive, at: new Date(), signal });
+    },
+    signal,
+  });
   return {
-    async applyStudy(document, { signal }) {
-      const all = document.series.reduce((sum, { instances }) => sum + instances.length, 0);
-      const applied = await applyStudyDocument(document, server, { attachments, limitations, signal });
-      return applied.pendingInstances === all ? undefined : applied.changes;
-    },
-    async applyPatient(document, { signal }) {
-      return (await applyPatientDocument(document, server, { attachments, limitations, signal })).changes;
-    },
+    applyStudy: async (document, choices) => written(await applyStudyDocument(document, server, optionsOf(choices))),
+    applyPatient: async (document, choices) =>
+      written(await applyPatientDocument(document, server, optionsOf(choices))),
   };
+}
+
+function written(applied: Applied): AppliedSidecar {
+  return { ...applied, written: applied.changes.length > 0 };
+}
+
+/** What a folder holds of instances. */
+export interface HeldInstances {
+  holds(id: InstanceId): boolean;
+  holdsStudy(study: OrthancId): boolean;
 }
 
 /**
- * A folder. A document of another state is replaced.
- * @param holds whether the folder holds instances of a study
+ * A folder. A sidecar that lies there is added to; where it is replaced, the folder keeps what was there under
+ * `superseded/`.
  */
-export function documentsInFolder(
-  folder: ObjectStorage,
-  archive: ObjectStorage,
-  holds: (study: OrthancId) => boolean,
-): DocumentTarget {
+export function documentsInFolder(folder: ObjectStorage, archive: ObjectStorage, held: HeldInstances): DocumentTarget {
+  const merge = async <Document extends Sidecar>(
+    document: Document,
+    present: Document | undefined,
+    place: { readonly key: string; readonly under: string },
+    compared: { readonly plan: Plan; readonly added: Document },
+    { replace = false, dryRun, signal }: RestoreChoices,
+  ): Promise<Pick<AppliedSidecar, 'changes' | 'kept' | 'written'>> => {
+    const wanted = replace || present === undefined ? document : compared.added;
+    const differs = present === undefined || contentHash(wanted) !== contentHash(present);
+    if (dryRun === undefined) {
+      await writeAttachments(folder, archive, place.under, document, { signal });
+      if (differs) await writeDocument(folder, place.key, wanted, replace, { signal });
+    }
+    return { changes: compared.plan.changes, kept: compared.plan.kept, written: differs };
+  };
   return {
-    async applyStudy(document, options) {
-      if (!holds(document.id)) return undefined;
-      const place = { patient: document.patientId, study: document.id };
-      const attachments = await writeAttachments(folder, archive, studyFolderOf(place), document, options);
-      return attachments + (await writeDocument(folder, restoredStudyKey(place), document, options));
+    async applyStudy(document, choices) {
+      const lacking = document.series.flatMap(({ instances }) => instances).filter(({ id }) => !held.holds(id));
+      const isExpected = lacking.some(({ id }) => choices.dryRun?.expected(id));
+      if (!held.holdsStudy(document.id) && !isExpected) {
+        return { held: false, changes: [], kept: [], lacking, written: false };
+      }
+      const under = studyFolderOf({ patient: document.patientId, study: document.id });
+      const key = restoredStudyKey({ patient: document.patientId, study: document.id });
+      const present = await presentIn(folder, key, studyDocumentSchema, choices);
+      const plan = planStudy(document, present, planOptions(choices));
+      const added = present === undefined ? document : addToStudy(present, document);
+      const merged = await merge(document, present, { key, under }, { plan, added }, choices);
+      return { held: true, lacking, ...merged };
     },
-    async applyPatient(document, options) {
-      const attachments = await writeAttachments(folder, archive, `${document.id}/`, document, options);
-      return attachments + (await writeDocument(folder, restoredPatientKey(document.id), document, options));
+    async applyPatient(document, choices) {
+      const key = restoredPatientKey(document.id);
+      const present = await presentIn(folder, key, patientDocumentSchema, choices);
+      const plan = planPatient(document, present, planOptions(choices));
+      const added = present === undefined ? document : addToPatient(present, document);
+      const merged = await merge(document, present, { key, under: `${document.id}/` }, { plan, added }, choices);
+      return { held: true, lacking: [], ...merged };
     },
   };
 }
 
-/** @returns how many documents were written: one, or none if this very document lay there. */
-async function writeDocument(
+/** The file tells of all instances of the study, whichever of them lie beside it. */
+function planOptions({ replace = false }: RestoreChoices): PlanOptions {
+  return {
+    mode: replace ? 'equal' : 'add',
+    labels: true,
+    skip: { attachments: [], metadata: [] },
+    expected: () => true,
+  };
+}
+
+/** Throws `refused` for a file that lies there and is no sidecar. */
+async function presentIn<Document extends Sidecar>(
   folder: ObjectStorage,
   key: string,
-  document: StudyDocument | PatientDocument,
-  options: CallOptions,
-): Promise<number> {
-  return (await replace(folder, key, documentBytes(canonical(document)), options)) ? 1 : 0;
+  schema: Parameters<typeof readDocument<Document>>[2],
+  { signal }: CallOptions,
+): Promise<Document | undefined> {
+  try {
+    return (await readDocument(folder, key, schema, { signal }))?.value;
+  } catch (error) {
+    if (!isMirrorError(error, 'archive-format')) throw error;
+    throw new MirrorError('refused', error.message, { cause: error });
+  }
 }
 
 async function writeAttachments(
   folder: ObjectStorage,
   archive: ObjectStorage,
   under: string,
-  document: StudyDocument | PatientDocument,
+  document: Sidecar,
   options: CallOptions,
-): Promise<number> {
+): Promise<void> {
   const open = attachmentsOfArchive(archive);
-  let written = 0;
   for (const place of attachmentsIn(document)) {
     const key = restoredAttachmentKey(under, place);
+    if ((await folder.head(key, options)) !== undefined) continue;
     const opened = await open(place, options);
     try {
       const { sizeBytes, md5 } = place;
-      if ((await folder.putOnce(key, opened.body, { sizeBytes, md5, signal: options.signal })) === 'created') {
-        written += 1;
-      }
+      await folder.putOnce(key, opened.body, { sizeBytes, md5, signal: options.signal });
     } finally {
       opened.cancel();
     }
   }
-  return written;
 }
 
-/** Puts bytes in the place of whatever lies under a key. @returns whether anything was written. */
-async function replace(folder: ObjectStorage, key: string, bytes: Uint8Array, options: CallOptions): Promise<boolean> {
+async function writeDocument(
+  folder: ObjectStorage,
+  key: string,
+  document: Sidecar,
+  replace: boolean,
+  options: CallOptions,
+): Promise<void> {
+  const bytes = documentBytes(canonical(document));
+  if (replace) {
+    await folder.supersede(key, bytes, { sizeBytes: bytes.length, md5: md5Of(bytes), signal: options.signal });
+    return;
+  }
+  // What is added to keeps all it had: nothing of it needs to be kept beside.
   for (;;) {
-    const present = await folder.get(key, options);
-    const held = present && Buffer.concat(await Array.fromAsync(present.body));
-    if (held !== undefined && md5Of(held) === md5Of(bytes)) return false;
-    const outcome = await folder.replaceIf(key, bytes, present?.etag ?? null, options);
-    if (outcome !== 'changed') return true;
+    const present = await folder.head(key, options);
+    if ((await folder.replaceIf(key, bytes, present?.etag ?? null, options)) !== 'changed') return;
   }
 }

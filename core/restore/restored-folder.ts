@@ -26,6 +26,7 @@ export class RestoredFolder implements DestinationStore {
   /** Key of each instance. About 200 bytes of memory for each. */
   readonly #keys = new Map<InstanceId, string>();
   readonly #studies = new Set<OrthancId>();
+  #unidentified = 0;
 
   private constructor(files: ObjectStorage) {
     this.name = files.name;
@@ -41,6 +42,16 @@ export class RestoredFolder implements DestinationStore {
       if (id !== undefined) folder.#note(id, key);
     }
     return folder;
+  }
+
+  /** @returns whether an instance lies here. */
+  holds(id: InstanceId): boolean {
+    return this.#keys.has(id);
+  }
+
+  /** How many instances were stored whose own header does not tell the id that they were stored under. */
+  get unidentified(): number {
+    return this.#unidentified;
   }
 
   /** @returns whether any instance of a study lies here. */
@@ -77,7 +88,8 @@ export class RestoredFolder implements DestinationStore {
   async store(instance: InstanceIdentity, body: InstanceBytes, options: CallOptions = {}): Promise<StoreOutcome> {
     const { id, md5, sizeBytes } = instance;
     const { head, all } = await peek(body);
-    const key = restoredInstanceKey(id, await placeOf(head));
+    const place = await placeOf(head, id);
+    const key = restoredInstanceKey(id, place);
     const outcome = await this.#files.putOnce(key, all, {
       sizeBytes,
       md5,
@@ -85,9 +97,17 @@ export class RestoredFolder implements DestinationStore {
       signal: options.signal,
     });
     this.#note(id, key);
+    if (outcome === 'created' && place === undefined) this.#unidentified += 1;
     if (outcome === 'created') return { kind: 'stored' };
     const held = (await this.lookup(id, options))[0];
     return held?.md5 === md5 ? { kind: 'already-equal' } : { kind: 'conflict', md5: held?.md5 };
+  }
+
+  /** Puts another version in the place of the one that lies here, which the folder keeps under `superseded/`. */
+  async replace({ id, md5, sizeBytes }: InstanceIdentity, body: InstanceBytes, options: CallOptions): Promise<void> {
+    const key = this.#keys.get(id);
+    if (key === undefined) throw new MirrorError('vanished', `${this.name} does not hold instance ${id} any more`);
+    await this.#files.supersede(key, body, { sizeBytes, md5, contentType: 'application/dicom', ...options });
   }
 
   /** Closes the folder as well. */
@@ -125,13 +145,15 @@ async function peek(body: InstanceBytes): Promise<{ head: Uint8Array; all: Insta
   return { head: Buffer.concat(first), all: all() };
 }
 
-async function placeOf(head: Uint8Array): Promise<InstancePlace | undefined> {
+/** An instance of another id than its own header tells has no place in the folder of a study that it only claims. */
+async function placeOf(head: Uint8Array, id: InstanceId): Promise<InstancePlace | undefined> {
   async function* chunks(): AsyncGenerator<Uint8Array> {
     yield head;
   }
   const reading = await readDicom(chunks());
   if (reading.kind !== 'instance') return undefined;
-  const { patientOrthancId: patient, studyId: study, seriesId: series } = reading.header;
+  const { instanceId, otherInstanceIds, patientOrthancId: patient, studyId: study, seriesId: series } = reading.header;
+  if (instanceId !== id && !otherInstanceIds.includes(id)) return undefined;
   return { patient, study, series };
 }
 

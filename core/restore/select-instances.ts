@@ -2,17 +2,17 @@
 import { readStudiesAt } from '../catalogue/list-documents.ts';
 import { headersWithoutDocument } from '../catalogue/undocumented.ts';
 import type { InstanceId, OrthancId } from '../identifiers.ts';
+import type { SidecarOptions } from '../sidecars/sidecar-state.ts';
 import type { Archive } from '../stores/archive/archive.ts';
 import { InstanceIdList } from '../stores/orthanc/instance-id-list.ts';
-import type { CallOptions } from '../stores/store.ts';
 import { ArchiveView, type ViewOptions } from './archive-view.ts';
 import { identityIn, identityOfHeader, isSelected, type Selection } from './selection.ts';
 
-export interface SelectOptions extends CallOptions, Pick<ViewOptions, 'at' | 'includeRemoved'> {}
+export interface SelectOptions extends SidecarOptions, Pick<ViewOptions, 'at' | 'includeRemoved'> {}
 
 export interface Selected {
   readonly instances: ReadonlySet<InstanceId>;
-  /** Studies that have a document and at least one selected series. */
+  /** Studies of which at least one series is selected. */
   readonly studies: ReadonlySet<OrthancId>;
 }
 
@@ -24,13 +24,13 @@ export interface Selected {
 export async function selectInstances(
   archive: Archive,
   selection: Selection,
-  options: SelectOptions = {},
+  options: SelectOptions,
 ): Promise<Selected> {
-  const { at, includeRemoved, signal } = options;
+  const { at, includeRemoved, onFinding, signal } = options;
   const instances = new Set<InstanceId>();
   const studies = new Set<OrthancId>();
   const documented = new InstanceIdList();
-  for await (const { document } of readStudiesAt(archive.objects, { at, signal })) {
+  for await (const { document } of readStudiesAt(archive.objects, { at, onFinding, signal })) {
     for (const series of document.series) {
       for (const { id } of series.instances) documented.add(id);
       if (!isSelected(identityIn(document, series), selection)) continue;
@@ -40,7 +40,9 @@ export async function selectInstances(
   }
   const view = new ArchiveView(archive, { at, includeRemoved });
   for await (const { id, header } of headersWithoutDocument(archive, view, documented, { signal })) {
-    if (header !== undefined && isSelected(identityOfHeader(header), selection)) instances.add(id);
+    if (header === undefined || !isSelected(identityOfHeader(header), selection)) continue;
+    instances.add(id);
+    studies.add(header.studyId);
   }
   return { instances, studies };
 }

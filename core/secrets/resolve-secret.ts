@@ -10,7 +10,7 @@ export type FetchSecret = (nameOrArn: string) => Promise<string>;
 
 export interface SecretResolverOptions {
   readonly fetchSecret: FetchSecret;
-  /** How long a fetched secret is used without asking again. */
+  /** How long a fetched secret is used without asking again; longer only while nothing can be fetched. */
   readonly timeToLiveMs?: number;
   /** Milliseconds since any moment. */
   readonly now?: () => number;
@@ -27,29 +27,52 @@ export interface SecretResolver {
 }
 
 interface CachedSecret {
-  readonly text: Promise<string>;
-  readonly fetchedAtMs: number;
+  /** The last text that was fetched. */
+  known: { readonly text: string; readonly fetchedAtMs: number } | undefined;
+  /** When it was last asked for, with success or without. */
+  askedAtMs: number;
+  /** The request under way, which everybody waits for. */
+  fetching: Promise<string> | undefined;
 }
 
 const usualTimeToLiveMs = 15 * 60_000;
 /** Many requests that are refused at once cause one refresh, not one each. */
 const refreshAtMostEveryMs = 5_000;
+/** While nothing can be fetched, what is known is used no longer than this. */
+const longestUseMs = 12 * 3_600_000;
 
-/** Makes a resolver with a cache of what it fetched from Secrets Manager; failures are not cached. */
+/**
+ * Makes a resolver with a cache of what it fetched from Secrets Manager. A failure to fetch takes nothing away: what is
+ * known stays in use, or a stranger with a wrong secret could lock out who has the right one. Where nothing is known, a
+ * failure is not remembered.
+ */
 export function secretResolver(options: SecretResolverOptions): SecretResolver {
   const { fetchSecret, timeToLiveMs = usualTimeToLiveMs, now = Date.now } = options;
   const cache = new Map<string, CachedSecret>();
 
-  function fetchCached(name: string, refresh: boolean): Promise<string> {
-    const known = cache.get(name);
-    const maxAgeMs = refresh ? Math.min(refreshAtMostEveryMs, timeToLiveMs) : timeToLiveMs;
-    if (known !== undefined && now() - known.fetchedAtMs < maxAgeMs) {
-      return known.text;
-    }
-    const fetched: CachedSecret = { text: fetchSecret(name), fetchedAtMs: now() };
-    cache.set(name, fetched);
-    fetched.text.catch(() => cache.get(name) === fetched && cache.delete(name));
-    return fetched.text;
+  async function fetchCached(name: string, refresh: boolean): Promise<string> {
+    const cached = cache.get(name) ?? { known: undefined, askedAtMs: Number.NEGATIVE_INFINITY, fetching: undefined };
+    cache.set(name, cached);
+    const { known } = cached;
+    if (known === undefined || now() - known.fetchedAtMs >= longestUseMs) return fetchNow(name, cached);
+    const wasJustAsked = now() - cached.askedAtMs < Math.min(refreshAtMostEveryMs, timeToLiveMs);
+    const isFresh = !refresh && now() - known.fetchedAtMs < timeToLiveMs;
+    if (isFresh || (wasJustAsked && cached.fetching === undefined)) return known.text;
+    return fetchNow(name, cached).catch(() => known.text);
+  }
+
+  function fetchNow(name: string, cached: CachedSecret): Promise<string> {
+    if (cached.fetching !== undefined) return cached.fetching;
+    cached.askedAtMs = now();
+    cached.fetching = fetchSecret(name)
+      .then((text) => {
+        cached.known = { text, fetchedAtMs: now() };
+        return text;
+      })
+      .finally(() => {
+        cached.fetching = undefined;
+      });
+    return cached.fetching;
   }
 
   async function resolve(ref: SecretRef, refresh = false): Promise<string> {

@@ -18,7 +18,7 @@ export const archiveCountSchema = z.strictObject({
 export type ArchiveCount = z.infer<typeof archiveCountSchema>;
 
 export interface CountOptions {
-  readonly archive: { inventory(options: InventoryOptions): AsyncIterable<InventoryEntry> };
+  readonly archive: { versions(options: InventoryOptions): AsyncIterable<InventoryEntry> };
   readonly now: () => Date;
   /** A complete count is repeated after this time. */
   readonly everyMs: number;
@@ -45,7 +45,7 @@ export async function continueCount(before: ArchiveCount, options: CountOptions)
     counted.bytes += current.bytes;
     after = current.id;
   };
-  for await (const { id, sizeBytes = 0 } of archive.inventory({ after })) {
+  for await (const { id, sizeBytes = 0 } of archive.versions({ after })) {
     if (current?.id !== id) {
       settle();
       if (deadline.aborted && after !== undefined) {

@@ -3,7 +3,8 @@ import { z } from 'zod';
 import type { Destination } from '../copy/outcome.ts';
 import { isMirrorError } from '../errors.ts';
 import type { Change } from '../follow/change-feed.ts';
-import { scheduleSchema } from '../mirror/tick.ts';
+import { listOf } from '../json.ts';
+import { progressBeside } from '../mirror/progress.ts';
 import type { Pause } from '../pause/pause.ts';
 import type { QueueDepths } from '../queue/sqs-depths.ts';
 import type { Archive } from '../stores/archive/archive.ts';
@@ -34,7 +35,7 @@ const progressSchema = z.strictObject({
   version: z.literal(1),
   /** Entries of the source's change feed up to this one were considered for the sample. */
   position: z.int().nonnegative(),
-  samples: z.array(sampleSchema),
+  samples: listOf(sampleSchema),
   archiveCount: archiveCountSchema,
 });
 type Progress = z.infer<typeof progressSchema>;
@@ -65,8 +66,8 @@ export async function measureStatus(options: MeasureOptions): Promise<MirrorStat
     ({ missingAt }, index) => missingAt.length > 0 || index === looked.samples.length - 1,
   );
   await document.write({ version: 1, position, samples, archiveCount }, found?.version ?? null);
-  const [schedule, paused, queue] = await Promise.all([
-    new StateDocument(archive.objects, 'schedule', scheduleSchema).read(),
+  const [progress, paused, queue] = await Promise.all([
+    progressBeside(archive.objects).read(),
     pause.inForce(),
     queueDepths(),
   ]);
@@ -88,8 +89,8 @@ export async function measureStatus(options: MeasureOptions): Promise<MirrorStat
         };
       }),
     ),
-    comparedAt: schedule?.value.comparedAt ?? null,
-    comparing: schedule !== undefined && schedule.value.inventory !== null,
+    comparedAt: progress?.value.comparedAt ?? null,
+    comparing: progress !== undefined && progress.value.comparison !== null,
     paused: paused === undefined ? null : { code: paused.code, reason: paused.reason, until: paused.probeAt },
     queue,
   };

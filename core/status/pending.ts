@@ -5,13 +5,14 @@
 import { z } from 'zod';
 import type { Change } from '../follow/change-feed.ts';
 import { type InstanceId, isInstanceId } from '../identifiers.ts';
+import { listOf } from '../json.ts';
 
 export const sampleSchema = z.strictObject({
   id: z.custom<InstanceId>(isInstanceId),
   /** When the source got it, in seconds since 1970. */
   atSeconds: z.int().nonnegative(),
   /** Names of the destinations in which it was not found yet. */
-  missingAt: z.array(z.string()),
+  missingAt: listOf(z.string()),
 });
 /** An instance of the source that is looked up in the destinations. */
 export type Sample = z.infer<typeof sampleSchema>;

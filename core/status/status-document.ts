@@ -1,5 +1,6 @@
 /** What `reports/status.json` says of one mirror: measured, not remembered. Names, numbers, times and codes only. */
 import { z } from 'zod';
+import { listOf } from '../json.ts';
 
 const countOrUnknown = z.int().nonnegative().nullable();
 
@@ -8,7 +9,7 @@ export const statusSchema = z.strictObject({
   mirror: z.string(),
   measuredAt: z.iso.datetime(),
   source: z.strictObject({ instances: countOrUnknown, error: z.string().nullable() }),
-  destinations: z.array(
+  destinations: listOf(
     z.strictObject({
       /** Name of the target, or `archive`. */
       name: z.string(),

@@ -29,14 +29,14 @@ export interface OpenInstance {
   readonly id: InstanceId;
   /** The MD5 that the store promises for the bytes, or `undefined` if it keeps none. */
   readonly md5: Md5 | undefined;
-  readonly sizeBytes: number | undefined;
+  readonly sizeBytes: number;
   /**
    * Whether the id was compared with the identifiers in the file before: so in an archive, and where files are imported.
    * What a server says is a claim, which who copies must compare.
    */
   readonly idIsProven?: boolean;
   /**
-   * The bytes, once. Ends normally only after `sizeBytes` bytes (if known); throws `body-short` when the store ends
+   * The bytes, once. Ends normally only after `sizeBytes` bytes; throws `body-short` when the store ends
    * early and `unreachable` when the connection breaks. Does not verify the MD5: who reads, hashes.
    */
   readonly body: AsyncIterable<Uint8Array>;
@@ -49,7 +49,10 @@ export interface CallOptions {
 }
 
 export interface StoreOptions extends CallOptions {
-  /** The caller asked for this very id just now, and the store held nothing under it: it need not be asked again. */
+  /**
+   * The caller asked for this very id just now, and the store knew nothing of it: it need not be asked again. An archive,
+   * which deletes and replaces nothing, may have been listed a while ago.
+   */
   readonly isAbsent?: boolean | undefined;
 }
 
@@ -59,7 +62,7 @@ export interface InventoryOptions extends CallOptions {
 }
 
 export interface OpenOptions extends CallOptions {
-  /** Open the version with this hash, where a store can hold several (an archive). Others ignore it. */
+  /** Open the version with this hash, where a store keeps several (an archive). Others ignore it. */
   readonly md5?: Md5 | undefined;
 }
 
@@ -69,21 +72,21 @@ export interface Store {
   readonly name: string;
 
   /**
-   * Lists everything, in ascending order of id (byte order of the text). Each id once, except in an archive, where
-   * the versions of one id follow each other in ascending order of MD5. An instance that exists from before the
-   * call until its end is always listed; one that comes or goes meanwhile may be listed or not.
+   * Lists everything, in ascending order of id (byte order of the text), each id once: an archive lists the current
+   * version. An instance that exists from before the call until its end is always listed; one that comes or goes
+   * meanwhile may be listed or not.
    * Throws a {@link MirrorError} when the listing cannot be completed: an end without error is a complete listing.
    */
   inventory(options?: InventoryOptions): AsyncIterable<InventoryEntry>;
 
   /**
-   * What the store holds under an id: nothing, one entry, or in an archive one per version. Tells MD5 and size
-   * unless the server keeps none. Never downloads the instance.
+   * What the store holds under an id, as {@link inventory} lists it: nothing or one entry. Tells MD5 and size unless
+   * the server keeps none. Never downloads the instance.
    */
   lookup(id: InstanceId, options?: CallOptions): Promise<readonly InventoryEntry[]>;
 
   /**
-   * Starts reading an instance, in one request where the store can.
+   * Starts reading an instance, in one request where the store can; without `md5` the one that it lists.
    * Throws `vanished` if the store does not hold it, `source-corrupt` if it knows the instance but cannot read it.
    */
   open(id: InstanceId, options?: OpenOptions): Promise<OpenInstance>;
@@ -92,12 +95,33 @@ export interface Store {
   close(): Promise<void>;
 }
 
-/** What became of an instance that was given to a destination; anything else is thrown. */
+/** What an archive knows of an id, beside what it lists. */
+export interface KnownEntry extends InventoryEntry {
+  /**
+   * - `held`: it lists the id, with this hash and size.
+   * - `removed`: it recorded that the source no longer had it.
+   * - `unsettled`: it keeps bytes under the id, and nothing tells which count; or those that count are gone.
+   */
+  readonly standing: 'held' | 'removed' | 'unsettled';
+  /** Every version whose bytes it keeps, the listed one included. */
+  readonly versions: readonly Md5[];
+  /**
+   * What it lists came another way than from the source, which never supplied the id: it is not missing there, and if the
+   * source turns out to have it, storing it once more, without its bytes, makes it the source's. Never told to who
+   * does not speak for the source.
+   */
+  readonly isForeign: boolean;
+}
+
+/**
+ * What became of an instance that was given to a destination; anything else is thrown. `isKeptBeside`: an archive keeps the
+ * bytes, and goes on listing what its source has, or had, under the id.
+ */
 export type StoreOutcome =
   /** The bytes are there now, and the destination confirmed id and hash. */
-  | { readonly kind: 'stored' }
+  | { readonly kind: 'stored'; readonly isKeptBeside?: true }
   /** The destination held exactly these bytes before. */
-  | { readonly kind: 'already-equal' }
+  | { readonly kind: 'already-equal'; readonly isKeptBeside?: true }
   /** The destination holds other bytes under this id and kept them; `md5` is theirs, if it tells. */
   | { readonly kind: 'conflict'; readonly md5: Md5 | undefined };
 
@@ -117,4 +141,19 @@ export interface DestinationStore extends Store {
    * `instance.md5`. A `body` in memory is the caller's again, to be used for something else, once this resolves.
    */
   store(instance: InstanceIdentity, body: InstanceBytes, options?: StoreOptions): Promise<StoreOutcome>;
+
+  /** As {@link inventory}, with every id that it knows something of. Only an archive does. */
+  known?(options?: InventoryOptions): AsyncIterable<KnownEntry>;
+
+  /** As {@link lookup}, in the same way. `undefined`: it knows nothing of the id. */
+  knownOf?(id: InstanceId, options?: CallOptions): Promise<KnownEntry | undefined>;
+
+  /**
+   * As {@link store}, of bytes that it keeps already and lists, or may not list, without being given them again.
+   * `undefined` if it does not keep them.
+   */
+  storeKept?(
+    instance: Omit<InstanceIdentity, 'sizeBytes'> & { readonly sizeBytes?: number | undefined },
+    options?: CallOptions,
+  ): Promise<StoreOutcome | undefined>;
 }

@@ -1,7 +1,9 @@
 /** Makes one change to a server. */
 import { isMirrorError, MirrorError } from '../errors.ts';
+import { bytesOf } from '../sidecars/metadata-value.ts';
+import type { OrthancAnswer } from '../stores/orthanc/answer.ts';
 import { parseEtag } from '../stores/orthanc/dicom-attachment.ts';
-import type { OrthancAnswer, OrthancCall } from '../stores/orthanc/http-client.ts';
+import type { OrthancCall } from '../stores/orthanc/http-client.ts';
 import type { CallOptions } from '../stores/store.ts';
 import { attachmentPath, type OpenAttachment } from './attachment-source.ts';
 import type { ContentChange } from './plan-changes.ts';
@@ -10,46 +12,42 @@ import type { StudyServer } from './study-server.ts';
 
 export interface ApplyChangeOptions extends CallOptions {
   readonly attachments: OpenAttachment;
-  /**
-   * The server lists metadata by names that cannot be told from numbers: what seems to be missing may be there, and is
-   * asked for before it is written.
-   */
-  readonly namesUnknown: boolean;
 }
 
 /**
- * Writes one change. @returns whether anything was written. Throws `changed-meanwhile` if the server holds another
+ * Writes one change. Throws `changed-meanwhile` if the server holds another
  * revision than expected (409) or the resource is gone (404): read again and plan anew; and what the connection throws.
  */
 export async function applyChange(
   server: StudyServer,
   change: ContentChange,
   options: ApplyChangeOptions,
-): Promise<boolean> {
+): Promise<void> {
   const base = resourcePath(change.level, change.id);
   const { signal } = options;
   switch (change.kind) {
     case 'put-label':
     case 'delete-label':
       await changeLabel(server, `${base}/labels`, change, signal);
-      return true;
+      return;
     case 'protect':
       await send(server, { method: 'PUT', path: `${base}/protected`, body: change.protected ? '1' : '0', signal });
-      return true;
+      return;
     case 'put-metadata':
-      return putMetadata(server, `${base}/metadata/${change.number}`, change, options);
+      await putMetadata(server, `${base}/metadata/${change.number}`, change, signal);
+      return;
     case 'delete-metadata': {
       const path = `${base}/metadata/${change.number}`;
       await send(server, { method: 'DELETE', path, headers: await revisionOf(server, path, signal), signal });
-      return true;
+      return;
     }
     case 'put-attachment':
       await upload(server, change, options);
-      return true;
+      return;
     case 'delete-attachment': {
       const path = attachmentPath(change);
       await send(server, { method: 'DELETE', path, headers: await revisionOf(server, `${path}/md5`, signal), signal });
-      return true;
+      return;
     }
   }
 }
@@ -78,12 +76,10 @@ async function putMetadata(
   server: StudyServer,
   path: string,
   { value, replaces }: ContentChange & { readonly kind: 'put-metadata' },
-  { namesUnknown, signal }: ApplyChangeOptions,
-): Promise<boolean> {
-  if (namesUnknown && (await server.client.findText(path, { signal })) === value) return false;
-  const headers = replaces || namesUnknown ? await revisionOf(server, path, signal) : {};
-  await send(server, { method: 'PUT', path, body: value, headers, signal });
-  return true;
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const headers = replaces ? await revisionOf(server, path, signal) : {};
+  await send(server, { method: 'PUT', path, body: bytesOf(value), headers, signal });
 }
 
 async function upload(

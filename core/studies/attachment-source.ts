@@ -8,7 +8,7 @@ import type { OrthancClient } from '../stores/orthanc/http-client.ts';
 import type { CallOptions } from '../stores/store.ts';
 import { resourcePath } from './read-options.ts';
 import { openBytes, type SizedBytes } from './sized-bytes.ts';
-import type { AttachmentContent, PatientDocument, ResourceContent, StudyDocument } from './study-document.ts';
+import { type AttachmentContent, type PatientDocument, resourcesOf, type StudyDocument } from './study-document.ts';
 
 /** One attachment of one resource. */
 export interface AttachmentPlace extends AttachmentContent {
@@ -45,21 +45,14 @@ export function attachmentsOfArchive(objects: Pick<ObjectStorage, 'name' | 'get'
 
 /** Every attachment of a study document, or of a patient document. */
 export function attachmentsIn(document: StudyDocument | PatientDocument): readonly AttachmentPlace[] {
-  if (document.format === 'orthanc-mirror-patient') return placesOf('patients', document);
-  return [
-    ...placesOf('studies', document),
-    ...document.series.flatMap((series) => [
-      ...placesOf('series', series),
-      ...series.instances.flatMap((instance) => placesOf('instances', instance)),
-    ]),
-  ];
-}
-
-function placesOf(
-  level: ResourceLevel,
-  { id, attachments }: Pick<ResourceContent, 'attachments'> & { readonly id: OrthancId },
-): AttachmentPlace[] {
-  return Object.entries(attachments).map(([number, content]) => ({ level, id, number: Number(number), ...content }));
+  return resourcesOf(document).flatMap(({ level, id, content }) =>
+    Object.entries(content.attachments).map(([number, attachment]) => ({
+      level,
+      id,
+      number: Number(number),
+      ...attachment,
+    })),
+  );
 }
 
 /** Holds the last chunk back until the hash is verified: wrong bytes are never complete anywhere. */

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { OrthancId, ResourceLevel } from '../identifiers.ts';
+import { bytesOf } from '../sidecars/metadata-value.ts';
 import type { PatientDocument, ResourceContent, StudyDocument } from './study-document.ts';
 import type { StudyServer } from './study-server.ts';
 
@@ -17,22 +18,13 @@ export interface StudyFingerprint {
 export interface FingerprintScope {
   readonly labels: boolean;
   readonly patients: boolean;
-  /**
-   * `labels`: of series and instances only their labels, because changes of all else are in the change feed.
-   * `everything`: their metadata and attachments too, at the price of listing all of them.
-   */
-  readonly below: 'labels' | 'everything';
 }
 
 /** @returns the widest scope that all servers can hold. */
-export function commonScope(
-  servers: readonly StudyServer[],
-  below: FingerprintScope['below'] = 'labels',
-): FingerprintScope {
+export function commonScope(servers: readonly StudyServer[]): FingerprintScope {
   return {
     labels: servers.every(({ capabilities }) => capabilities.hasLabels),
     patients: servers.every(({ capabilities }) => capabilities.hasPatientLevel),
-    below,
   };
 }
 
@@ -45,18 +37,17 @@ export class FingerprintSum {
   /** Adds what is attached to one resource. */
   add(level: ResourceLevel, id: OrthancId, content: Partial<ResourceContent>, scope: FingerprintScope): void {
     const at = `${level} ${id}`;
-    if (scope.labels) for (const label of content.labels ?? []) this.#addText(`${at} label ${label}`);
-    if (scope.below === 'labels' && (level === 'series' || level === 'instances')) return;
+    if (scope.labels) for (const label of content.labels ?? []) this.#add(`${at} label ${label}`);
     for (const [number, value] of Object.entries(content.metadata ?? {})) {
-      this.#addText(`${at} metadata ${number} ${value}`);
+      this.#add(Buffer.concat([Buffer.from(`${at} metadata ${number} `), bytesOf(value)]));
     }
     for (const [number, { md5 }] of Object.entries(content.attachments ?? {})) {
-      this.#addText(`${at} attachment ${number} ${md5}`);
+      this.#add(`${at} attachment ${number} ${md5}`);
     }
   }
 
   addProtection(patient: OrthancId): void {
-    this.#addText(`patients ${patient} protected`);
+    this.#add(`patients ${patient} protected`);
   }
 
   addSum(other: FingerprintSum | undefined): void {
@@ -67,8 +58,8 @@ export class FingerprintSum {
     return this.#sum === 0n ? '' : this.#sum.toString(16).padStart(32, '0');
   }
 
-  #addText(text: string): void {
-    const digest = createHash('sha256').update(text).digest('hex').slice(0, 32);
+  #add(what: string | Uint8Array): void {
+    const digest = createHash('sha256').update(what).digest('hex').slice(0, 32);
     this.#sum = (this.#sum + BigInt(`0x${digest}`)) % modulus;
   }
 }

@@ -1,6 +1,8 @@
 /** Attachments of one resource on servers that do not list them with it. */
 import { z } from 'zod';
+import { MirrorError } from '../errors.ts';
 import type { OrthancId, ResourceLevel } from '../identifiers.ts';
+import { listOf, recordOf } from '../json.ts';
 import { md5In } from '../stores/orthanc/dicom-attachment.ts';
 import type { CallOptions } from '../stores/store.ts';
 import { type ListedAttachment, listedAttachmentSchema } from './listed-resource.ts';
@@ -9,7 +11,10 @@ import { isUserNumber } from './study-document.ts';
 import type { StudyServer } from './study-server.ts';
 
 /** Numbers by name (`?full`, 1.10.0), or names only; a name may be a number. */
-const namesSchema = z.union([z.record(z.string(), z.int()), z.array(z.string())]);
+const namesSchema = z.union([recordOf(z.string(), z.int()), listOf(z.string())]);
+
+/** Each one costs a request or two; a resource has some ten. */
+const mostAttachments = 1000;
 
 /**
  * Lists the user attachments of a resource: one request, and one or two for each. Names whose number an old server
@@ -25,8 +30,13 @@ export async function listAttachments(
   const { signal } = options;
   const names = await server.client.getJson(`${path}?full`, namesSchema, { signal });
   const numbers = Array.isArray(names) ? names.map(Number) : Object.values(names);
+  const wanted = new Set(numbers.filter(isUserNumber));
+  if (wanted.size > mostAttachments) {
+    const what = `lists more than ${mostAttachments} attachments of ${level}/${id}`;
+    throw new MirrorError('answer-malformed', `${server.client.name} ${what}; look there what they are`);
+  }
   const found: ListedAttachment[] = [];
-  for (const number of numbers.filter(isUserNumber)) {
+  for (const number of wanted) {
     const attachment = await describe(server, `${path}/${number}`, number, options);
     if (attachment !== undefined) found.push(attachment);
   }

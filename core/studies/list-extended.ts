@@ -77,8 +77,10 @@ async function findRest(
   const byId = new Map(first.map((resource) => [resource.ID, resource]));
   for (let since = first.length; byId.size < (expected?.length ?? 0); ) {
     const page = await findPage(server, found, since, options);
-    if (page.length === 0) break;
+    const known = byId.size;
     for (const resource of page) byId.set(resource.ID, resource);
+    // Nothing new: something of the study went meanwhile, or the server repeats itself.
+    if (byId.size === known) break;
     since += page.length;
   }
   return [...byId.values()];

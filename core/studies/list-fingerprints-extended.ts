@@ -1,13 +1,24 @@
-/** Fingerprints on servers with extended find (1.12.5): pages of a thousand resources, with what is attached to each. */
-import { z } from 'zod';
+/** Fingerprints on servers with extended find (1.12.5): pages of resources of every level, with what is attached to each. */
+import { isMirrorError } from '../errors.ts';
 import type { OrthancId, ResourceLevel } from '../identifiers.ts';
+import { Progress } from '../stores/orthanc/bounds.ts';
+import { joinPages, type ReadPage, requireAscending } from '../stores/orthanc/inventory-paged.ts';
 import { type FingerprintScope, FingerprintSum, type StudyFingerprint } from './fingerprint.ts';
 import { type ListedResource, listedResourceSchema, listedResourcesSchema } from './listed-resource.ts';
 import { type ReadOptions, resourcePath } from './read-options.ts';
 import { contentOf } from './resource-content.ts';
 import type { StudyServer } from './study-server.ts';
 
-const pageSize = 1000;
+/**
+ * A page costs a server some 0.65 µs for each of *all* its resources of the level, and 65 µs for each row (measured on
+ * 1.12.7 and 1.13.0): few large pages are cheap, many small ones are not. A row takes about 1 KB.
+ */
+const rowsOfPage = 10_000;
+/** A page whose answer is too long, because values are large, is asked for again with so much fewer rows. */
+const shrinking = 8;
+/** A page of one row would be taken for the end. */
+const fewestRows = 2;
+
 const everything = ['Labels', 'Metadata', 'Attachments', 'Parent'];
 
 interface Listing extends ReadOptions {
@@ -19,11 +30,7 @@ export async function* extendedFingerprints(server: StudyServer, options: Listin
   const { scope } = options;
   const patients = scope.patients ? await sumPatients(server, options) : new Map<OrthancId, FingerprintSum>();
   const below = await sumBelow(server, options);
-  let last = '';
-  for await (const study of pages(server, 'studies', everything, options)) {
-    // Pages shift when studies come while they are read: one may be listed twice.
-    if (study.ID <= last) continue;
-    last = study.ID;
+  for await (const study of listLevel(server, 'studies', everything, options)) {
     const sum = new FingerprintSum();
     sum.add('studies', study.ID, await contentOf(server, 'studies', study, options), scope);
     sum.addSum(below.get(study.ID));
@@ -32,16 +39,11 @@ export async function* extendedFingerprints(server: StudyServer, options: Listin
   }
 }
 
-/** Sums by patient; only those to which something is attached. */
+/** Sums by patient. */
 async function sumPatients(server: StudyServer, options: Listing): Promise<ReadonlyMap<OrthancId, FingerprintSum>> {
   const sums = new Map<OrthancId, FingerprintSum>();
-  const { listsProtection } = server.capabilities;
-  for await (const patient of pages(
-    server,
-    'patients',
-    listsProtection ? [...everything, 'IsProtected'] : everything,
-    options,
-  )) {
+  const content = server.capabilities.listsProtection ? [...everything, 'IsProtected'] : everything;
+  for await (const patient of listLevel(server, 'patients', content, options)) {
     const sum = new FingerprintSum();
     sum.add('patients', patient.ID, await contentOf(server, 'patients', patient, options), options.scope);
     if (patient.IsProtected ?? (await isProtected(server, patient.ID, options))) sum.addProtection(patient.ID);
@@ -54,88 +56,70 @@ async function isProtected({ client }: StudyServer, id: OrthancId, { signal }: L
   return (await client.findText(`${resourcePath('patients', id)}/protected`, { signal })) === '1';
 }
 
-/** Sums of series and instances by study. */
+/**
+ * Sums of series and instances by study. No change feed is asked which of them carry anything: its entries vanish when
+ * it is cleared, and with each resource that is overwritten.
+ */
 async function sumBelow(server: StudyServer, options: Listing): Promise<ReadonlyMap<OrthancId, FingerprintSum>> {
-  const sums = new SumsByStudy(server, options);
-  if (options.scope.below === 'everything') {
-    for await (const series of pages(server, 'series', everything, options)) await sums.addSeries(series);
-    for await (const instance of pages(server, 'instances', everything, options)) await sums.addInstance(instance);
-  } else if (options.scope.labels) {
-    const labels = await server.client.getJson('/tools/labels', z.array(z.string()), { signal: options.signal });
-    if (labels.length === 0) return sums.byStudy;
-    for await (const series of labelled(server, 'Series', labels, options)) await sums.addSeries(series);
-    for await (const instance of labelled(server, 'Instance', labels, options)) await sums.addInstance(instance);
+  const sums = new Map<OrthancId, FingerprintSum>();
+  const studyOfSeries = new Map<OrthancId, OrthancId>();
+  const add = async (level: ResourceLevel, listed: ListedResource, study: OrthancId) => {
+    const sum = sums.get(study) ?? new FingerprintSum();
+    sums.set(study, sum);
+    sum.add(level, listed.ID, await contentOf(server, level, listed, options), options.scope);
+  };
+  for await (const series of listLevel(server, 'series', everything, options)) {
+    if (series.ParentStudy === undefined) continue;
+    studyOfSeries.set(series.ID, series.ParentStudy);
+    await add('series', series, series.ParentStudy);
   }
-  return sums.byStudy;
+  for await (const instance of listLevel(server, 'instances', everything, options)) {
+    const series = instance.ParentSeries;
+    if (series === undefined) continue;
+    const study = studyOfSeries.get(series) ?? (await askStudy(server, series, options));
+    if (study === undefined) continue;
+    studyOfSeries.set(series, study);
+    await add('instances', instance, study);
+  }
+  return sums;
 }
 
-class SumsByStudy {
-  readonly byStudy = new Map<OrthancId, FingerprintSum>();
-  readonly #studyOfSeries = new Map<OrthancId, OrthancId>();
-  readonly #server: StudyServer;
-  readonly #options: Listing;
-
-  constructor(server: StudyServer, options: Listing) {
-    this.#server = server;
-    this.#options = options;
-  }
-
-  async addSeries(series: ListedResource): Promise<void> {
-    if (series.ParentStudy === undefined) return;
-    this.#studyOfSeries.set(series.ID, series.ParentStudy);
-    await this.#add('series', series, series.ParentStudy);
-  }
-
-  async addInstance(instance: ListedResource): Promise<void> {
-    if (instance.ParentSeries === undefined) return;
-    const study = this.#studyOfSeries.get(instance.ParentSeries) ?? (await this.#askStudy(instance.ParentSeries));
-    if (study !== undefined) await this.#add('instances', instance, study);
-  }
-
-  async #add(level: ResourceLevel, listed: ListedResource, study: OrthancId): Promise<void> {
-    const sum = this.byStudy.get(study) ?? new FingerprintSum();
-    this.byStudy.set(study, sum);
-    sum.add(level, listed.ID, await contentOf(this.#server, level, listed, this.#options), this.#options.scope);
-  }
-
-  async #askStudy(series: OrthancId): Promise<OrthancId | undefined> {
-    const { signal } = this.#options;
-    const found = await this.#server.client.findJson(resourcePath('series', series), listedResourceSchema, { signal });
-    if (found?.ParentStudy !== undefined) this.#studyOfSeries.set(series, found.ParentStudy);
-    return found?.ParentStudy;
-  }
+/** The study of a series that came after the series were listed; `undefined` if it is gone again. */
+async function askStudy(
+  { client }: StudyServer,
+  series: OrthancId,
+  { signal }: Listing,
+): Promise<OrthancId | undefined> {
+  return (await client.findJson(resourcePath('series', series), listedResourceSchema, { signal }))?.ParentStudy;
 }
 
-/** All resources of a level, in ascending order of id. */
-async function* pages(
+/** All resources of a level, each once, in ascending order of id, whatever comes or goes meanwhile. */
+async function* listLevel(
   { client }: StudyServer,
   level: ResourceLevel,
   content: readonly string[],
   { signal }: Listing,
 ): AsyncGenerator<ListedResource> {
-  for (let since = 0; ; ) {
-    const path = `/${level}?since=${since}&limit=${pageSize}&response-content=${content.join(';')}`;
-    const page = await client.getJson(path, listedResourcesSchema, { signal, long: true });
-    yield* page;
-    if (page.length < pageSize) return;
-    since += page.length;
-  }
-}
-
-/** All resources of a level that have labels. A short page may be a lowered limit (`LimitFindResults`). */
-async function* labelled(
-  { client }: StudyServer,
-  level: 'Series' | 'Instance',
-  labels: readonly string[],
-  { signal }: Listing,
-): AsyncGenerator<ListedResource> {
-  const content = ['Labels', 'Parent'];
-  const found = { Level: level, Query: {}, Labels: labels, LabelsConstraint: 'Any', ResponseContent: content };
-  for (let since = 0; ; ) {
-    const query = { ...found, Since: since, Limit: pageSize };
-    const page = await client.queryJson('/tools/find', query, listedResourcesSchema, { signal, long: true });
-    if (page.length === 0) return;
-    yield* page;
-    since += page.length;
-  }
+  const call = { signal, long: true, ifMalformed: 'halt' } as const;
+  let mostRows = rowsOfPage;
+  const readRows = async (since: number, limit: number): Promise<readonly ListedResource[]> => {
+    for (;;) {
+      try {
+        const rows = Math.min(limit, mostRows);
+        const path = `/${level}?since=${since}&limit=${rows}&response-content=${content.join(';')}`;
+        return await client.getJson(path, listedResourcesSchema, call);
+      } catch (error) {
+        if (!isMirrorError(error, 'answer-malformed') || mostRows === fewestRows) throw error;
+        mostRows = Math.max(fewestRows, Math.floor(mostRows / shrinking));
+      }
+    }
+  };
+  const readPage: ReadPage<{ readonly id: OrthancId; readonly resource: ListedResource }> = async (since, limit) => {
+    const listed = (await readRows(since, limit)).map((resource) => ({ id: resource.ID, resource }));
+    requireAscending(client.name, level, listed);
+    return listed;
+  };
+  // A page of the fewest rows brings one new resource.
+  const progress = new Progress(client.name, level, { mostItems: client.limits.mostInstances, itemsPerRequest: 1 });
+  for await (const { resource } of joinPages(readPage, rowsOfPage, 0, undefined, progress)) yield resource;
 }

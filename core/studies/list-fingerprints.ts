@@ -1,29 +1,37 @@
 /** Lists what users attached to every study of a server or of an archive, as one short hash per study. */
+import { listStudiesAt } from '../catalogue/list-documents.ts';
+import { mapInOrder } from '../compare/map-in-order.ts';
 import { isMirrorError } from '../errors.ts';
-import { isOrthancId, type OrthancId } from '../identifiers.ts';
-import { folders } from '../stores/archive/keys.ts';
+import type { OrthancId } from '../identifiers.ts';
+import { readNewest, type SidecarOptions } from '../sidecars/sidecar-state.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
-import type { CallOptions } from '../stores/store.ts';
-import { readArchivedPatient, readArchivedStudy } from './archive-document.ts';
+import { readArchivedPatient } from './archive-document.ts';
 import { type FingerprintScope, fingerprintOf, type StudyFingerprint } from './fingerprint.ts';
 import { extendedFingerprints } from './list-fingerprints-extended.ts';
 import { listStudyIds } from './list-study-ids.ts';
 import type { ReadOptions } from './read-options.ts';
 import { readPatientDocument, readStudyDocument } from './read-study-document.ts';
-import type { PatientDocument } from './study-document.ts';
+import { instancesOf } from './study-document.ts';
 import type { StudyServer } from './study-server.ts';
 
 export interface FingerprintOptions extends ReadOptions {
   readonly scope: FingerprintScope;
 }
 
+/** Studies of an old server read at once: each is several requests. */
+const studiesAtOnce = 8;
+/** Sidecars of an archive read at once. */
+const sidecarsAtOnce = 16;
+/** The fingerprint of a study whose sidecar must be written again: no server has it. */
+const unsettled = 'unsettled';
+
 /**
  * Lists the studies of a server with their fingerprints, in ascending order of id. This is how changes of labels and of
- * protection are noticed, which no feed tells.
+ * protection are noticed, which no feed tells, and those that a feed does not tell any more.
  *
- * With extended find (1.12.5): one request per 1000 patients and studies, and one per 1000 series and instances that
- * have labels, or per 1000 of all of them with the scope `everything`; plus one per patient where protection is not
- * listed (before 1.12.8). On older servers each study and each patient is read (some six and four requests).
+ * With extended find (1.12.5): a request per 10,000 patients, studies, series and instances, and one more for each
+ * level; plus one per patient where protection is not listed (before 1.12.8), and one for each value of metadata that
+ * the listing may not tell as it is. On older servers each study and each patient is read (some six and four requests).
  *
  * The listing is a hint: a study that comes or goes meanwhile may be missing, and one that is written to may have a
  * fingerprint of neither state. Never conclude from it that a study is gone. Throws what the connection throws.
@@ -37,42 +45,49 @@ export async function* listStudyFingerprints(
     return;
   }
   const patientOf = lastRead((id: OrthancId) => readPatientDocument(server, id, options));
-  for (const studyId of await listStudyIds(server, options)) {
+  const read = async (studyId: OrthancId): Promise<StudyFingerprint | undefined> => {
     try {
       const study = await readStudyDocument(server, studyId, { ...options, instanceHashes: false });
       const patient = options.scope.patients ? await patientOf(study.patientId) : undefined;
-      yield { studyId, fingerprint: fingerprintOf(study, patient, options.scope) };
+      return { studyId, fingerprint: fingerprintOf(study, patient, options.scope) };
     } catch (error) {
       // Deleted, or added to, since it was listed.
       if (!isMirrorError(error, 'vanished', 'changed-meanwhile')) throw error;
+      return undefined;
     }
-  }
+  };
+  const ids = await listStudyIds(server, options);
+  for await (const found of mapInOrder(each(ids), studiesAtOnce, read)) if (found !== undefined) yield found;
+}
+
+async function* each<Item>(items: Iterable<Item>): AsyncGenerator<Item> {
+  yield* items;
 }
 
 /**
- * Lists the studies of an archive with the fingerprints of their newest documents, in ascending order of id: two
- * listings and two reads per study. Throws `archive-format` for a damaged document, and what the storage throws.
+ * Lists the studies of an archive with the fingerprints of their newest sidecars, in ascending order of id: a listing of
+ * all of them, and two reads per study. A study whose newest sidecar cannot be read, or names instances that were still
+ * to be archived, has a fingerprint that no server has. Throws what the storage throws.
  */
 export async function* listArchivedFingerprints(
   objects: ObjectStorage,
-  { scope, signal }: CallOptions & { readonly scope: FingerprintScope },
+  { scope, ...options }: SidecarOptions & { readonly scope: FingerprintScope },
 ): AsyncGenerator<StudyFingerprint> {
-  const patientOf = lastRead(async (id: OrthancId) => (await readArchivedPatient(objects, id, { signal }))?.document);
-  for await (const folder of objects.listFolders(folders.studies, { signal })) {
-    const studyId = folder.slice(folders.studies.length, -1);
-    if (!isOrthancId(studyId)) continue;
-    const archived = await readArchivedStudy(objects, studyId, { signal });
-    if (archived === undefined) continue;
-    const patient = scope.patients ? await patientOf(archived.document.patientId) : undefined;
-    yield { studyId, fingerprint: fingerprintOf(archived.document, patient, scope) };
-  }
+  const patientOf = lastRead((id: OrthancId) => readArchivedPatient(objects, id, options));
+  yield* mapInOrder(listStudiesAt(objects, options), sidecarsAtOnce, async ({ id: studyId, states }) => {
+    const study = await readNewest(objects, states, options);
+    if (study?.isNewest !== true || instancesOf(study.document).some(({ pending }) => pending)) {
+      return { studyId, fingerprint: unsettled };
+    }
+    const patient = scope.patients ? await patientOf(study.document.patientId) : undefined;
+    if (patient?.isNewest === false) return { studyId, fingerprint: unsettled };
+    return { studyId, fingerprint: fingerprintOf(study.document, patient?.document, scope) };
+  });
 }
 
 /** Remembers the last answers, because the studies of a patient are not listed one after the other. */
-function lastRead<Document extends PatientDocument | undefined>(
-  read: (id: OrthancId) => Promise<Document>,
-): (id: OrthancId) => Promise<Document> {
-  const remembered = new Map<OrthancId, Promise<Document>>();
+function lastRead<Answer>(read: (id: OrthancId) => Promise<Answer>): (id: OrthancId) => Promise<Answer> {
+  const remembered = new Map<OrthancId, Promise<Answer>>();
   return (id) => {
     const known = remembered.get(id);
     if (known !== undefined) return known;

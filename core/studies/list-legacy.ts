@@ -4,7 +4,8 @@
  */
 import { z } from 'zod';
 import type { Md5, OrthancId, ResourceLevel } from '../identifiers.ts';
-import { md5In } from '../stores/orthanc/dicom-attachment.ts';
+import { recordOf } from '../json.ts';
+import { md5In, sizeSchema } from '../stores/orthanc/dicom-attachment.ts';
 import type { OrthancClient } from '../stores/orthanc/http-client.ts';
 import type { CallOptions } from '../stores/store.ts';
 import { inParallel } from './in-parallel.ts';
@@ -90,12 +91,12 @@ function readMetadata(
   { signal }: CallOptions,
 ): Promise<Record<string, string>> {
   const path = `${resourcePath(level, id)}/metadata?expand`;
-  return server.client.getJson(path, z.record(z.string(), z.string()), { signal });
+  return server.client.getJson(path, recordOf(z.string(), z.string()), { signal });
 }
 
 const statisticsSchema = z.looseObject({
-  UncompressedSize: z.coerce.number(),
-  DicomUncompressedSize: z.coerce.number().optional(),
+  UncompressedSize: sizeSchema,
+  DicomUncompressedSize: sizeSchema.optional(),
 });
 
 /** Whether anything below a resource, or itself, has attachments with bytes besides the DICOM files. */

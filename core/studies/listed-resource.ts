@@ -1,6 +1,8 @@
 /** How Orthanc lists one resource of any level, in `/tools/find`, `/tools/bulk-content` and `/{level}?expand`. */
 import { z } from 'zod';
 import { isMd5, isOrthancId, type Md5, type OrthancId } from '../identifiers.ts';
+import { listOf, recordOf } from '../json.ts';
+import { sizeSchema } from '../stores/orthanc/dicom-attachment.ts';
 
 const id = z.custom<OrthancId>(isOrthancId);
 /** Empty where the server keeps no hashes (`StoreMD5ForAttachments`). */
@@ -12,7 +14,7 @@ const hash = z
 /** An entry of `Attachments` (1.12.5), and the answer of `…/attachments/<number>/info` (1.10.0). */
 export const listedAttachmentSchema = z.object({
   ContentType: z.int(),
-  UncompressedSize: z.coerce.number(),
+  UncompressedSize: sizeSchema,
   UncompressedMD5: hash,
   Uuid: z.string(),
 });
@@ -20,28 +22,28 @@ export type ListedAttachment = Omit<z.infer<typeof listedAttachmentSchema>, 'Uui
 
 export const listedResourceSchema = z.object({
   ID: id,
-  Labels: z.array(z.string()).optional(),
-  Metadata: z.record(z.string(), z.string()).optional(),
-  Attachments: z.array(listedAttachmentSchema).optional(),
+  Labels: listOf(z.string()).optional(),
+  Metadata: recordOf(z.string(), z.string()).optional(),
+  Attachments: listOf(listedAttachmentSchema).optional(),
   /** Values are texts, but lists for sequences. */
-  MainDicomTags: z.record(z.string(), z.unknown()).optional(),
-  PatientMainDicomTags: z.record(z.string(), z.unknown()).optional(),
+  MainDicomTags: recordOf(z.string(), z.unknown()).optional(),
+  PatientMainDicomTags: recordOf(z.string(), z.unknown()).optional(),
   ParentPatient: id.optional(),
   ParentStudy: id.optional(),
   ParentSeries: id.optional(),
-  Studies: z.array(id).optional(),
-  Series: z.array(id).optional(),
-  Instances: z.array(id).optional(),
+  Studies: listOf(id).optional(),
+  Series: listOf(id).optional(),
+  Instances: listOf(id).optional(),
   IsProtected: z.boolean().optional(),
   /** Of instances, where listed without attachments: size in bytes, and name of the file in the storage. */
-  FileSize: z.coerce.number().optional(),
+  FileSize: sizeSchema.optional(),
   FileUuid: z.string().optional(),
 });
 export type ListedResource = Omit<z.infer<typeof listedResourceSchema>, 'Attachments'> & {
   readonly Attachments?: readonly ListedAttachment[] | undefined;
 };
 
-export const listedResourcesSchema = z.array(listedResourceSchema);
+export const listedResourcesSchema = listOf(listedResourceSchema);
 
 /** Everything that a server lists of a study. `Attachments` is filled in everywhere. */
 export interface ListedStudy {

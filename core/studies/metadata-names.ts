@@ -1,5 +1,6 @@
 /** Telling user metadata from Orthanc's own, and finding the number of a named one. */
 
+import type { MetadataValue } from '../sidecars/metadata-value.ts';
 import { type ReadOptions, skipListOf } from './read-options.ts';
 import { includesNumber } from './skip-list.ts';
 import { isUserNumber, type ResourceContent } from './study-document.ts';
@@ -34,7 +35,7 @@ type SortedMetadata = Pick<ResourceContent, 'metadata' | 'systemMetadata' | 'nam
 
 /** Sorts the metadata that a server lists by name or number. */
 export function sortMetadata(
-  listed: Readonly<Record<string, string>>,
+  listed: Readonly<Record<string, MetadataValue>>,
   capabilities: StudyCapabilities,
   options: ReadOptions,
 ): SortedMetadata {

@@ -1,6 +1,8 @@
 /** What a server lists of one resource, as the content of a document. */
 import { createHash } from 'node:crypto';
-import { isMd5, type Md5, type ResourceLevel } from '../identifiers.ts';
+import { isMd5, type Md5, type OrthancId, type ResourceLevel } from '../identifiers.ts';
+import { type MetadataValue, mayHideBytes, metadataValueOf } from '../sidecars/metadata-value.ts';
+import type { CallOptions } from '../stores/store.ts';
 import { inParallel } from './in-parallel.ts';
 import type { ListedResource } from './listed-resource.ts';
 import { sortMetadata } from './metadata-names.ts';
@@ -10,7 +12,10 @@ import { includesNumber } from './skip-list.ts';
 import { type AttachmentContent, isUserNumber, type ResourceContent } from './study-document.ts';
 import type { StudyServer } from './study-server.ts';
 
-/** Sorts what is listed of a resource; reads the attachments whose hashes the server does not keep. */
+/**
+ * Sorts what is listed of a resource. Asks for single values of metadata that the listing may not tell as they are, and
+ * reads the attachments whose hashes the server does not keep.
+ */
 export async function contentOf(
   server: StudyServer,
   level: ResourceLevel,
@@ -19,9 +24,40 @@ export async function contentOf(
 ): Promise<ResourceContent> {
   return {
     labels: (listed.Labels ?? []).toSorted(),
-    ...sortMetadata(listed.Metadata ?? {}, server.capabilities, options),
+    ...sortMetadata(await exactMetadata(server, level, listed, options), server.capabilities, options),
     attachments: await attachmentsOf(server, level, listed, options),
   };
+}
+
+/** Values as they are: one request for each that the listing may have altered. One that is gone by now is left out. */
+async function exactMetadata(
+  server: StudyServer,
+  level: ResourceLevel,
+  { ID, Metadata = {} }: ListedResource,
+  { signal }: ReadOptions,
+): Promise<Record<string, MetadataValue>> {
+  if (!Object.values(Metadata).some(mayHideBytes)) return Metadata;
+  const entries = await inParallel(Object.entries(Metadata), readWidth, async ([name, listed]) => {
+    const value = mayHideBytes(listed) ? await readMetadata(server, level, ID, name, { signal }) : listed;
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  return Object.fromEntries(entries.flat());
+}
+
+/** One value of metadata, byte by byte; `undefined` if there is none. `name` may be a number. */
+export async function readMetadata(
+  { client }: StudyServer,
+  level: ResourceLevel,
+  id: OrthancId,
+  name: string | number,
+  options: CallOptions,
+): Promise<MetadataValue | undefined> {
+  const bytes = await client.findBytes(`${metadataPath(level, id)}/${encodeURIComponent(name)}`, options);
+  return bytes && metadataValueOf(bytes);
+}
+
+export function metadataPath(level: ResourceLevel, id: OrthancId): string {
+  return `${resourcePath(level, id)}/metadata`;
 }
 
 async function attachmentsOf(

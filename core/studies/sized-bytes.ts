@@ -1,5 +1,4 @@
 import { MirrorError } from '../errors.ts';
-import { wholeBody } from '../stores/orthanc/answer-body.ts';
 import type { OrthancClient } from '../stores/orthanc/http-client.ts';
 import type { CallOptions } from '../stores/store.ts';
 
@@ -19,13 +18,10 @@ export async function openBytes(
   { signal }: CallOptions = {},
 ): Promise<SizedBytes> {
   const answer = await client.request({ method: 'GET', path, long: true, signal });
-  const sizeBytes = Number(answer.header('content-length') ?? Number.NaN);
-  const cancel = () => {
-    answer.body.destroy();
-  };
-  if (!Number.isSafeInteger(sizeBytes)) {
-    cancel();
+  const { sizeBytes } = answer;
+  if (sizeBytes === undefined) {
+    answer.cancel();
     throw new MirrorError('answer-malformed', `${client.name} does not tell the size of ${path}`);
   }
-  return { sizeBytes, body: wholeBody(client.name, answer.body, sizeBytes, signal), cancel };
+  return { sizeBytes, body: answer.bytes(signal), cancel: () => answer.cancel() };
 }

@@ -4,7 +4,17 @@
  * the archive only: nothing of their content but ids and hashes may get into a log, a message or a key.
  */
 import { z } from 'zod';
-import { type InstanceId, isInstanceId, isMd5, isOrthancId, type Md5, type OrthancId } from '../identifiers.ts';
+import {
+  type InstanceId,
+  isInstanceId,
+  isMd5,
+  isOrthancId,
+  type Md5,
+  type OrthancId,
+  type ResourceLevel,
+} from '../identifiers.ts';
+import { listOf, recordOf } from '../json.ts';
+import { metadataValueSchema } from '../sidecars/metadata-value.ts';
 
 const orthancId = z.custom<OrthancId>(isOrthancId);
 const instanceId = z.custom<InstanceId>(isInstanceId);
@@ -25,22 +35,22 @@ export type AttachmentContent = z.infer<typeof attachmentSchema>;
 /** What a resource of any level may carry. Absent parts are empty. */
 const contentShape = {
   /** In ascending order. */
-  labels: z.array(z.string()).default([]),
+  labels: listOf(z.string()).default([]),
   /** Values by user number. */
-  metadata: z.record(userNumber, z.string()).default({}),
+  metadata: recordOf(userNumber, metadataValueSchema).default({}),
   /** By user number. */
-  attachments: z.record(userNumber, attachmentSchema).default({}),
+  attachments: recordOf(userNumber, attachmentSchema).default({}),
   /** Orthanc's own metadata by name, which REST cannot write: for people and for scripts, never applied. */
-  systemMetadata: z.record(z.string(), z.string()).default({}),
+  systemMetadata: recordOf(z.string(), metadataValueSchema).default({}),
   /** User metadata whose number an old server does not tell, by name: never applied. */
-  namedMetadata: z.record(z.string(), z.string()).default({}),
+  namedMetadata: recordOf(z.string(), metadataValueSchema).default({}),
 };
 
 const contentSchema = z.strictObject(contentShape);
 export type ResourceContent = z.infer<typeof contentSchema>;
 
 /** Some main DICOM tags by name, for finding a study again. */
-const tags = z.record(z.string(), z.string()).default({});
+const tags = recordOf(z.string(), z.string()).default({});
 
 const instanceSchema = z.strictObject({
   id: instanceId,
@@ -49,6 +59,11 @@ const instanceSchema = z.strictObject({
   sizeBytes: sizeBytes.nullable(),
   /** Orthanc's name of the file; another one after each rewrite of the file. */
   fileUuid: z.string().nullable(),
+  /**
+   * The archive did not hold this version yet when the sidecar was written. Without it the archive held it then, so that
+   * its absence later is a loss.
+   */
+  pending: z.literal(true).optional(),
   ...contentShape,
 });
 export type InstanceRecord = z.infer<typeof instanceSchema>;
@@ -58,7 +73,7 @@ const seriesSchema = z.strictObject({
   tags,
   ...contentShape,
   /** In ascending order of id. */
-  instances: z.array(instanceSchema).default([]),
+  instances: listOf(instanceSchema).default([]),
 });
 export type SeriesRecord = z.infer<typeof seriesSchema>;
 
@@ -72,7 +87,7 @@ export const studyDocumentSchema = z.strictObject({
   tags,
   ...contentShape,
   /** In ascending order of id. */
-  series: z.array(seriesSchema).default([]),
+  series: listOf(seriesSchema).default([]),
 });
 export type StudyDocument = z.infer<typeof studyDocumentSchema>;
 
@@ -101,9 +116,43 @@ export const noContent: ResourceContent = {
   namedMetadata: {},
 };
 
+/** Every instance that a document names. */
+export function instancesOf({ series }: Pick<StudyDocument, 'series'>): readonly InstanceRecord[] {
+  return series.flatMap(({ instances }) => instances);
+}
+
+/** A resource with what a document says of it. */
+export interface DescribedResource {
+  readonly level: ResourceLevel;
+  readonly id: OrthancId;
+  readonly content: ResourceContent;
+}
+
+/** Everything that a document describes, from the top. */
+export function resourcesOf(document: StudyDocument | PatientDocument): readonly DescribedResource[] {
+  if (document.format === 'orthanc-mirror-patient') return [{ level: 'patients', id: document.id, content: document }];
+  return [
+    { level: 'studies', id: document.id, content: document },
+    ...document.series.flatMap((series): DescribedResource[] => [
+      { level: 'series', id: series.id, content: series },
+      ...series.instances.map((one): DescribedResource => ({ level: 'instances', id: one.id, content: one })),
+    ]),
+  ];
+}
+
 /** @returns the content of a study and of everything below it. */
-export function contentsOf(study: StudyDocument): readonly ResourceContent[] {
-  return [study, ...study.series, ...study.series.flatMap(({ instances }) => instances)];
+export function contentsOf(document: StudyDocument | PatientDocument): readonly ResourceContent[] {
+  return resourcesOf(document).map(({ content }) => content);
+}
+
+/** @returns whether a document says anything that the DICOM files and their reception do not. */
+export function saysAnything(document: StudyDocument | PatientDocument): boolean {
+  const isProtected = document.format === 'orthanc-mirror-patient' && document.protected;
+  return isProtected || contentsOf(document).some(hasUserContent);
+}
+
+function hasUserContent({ labels, metadata, attachments }: ResourceContent): boolean {
+  return labels.length > 0 || Object.keys(metadata).length > 0 || Object.keys(attachments).length > 0;
 }
 
 /** @returns whether there is user metadata whose number is not known. */

@@ -1,5 +1,6 @@
 /** A server that study documents are read from or written to. */
 import { z } from 'zod';
+import { recordOf } from '../json.ts';
 import type { OrthancCapabilities } from '../stores/orthanc/capabilities.ts';
 import type { OrthancClient } from '../stores/orthanc/http-client.ts';
 import type { OrthancStore } from '../stores/orthanc/orthanc-store.ts';
@@ -23,7 +24,7 @@ export interface StudyCapabilities
 }
 
 const systemSchema = z.object({
-  UserMetadata: z.record(z.string(), z.int()).optional(),
+  UserMetadata: recordOf(z.string(), z.int()).optional(),
   Capabilities: z.object({ HasKeyValueStores: z.boolean().optional() }).optional(),
 });
 

@@ -1,15 +1,16 @@
 /** Brings the document of one study, and of its patient, from the source to the archive and to the targets. */
 import type { Destination, DestinationOutcome } from '../copy/outcome.ts';
-import { outcomeOfError } from '../copy/outcome.ts';
+import { outcomeOfError, worstKind } from '../copy/outcome.ts';
 import type { OrthancId } from '../identifiers.ts';
+import type { Sidecar, SidecarOptions } from '../sidecars/sidecar-state.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
 import { applyPatientDocument, applyStudyDocument } from './apply-document.ts';
-import { archiveDocument, readArchivedStudy } from './archive-document.ts';
+import { archiveDocument, type KnownArchived, readArchivedStudy } from './archive-document.ts';
 import { attachmentsOfServer } from './attachment-source.ts';
 import type { Limitations } from './limitations.ts';
 import type { ReadOptions } from './read-options.ts';
 import { readPatientDocument, readStudyDocument } from './read-study-document.ts';
-import { contentsOf, hasNamedMetadata, type PatientDocument, type StudyDocument } from './study-document.ts';
+import { contentsOf, hasNamedMetadata, type StudyDocument } from './study-document.ts';
 import type { StudyServer } from './study-server.ts';
 
 /** A target and the connection through which study documents are written to it. */
@@ -24,11 +25,15 @@ export interface StudyArchive {
   readonly objects: ObjectStorage;
 }
 
-export interface SyncStudyOptions extends Omit<ReadOptions, 'earlier' | 'instanceHashes'> {
+export interface SyncStudyOptions extends Omit<ReadOptions, 'earlier' | 'instanceHashes'>, SidecarOptions {
   readonly source: StudyServer;
   readonly targets: readonly StudyTarget[];
   readonly archive?: StudyArchive | undefined;
   readonly limitations: Limitations;
+  /** See {@link KnownArchived}. */
+  readonly knownArchived?: KnownArchived | undefined;
+  /** Patients that need not be synchronized again with each of their studies; absent: none. */
+  readonly patients?: SyncedPatients | undefined;
   readonly now?: (() => Date) | undefined;
 }
 
@@ -45,35 +50,37 @@ export interface StudySyncResult {
   readonly outcomes: readonly StudyOutcome[];
 }
 
+/** Synchronizes each patient once, also when several of its studies are synchronized at the same time. */
+export class SyncedPatients {
+  readonly #outcomes = new Map<OrthancId, Promise<readonly StudyOutcome[]>>();
+
+  once(id: OrthancId, sync: () => Promise<readonly StudyOutcome[]>): Promise<readonly StudyOutcome[]> {
+    const outcomes = this.#outcomes.get(id) ?? sync();
+    this.#outcomes.set(id, outcomes);
+    return outcomes;
+  }
+}
+
 /**
  * Reads the study once, archives its document and its patient's if they changed, and writes to each target what
  * differs there. Outside errors end up in the outcomes, one per destination; what is thrown is a defect.
  */
 export async function syncStudy(studyId: OrthancId, options: SyncStudyOptions): Promise<StudySyncResult> {
-  const { archive, targets } = options;
-  const destinations = [...(archive ? [archive.destination] : []), ...targets.map(({ destination }) => destination)];
-  let documents: Documents;
+  let study: StudyDocument;
   try {
-    documents = await readDocuments(studyId, options);
+    study = await readStudy(studyId, options);
   } catch (error) {
-    const outcomes = destinations.map((destination) => failed(destination, error, 'source'));
-    return { studyId, outcomes };
+    return { studyId, outcomes: failedEverywhere(error, options) };
   }
-  const outcomes = await Promise.all([
-    ...(archive ? [guarded(archive.destination, () => toArchive(documents, archive, options))] : []),
-    ...targets.map(({ destination, server }) => guarded(destination, () => toTarget(documents, server, options))),
+  const { patients = new SyncedPatients() } = options;
+  const [ofStudy, ofPatient] = await Promise.all([
+    bring(study, options),
+    patients.once(study.patientId, () => syncPatient(study.patientId, options)),
   ]);
-  return { studyId, outcomes };
+  return { studyId, outcomes: ofStudy.map((outcome) => merged(outcome, ofPatient)) };
 }
 
-interface Documents {
-  readonly study: StudyDocument;
-  readonly patient: PatientDocument | undefined;
-}
-
-type Written = Pick<StudyOutcome, 'changes' | 'pendingInstances'>;
-
-async function readDocuments(studyId: OrthancId, options: SyncStudyOptions): Promise<Documents> {
+async function readStudy(studyId: OrthancId, options: SyncStudyOptions): Promise<StudyDocument> {
   const { source, archive, limitations } = options;
   const study = await readStudyDocument(source, studyId, {
     ...options,
@@ -81,45 +88,55 @@ async function readDocuments(studyId: OrthancId, options: SyncStudyOptions): Pro
     instanceHashes: archive !== undefined,
   });
   if (hasNamedMetadata(contentsOf(study))) limitations.add(source.client.name, 'metadata-number-unknown');
-  if (!source.capabilities.hasPatientLevel) {
-    limitations.add(source.client.name, 'patient-level-disabled');
-    return { study, patient: undefined };
-  }
-  return { study, patient: await readPatientDocument(source, study.patientId, options) };
+  return study;
 }
 
 /** Only servers that tell no hashes in listings profit from an earlier document. */
 async function earlierDocument(
   studyId: OrthancId,
-  { source, archive, signal }: SyncStudyOptions,
+  { source, archive, onFinding, signal }: SyncStudyOptions,
 ): Promise<StudyDocument | undefined> {
   if (source.capabilities.hasExtendedFind || archive === undefined) return undefined;
-  return (await readArchivedStudy(archive.objects, studyId, { signal }))?.document;
+  return (await readArchivedStudy(archive.objects, studyId, { onFinding, signal }))?.document;
 }
 
-async function toArchive(
-  { study, patient }: Documents,
-  { objects }: StudyArchive,
-  { source, now, signal }: SyncStudyOptions,
-): Promise<Written> {
-  const attachments = attachmentsOfServer(source.client);
-  let changes = 0;
-  for (const document of patient === undefined ? [study] : [patient, study]) {
-    const { written } = await archiveDocument(objects, document, { attachments, now, signal });
-    if (written) changes += 1;
+async function syncPatient(id: OrthancId, options: SyncStudyOptions): Promise<readonly StudyOutcome[]> {
+  const { source, limitations } = options;
+  if (!source.capabilities.hasPatientLevel) {
+    limitations.add(source.client.name, 'patient-level-disabled');
+    return [];
   }
-  return { changes, pendingInstances: 0 };
+  try {
+    return await bring(await readPatientDocument(source, id, options), options);
+  } catch (error) {
+    return failedEverywhere(error, options);
+  }
 }
 
-async function toTarget(
-  { study, patient }: Documents,
-  server: StudyServer,
-  options: SyncStudyOptions,
-): Promise<Written> {
+/** Brings a document to every destination at once. */
+function bring(document: Sidecar, options: SyncStudyOptions): Promise<StudyOutcome[]> {
+  const { archive, targets } = options;
+  return Promise.all([
+    ...(archive ? [guarded(archive.destination, () => toArchive(document, archive, options))] : []),
+    ...targets.map(({ destination, server }) => guarded(destination, () => toTarget(document, server, options))),
+  ]);
+}
+
+type Written = Pick<StudyOutcome, 'changes' | 'pendingInstances'>;
+
+async function toArchive(document: Sidecar, { objects }: StudyArchive, options: SyncStudyOptions): Promise<Written> {
+  const attachments = attachmentsOfServer(options.source.client);
+  const { written } = await archiveDocument(objects, document, { ...options, attachments });
+  return { changes: written ? 1 : 0, pendingInstances: 0 };
+}
+
+async function toTarget(document: Sidecar, server: StudyServer, options: SyncStudyOptions): Promise<Written> {
   const apply = { ...options, attachments: attachmentsOfServer(options.source.client) };
-  const applied = await applyStudyDocument(study, server, apply);
-  const ofPatient = patient === undefined ? 0 : (await applyPatientDocument(patient, server, apply)).changes;
-  return { changes: applied.changes + ofPatient, pendingInstances: applied.pendingInstances };
+  const { changes, lacking } =
+    document.format === 'orthanc-mirror-study'
+      ? await applyStudyDocument(document, server, apply)
+      : await applyPatientDocument(document, server, apply);
+  return { changes: changes.length, pendingInstances: lacking.length };
 }
 
 async function guarded(destination: Destination, work: () => Promise<Written>): Promise<StudyOutcome> {
@@ -131,6 +148,20 @@ async function guarded(destination: Destination, work: () => Promise<Written>): 
   }
 }
 
+function failedEverywhere(error: unknown, { archive, targets }: SyncStudyOptions): StudyOutcome[] {
+  const destinations = [...(archive ? [archive.destination] : []), ...targets.map(({ destination }) => destination)];
+  return destinations.map((destination) => failed(destination, error, 'source'));
+}
+
 function failed(destination: Destination, error: unknown, at: 'source' | 'destination'): StudyOutcome {
   return { ...outcomeOfError(destination, error, at), changes: 0, pendingInstances: 0 };
+}
+
+/** The outcome of a study together with that of its patient at the same destination: the worse of both, with its error. */
+function merged(ofStudy: StudyOutcome, ofPatients: readonly StudyOutcome[]): StudyOutcome {
+  const ofPatient = ofPatients.find(({ destination }) => destination === ofStudy.destination);
+  if (ofPatient === undefined) return ofStudy;
+  const worst = worstKind([ofStudy, ofPatient]) === ofStudy.kind ? ofStudy : ofPatient;
+  const { pendingInstances } = ofStudy;
+  return { ...worst, changes: ofStudy.changes + ofPatient.changes, pendingInstances };
 }

@@ -1,7 +1,6 @@
 /** Puts a damaged instance right with the bytes of a store that still has them. */
 import type { ByteBudget } from '../copy/byte-budget.ts';
 import { copyInstance } from '../copy/copy-instance.ts';
-import { keepRecord } from '../deletions/removals.ts';
 import { isMirrorError, MirrorError } from '../errors.ts';
 import type { InstanceId, Md5 } from '../identifiers.ts';
 import type { Archive } from '../stores/archive/archive.ts';
@@ -14,8 +13,15 @@ import type {
   StoreOutcome,
 } from '../stores/store.ts';
 
-/** Writes right bytes in the place of damaged ones and proves it; throws a MirrorError otherwise. */
-export type PutRight = (instance: InstanceIdentity, body: InstanceBytes, options: CallOptions) => Promise<void>;
+/**
+ * Writes right bytes in the place of damaged ones and proves it; throws a MirrorError otherwise. @returns where another
+ * version that was there is kept, if there was one.
+ */
+export type PutRight = (
+  instance: InstanceIdentity,
+  body: InstanceBytes,
+  options: CallOptions,
+) => Promise<string | undefined>;
 
 export interface MendOptions extends CallOptions {
   /** Where the instance is damaged. */
@@ -28,18 +34,22 @@ export interface MendOptions extends CallOptions {
 
 /** What became of the attempt. */
 export type Mended =
-  | { readonly kind: 'mended'; readonly from: string }
+  | { readonly kind: 'mended'; readonly from: string; readonly savedUnder: string | undefined }
   | { readonly kind: 'not-mended'; readonly error: MirrorError };
 
-/** How an archive puts an object right: the damaged one is kept aside, and when the version was received is recorded. */
+/** How an archive puts an object right: the damaged one is kept aside. */
 export function supersedeIn(archive: Archive): PutRight {
   return async (instance, body, options) => {
-    const { id, md5 } = instance;
-    const found = (await archive.lookup(id, options)).find((version) => version.md5 === md5);
-    // In S3 the new object has the time of now; `--at`, and which version is the newest, go by when it was received.
-    if (found !== undefined)
-      await keepRecord(archive.objects, { id, md5, at: found.archivedAt, kind: 'received' }, options);
     await archive.supersede(instance, body, options);
+    return undefined;
+  };
+}
+
+/** How an archive gets a version back that it lost, and that it held at a time. */
+export function putBackIn(archive: Archive, heldAt: Date): PutRight {
+  return async (instance, body, options) => {
+    await archive.putBack(instance, heldAt, body, options);
+    return undefined;
   };
 }
 
@@ -53,8 +63,8 @@ export async function mendInstance(id: InstanceId, md5: Md5, options: MendOption
     try {
       const held = await source.lookup(id, { signal: options.signal });
       if (!held.some((entry) => entry.md5 === md5)) continue;
-      const failure = await copyFrom(source, id, md5, options);
-      if (failure === undefined) return { kind: 'mended', from: source.name };
+      const { failure, savedUnder } = await copyFrom(source, id, md5, options);
+      if (failure === undefined) return { kind: 'mended', from: source.name, savedUnder };
       error = failure;
     } catch (thrown) {
       if (!isMirrorError(thrown) || options.signal?.aborted === true) throw thrown;
@@ -73,11 +83,15 @@ async function copyFrom(
   id: InstanceId,
   md5: Md5,
   options: MendOptions,
-): Promise<MirrorError | undefined> {
-  const store = mendingStore(options.damaged, md5, options.putRight);
+): Promise<{ readonly failure: MirrorError | undefined; readonly savedUnder: string | undefined }> {
+  let savedUnder: string | undefined;
+  const store = mendingStore(options.damaged, md5, async (instance, body, call) => {
+    savedUnder = await options.putRight(instance, body, call);
+    return savedUnder;
+  });
   const request = { id, md5, lacking: [{ role: 'archive', store } as const], undecided: [] };
   const result = await copyInstance(request, { source, budget: options.budget, signal: options.signal });
-  return result.outcomes[0]?.error;
+  return { failure: result.outcomes[0]?.error, savedUnder };
 }
 
 /** The damaged store as a destination that takes nothing but these bytes. */

@@ -6,6 +6,7 @@
  */
 import { z } from 'zod';
 import { type InstanceId, isInstanceId } from '../identifiers.ts';
+import { listOf } from '../json.ts';
 
 /** 30 days at a run an hour, with a reserve of a fifth: 600 slots, one a run. */
 export const slotCount = 600;
@@ -15,7 +16,7 @@ export const rotationSchema = z.strictObject({
   /** When the rotation began: nothing counts as verified before. */
   startedAt: z.iso.datetime(),
   /** When each slot was last read to its end, in seconds since 1970; 0 for never. */
-  slots: z.array(z.int().nonnegative()).length(slotCount),
+  slots: listOf(z.int().nonnegative()).refine((slots) => slots.length === slotCount),
   /** The slot that was cut by a deadline, and the last id read of it. */
   unfinished: z
     .strictObject({

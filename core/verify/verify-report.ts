@@ -2,12 +2,12 @@
 import { documentBytes } from '../stores/archive/json-document.ts';
 import { keyTime, reportKey } from '../stores/archive/keys.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
-import type { Verified } from './verify.ts';
+import type { ShareProblem } from './verify-share.ts';
 
 /** A problem and the store in which it was found; `destination` as in metrics. */
 export interface FoundProblem {
   readonly destination: string;
-  readonly verified: Verified;
+  readonly verified: ShareProblem;
 }
 
 /** Writes `reports/verify/<time>.json`. @returns its key */
@@ -23,8 +23,9 @@ export async function writeVerifyReport(
 }
 
 function asLine({ destination, verified }: FoundProblem): Record<string, string | undefined> {
-  const { id, md5, kind } = verified;
-  const error = 'error' in verified ? verified.error : undefined;
+  const { id, kind } = verified;
+  const code = 'error' in verified ? verified.error?.code : undefined;
+  if ('what' in verified) return { destination, id, kind, what: verified.what, key: verified.key, code };
   const actualMd5 = verified.kind === 'damaged' ? verified.actualMd5 : undefined;
-  return { destination, id, kind, md5, actualMd5, code: error?.code };
+  return { destination, id, kind, md5: verified.md5, actualMd5, code };
 }

@@ -2,9 +2,9 @@
 import { createHash } from 'node:crypto';
 import { mapInOrder } from '../compare/map-in-order.ts';
 import { isMirrorError, MirrorError } from '../errors.ts';
-import type { InstanceId, Md5 } from '../identifiers.ts';
+import type { Md5 } from '../identifiers.ts';
 import type { CallOptions, InventoryEntry, Store } from '../stores/store.ts';
-import { idBefore, isInSubset, positionOf, type Subset } from './subset.ts';
+import { type RangeOptions, rangeOf } from './subset.ts';
 
 /** What reading one version of one instance back showed. */
 export type Verified = InventoryEntry &
@@ -18,11 +18,7 @@ export type Verified = InventoryEntry &
     | { readonly kind: 'unread'; readonly error: MirrorError }
   );
 
-export interface VerifyOptions extends CallOptions {
-  readonly subset?: Subset | undefined;
-  /** Only ids above `after` and with a position below `before` (see {@link positionOf}). */
-  readonly after?: InstanceId | undefined;
-  readonly before?: number | undefined;
+export interface VerifyOptions extends CallOptions, RangeOptions {
   /** Instances read at once; default 4. */
   readonly atOnce?: number;
 }
@@ -37,12 +33,11 @@ export function verifyStore(store: Store, options: VerifyOptions = {}): AsyncGen
   );
 }
 
-async function* wanted(store: Store, { subset, after, before, signal }: VerifyOptions): AsyncGenerator<InventoryEntry> {
-  const start = after ?? (subset?.kind === 'part' ? idBefore((subset.n - 1) / subset.t) : undefined);
-  const end = before ?? (subset?.kind === 'part' ? subset.n / subset.t : 1);
-  for await (const entry of store.inventory({ after: start, signal })) {
-    if (positionOf(entry.id) >= end) return;
-    if (subset === undefined || isInSubset(entry.id, subset)) yield entry;
+async function* wanted(store: Store, { signal, ...options }: VerifyOptions): AsyncGenerator<InventoryEntry> {
+  const range = rangeOf(options);
+  for await (const entry of store.inventory({ after: range.after, signal })) {
+    if (range.isBehind(entry.id)) return;
+    if (range.includes(entry.id)) yield entry;
   }
 }
 

@@ -4,9 +4,9 @@ import type { InstanceId, OrthancId } from '../identifiers.ts';
 import type { ArchiveReader } from '../reader/archive-reader.ts';
 import type { StudyContent, StudyInstance } from '../reader/study-content.ts';
 import { textOf } from '../reader/tag-text.ts';
-import { lookUpHistory } from '../restore/archive-history.ts';
 import { uidOf } from '../search/candidates.ts';
-import { readArchivedPatient } from '../studies/archive-document.ts';
+import { bytesOf, type MetadataValue } from '../sidecars/metadata-value.ts';
+import { recordsThatCount } from '../stores/archive/history.ts';
 import type { ResourceContent } from '../studies/study-document.ts';
 import { notFound } from '../web/message.ts';
 
@@ -14,13 +14,18 @@ import { notFound } from '../web/message.ts';
 export async function studyPage(reader: ArchiveReader, id: OrthancId): Promise<unknown> {
   const content = await reader.study(id);
   if (content === undefined) throw notFound('such a study');
-  const patient = await readArchivedPatient(reader.archive.objects, content.patient, { notAfter: reader.at });
+  const patient = await reader.patient(content.patient);
   const document = content.sidecar?.document;
   return {
     study: id,
     entry: await reader.entry(id),
     studyInstanceUid: content.instances[0] && uidOf(content.instances[0].tags.tags, 'StudyInstanceUID'),
-    sidecar: content.sidecar && { key: content.sidecar.key, at: content.sidecar.at },
+    sidecar: content.sidecar && {
+      key: content.sidecar.key,
+      at: content.sidecar.at,
+      /** Whether later ones are damaged. */
+      isNewest: content.sidecar.isNewest,
+    },
     patient: patient && { id: content.patient, ...attached(patient.document), protected: patient.document.protected },
     attached: document && attached(document),
     series: seriesOf(content),
@@ -29,8 +34,18 @@ export async function studyPage(reader: ArchiveReader, id: OrthancId): Promise<u
   };
 }
 
-function attached({ labels, metadata, systemMetadata, namedMetadata, attachments }: ResourceContent): ResourceContent {
-  return { labels, metadata, systemMetadata, namedMetadata, attachments };
+function attached({ labels, metadata, systemMetadata, namedMetadata, attachments }: ResourceContent): object {
+  const texts = (values: Readonly<Record<string, MetadataValue>>) =>
+    Object.fromEntries(
+      Object.entries(values).map(([name, value]) => [name, Buffer.from(bytesOf(value)).toString('utf8')]),
+    );
+  return {
+    labels,
+    metadata: texts(metadata),
+    systemMetadata: texts(systemMetadata),
+    namedMetadata: texts(namedMetadata),
+    attachments,
+  };
 }
 
 function seriesOf({ instances, sidecar }: StudyContent): readonly unknown[] {
@@ -68,14 +83,19 @@ function instanceJson(instance: StudyInstance): unknown {
 
 /** What the archive received of an instance and when, and when the source no longer had it. */
 export async function instanceHistory(reader: ArchiveReader, id: InstanceId): Promise<unknown> {
-  const { versions, removals } = await lookUpHistory(reader.archive, id);
-  if (versions.length === 0 && removals.length === 0) throw notFound('such an instance');
+  const history = await reader.archive.history.of(id);
+  const { versions } = history;
+  if (versions.length === 0) throw notFound('such an instance');
   const current = await reader.file(id);
   return {
     id,
     current: current?.file.md5,
     versions: versions.map(({ md5, sizeBytes, archivedAt }) => ({ md5, sizeBytes, at: archivedAt })),
-    records: removals.map(({ kind, at }) => ({ kind, at })),
+    records: recordsThatCount(history).map((record) => ({
+      what: record.what,
+      at: record.at,
+      md5: record.what === 'removed' ? undefined : record.md5,
+    })),
   };
 }
 

@@ -1,6 +1,7 @@
 /** What a request to the webhook says, and what follows from it. Ids only: nothing in here can name a place. */
 import { z } from 'zod';
 import { type InstanceId, isInstanceId, isOrthancId, type OrthancId, resourceLevels } from '../identifiers.ts';
+import { jsonBoundsOf, parseJson } from '../json.ts';
 
 /** Most events in one request; the hooks send at most as many. */
 export const maxEvents = 500;
@@ -41,18 +42,20 @@ export type ParsedBody =
 
 /** Parses the body of a request, which must be UTF-8 JSON of exactly the known fields. */
 export function parseBody(body: Uint8Array): ParsedBody {
-  const result = requestSchema.safeParse(parseJson(body));
+  const parsed = parseJson(textOf(body), jsonBoundsOf(maxBodyBytes));
+  const result = requestSchema.safeParse(parsed.ok ? parsed.value : undefined);
   if (result.success) return { ok: true, request: result.data };
   // The path of an issue holds names of the schema and indexes only: an unknown key is reported at its parent.
   const path = result.error.issues[0]?.path.join('.') ?? '';
   return { ok: false, field: path === '' ? 'body' : path };
 }
 
-function parseJson(body: Uint8Array): unknown {
+/** @returns an empty text, which is no JSON, for bytes that are no UTF-8 */
+function textOf(body: Uint8Array): string {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
+    return new TextDecoder('utf-8', { fatal: true }).decode(body);
   } catch {
-    return undefined;
+    return '';
   }
 }
 

@@ -9,6 +9,8 @@ export interface AccessRequest {
   readonly action: string;
   /** ARN of the bucket or the object. */
   readonly resource: string;
+  /** Condition keys of the request, as far as they are decided here; a key that is absent is not there in AWS either. */
+  readonly conditions?: Readonly<Record<string, string>>;
 }
 
 export type IsAllowed = (request: AccessRequest) => boolean;
@@ -48,7 +50,22 @@ export function requireAllowed(request: IncomingMessage, isAllowed: IsAllowed, b
   const credential =
     searchParams.get('X-Amz-Credential') ?? /Credential=([^,]+)/.exec(request.headers.authorization ?? '')?.[1];
   const accessKeyId = credential?.split('/')[0];
-  if (!isAllowed({ accessKeyId, action, resource })) {
-    throw new Failure(403, 'AccessDenied', `${action} is not allowed`);
+  const isLocking = request.headers['x-amz-object-lock-mode'] !== undefined;
+  for (const needed of isLocking ? [action, 's3:PutObjectRetention'] : [action]) {
+    const conditions = needed === 's3:PutObject' ? conditionsOfWrite(request, operation) : {};
+    if (!isAllowed({ accessKeyId, action: needed, resource, conditions })) {
+      throw new Failure(403, 'AccessDenied', `${needed} is not allowed`);
+    }
   }
+}
+
+/** Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html */
+function conditionsOfWrite({ method, headers }: IncomingMessage, operation: string): Record<string, string> {
+  // The beginning and the parts of an upload make no object; its completion does.
+  const createsObject = operation === '' || (operation === 'uploadId' && method === 'POST');
+  const ifNoneMatch = headers['if-none-match'];
+  return {
+    's3:ObjectCreationOperation': String(createsObject),
+    ...(ifNoneMatch === undefined ? {} : { 's3:if-none-match': ifNoneMatch }),
+  };
 }

@@ -59,6 +59,11 @@ export async function copyObject(call: ObjectCall): Promise<Answer> {
   return xmlAnswer(toXml('CopyObjectResult', result), versionHeaders(version));
 }
 
+/** The time of now as S3 tells it: AWS knows no fractions of a second. */
+function wholeSecond(): string {
+  return new Date(Math.floor(Date.now() / 1000) * 1000).toISOString();
+}
+
 /** What a new version consists of before it is given its place. */
 export type NewVersion = Pick<ObjectVersion, 'files' | 'sizeBytes' | 'etag' | 'checksum' | 'contentType' | 'metadata'>;
 
@@ -78,7 +83,7 @@ export async function addVersion(
       ...lockOfNew(lockHeaders, bucket.settings),
       versionId: newVersionId(bucket.settings),
       isDeleteMarker: false,
-      lastModified: new Date().toISOString(),
+      lastModified: wholeSecond(),
     };
     await bucket.change(key, (versions) => {
       checkWriteConditions(request.headers, versions);
@@ -159,7 +164,7 @@ function deleteMarker(versionId: string): ObjectVersion {
     files: [],
     sizeBytes: 0,
     etag: '',
-    lastModified: new Date().toISOString(),
+    lastModified: wholeSecond(),
     contentType: '',
     metadata: {},
     hasLegalHold: false,

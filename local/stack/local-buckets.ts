@@ -66,11 +66,19 @@ function tell(
   }
 }
 
-async function create(endpoint: string, { logicalId, versioned }: BucketResource): Promise<void> {
+function lockOf({ mode, days }: NonNullable<BucketResource['defaultRetention']>): string {
+  const rule = `<Rule><DefaultRetention><Mode>${mode}</Mode><Days>${days}</Days></DefaultRetention></Rule>`;
+  return `<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled>${rule}</ObjectLockConfiguration>`;
+}
+
+async function create(endpoint: string, { logicalId, versioned, defaultRetention }: BucketResource): Promise<void> {
   const url = `${endpoint}/${LocalBuckets.nameOf(logicalId)}`;
   await put(url, undefined, [200, 409]);
   if (versioned) {
     await put(`${url}?versioning`, versioningEnabled, [200]);
+  }
+  if (defaultRetention !== undefined) {
+    await put(`${url}?object-lock`, lockOf(defaultRetention), [200]);
   }
 }
 

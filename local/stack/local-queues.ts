@@ -43,26 +43,31 @@ export class LocalQueues {
     for (const queue of queues.toSorted(
       (one, other) => Number(one.redrive !== undefined) - Number(other.redrive !== undefined),
     )) {
-      if (server.inspectQueue(queue.logicalId) === undefined) {
-        server.createQueue(queue.logicalId, { region, attributes: local.#attributesOf(queue) });
+      const name = local.#nameOf(queue.logicalId);
+      if (server.inspectQueue(name) === undefined) {
+        server.createQueue(name, { region, attributes: local.#attributesOf(queue) });
       }
     }
     return local;
   }
 
   url(logicalId: string): string {
-    return `${this.endpoint}/${account}/${logicalId}`;
+    return this.urlOfName(this.#nameOf(logicalId));
+  }
+
+  urlOfName(name: string): string {
+    return `${this.endpoint}/${account}/${name}`;
   }
 
   arn(logicalId: string): string {
-    return `arn:aws:sqs:${region}:${account}:${logicalId}`;
+    return `arn:aws:sqs:${region}:${account}:${this.#nameOf(logicalId)}`;
   }
 
   /** How full each queue is, by logical id. */
   depths(): Record<string, QueueDepth> {
     return Object.fromEntries(
       this.#queues.map(({ logicalId }) => {
-        const messages = this.#server.inspectQueue(logicalId)?.messages;
+        const messages = this.#server.inspectQueue(this.#nameOf(logicalId))?.messages;
         const waiting = (messages?.ready.length ?? 0) + (messages?.delayed.length ?? 0);
         return [logicalId, { waiting, inFlight: messages?.inflight.length ?? 0 }];
       }),
@@ -73,7 +78,7 @@ export class LocalQueues {
   deadLetters(): DeadLetter[] {
     const deadLetterQueues = new Set(this.#queues.flatMap(({ redrive }) => redrive?.deadLetterQueue ?? []));
     return [...deadLetterQueues].flatMap((queue) =>
-      (this.#server.inspectQueue(queue)?.messages.ready ?? []).map((message) => ({
+      (this.#server.inspectQueue(this.#nameOf(queue))?.messages.ready ?? []).map((message) => ({
         body: message.body,
         attributes: Object.fromEntries(
           Object.entries(message.messageAttributes).map(([name, value]) => [name, value.StringValue ?? '']),
@@ -95,18 +100,22 @@ export class LocalQueues {
   send(body: string): void {
     for (const { logicalId, redrive } of this.#queues) {
       if (redrive !== undefined) {
-        this.#server.sendMessage(logicalId, body, { region });
+        this.sendTo(logicalId, body);
       }
     }
   }
 
   /** Puts a text into one queue. */
   sendTo(logicalId: string, body: string): void {
-    this.#server.sendMessage(logicalId, body, { region });
+    this.#server.sendMessage(this.#nameOf(logicalId), body, { region });
   }
 
   async stop(): Promise<void> {
     await this.#server.stop();
+  }
+
+  #nameOf(logicalId: string): string {
+    return this.#queues.find((queue) => queue.logicalId === logicalId)?.name ?? logicalId;
   }
 
   #attributesOf(queue: QueueResource): Record<string, string> {

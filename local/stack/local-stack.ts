@@ -4,13 +4,16 @@
  * of the template. What runs here is what would be deployed.
  *
  * Function URLs are served on loopback; nobody here signs for IAM, so that a URL with it admits nobody. Functions may do
- * with buckets and secrets what their roles allow.
+ * with buckets and secrets what their roles allow, and nobody what the policy of a bucket denies.
  *
  * Differences from AWS: permissions for queues and keys are not enforced, functions run on this machine's processor and
  * memory, a schedule waits for its invocation to end, and a batch has at most ten messages.
  */
 import { join } from 'node:path';
 import { SQSClient } from '@aws-sdk/client-sqs';
+import { parseMirrorQueue } from '../../core/queue/queue-names.ts';
+import type { IsAllowed } from '../s3/access.ts';
+import { denialsOf, isDeniedBy } from './bucket-policies.ts';
 import { startEventSource } from './event-source.ts';
 import { LocalFunctionUrl } from './function-urls.ts';
 import { type LocalValues, resolveText } from './intrinsics.ts';
@@ -54,7 +57,10 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
     const queues = await LocalQueues.start(template.queues, join(options.stateFolder, 'queues'));
     parts.defer(() => queues.stop());
     const values = localValues(template, queues);
-    const isAllowed = permissionsOf(template, values);
+    const permitted = permissionsOf(template, values);
+    const denials = denialsOf(template.resources, values);
+    const isAllowed: IsAllowed = (request) =>
+      permitted(request) && !denials.some((denial) => isDeniedBy(denial, request));
     const buckets = await LocalBuckets.start(template.buckets, join(options.stateFolder, 's3'), {
       isAllowed,
       notify: (queue, body) => queues.sendTo(queue, body),
@@ -87,6 +93,7 @@ export class LocalStack {
   readonly #queues: LocalQueues;
   readonly #functions: ReadonlyMap<string, LocalFunction>;
   readonly #eventSources: StackTemplate['eventSources'];
+  readonly #stackName: string;
   readonly #parts: AsyncDisposableStack;
   readonly #urls = new Map<string, LocalFunctionUrl>();
 
@@ -98,6 +105,7 @@ export class LocalStack {
     this.bucketNames = template.buckets.map(({ logicalId }) => LocalBuckets.nameOf(logicalId));
     this.#queues = services.queues;
     this.#eventSources = template.eventSources;
+    this.#stackName = template.queues.find(({ name }) => name !== undefined)?.name?.split('_')[0] ?? '';
     this.#parts = parts;
     this.#functions = new Map(
       template.functions.map((resource) => [
@@ -148,22 +156,28 @@ export class LocalStack {
     this.#queues.send(body);
   }
 
-  /** Puts a text into the queue that a function receives from, by the name the function calls itself. */
-  sendTo(functionName: string, body: string): void {
-    this.#queues.sendTo(this.#queueOf(functionName), body);
-  }
-
-  /** Address of the queue that a function receives from, by the name the function calls itself. */
-  queueUrl(functionName: string): string {
-    return this.#queues.url(this.#queueOf(functionName));
-  }
-
-  #queueOf(functionName: string): string {
-    const mapping = this.#eventSources.find((found) => this.#function(found.function).name === functionName);
+  /**
+   * Puts a text into a queue that a function receives from, by the name the function calls itself.
+   * @param mirror whose queue; absent: the first one's
+   */
+  sendTo(functionName: string, body: string, mirror?: string): void {
+    const mappings = this.#eventSources.filter((found) => this.#function(found.function).name === functionName);
+    const mapping = mappings.find(({ queue }) => mirror === undefined || this.#mirrorOf(queue) === mirror);
     if (mapping === undefined) {
-      throw new Error(`the function ${functionName} receives from no queue`);
+      throw new Error(
+        `the function ${functionName} receives from no queue${mirror === undefined ? '' : ` of ${mirror}`}`,
+      );
     }
-    return mapping.queue;
+    this.#queues.sendTo(mapping.queue, body);
+  }
+
+  #mirrorOf(queue: string): string | undefined {
+    return parseMirrorQueue(this.#queues.arn(queue))?.mirror;
+  }
+
+  /** What the addresses of all queues begin with, as the output of the stack tells. */
+  get queuesUrl(): string {
+    return this.#queues.urlOfName(this.#stackName);
   }
 
   /** How full each queue is, by its logical id in the template. */

@@ -78,7 +78,7 @@ export function isAllowedBy(statements: readonly LocalStatement[], action: strin
 }
 
 /** `*` stands for any text, `?` for one character. */
-function matches(pattern: string, text: string): boolean {
+export function matches(pattern: string, text: string): boolean {
   const expression = pattern
     .replaceAll(/[.+^${}()|[\]\\]/g, String.raw`\$&`)
     .replaceAll('*', '.*')

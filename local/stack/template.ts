@@ -6,6 +6,8 @@ import { referredResource } from './intrinsics.ts';
 
 export interface QueueResource {
   readonly logicalId: string;
+  /** What the queue is called; absent: as its logical id. */
+  readonly name?: string;
   readonly visibilityTimeoutSeconds: number;
   readonly retentionSeconds: number;
   readonly redrive?: { readonly deadLetterQueue: string; readonly maxReceiveCount: number };
@@ -14,6 +16,8 @@ export interface QueueResource {
 export interface BucketResource {
   readonly logicalId: string;
   readonly versioned: boolean;
+  /** What locks every new version, if anything does. */
+  readonly defaultRetention: { readonly mode: string; readonly days: number } | undefined;
   /** Who is told of new objects: queues, by what the keys begin with. */
   readonly notifications: readonly { readonly queue: string; readonly prefix: string }[];
 }
@@ -82,6 +86,7 @@ const templateSchema = z.object({
 });
 
 const queueSchema = z.object({
+  QueueName: z.string().optional(),
   VisibilityTimeout: z.number().default(30),
   MessageRetentionPeriod: z.number().default(345_600),
   RedrivePolicy: z.object({ deadLetterTargetArn: z.unknown(), maxReceiveCount: z.number() }).optional(),
@@ -90,6 +95,9 @@ const queueSchema = z.object({
 const bucketSchema = z.object({
   VersioningConfiguration: z.object({ Status: z.string() }).optional(),
   LoggingConfiguration: z.object({ DestinationBucketName: z.unknown() }).optional(),
+  ObjectLockConfiguration: z
+    .object({ Rule: z.object({ DefaultRetention: z.object({ Mode: z.string(), Days: z.number() }) }) })
+    .optional(),
   NotificationConfiguration: z
     .object({
       QueueConfigurations: z.array(
@@ -172,8 +180,13 @@ async function readJson(file: string): Promise<unknown> {
 }
 
 function readQueue(logicalId: string, properties: unknown): QueueResource {
-  const { VisibilityTimeout, MessageRetentionPeriod, RedrivePolicy } = queueSchema.parse(properties);
-  const queue = { logicalId, visibilityTimeoutSeconds: VisibilityTimeout, retentionSeconds: MessageRetentionPeriod };
+  const { QueueName, VisibilityTimeout, MessageRetentionPeriod, RedrivePolicy } = queueSchema.parse(properties);
+  const queue = {
+    logicalId,
+    ...(QueueName !== undefined && { name: QueueName }),
+    visibilityTimeoutSeconds: VisibilityTimeout,
+    retentionSeconds: MessageRetentionPeriod,
+  };
   return RedrivePolicy === undefined
     ? queue
     : {
@@ -191,10 +204,13 @@ interface ReadBucket extends BucketResource {
 }
 
 function readBucket(logicalId: string, properties: unknown): ReadBucket {
-  const { VersioningConfiguration, LoggingConfiguration, NotificationConfiguration } = bucketSchema.parse(properties);
+  const { VersioningConfiguration, LoggingConfiguration, NotificationConfiguration, ObjectLockConfiguration } =
+    bucketSchema.parse(properties);
+  const retention = ObjectLockConfiguration?.Rule.DefaultRetention;
   return {
     logicalId,
     versioned: VersioningConfiguration?.Status === 'Enabled',
+    defaultRetention: retention && { mode: retention.Mode, days: retention.Days },
     notifications: NotificationConfiguration.QueueConfigurations.map(({ Queue, Filter }) => ({
       queue: referredResource(Queue),
       prefix: Filter.S3Key.Rules[0].Value,

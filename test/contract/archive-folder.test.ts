@@ -42,6 +42,6 @@ describeStoreContract('an archive in a folder', {
   },
   makeSample: makeArchiveSample,
   makeOtherVersion: makeOtherArchiveVersion,
-  otherVersion: 'kept-beside',
+  otherVersion: 'newer-counts',
   verifiesBody: true,
 });

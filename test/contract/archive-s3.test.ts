@@ -44,6 +44,6 @@ describeStoreContract('an archive in S3', {
   },
   makeSample: makeArchiveSample,
   makeOtherVersion: makeOtherArchiveVersion,
-  otherVersion: 'kept-beside',
+  otherVersion: 'newer-counts',
   verifiesBody: true,
 });

@@ -46,8 +46,8 @@ export interface DestinationSetup extends CommonSetup {
   open(): Promise<OpenedStore<DestinationStore>>;
   /** Makes a valid instance with the id of `sample` and other bytes. */
   makeOtherVersion(sample: SampleInstance): SampleInstance | Promise<SampleInstance>;
-  /** What the store does with other bytes under an id that it holds: keeps its own, or keeps both. */
-  readonly otherVersion: 'conflict' | 'kept-beside';
+  /** What the store does with other bytes under an id that it holds: keeps its own, or keeps both and lists the newer. */
+  readonly otherVersion: 'conflict' | 'newer-counts';
   /** Whether the store itself notices a body of the right size whose MD5 is not the promised one. Default false. */
   readonly verifiesBody?: boolean;
 }

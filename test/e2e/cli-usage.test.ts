@@ -30,6 +30,18 @@ test.each([
 });
 
 test.each([
+  ['--max-deletion-percent', 'abc'],
+  ['--max-deletion-percent', '101'],
+  ['--max-deletion-percent', ''],
+  ['--deletion-grace-hours', '-1'],
+  ['--max-deletions', '1.5'],
+])('run %s %j is refused with exit code 2, by the name of the option', async (option, value) => {
+  const { exitCode, stdout, stderr } = await runCommand(['run', 'http://nowhere', 'http://no', `${option}=${value}`]);
+  expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
+  expect(stderr).toContain(option);
+});
+
+test.each([
   ['npx', ['orthanc-mirror', '--version']],
   ['npx --no-install', ['--no-install', 'orthanc-mirror', '--version']],
 ])('%s runs it from a checkout', async (_, args) => {

@@ -17,13 +17,18 @@ async function configurationFile(folder: string, mirror: unknown): Promise<strin
 
 const secured = { AWS_REGION: 'us-east-1', AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' };
 
-/** A queue and its dead-letter queue, with a number of messages put aside for two reasons, and one of a stranger. */
+/** The queue of a mirror and the dead-letter queue, with letters of two reasons, one of another mirror and one of a stranger. */
 async function queuesWithDeadLetters(count: number) {
   const common = { visibilityTimeoutSeconds: 60, retentionSeconds: 3600 };
   const queues = await LocalQueues.start(
     [
-      { logicalId: 'Dead', ...common },
-      { logicalId: 'Work', ...common, redrive: { deadLetterQueue: 'Dead', maxReceiveCount: 3 } },
+      { logicalId: 'Dead', name: 'Stack_dead-letters', ...common },
+      {
+        logicalId: 'Work',
+        name: 'Stack_main_transfer',
+        ...common,
+        redrive: { deadLetterQueue: 'Dead', maxReceiveCount: 3 },
+      },
     ],
     join(await folderForTest(), 'queues'),
   );
@@ -43,12 +48,9 @@ async function queuesWithDeadLetters(count: number) {
     const body = JSON.stringify({ v: 1, mirror: 'main', kind: 'instance', id: sampleId(n) });
     await putAside(body, n % 2 === 0 ? 'refused' : 'unreachable');
   }
+  await putAside(JSON.stringify({ v: 1, mirror: 'removed', kind: 'instance', id: sampleId(99) }), 'refused');
   await putAside('CANARY of a stranger', 'malformed-message');
-  const run = (...args: string[]) =>
-    runCommand([...args, '--dead-letter-queue', queues.url('Dead')], {
-      ...secured,
-      AWS_ENDPOINT_URL_SQS: queues.endpoint,
-    });
+  const run = (...args: string[]) => runCommand([...args, '--queues', queues.urlOfName('Stack')], secured);
   return { queues, run };
 }
 
@@ -57,27 +59,28 @@ test('failures lists what was put aside with the reasons, twice the same, and ne
   const first = await run('failures');
   expect(first.exitCode).toBe(3);
   expect(first.stdout).toContain(`${sampleId(7)}  main  because of unreachable`);
-  expect(first.stdout).toContain('26 put aside: ');
+  expect(first.stdout).toContain('27 put aside: ');
   expect(first.stdout).not.toContain('CANARY');
   const again = await run('failures', '--json');
   const lines = again.stdout.trimEnd().split('\n');
   expect(JSON.parse(lines.at(-1) ?? '')).toEqual({
     type: 'summary',
-    failures: 26,
-    codes: { unreachable: 13, refused: 12, 'malformed-message': 1 },
+    failures: 27,
+    codes: { unreachable: 13, refused: 13, 'malformed-message': 1 },
   });
   const { waiting = 0, inFlight = 0 } = queues.depths().Dead ?? {};
-  expect(waiting + inFlight).toBe(26);
+  expect(waiting + inFlight).toBe(27);
 });
 
-test('redrive sends again what was put aside for a reason, not faster than its rate', async () => {
+test('redrive sends again what was put aside for a reason, to the queue of its mirror, not faster than its rate', async () => {
   const { queues, run } = await queuesWithDeadLetters(12);
   const startedMs = performance.now();
-  const result = await run('redrive', '--queue', queues.url('Work'), '--code', 'refused', '--rate', '5');
-  expect(result.stdout.trim()).toBe('6 sent again, 7 left where they were');
+  const result = await run('redrive', '--code', 'refused', '--rate', '5');
+  // One is of a mirror that has no queue any more.
+  expect(result.stdout.trim()).toBe('6 sent again, 8 left where they were');
   expect(performance.now() - startedMs).toBeGreaterThan(1000);
   expect(queues.depths().Work).toEqual({ waiting: 6, inFlight: 0 });
-  expect((await run('failures')).stdout).toContain('7 put aside: 6 unreachable, 1 malformed-message\n');
+  expect((await run('failures')).stdout).toContain('8 put aside: 6 unreachable, 1 refused, 1 malformed-message\n');
 });
 
 test('pause is seen by status until resume asks for the next tick', async () => {

@@ -3,18 +3,20 @@
  * the README stand for those of the test.
  */
 import { spawn } from 'node:child_process';
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
-import { writeFolder } from '../../local/dicom/generate.ts';
+import { generateInstance, writeFolder } from '../../local/dicom/generate.ts';
+import { placeOfNth } from '../../local/dicom/identifiers.ts';
 import { freePort } from '../../local/free-port.ts';
 import { orthancPlace, prove } from '../../local/prove.ts';
 import { startS3 } from '../../local/s3/start-s3.ts';
+import { runCommand } from './support/command-line.ts';
 import { checkout, commands, runBlock, staged } from './support/readme-blocks.ts';
 import { damageOneFile, instances, loseOneFile, type Server, setStage } from './support/readme-stage.ts';
-import { folderForTest, instanceIds, serverForTest } from './support/scene.ts';
+import { folderForTest, instanceIds, serverForTest, storeAll } from './support/scene.ts';
 
 async function expectSameBytes(...servers: readonly Server[]): Promise<void> {
   const places = servers.map(({ url }, index) => orthancPlace(String(index), url));
@@ -26,6 +28,9 @@ test('every block of commands says what it needs, and has a test', () => {
     'npm run demo',
     'npm test',
     'sh scripts/setup.sh',
+    // These two in test/packaging.
+    'needs: dist',
+    'needs: debian package',
     'needs: source',
     'needs: source target',
     'needs: source target watch',
@@ -76,10 +81,59 @@ test('mends a server that lost a file and an archive that was damaged, and resto
   await loseOneFile(target);
   expect(await runBlock('needs: archive damaged-server', words)).toContain('mended 1, rejected 0, failed 0');
   await damageOneFile(archive);
-  expect(await runBlock('needs: source archive damaged-archive', words)).toContain('sound 4, damaged 1, mended 1');
+  expect(await runBlock('needs: source archive damaged-archive', words)).toContain(
+    'sound 4, damaged 1, lost 0, repaired 1',
+  );
   await runBlock('needs: archive by-hand', words);
   await expectSameBytes(source, target, newServer);
 });
+
+test('restores by hand what the source holds, not what it replaced or removed', async () => {
+  const { words, source, newServer } = await setStage();
+  const [changed, removed] = instances;
+  if (changed === undefined || removed === undefined) throw new Error('there are not enough instances');
+  await runBlock('needs: source target', words);
+  await withoutInstances(source, changed.id, removed.id);
+  await storeAll(source, [generateInstance(placeOfNth('readme', 0), 8192)]);
+  const gone = ['--deletion-grace-hours', '0', '--max-deletion-percent', '100'];
+  const archive = words.get('/var/backups/orthanc') ?? '';
+  for (let comparison = 1; comparison <= 2; comparison += 1) {
+    expect(await runCommand(['run', source.url, '--archive', archive, ...gone])).toMatchObject({ exitCode: 0 });
+  }
+  await runBlock('needs: archive by-hand', words);
+  await expectSameBytes(source, newServer);
+});
+
+test('by hand, each file that does not arrive is told, and the end is an error', async () => {
+  const { words, archive, newServer } = await setStage();
+  await runBlock('needs: source target', words);
+  const junk = join('00000000-00000000-00000000-00000000-00000001', `${'0'.repeat(32)}.dcm`);
+  await mkdir(join(archive, 'instances', dirname(junk)));
+  await writeFile(join(archive, 'instances', junk), 'no image');
+  const refused = await failureOf(runBlock('needs: archive by-hand', words));
+  expect(refused.stderr.match(/^failed: .*$/gm)).toEqual([`failed: ${junk}`]);
+  expect(await instanceIds(newServer)).toHaveLength(5);
+
+  await newServer.kill();
+  const away = await failureOf(runBlock('needs: archive by-hand', words));
+  expect(away.stderr.match(/^failed: .*$/gm)).toHaveLength(6);
+});
+
+async function withoutInstances({ url }: Server, ...ids: readonly string[]): Promise<void> {
+  for (const id of ids) {
+    const response = await fetch(new URL(`instances/${id}`, url), { method: 'DELETE' });
+    expect(response.status).toBe(200);
+  }
+}
+
+/** What a block of commands said that ended with an error. */
+async function failureOf(run: Promise<string>): Promise<{ readonly code: number; readonly stderr: string }> {
+  const error: unknown = await run.then(
+    () => expect.fail('it ended without an error'),
+    (thrown: unknown) => thrown,
+  );
+  return z.object({ code: z.int().positive(), stderr: z.string() }).parse(error);
+}
 
 test('imports a folder of files, and reports on each', async () => {
   const { words, folder, source, newServer } = await setStage();

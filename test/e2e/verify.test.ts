@@ -59,7 +59,7 @@ test('finds each of 1,000 damaged archive objects and no other, mends all, and i
   const expected = files.map((file) => file.split('/').at(-2) ?? '').toSorted();
   expect(damagedIds(found.stdout)).toEqual(expected);
   const mended = await runCommand(['verify', '--archive', archive, '--repair', '--source', source.url]);
-  expect(mended).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('mended 1,000,') });
+  expect(mended).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('repaired 1,000,') });
   const clean = await runCommand(['verify', '--archive', archive]);
   expect(clean).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('sound 1,200, damaged 0') });
 });
@@ -79,7 +79,7 @@ test('finds every damaged file of a server, whatever its index says, and mends i
   expect(found.exitCode).toBe(4);
   expect(damagedIds(found.stdout)).toHaveLength(30);
   const mended = await runCommand(['verify', '--target', server.url, '--archive', archive, '--repair']);
-  expect(mended).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('mended 30') });
+  expect(mended).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('repaired 30') });
   expect(await runCommand(['verify', '--target', server.url])).toMatchObject({ exitCode: 0 });
 });
 
@@ -91,7 +91,7 @@ test('all parts of a subset together are everything', async () => {
   let sound = 0;
   for (const part of ['1/3', '2/3', '3/3']) {
     const { stdout } = await runCommand(['verify', '--archive', archive, '--subset', part, '--json']);
-    sound += JSON.parse(stdout).sound;
+    sound += JSON.parse(stdout).instances.sound;
   }
   expect(sound).toBe(30);
 });

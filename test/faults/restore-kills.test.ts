@@ -18,8 +18,12 @@ import {
   serverUnderTest,
   uploadAccepted,
 } from '../support/restore-scene.ts';
+import { SeededRandom, seedsOf } from '../support/seeded-random.ts';
 
 const kills = 20;
+/** `KILL_SEED=…` makes the random choices of this file again. */
+const [seed = 0] = seedsOf('KILL_SEED', 1);
+const random = new SeededRandom(seed);
 
 async function sampleArchive() {
   const source = await serverUnderTest(newOrthanc().version);
@@ -42,7 +46,7 @@ async function restoreWithKills(args: readonly string[]): Promise<number> {
   let killed = 0;
   for (let attempt = 0; attempt < kills; attempt += 1) {
     const command = startCommand(args);
-    await delay(400 + 60 * attempt * Math.random());
+    await delay(400 + 60 * attempt * random.next());
     command.process.kill('SIGKILL');
     if ((await command.result).signal === 'SIGKILL') killed += 1;
   }
@@ -50,7 +54,7 @@ async function restoreWithKills(args: readonly string[]): Promise<number> {
   return killed;
 }
 
-test('a restore to a server that was killed 20 times and repeated ends equal', async () => {
+test(`a restore to a server that was killed 20 times and repeated ends equal (KILL_SEED=${seed})`, async () => {
   const { path, source, ...before } = await sampleArchive();
   await source.stop();
   const target = await serverUnderTest(oldOrthanc().version);
@@ -61,7 +65,7 @@ test('a restore to a server that was killed 20 times and repeated ends equal', a
   expect(await adornments(target, false)).toEqual(before.adornments);
 });
 
-test('a restore to a folder that was killed 20 times and repeated ends equal', async () => {
+test(`a restore to a folder that was killed 20 times and repeated ends equal (KILL_SEED=${seed})`, async () => {
   const { path, source, count } = await sampleArchive();
   const folder = await folderForTest();
   await restoreWithKills(['restore', '--archive', path, '--to', folder, '--concurrency', '2']);

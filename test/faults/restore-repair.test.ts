@@ -1,11 +1,9 @@
 /** A server that lost files of its storage, and got others damaged, is mended from the archive. */
-import { randomInt } from 'node:crypto';
-import { readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { MirrorError } from '../../core/errors.ts';
-import { replaceOnServer } from '../../core/repair/replace-on-server.ts';
+import { repairOnServer } from '../../core/repair/replace-on-server.ts';
 import type { OrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
 import { Limitations } from '../../core/studies/limitations.ts';
 import { generateInstance, generateInstances } from '../../local/dicom/generate.ts';
@@ -24,27 +22,21 @@ import {
   serverUnderTest,
   uploadAccepted,
 } from '../support/restore-scene.ts';
+import { SeededRandom, seedsOf } from '../support/seeded-random.ts';
+import { dicomFiles } from '../support/storage-files.ts';
 
-/** The DICOM files of a server's storage, in random order. */
-async function dicomFiles({ running }: ServerUnderTest): Promise<readonly string[]> {
-  const entries = await readdir(running.storageFolder, { recursive: true, withFileTypes: true });
-  const paths = entries.filter((one) => /^[0-9a-f-]{36}$/.test(one.name)).map((one) => join(one.parentPath, one.name));
-  const files: { path: string; order: number }[] = [];
-  for (const path of paths) {
-    const isDicom = (await readFile(path)).toString('latin1', 128, 132) === 'DICM';
-    if (isDicom) files.push({ path, order: Math.random() });
-  }
-  return files.toSorted((a, b) => a.order - b.order).map(({ path }) => path);
-}
+/** `KILL_SEED=…` makes the random choices of this file again. */
+const [seed = 0] = seedsOf('KILL_SEED', 1);
+const random = new SeededRandom(seed);
 
 /** Deletes a tenth of the files; flips a bit in, cuts and zeroes a few others. @returns how many are hurt. */
 async function hurt(server: ServerUnderTest): Promise<number> {
-  const files = await dicomFiles(server);
+  const files = await dicomFiles(server, random);
   const deleted = Math.ceil(files.length / 10);
   for (const path of files.slice(0, deleted)) await rm(path);
   for (const path of files.slice(deleted, deleted + 4)) {
     const bytes = await readFile(path);
-    const at = randomInt(bytes.length);
+    const at = random.between(0, bytes.length - 1);
     bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
     await writeFile(path, bytes);
   }
@@ -132,7 +124,7 @@ test('what a server lacks altogether comes back with what the archive has attach
   expect(JSON.stringify(after[`/studies/${other}`])).not.toBe(JSON.stringify(before[`/studies/${other}`]));
 });
 
-test('a repair that is killed again and again loses nothing that users attached', async () => {
+test(`a repair that is killed again and again loses nothing that users attached (KILL_SEED=${seed})`, async () => {
   const { server, path } = await scene(newOrthanc().version, false);
   await adorn(server, 'newer');
   const was = await adornments(server, true);
@@ -142,7 +134,7 @@ test('a repair that is killed again and again loses nothing that users attached'
   const args = ['restore', '--archive', path, '--to', server.url, '--repair'];
   for (let attempt = 0; attempt < 10; attempt += 1) {
     const command = startCommand(args);
-    await delay(500 + randomInt(400));
+    await delay(500 + random.between(0, 400));
     command.process.kill('SIGKILL');
     await command.result;
   }
@@ -172,6 +164,7 @@ test('what users attached survives a repair that could delete and then not store
     requireSameId: (id, body, options) => store.requireSameId(id, body, options),
     delete: (id, options) => store.delete(id, options),
     readChanges: (query) => store.readChanges(query),
+    changePages: (query) => store.changePages(query),
     lastChange: (options) => store.lastChange(options),
     countInstances: (options) => store.countInstances(options),
     lostInstance: (id, options) => store.lostInstance(id, options),
@@ -179,8 +172,8 @@ test('what users attached survives a repair that could delete and then not store
   };
   const limitations = new Limitations();
   const { objects } = archive;
-  const putRight = replaceOnServer({ server: broken, studyServer: server.server, safe: objects, limitations });
-  await expect(putRight(lonely, lonely.bytes, {})).rejects.toThrow('run `restore --repair` again');
+  const putRight = repairOnServer({ server: broken, studyServer: server.server, safe: objects, limitations });
+  await expect(putRight(lonely, lonely.bytes, {})).rejects.toThrow('run the same again, or `restore --repair`');
   expect(await store.lookup(lonely.id)).toEqual([]);
 
   expect((await runCommand(['restore', '--archive', path, '--to', server.url, '--repair'])).exitCode).toBe(0);
@@ -194,7 +187,7 @@ test('verify --repair mends a server as well, with the archive at hand', async (
   const count = await hurt(server);
   await server.running.restart();
   const args = ['verify', '--target', server.url, '--archive', path, '--repair'];
-  expect(await runCommand(args)).toMatchObject({ exitCode: 0, stdout: expect.stringContaining(`mended ${count}`) });
+  expect(await runCommand(args)).toMatchObject({ exitCode: 0, stdout: expect.stringContaining(`repaired ${count},`) });
   expect((await runCommand(['verify', '--target', server.url])).exitCode).toBe(0);
   expect(await adornments(server, true)).toEqual(was);
   await server.running.kill();

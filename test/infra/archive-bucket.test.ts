@@ -1,5 +1,5 @@
 import { Match } from 'aws-cdk-lib/assertions';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { fullConfiguration, plainConfiguration, SynthesizedStack } from './synthesize.ts';
 
@@ -65,6 +65,20 @@ test.each([
       Rule: { DefaultRetention: { Mode: expected, Days: 3650 } },
     },
   });
+});
+
+test('who replaces documents of state may lock these for less than the term, and nothing else', () => {
+  const locked = new SynthesizedStack({
+    ...plainConfiguration,
+    cloud: { objectLock: { mode: 'compliance', days: 3650 } },
+  });
+  for (const name of ['Scheduler', 'Transfer', 'Verifier', 'Status'] as const) {
+    const locking = locked.statementsOf(name).filter(({ Action }) => Action.includes('s3:PutObjectRetention'));
+    const keys = JSON.stringify(locking).match(/main\/[^"]*/g) ?? [];
+    expect(keys.length).toBeGreaterThan(0);
+    for (const key of keys) expect(key).toMatch(/^main\/(?:state\/|reports\/status\.)/);
+    expect(stack.actionsOf(name)).not.toContain('s3:PutObjectRetention');
+  }
 });
 
 test('without object lock in the configuration there is none', () => {
@@ -138,6 +152,47 @@ test('without storage classes in the configuration everything stays in Standard'
 
 test('the archive bucket outlives the stack and its replacement', () => {
   template.hasResource('AWS::S3::Bucket', { DeletionPolicy: 'Retain', UpdateReplacePolicy: 'Retain' });
+});
+
+describe('AWS refuses to overwrite what is written once', () => {
+  /** The statement of the bucket's policy that forbids it. */
+  function refusalOf(configuration: unknown): { NotResource: unknown[]; Condition: unknown } {
+    const [policy] = new SynthesizedStack(configuration).resources('AWS::S3::BucketPolicy', 'ArchiveBucketPolicy');
+    const schema = z.object({
+      PolicyDocument: z.object({ Statement: z.array(z.looseObject({ Sid: z.string().optional() })) }),
+    });
+    const found = schema.parse(policy).PolicyDocument.Statement.filter(({ Sid }) => Sid === 'NothingIsOverwritten');
+    expect(found).toMatchObject([{ Effect: 'Deny', Principal: { AWS: '*' }, Action: 's3:PutObject' }]);
+    return z.object({ NotResource: z.array(z.unknown()), Condition: z.unknown() }).parse(found[0]);
+  }
+
+  test('whoever asks: every object but state, manifest and status page needs a condition that there is none', () => {
+    const { NotResource, Condition } = refusalOf(plainConfiguration);
+    // The parts of an upload cannot carry the condition; its completion does.
+    expect(Condition).toEqual({ Null: { 's3:if-none-match': 'true' }, Bool: { 's3:ObjectCreationOperation': 'true' } });
+    expect(NotResource.map((resource) => /"(\/[^"]*)"/.exec(JSON.stringify(resource))?.[1])).toEqual([
+      '/main/archive.json',
+      '/main/state/*',
+      '/main/reports/status.*',
+    ]);
+  });
+
+  test('but the role that the configuration names for repairs', () => {
+    const repairRole = 'arn:aws:iam::123456789012:role/pacs-repair';
+    const { Condition } = refusalOf({ ...plainConfiguration, cloud: { repairRole } });
+    expect(Condition).toMatchObject({ ArnNotEquals: { 'aws:PrincipalArn': repairRole } });
+  });
+
+  test('what the configuration names as that role must be one', () => {
+    const cloud = { repairRole: 'arn:aws:iam::123456789012:root' };
+    expect(() => new SynthesizedStack({ ...plainConfiguration, cloud })).toThrow('cloud.repairRole: is not the ARN');
+  });
+});
+
+test('an archive cannot lie within the state of another, where its instances could be overwritten', () => {
+  const { main } = plainConfiguration.mirrors;
+  const mirrors = { main, other: { ...main, archive: { prefix: 'main/state/' } } };
+  expect(() => new SynthesizedStack({ mirrors })).toThrow('mirrors.other.archive.prefix: main/state/ lies within');
 });
 
 test('the archive bucket is reached by TLS 1.2 or later only', () => {

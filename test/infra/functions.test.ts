@@ -1,6 +1,12 @@
 import { Match } from 'aws-cdk-lib/assertions';
-import { expect, test } from 'vitest';
-import { plainConfiguration, type RoleName, type Statement, SynthesizedStack } from './synthesize.ts';
+import { describe, expect, test } from 'vitest';
+import {
+  fullConfiguration,
+  plainConfiguration,
+  type RoleName,
+  type Statement,
+  SynthesizedStack,
+} from './synthesize.ts';
 
 const stack = new SynthesizedStack();
 const allFunctions = ['Transfer', 'Scheduler', 'Verifier', 'Status'] as const;
@@ -56,8 +62,41 @@ test.each(allFunctions)('the %s function may not delete from the archive, nor ch
   expect(s3Actions.filter((action) => !harmless.includes(action))).toEqual([]);
 });
 
-test('the scheduler writes its state, removals and the manifest of an archive, and no instance', () => {
-  expect(writtenKeys('Scheduler')).toEqual(['/main/archive.json', '/main/removals/*', '/main/state/*']);
+test('the scheduler writes its state, the history and the manifest of an archive, and no instance', () => {
+  expect(writtenKeys('Scheduler')).toEqual(['/main/archive.json', '/main/history/*', '/main/state/*']);
+});
+
+test('the transfer function writes what is archived and what a replacement leaves, and no manifest, cursor or restore job', () => {
+  expect(writtenKeys('Transfer')).toEqual([
+    '/main/attachments/*',
+    '/main/history/*',
+    '/main/instances/*',
+    '/main/patients/*',
+    '/main/reports/replaced/*',
+    '/main/state/pause.json',
+    '/main/state/repair/*',
+    '/main/studies/*',
+  ]);
+});
+
+test('the inbox adds instances to an archive and records which count, and nothing else', () => {
+  const taken = new SynthesizedStack({ ...plainConfiguration, cloud: { inbox: {} } });
+  const written = resourcesOf(taken.statementsOf('InboxTaker'), 's3:PutObject').join();
+  expect(written.match(/"\/main\/[^"]*"/g)).toEqual([
+    '"/main/archive.json"',
+    '"/main/history/*"',
+    '"/main/instances/*"',
+  ]);
+});
+
+test('no function may write what authorizes a restore', () => {
+  const full = new SynthesizedStack(fullConfiguration);
+  for (const name of ['Scheduler', 'Transfer', 'Verifier', 'Status', 'Webhook', 'InboxTaker', 'Schedules'] as const) {
+    const written = resourcesOf(full.statementsOf(name), 's3:PutObject').join();
+    expect(written).not.toMatch(/jobs/);
+    // A pattern that begins with a wildcard would cover it.
+    expect(written).not.toMatch(/Arn"\]\},"\/\*|\/(?:city|harbour)\/\*/);
+  }
 });
 
 test.each([
@@ -70,7 +109,7 @@ test.each([
 test('the verifier and the status function send nothing to the queue', () => {
   for (const name of ['Verifier', 'Status'] as const) {
     const queues = resourcesOf(stack.statementsOf(name), 'sqs:SendMessage').join();
-    expect(queues).toMatch(/^\{"Fn::GetAtt":\["TransferQueueFailedInvocations\w+","Arn"\]\}$/);
+    expect(queues).toMatch(/^\{"Fn::GetAtt":\["QueuesFailedInvocations\w+","Arn"\]\}$/);
   }
 });
 
@@ -134,12 +173,67 @@ test('the transfer function gets batches, reports which messages failed, and is 
 test('batch size and concurrency follow the configuration', () => {
   const other = new SynthesizedStack({
     ...plainConfiguration,
-    cloud: { transfer: { batchSize: 50, maxConcurrency: 20 } },
+    cloud: { transfer: { batchSize: 50, maxConcurrency: 12 } },
   });
   other.template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
     BatchSize: 50,
     MaximumBatchingWindowInSeconds: 1,
-    ScalingConfig: { MaximumConcurrency: 20 },
+    ScalingConfig: { MaximumConcurrency: 12 },
+  });
+});
+
+describe('each mirror has its own share of the functions', () => {
+  const serverAt = (name: string, more = {}) => ({ url: `https://${name}.example.org/`, ...more });
+  const mirrors = {
+    north: { source: serverAt('north'), archive: {}, follow: { everyMinutes: 5 } },
+    south: { source: serverAt('south', { maxConnections: 3 }), archive: {} },
+  };
+  const cloud = { inbox: { timeoutSeconds: 300 }, scheduler: { timeoutSeconds: 300 }, status: { everyMinutes: 1 } };
+  const two = new SynthesizedStack({ mirrors, cloud });
+  const reservedOf = (name: string) =>
+    two.resources('AWS::Lambda::Function', name).map(({ ReservedConcurrentExecutions: most }) => most);
+
+  test('of copying: a queue and an event source each, and all of them find their place', () => {
+    const sources = two.resources('AWS::Lambda::EventSourceMapping');
+    const shares = sources.map(({ EventSourceArn, ScalingConfig }) => [
+      /Queues(\w+?)Queue/.exec(JSON.stringify(EventSourceArn))?.[1],
+      ScalingConfig,
+    ]);
+    expect(Object.fromEntries(shares)).toEqual({
+      transfernorth: { MaximumConcurrency: 5 },
+      // As many as its source allows connections.
+      transfersouth: { MaximumConcurrency: 3 },
+      inboxnorth: { MaximumConcurrency: 5 },
+      inboxsouth: { MaximumConcurrency: 5 },
+    });
+    expect(reservedOf('Transfer')).toEqual([8]);
+    expect(reservedOf('InboxTaker')).toEqual([11]);
+  });
+
+  test('of schedules: as many invocations as can be under way when those of every mirror use up their time', () => {
+    // North every five minutes: two; south every minute: six. Measured every minute for at most five: six of each.
+    expect(reservedOf('Scheduler')).toEqual([8]);
+    expect(reservedOf('Status')).toEqual([12]);
+    expect(reservedOf('Verifier')).toEqual([2]);
+  });
+
+  test('mirrors that name one server share what it bears', () => {
+    const standby = serverAt('standby', { maxConnections: 8 });
+    const shared = new SynthesizedStack({
+      mirrors: {
+        north: { ...mirrors.north, targets: { standby } },
+        south: { ...mirrors.north, targets: { standby: { ...standby, url: 'https://standby.example.org/south/' } } },
+      },
+    });
+    const most = shared
+      .resources('AWS::Lambda::EventSourceMapping')
+      .map(({ ScalingConfig }) => Object(ScalingConfig).MaximumConcurrency);
+    expect(most).toEqual([4, 4]);
+  });
+
+  test('a server that bears fewer connections than Lambda starts functions is refused', () => {
+    const narrow = { mirrors: { south: { source: serverAt('south', { maxConnections: 1 }), archive: {} } } };
+    expect(() => new SynthesizedStack(narrow)).toThrow('mirrors.south.source.maxConnections');
   });
 });
 
@@ -166,8 +260,7 @@ test('the environment of the functions names the bucket and the queues, and hold
     expect(variables.toSorted()).toEqual([
       'NODE_OPTIONS',
       'ORTHANC_MIRROR_BUCKET',
-      'ORTHANC_MIRROR_DEAD_LETTER_QUEUE_URL',
-      'ORTHANC_MIRROR_QUEUE_URL',
+      'ORTHANC_MIRROR_QUEUES_URL',
       'POWERTOOLS_METRICS_NAMESPACE',
       'POWERTOOLS_SERVICE_NAME',
     ]);

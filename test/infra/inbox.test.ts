@@ -14,14 +14,14 @@ test('without an inbox in the configuration there is none', () => {
   expect(without.resources('AWS::Lambda::Function', 'Inbox')).toEqual([]);
 });
 
-test('the bucket outlives the stack, is encrypted, keeps versions and tells of what arrives below new/ only', () => {
+test('the bucket outlives the stack, is encrypted, keeps versions and tells each mirror of what arrives for it only', () => {
   expect(stack.resources('AWS::S3::Bucket', 'Inbox')).toMatchObject([
     {
       VersioningConfiguration: { Status: 'Enabled' },
       BucketEncryption: { ServerSideEncryptionConfiguration: [{ BucketKeyEnabled: true }] },
       NotificationConfiguration: {
         QueueConfigurations: [
-          { Event: 's3:ObjectCreated:*', Filter: { S3Key: { Rules: [{ Name: 'prefix', Value: 'new/' }] } } },
+          { Event: 's3:ObjectCreated:*', Filter: { S3Key: { Rules: [{ Name: 'prefix', Value: 'new/main/' }] } } },
         ],
       },
     },
@@ -41,7 +41,7 @@ test('what was taken in or refused is deleted after the configured days, what ha
 });
 
 test('only S3 of this account may tell of objects', () => {
-  const policies = JSON.stringify(stack.resources('AWS::SQS::QueuePolicy', 'InboxQueue'));
+  const policies = JSON.stringify(stack.resources('AWS::SQS::QueuePolicy', 'Queuesinbox'));
   expect(policies).toContain('"Condition":{"StringEquals":{"aws:SourceAccount":{"Ref":"AWS::AccountId"}}}');
   expect(policies).toContain('"Principal":{"Service":"s3.amazonaws.com"}');
 });
@@ -65,6 +65,6 @@ test('it is looked through every hour for what S3 did not tell of', () => {
 
 test('no other function is told of the inbox or may touch it', () => {
   for (const role of ['Scheduler', 'Transfer', 'Verifier', 'Status', 'Schedules'] as const) {
-    expect(JSON.stringify(stack.statementsOf(role))).not.toMatch(/Inbox(?:Bucket|Queue|DeadLetters)/);
+    expect(JSON.stringify(stack.statementsOf(role))).not.toMatch(/Inbox(?:Bucket|DeadLetters)|Queuesinbox/);
   }
 });

@@ -55,6 +55,7 @@ test('each mirror has all its alarms, whatever other mirrors there are', () => {
     'instances-damaged',
     'instances-pending',
     'mirror-paused',
+    'queue-stuck',
     'source-not-followed',
     'status-missing',
     'verification-late',

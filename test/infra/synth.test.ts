@@ -97,9 +97,12 @@ test('bundles everything that the functions import', async () => {
 
 test('is what the local stack runs: queues, functions, event sources and schedules are those of the template', async () => {
   const template = await readStackTemplate(join(folder, 'first'));
-  const queue = template.queues.find(({ redrive }) => redrive !== undefined);
-  expect(queue).toMatchObject({ visibilityTimeoutSeconds: 1800, redrive: { maxReceiveCount: 8 } });
-  expect(template.queues.map(({ logicalId }) => logicalId)).toContain(queue?.redrive?.deadLetterQueue);
+  const queues = template.queues.filter(({ redrive }) => redrive !== undefined);
+  expect(queues.map(({ name }) => name)).toEqual(['OrthancMirror_city_transfer', 'OrthancMirror_harbour_transfer']);
+  for (const queue of queues) {
+    expect(queue).toMatchObject({ visibilityTimeoutSeconds: 1800, redrive: { maxReceiveCount: 8 } });
+    expect(template.queues.map(({ logicalId }) => logicalId)).toContain(queue.redrive?.deadLetterQueue);
+  }
   expect(template.buckets).toMatchObject([{ versioned: true }]);
   expect(template.functions.map(({ name }) => name).toSorted()).toEqual([
     'scheduler',
@@ -109,15 +112,15 @@ test('is what the local stack runs: queues, functions, event sources and schedul
     'webhook',
   ]);
   const idOf = (name: string) => template.functions.find((found) => found.name === name)?.logicalId;
-  expect(template.eventSources).toEqual([
-    {
-      queue: queue?.logicalId,
+  expect(template.eventSources).toEqual(
+    queues.map(({ logicalId }) => ({
+      queue: logicalId,
       function: idOf('transfer'),
       batchSize: 10,
       maxConcurrency: 5,
       reportsBatchItemFailures: true,
-    },
-  ]);
+    })),
+  );
   expect(template.functionUrls).toEqual([{ function: idOf('webhook') }]);
   const minute = 60_000;
   expect(template.schedules).toEqual([

@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { Match } from 'aws-cdk-lib/assertions';
 import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { fullConfiguration, plainConfiguration, SynthesizedStack } from './synthesize.ts';
 
 const stack = new SynthesizedStack(fullConfiguration);
@@ -41,7 +43,14 @@ test('few requests are worked on at once, and each for a short time', () => {
 
 test('the webhook sees no archive and no credentials of a server: it knows its secrets and fills the queue', () => {
   const actions = new Set(stack.actionsOf('Webhook').filter((action) => !/^(?:ec2|logs):/.test(action)));
-  expect([...actions]).toEqual(['secretsmanager:GetSecretValue', 'sqs:SendMessage']);
+  expect([...actions].toSorted()).toEqual([
+    'kms:Decrypt',
+    'kms:GenerateDataKey',
+    'secretsmanager:GetSecretValue',
+    'sqs:SendMessage',
+  ]);
+  const keys = stack.statementsOf('Webhook').filter(({ Action }) => Action.some((action) => action.startsWith('kms:')));
+  expect(keys.map(({ Sid }) => Sid)).toEqual(['EncryptMessages']);
   const secrets = stack.statementsOf('Webhook').filter(({ Sid }) => Sid === 'ReadWebhookSecrets');
   expect(JSON.stringify(secrets).match(/:secret:[\w/-]+/g)).toEqual([
     ':secret:orthanc-mirror/webhook-',
@@ -59,7 +68,19 @@ describe('a webhook whose callers AWS knows', () => {
 
   test('reads no secret, and fills the queue only', () => {
     const actions = new Set(withIam.actionsOf('Webhook').filter((action) => !/^(?:ec2|logs):/.test(action)));
-    expect([...actions]).toEqual(['sqs:SendMessage']);
+    expect([...actions].toSorted()).toEqual(['kms:Decrypt', 'kms:GenerateDataKey', 'sqs:SendMessage']);
+  });
+
+  test('needs two permissions of its callers, which the documentation shows as a policy', () => {
+    const [, text = ''] = /```json\n(\{\n {2}"Version"[^`]+)```/.exec(readFileSync('docs/hooks.md', 'utf8')) ?? [];
+    const statements = z.object({ Statement: z.array(z.looseObject({ Action: z.string() })) }).parse(JSON.parse(text));
+    expect(statements.Statement).toMatchObject([
+      {
+        Action: 'lambda:InvokeFunctionUrl',
+        Condition: { StringEquals: { 'lambda:FunctionUrlAuthType': 'AWS_IAM' } },
+      },
+      { Action: 'lambda:InvokeFunction', Condition: { Bool: { 'lambda:InvokedViaFunctionUrl': 'true' } } },
+    ]);
   });
 
   test('needs and takes no secret, while another needs one', () => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ReplaceOptions, replaceInstance } from '../../core/conflicts/replace-instance.ts';
 import { type InstanceId, type Md5, md5Of, type ResourceLevel, resourceLevels } from '../../core/identifiers.ts';
+import type { InstanceIdentity } from '../../core/stores/store.ts';
 import { Limitations } from '../../core/studies/limitations.ts';
 import { newOrthanc, oldOrthanc } from '../../local/orthanc-versions.ts';
 import { needs } from '../support/needs.ts';
@@ -104,12 +105,13 @@ describe.each(['old', 'new'] as const)('a conflict on %s Orthanc', (age) => {
     const other = generateStudy(`meanwhile-${age}`, 2, 8000);
     const changing = new Proxy(archive.archive, {
       get(held, name) {
-        if (name !== 'lookup') return Reflect.get(held, name, held);
+        const member: unknown = Reflect.get(held, name, held);
+        if (name !== 'storeKept') return typeof member === 'function' ? member.bind(held) : member;
         // Asked after the target's version was saved and before it is deleted.
-        return async (asked: InstanceId) => {
-          await fetch(`${target.url}/instances/${asked}`, { method: 'DELETE' });
+        return async (asked: InstanceIdentity) => {
+          await fetch(`${target.url}/instances/${asked.id}`, { method: 'DELETE' });
           await upload(target.url, other.files.slice(0, 1));
-          return held.lookup(asked);
+          return held.storeKept(asked);
         };
       },
     });

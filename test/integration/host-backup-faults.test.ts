@@ -1,13 +1,14 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type OrthancServer, startOrthanc } from '../../local/orthanc-server.ts';
 import { type CommandResult, runCommand, startCommand } from '../support/command.ts';
 import { needs } from '../support/needs.ts';
 import { fill } from '../support/orthanc-load.ts';
+import { SeededRandom, seedsOf } from '../support/seeded-random.ts';
 import { proveReadable } from '../support/server-proof.ts';
 import { canMount, mountSmallDisk } from '../support/small-disk.ts';
 
@@ -16,6 +17,7 @@ let server: OrthancServer;
 
 beforeEach(async () => {
   root = mkdtempSync(join(tmpdir(), 'host-faults-'));
+  writeFileSync(join(root, 'passphrase'), 'correct horse battery staple\n');
   server = await startOrthanc();
 });
 afterEach(async () => {
@@ -24,9 +26,10 @@ afterEach(async () => {
 });
 
 const archive = () => join(root, 'archive');
+const passphrase = () => ['--passphrase-file', join(root, 'passphrase')];
 
 function backupArguments(target = archive()): readonly string[] {
-  return ['backup', '--config', server.configPath, '--archive', target, '--omit-configuration'];
+  return ['backup', '--config', server.configPath, '--archive', target, '--omit-configuration', ...passphrase()];
 }
 
 /** Commands that write down that they ran; the server itself goes on. */
@@ -41,7 +44,7 @@ function pauseLog(): string[] {
 }
 
 function checkAll(): Promise<CommandResult> {
-  return runCommand('backup', 'check', '--archive', archive(), '--read-data');
+  return runCommand('backup', 'check', '--archive', archive(), '--read-data', ...passphrase());
 }
 
 /** Runs a command and kills it after a while, unless it ended before. */
@@ -53,18 +56,27 @@ async function killAfter(delayMs: number, args: readonly string[]): Promise<void
 }
 
 describe('kill -9 at 20 random moments', () => {
+  const [seed = 0] = seedsOf('HOST_FAULTS_SEED', 1);
+  let random: SeededRandom;
+  beforeEach(() => {
+    console.log(`HOST_FAULTS_SEED=${seed}`);
+    random = new SeededRandom(seed);
+  });
+
   it('of a backup leaves the previous backup valid, and the next run completes', async () => {
     await fill(server.url, 'first', 10);
     expect(await runCommand(...backupArguments())).toMatchObject({ exitCode: 0 });
     for (let run = 0; run < 20; run += 1) {
       await fill(server.url, 'more', 10 + 5 * (run + 1), 20_000, 10 + 5 * run);
-      await killAfter(200 + Math.random() * 1300, [...backupArguments(), ...pauseArguments()]);
+      // A work folder of this test's own: other tests have theirs in the system's.
+      const args = [...backupArguments(), ...pauseArguments(), '--work', root];
+      await killAfter(random.between(200, 2000), args);
       expect(await checkAll()).toMatchObject({ exitCode: 0 });
       expect(pauseLog().filter((line) => line === 'start')).toHaveLength(
         pauseLog().filter((line) => line === 'stop').length,
       );
     }
-    const last = await runCommand(...backupArguments(), '--json');
+    const last = await runCommand(...backupArguments(), '--json', '--work', root);
     expect(last).toMatchObject({ exitCode: 0 });
     expect(JSON.parse(last.stdout)).toMatchObject({ instances: 110, files: 110, missing: [], damaged: [] });
     expect(await checkAll()).toMatchObject({ exitCode: 0 });
@@ -75,9 +87,9 @@ describe('kill -9 at 20 random moments', () => {
     const ids = await fill(server.url, 'first', 120);
     expect(await runCommand(...backupArguments())).toMatchObject({ exitCode: 0 });
     const folder = join(root, 'restored');
-    const restore = ['backup', 'restore', '--archive', archive(), '--to', folder];
+    const restore = ['backup', 'restore', '--archive', archive(), '--to', folder, ...passphrase()];
     for (let run = 0; run < 20; run += 1) {
-      await killAfter(300 + Math.random() * 900, restore);
+      await killAfter(random.between(700, 1800), restore);
       if (existsSync(join(folder, 'storage', 'index'))) rmSync(folder, { recursive: true });
     }
     expect(await runCommand(...restore)).toMatchObject({ exitCode: 0 });
@@ -92,8 +104,7 @@ describe('kill -9 at 20 random moments', () => {
 });
 
 function workFolders(): string[] {
-  const folders = [tmpdir(), dirname(server.storageFolder)];
-  return folders.flatMap((folder) => readdirSync(folder).filter((name) => name.startsWith('.orthanc-mirror-work-')));
+  return readdirSync(root).filter((name) => name.startsWith('.orthanc-mirror-work-'));
 }
 
 function partialFiles(folder: string): string[] {
@@ -105,10 +116,10 @@ function partialFiles(folder: string): string[] {
 describe('a backup that cannot be done', () => {
   it('for a wrong path says so and touches nothing', async () => {
     for (const args of [
-      ['backup', '--config', join(root, 'nowhere.json'), '--archive', archive(), '--omit-configuration'],
+      ['backup', '--config', join(root, 'nowhere.json'), '--archive', archive(), ...passphrase()],
       ['audit', '--config', join(root, 'nowhere.json')],
       ['audit', '--index', join(root, 'nowhere'), '--storage', server.storageFolder],
-      ['backup', 'restore', '--archive', join(root, 'nowhere'), '--to', join(root, 'to')],
+      ['backup', 'restore', '--archive', join(root, 'nowhere'), '--to', join(root, 'to'), ...passphrase()],
     ]) {
       const result = await runCommand(...args);
       expect(result.exitCode).toBe(2);
@@ -120,7 +131,7 @@ describe('a backup that cannot be done', () => {
   it('because index and files lie in different databases is refused', async () => {
     const config = join(root, 'mixed.json');
     writeFileSync(config, JSON.stringify({ StorageDirectory: server.storageFolder, MySQL: { EnableStorage: true } }));
-    const result = await runCommand('backup', '--config', config, '--archive', archive(), '--omit-configuration');
+    const result = await runCommand('backup', '--config', config, '--archive', archive(), ...passphrase());
     expect(result).toMatchObject({ exitCode: 2, stderr: expect.stringMatching(/no dump holds both/) });
   });
 
@@ -196,7 +207,7 @@ describe.runIf(needs(canMount, 'Linux and root, to mount a small disk'))('on a f
         execFileSync('df', ['--output=avail', '-B1', disk.folder], { encoding: 'utf8' }).split('\n')[1],
       );
       writeFileSync(join(disk.folder, 'ballast'), Buffer.alloc(room - 4096));
-      const options = ['--config', full.configPath, '--archive', archive(), '--omit-configuration', '--json'];
+      const options = ['--config', full.configPath, '--archive', archive(), ...passphrase(), '--json'];
       const result = await runCommand('backup', ...options);
       expect(result).toMatchObject({ exitCode: 0 });
       expect(JSON.parse(result.stdout)).toMatchObject({ instances: 10, files: 10, missing: [] });
@@ -210,7 +221,15 @@ describe.runIf(needs(canMount, 'Linux and root, to mount a small disk'))('on a f
     await fill(server.url, 'first', 20, 100_000);
     expect(await runCommand(...backupArguments())).toMatchObject({ exitCode: 0 });
     using disk = mountSmallDisk(1_000_000);
-    const restore = ['backup', 'restore', '--archive', archive(), '--to', join(disk.folder, 'restored')];
+    const restore = [
+      'backup',
+      'restore',
+      '--archive',
+      archive(),
+      '--to',
+      join(disk.folder, 'restored'),
+      ...passphrase(),
+    ];
     const result = await runCommand(...restore);
     expect(result).toMatchObject({ exitCode: 7, stderr: expect.stringMatching(/no space/) });
     execFileSync('mount', ['-o', 'remount,size=20m', disk.folder]);

@@ -24,6 +24,7 @@ let tests = 0;
 let database: string;
 let restoredDatabase: string;
 const archive = () => join(root, 'archive');
+const places = () => ['--archive', archive(), '--passphrase-file', join(root, 'passphrase')];
 
 beforeAll(async () => {
   mysql = await startMysql();
@@ -55,17 +56,16 @@ function startOn(name: string, folder?: string, user?: string): Promise<OrthancS
 }
 
 function backUp() {
-  const places = ['--config', server.configPath, '--archive', archive(), '--json'];
-  return runCommand('backup', ...places, '--passphrase-file', join(root, 'passphrase'));
+  return runCommand('backup', '--config', server.configPath, ...places(), '--json');
 }
 
 function restore(folder: string, url: string) {
-  return runCommand('backup', 'restore', '--archive', archive(), '--to', folder, '--database', url);
+  return runCommand('backup', 'restore', ...places(), '--to', folder, '--database', url);
 }
 
 /** The password in the environment, not on the command line, where every user of the machine sees it. */
 function restoreByEnvironment(url: string) {
-  const args = [main, 'backup', 'restore', '--archive', archive(), '--to', join(root, 'refused'), '--database', url];
+  const args = [main, 'backup', 'restore', ...places(), '--to', join(root, 'refused'), '--database', url];
   return spawnSync(process.execPath, args, { env: { ...process.env, MYSQL_PWD: mysqlPassword }, encoding: 'utf8' });
 }
 
@@ -84,7 +84,7 @@ describe('a backup of a server on MySQL under load', () => {
     await load.stop();
     const { instances } = backupRecord.parse(JSON.parse(result.stdout));
     expect(instances).toBeGreaterThanOrEqual(20);
-    expect(await runCommand('backup', 'check', '--archive', archive(), '--read-data')).toMatchObject({ exitCode: 0 });
+    expect(await runCommand('backup', 'check', ...places(), '--read-data')).toMatchObject({ exitCode: 0 });
 
     // Another user: nothing of what is restored may need the one that it was made by.
     mysql.createDatabase(restoredDatabase, 'restorer');
@@ -162,7 +162,7 @@ describe('a backup of a server on MySQL', () => {
   });
 
   it('says what to install if the client program is not there', async () => {
-    const args = [main, 'backup', '--config', server.configPath, '--archive', archive(), '--omit-configuration'];
+    const args = [main, 'backup', '--config', server.configPath, ...places()];
     const { status, stderr } = spawnSync(process.execPath, args, { env: { PATH: root }, encoding: 'utf8' });
     expect(stderr).toMatch(/mysql is not installed: install .*mariadb-client/);
     expect(status).toBe(2);

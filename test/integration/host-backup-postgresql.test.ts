@@ -51,14 +51,14 @@ function startOn(database: string, folder?: string): Promise<OrthancServer> {
   });
 }
 
+const places = () => ['--archive', join(root, 'archive'), '--passphrase-file', join(root, 'passphrase')];
+
 function backUp() {
-  const places = ['--config', server.configPath, '--archive', join(root, 'archive'), '--json'];
-  return runCommand('backup', ...places, '--passphrase-file', join(root, 'passphrase'));
+  return runCommand('backup', '--config', server.configPath, ...places(), '--json');
 }
 
 function restoreArguments(folder: string, database: string): readonly string[] {
-  const archive = join(root, 'archive');
-  return ['backup', 'restore', '--archive', archive, '--to', folder, '--database', postgresql.url(database)];
+  return ['backup', 'restore', ...places(), '--to', folder, '--database', postgresql.url(database)];
 }
 
 async function auditOf(configPath: string, ...options: string[]) {
@@ -89,11 +89,7 @@ describe('a backup of a server on PostgreSQL under load', () => {
 
     await postgresql.createDatabase('restored');
     const folder = join(root, 'restored');
-    const restored = await runCommand(
-      ...restoreArguments(folder, 'restored'),
-      '--passphrase-file',
-      join(root, 'passphrase'),
-    );
+    const restored = await runCommand(...restoreArguments(folder, 'restored'));
     expect(restored).toMatchObject({ exitCode: 0 });
     expect(readFileSync(join(folder, 'configuration', 'orthanc.json'), 'utf8')).toBe(
       readFileSync(server.configPath, 'utf8'),

@@ -15,6 +15,7 @@ let root: string;
 let server: OrthancServer;
 let load: Load | undefined;
 const archive = () => join(root, 'archive');
+const places = () => ['--archive', archive(), '--passphrase-file', join(root, 'passphrase')];
 
 beforeEach(async () => {
   root = mkdtempSync(join(tmpdir(), 'host-backup-'));
@@ -29,15 +30,13 @@ afterEach(async () => {
 });
 
 function backUp(...options: readonly string[]): Promise<CommandResult> {
-  const passphrase = join(root, 'passphrase');
-  const places = ['--config', server.configPath, '--archive', archive(), '--passphrase-file', passphrase];
-  return runCommand('backup', ...places, '--json', ...options);
+  return runCommand('backup', '--config', server.configPath, ...places(), '--json', ...options);
 }
 
 /** Restores a backup to a new folder, starts a real Orthanc on it and reads everything. @returns the ids. */
 async function restoreAndProve(backup: string): Promise<string[]> {
   const folder = join(root, `restored-${backup}`);
-  const result = await runCommand('backup', 'restore', '--archive', archive(), '--backup', backup, '--to', folder);
+  const result = await runCommand('backup', 'restore', ...places(), '--backup', backup, '--to', folder);
   expect(result).toMatchObject({ exitCode: 0 });
   const restored = await startOrthanc({ folder });
   try {
@@ -119,7 +118,7 @@ describe('a hot backup of a server under load', () => {
     expect(await runCommand('run', server.url, '--archive', archive())).toMatchObject({ exitCode: 0 });
     await fill(server.url, 'second', 2);
     const second = recordOf(await backUp('--keep-daily', '1'));
-    const listed = await runCommand('backup', 'list', '--archive', archive());
+    const listed = await runCommand('backup', 'list', ...places());
     expect(listed.stdout).toContain(second.backup);
     expect(listed.stdout).not.toContain(first.backup);
     expect(await runCommand('verify', '--archive', archive())).toMatchObject({ exitCode: 0 });

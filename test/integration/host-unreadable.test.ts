@@ -30,6 +30,7 @@ beforeEach(async () => {
   await fill(server.url, 'instances', 6);
   file = storageFiles()[0] ?? '';
   writeFileSync(pauseLogPath(), '');
+  writeFileSync(join(root, 'passphrase'), 'correct horse battery staple\n');
   // Everything may be read by another user, but what a test takes away.
   for (const folder of [root, join(root, 'orthanc')]) chmodSync(folder, 0o777);
   chmodSync(pauseLogPath(), 0o666);
@@ -47,6 +48,7 @@ function storageFiles(): string[] {
 }
 
 const pauseLogPath = () => join(root, 'pause.log');
+const passphrase = () => ['--passphrase-file', join(root, 'passphrase')];
 const pauses = () => readFileSync(pauseLogPath(), 'utf8').split('\n').slice(0, -1);
 
 /** Runs a command as a user without rights: root may read everything. */
@@ -57,7 +59,7 @@ function run(...args: readonly string[]) {
 }
 
 function backUp(...options: readonly string[]) {
-  const places = ['--config', server.configPath, '--archive', join(root, 'archive'), '--omit-configuration'];
+  const places = ['--config', server.configPath, '--archive', join(root, 'archive'), ...passphrase()];
   const pause = ['--stop', `echo stop >>${pauseLogPath()}`, '--start', `echo start >>${pauseLogPath()}`];
   return run('backup', ...places, ...pause, ...options);
 }
@@ -122,7 +124,10 @@ describe('a folder in the place of a file', () => {
     mkdirSync(file);
     const result = backUp('--json');
     expect(result.status, result.stderr).toBe(3);
-    expect(JSON.parse(result.stdout)).toMatchObject({ files: 5, missing: [basename(file)] });
+    expect(JSON.parse(result.stdout)).toMatchObject({
+      files: 5,
+      refused: [{ uuid: basename(file), reason: expect.stringMatching(/is a folder/) }],
+    });
     expect(pauses()).toEqual(['stop', 'start']);
     expect(existsSync(file)).toBe(true);
   });

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -76,14 +76,16 @@ describe('a backup of the oldest version', () => {
     const old = await startOrthanc(older);
     const restored = join(root, 'restored');
     const archive = join(root, 'archive');
+    const passphrase = ['--passphrase-file', join(root, 'passphrase')];
+    writeFileSync(join(root, 'passphrase'), 'correct horse battery staple');
     try {
       await fill(old.url, 'old', 12);
-      const backup = ['backup', '--config', old.configPath, '--archive', archive, '--omit-configuration'];
+      const backup = ['backup', '--config', old.configPath, '--archive', archive, ...passphrase];
       expect(await runCommand(...backup)).toMatchObject({ exitCode: 0 });
     } finally {
       await old.stop();
     }
-    const restore = ['backup', 'restore', '--archive', archive, '--to', restored];
+    const restore = ['backup', 'restore', '--archive', archive, '--to', restored, ...passphrase];
     expect(await runCommand(...restore)).toMatchObject({ exitCode: 0 });
     expect(await adviceOn(indexIn(restored), to.version)).toMatchObject({ way: 'nothing' });
     const server = await startOrthanc({ ...to, folder: restored });

@@ -22,7 +22,9 @@ test('a second run downloads and uploads nothing, and lists 1,000 instances with
   const { stdout } = await runCommand(args);
   expect(parseJsonLines(stdout).summary).toMatchObject({ copied: 0, alreadyEqual: 2500 });
   for (const { seen } of proxies) {
-    expect(seen.filter(({ path }) => path.startsWith('/instances?')).length).toBeLessThanOrEqual(4);
+    const listings = seen.filter(({ path }) => path.startsWith('/instances?'));
+    // The inventory in pages of 1,000, and what users attached in pages of 10,000; each list ends with a page of its own.
+    expect(listings.length).toBeLessThanOrEqual(4 + 2);
     expect(
       seen.filter(({ path, method }) => path.endsWith('/data') || (method === 'POST' && path === '/instances')),
     ).toEqual([]);

@@ -5,6 +5,7 @@ import { listSnapshots } from '../../core/catalogue/snapshots.ts';
 import { defaultBudget } from '../../core/copy/copy-instance.ts';
 import { ArchiveView } from '../../core/restore/archive-view.ts';
 import { type Archive, openArchive } from '../../core/stores/archive/archive.ts';
+import { EveryVersion } from '../../core/stores/archive/every-version.ts';
 import { instanceKey } from '../../core/stores/archive/keys.ts';
 import { S3Objects } from '../../core/stores/archive/s3-objects.ts';
 import { mendInstance, supersedeIn } from '../../core/verify/mend.ts';
@@ -34,7 +35,8 @@ test('an older version that is put right does not become the newest, and a momen
     await delay(20);
   }
   const snapshots = await listSnapshots(archive);
-  const beforeNewer = new Date((await archive.lookup(older.id)).find(({ md5 }) => md5 === older.md5)?.archivedAt ?? 0);
+  const { versions } = await archive.history.of(older.id);
+  const beforeNewer = versions.find(({ md5 }) => md5 === older.md5)?.archivedAt ?? new Date(0);
   const key = `${place.options.prefix}${instanceKey(older.id, older.md5)}`;
 
   for (const damage of ['first', 'second']) {
@@ -56,6 +58,11 @@ test('an older version that is put right does not become the newest, and a momen
 });
 
 async function mend(archive: Archive, id: Parameters<typeof mendInstance>[0], md5: Parameters<typeof mendInstance>[1]) {
-  const options = { damaged: archive, putRight: supersedeIn(archive), goodCopies: [good], budget: defaultBudget() };
+  const options = {
+    damaged: new EveryVersion(archive),
+    putRight: supersedeIn(archive),
+    goodCopies: [new EveryVersion(good)],
+    budget: defaultBudget(),
+  };
   expect(await mendInstance(id, md5, options)).toMatchObject({ kind: 'mended' });
 }

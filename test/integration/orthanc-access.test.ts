@@ -145,7 +145,7 @@ describe('an address that is not quite right', () => {
 
   it('that redirects is not followed', async () => {
     proxy.break({ effect: { kind: 'status', status: 302, headers: { location: server.url } } });
-    expect(await versionThrough({ url: proxy.url })).toBe('configuration');
+    expect(await versionThrough({ url: proxy.url })).toBe('not-orthanc');
     expect(proxy.seen.at(-1)?.path).toBe('/system');
   });
 

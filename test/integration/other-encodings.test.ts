@@ -6,7 +6,7 @@ import type { OrthancEncoding } from '../../core/dicom/charset.ts';
 import { readIdentifyingElements } from '../../core/dicom/identifier-reader.ts';
 import { givenIds } from '../../core/dicom/identifying-elements.ts';
 import { type InstanceId, isInstanceId, md5Of } from '../../core/identifiers.ts';
-import { replaceOnServer } from '../../core/repair/replace-on-server.ts';
+import { repairOnServer } from '../../core/repair/replace-on-server.ts';
 import { type OrthancStore, openOrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
 import { Limitations } from '../../core/studies/limitations.ts';
 import { studyServerOf } from '../../core/studies/study-server.ts';
@@ -148,7 +148,7 @@ describe.each([oldOrthanc(), newOrthanc()])('Orthanc $version', ({ version }) =>
       limitations,
     });
     await expect(replaced).rejects.toMatchObject({ code: 'wrong-id' });
-    const putRight = replaceOnServer({ server: store, studyServer, safe: archive.objects, limitations });
+    const putRight = repairOnServer({ server: store, studyServer, safe: archive.objects, limitations });
     await expect(putRight(wanted.as(id), wanted.bytes, {})).rejects.toMatchObject({ code: 'wrong-id' });
     expect(sent()).toEqual([]);
     expect(await store.lookup(id)).toMatchObject([{ md5: md5Of(held1.bytes) }]);

@@ -228,13 +228,13 @@ test('no canary is in a key, in the metadata of an object, in state or in a repo
     const { Versions = [] } = await client.send(new ListObjectVersionsCommand({ Bucket }));
     const keys = Versions.flatMap(({ Key, VersionId }) => (Key === undefined ? [] : [{ Key, VersionId }]));
     expect(keys.map(({ Key }) => Key)).toEqual(
-      expect.arrayContaining(['main/reports/status.json', 'main/state/schedule.json', 'main/archive.json']),
+      expect.arrayContaining(['main/reports/status.json', 'main/state/progress.json', 'main/archive.json']),
     );
     expect(keys.filter(({ Key }) => found(Key).length > 0)).toEqual([]);
     for (const key of keys) {
       const head = await client.send(new HeadObjectCommand({ Bucket, ...key }));
       expect(found(JSON.stringify(head))).toEqual([]);
-      if (/^main\/(?:state|reports|removals)\/|^main\/archive\.json$/.test(key.Key)) {
+      if (/^main\/(?:state|reports|history)\/|^main\/archive\.json$/.test(key.Key)) {
         const answer = await fetch(`${stack.s3Endpoint}/${Bucket}/${key.Key}`);
         expect(found(await answer.text())).toEqual([]);
       }

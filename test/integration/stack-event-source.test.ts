@@ -149,7 +149,7 @@ test('no more invocations run at once than the mapping allows', async () => {
 
 test('what lies in queues and buckets survives a restart of the stack', async () => {
   const stateFolder = join(folder, 'restarted');
-  const bucket = { logicalId: 'Archive', versioned: true, notifications: [] };
+  const bucket = { logicalId: 'Archive', versioned: true, defaultRetention: undefined, notifications: [] };
   const url = (buckets: LocalBuckets): string => `${buckets.endpoint}/${LocalBuckets.nameOf('Archive')}/key`;
 
   const firstQueues = await LocalQueues.start([work, deadLetters], join(stateFolder, 'queues'));

@@ -18,10 +18,13 @@ import { type OrthancServer, startOrthanc } from '../../local/orthanc-server.ts'
 import { type LocalStack, startLocalStack } from '../../local/stack/local-stack.ts';
 import { post } from '../../local/upload.ts';
 import { remove } from '../support/orthanc/rest.ts';
+import { retentionsIn } from '../support/retentions.ts';
 import { synthesizeStack } from './stack-synth.ts';
 
 const eventually = { timeout: 60_000, interval: 100 };
 const instances = [...generateInstances('monitored', 10, 4096)];
+/** Every version of every object is locked so long, but for documents that are replaced. */
+const termDays = 30;
 const pending = generateInstance(placeOfNth('pending', 0), 4096);
 
 const cleanUp = new AsyncDisposableStack();
@@ -45,7 +48,13 @@ beforeAll(async () => {
   cleanUp.defer(() => stack.stop());
   const [bucket = ''] = stack.bucketNames;
   const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
-  archive = new S3Objects({ endpoint: stack.s3Endpoint, bucket, prefix: 'main/', credentials });
+  archive = new S3Objects({
+    endpoint: stack.s3Endpoint,
+    bucket,
+    prefix: 'main/',
+    credentials,
+    objectLock: 'governance',
+  });
   cleanUp.defer(() => archive.close());
   for (const instance of instances) await toSource(instance);
   await stack.invoke('scheduler', { mirror: 'main' });
@@ -57,7 +66,7 @@ afterAll(() => cleanUp.disposeAsync());
 function configuration() {
   return {
     mirrors: { main: { source: { url: source.url }, targets: { standby: { url: target.url } }, archive: {} } },
-    cloud: { allowPrivateNetworks: true },
+    cloud: { allowPrivateNetworks: true, objectLock: { mode: 'governance', days: termDays } },
   };
 }
 
@@ -224,4 +233,24 @@ test('every metric that is emitted is one of those that alarms and dashboard kno
       .filter((name) => !known.has(name)),
   ).toEqual([]);
   expect(lastOf('transfer/main/')).toMatchObject({ Conflicts: 0, Rejected: 0, Retried: 0, DeadLettered: 0 });
+});
+
+test('what is replaced every few minutes is locked for a day, and everything else for the whole term', async () => {
+  const [bucket = ''] = stack.bucketNames;
+  const hours = [...(await retentionsIn(stack.s3Endpoint, bucket))];
+  const replaced = hours.filter(([key]) => /^main\/(?:state\/|reports\/status)/.test(key));
+  expect(replaced.map(([key]) => key)).toEqual(
+    expect.arrayContaining([
+      'main/reports/status.json',
+      'main/state/lease.json',
+      'main/state/progress.json',
+      'main/state/source.json',
+      'main/state/status.json',
+      'main/state/verify-archive.json',
+    ]),
+  );
+  for (const [, kept] of replaced) for (const one of kept) expect(one).toBeLessThanOrEqual(24);
+  const lasting = hours.filter((entry) => !replaced.includes(entry));
+  expect(lasting.map(([key]) => key.split('/')[1])).toEqual(expect.arrayContaining(['archive.json', 'instances']));
+  for (const [, kept] of lasting) for (const one of kept) expect(one).toBeGreaterThan((termDays - 1) * 24);
 });

@@ -2,13 +2,18 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { z } from 'zod';
+import { type InstanceId, md5Of } from '../../core/identifiers.ts';
+import { RestoreJobWriter } from '../../core/restore/restore-job.ts';
 import { S3Objects } from '../../core/stores/archive/s3-objects.ts';
+import { listVersions } from '../../core/stores/archive/s3-version-list.ts';
 import { type GeneratedInstance, generateInstance, generateInstances } from '../../local/dicom/generate.ts';
 import { placeOfNth } from '../../local/dicom/identifiers.ts';
 import { type OrthancServer, startOrthanc } from '../../local/orthanc-server.ts';
+import { principalArn } from '../../local/stack/bucket-policies.ts';
 import { type LocalStack, startLocalStack } from '../../local/stack/local-stack.ts';
+import { accessKeyIdOf } from '../../local/stack/role-permissions.ts';
 import { type FaultyProxy, startProxy } from './stack-proxy.ts';
 import { synthesizeStack } from './stack-synth.ts';
 
@@ -28,6 +33,7 @@ const busy = generateInstance(placeOfNth('busy', 0), 6000);
 const deadly = generateInstance(placeOfNth('deadly', 0), 8000);
 /** A script of the target refuses this one. */
 const filtered = generateInstance(placeOfNth('filtered', 0), 4096);
+const erased = generateInstance(placeOfNth('erased', 0), 4096);
 
 const cleanUp = new AsyncDisposableStack();
 let source: OrthancServer;
@@ -82,6 +88,7 @@ function configuration(): unknown {
     mirrors: { main: { source: { url: source.url, auth }, targets: { standby: { url: proxy.url } }, archive: {} } },
     cloud: {
       allowPrivateNetworks: true,
+      repairRole: principalArn('repair'),
       transfer: { timeoutSeconds: 60, maxReceiveCount, firstRetrySeconds: 1, lastRetrySeconds: 1, pauseSeconds: 3 },
     },
   };
@@ -180,9 +187,14 @@ test('a message that is delivered twice copies nothing twice, and one that vanis
 test.each([
   ['no message of ours', 'CANARY-MESSAGE', 'malformed-message'],
   [
-    'a mirror that nobody configured',
+    'a mirror that the queue is not of',
     JSON.stringify({ v: 1, mirror: 'stranger', kind: 'instance', id: good[0]?.id }),
-    'unknown-mirror',
+    'malformed-message',
+  ],
+  [
+    'a mirror of a name that every object has',
+    JSON.stringify({ v: 1, mirror: 'constructor', kind: 'instance', id: good[0]?.id }),
+    'malformed-message',
   ],
 ])('%s is put aside at once with the reason', async (_what, body, code) => {
   stack.send(body);
@@ -234,6 +246,180 @@ test('a rotated password is noticed by functions that are warm', async () => {
   await post(afterRotation);
   await tickAndWait();
   expect(await idsInTarget()).toContain(afterRotation.id);
+});
+
+describe('an instance that was erased at source and target, and that the archive keeps', () => {
+  const id = erased.id;
+  const md5 = md5Of(erased.bytes);
+  let objects: S3Objects;
+  let study: string;
+  let series: string;
+
+  beforeAll(async () => {
+    objects = objectsAs('test');
+    cleanUp.defer(() => objects.close());
+    await post(erased);
+    await tickAndWait();
+    const authorization = `Basic ${btoa(`${userName}:${password}`)}`;
+    const above = async (level: string) => {
+      const answer = await fetch(new URL(`/instances/${id}/${level}`, source.url), { headers: { authorization } });
+      return z.object({ ID: z.string() }).parse(await answer.json()).ID;
+    };
+    [study, series] = [await above('study'), await above('series')];
+    await fetch(new URL(`/instances/${id}`, source.url), { method: 'DELETE', headers: { authorization } });
+    await fetch(new URL(`/instances/${id}`, target.url), { method: 'DELETE' });
+    expect(await idsInTarget()).not.toContain(id);
+    expect(await idsInArchive()).toContain(id);
+  });
+
+  function objectsAs(accessKeyId: string): S3Objects {
+    const [bucket = ''] = stack.bucketNames;
+    const credentials = { accessKeyId, secretAccessKey: 'x' };
+    return new S3Objects({
+      endpoint: stack.s3Endpoint,
+      bucket,
+      prefix: 'main/',
+      credentials,
+      partBytes: 5 * 1024 * 1024,
+    });
+  }
+
+  /** Sends what somebody made up who may write to the queue. @returns why it was put aside; nothing: it was done */
+  async function forge(message: object): Promise<string[]> {
+    const body = JSON.stringify({ v: 1, mirror: 'main', ...message });
+    stack.send(body);
+    await waitUntilDone();
+    return stack.deadLetters().flatMap((letter) => (letter.body === body ? [letter.attributes.code ?? ''] : []));
+  }
+
+  async function jobNaming(
+    named: InstanceId,
+    { target: to = 'standby', mirror = 'main', begunAt = new Date() } = {},
+  ): Promise<RestoreJobWriter> {
+    const job = await RestoreJobWriter.begin(objects, { mirror, target: to, at: undefined }, () => begunAt);
+    await job.add({ instances: [{ id: named, md5, sizeBytes: erased.sizeBytes }], studies: [] });
+    return job;
+  }
+
+  const restoreOf = (job: string) => ({ kind: 'restore', job, part: 1, id });
+
+  test.each([
+    ['an instance', () => ({ kind: 'instance', id }), []],
+    ['its study', () => ({ kind: 'study', id: study }), []],
+    ['its series', () => ({ kind: 'resource', level: 'series', id: series }), []],
+    ['the instance as a resource', () => ({ kind: 'resource', level: 'instances', id }), []],
+    [
+      'a restore that names everything itself',
+      () => ({ kind: 'restore', target: 'standby', id, md5 }),
+      ['malformed-message'],
+    ],
+    ['a restore for a job that is not there', () => restoreOf('20261121T030201.123Z-0a1b2c3d'), ['job-refused']],
+    [
+      'the documents of a study for a job that is not there',
+      () => ({ kind: 'restore-study', job: '20261121T030201.123Z-0a1b2c3d', part: 1, id: study }),
+      ['job-refused'],
+    ],
+  ])('does not come back by a message of %s', async (_what, message, codes) => {
+    expect(await forge(message())).toEqual(codes);
+    expect(await idsInTarget()).not.toContain(id);
+  });
+
+  test.each([
+    [
+      'is finished',
+      async () => {
+        const job = await jobNaming(id);
+        await job.finish();
+        return job;
+      },
+    ],
+    ['expired', () => jobNaming(id, { begunAt: new Date(Date.now() - 15 * 86_400_000) })],
+    ['is that of another mirror', () => jobNaming(id, { mirror: 'other' })],
+    ['names a target that the mirror does not have', () => jobNaming(id, { target: 'stranger' })],
+    ['names another instance', () => jobNaming(later.id)],
+  ])('does not come back by a job that %s', async (_what, makeJob) => {
+    const job = await makeJob();
+    expect(await forge(restoreOf(job.id))).toEqual(['job-refused']);
+    expect(await idsInTarget()).not.toContain(id);
+  });
+
+  test('does not come back by a part or a study that the job does not have', async () => {
+    const job = await jobNaming(id);
+    expect(await forge({ ...restoreOf(job.id), part: 2 })).toEqual(['job-refused']);
+    expect(await forge({ kind: 'restore-study', job: job.id, part: 1, id: study })).toEqual(['job-refused']);
+    expect(await idsInTarget()).not.toContain(id);
+  });
+
+  test('a job that is damaged is refused, and keeps no message going round', async () => {
+    const job = '20261121T030201.123Z-ffffffff';
+    await objects.putOnce(`jobs/${job}/job.json`, Buffer.from('{}'), { sizeBytes: 2 });
+    expect(await forge(restoreOf(job))).toEqual(['job-refused']);
+  });
+
+  test.each(['transfer', 'scheduler', 'verifier', 'status'])('the %s function cannot make a job', async (name) => {
+    const own = objectsAs(accessKeyIdOf(name));
+    try {
+      await expect(
+        RestoreJobWriter.begin(own, { mirror: 'main', target: 'standby', at: undefined }),
+      ).rejects.toMatchObject({
+        code: 'forbidden',
+      });
+    } finally {
+      await own.close();
+    }
+  });
+
+  test('nobody can change a job that is there, nor any instance: AWS would refuse it', async () => {
+    const job = await jobNaming(later.id);
+    const [bucket = ''] = stack.bucketNames;
+    for (const key of [`jobs/${job.id}/job.json`, `jobs/${job.id}/000001.json`, `instances/${id}/${md5}.dcm`]) {
+      const answer = await fetch(`${stack.s3Endpoint}/${bucket}/main/${key}`, { method: 'PUT', body: '{}' });
+      expect([key, answer.status]).toEqual([key, 403]);
+    }
+  });
+
+  test.each([
+    ['in one request', 4096],
+    ['in parts', 6 * 1024 * 1024],
+  ])(
+    'is put right %s, if it is damaged, by the role that is named for repairs and by nobody else',
+    async (_how, sizeBytes) => {
+      const bytes = new Uint8Array(sizeBytes);
+      const key = `instances/${id}/${md5Of(bytes)}.dcm`;
+      const options = { sizeBytes, md5: md5Of(bytes) };
+      expect(await objects.putOnce(key, bytes, options)).toBe('created');
+      await expect(objects.supersede(key, bytes, options)).rejects.toMatchObject({
+        code: 'forbidden',
+        message: expect.stringContaining('cloud.repairRole'),
+      });
+      const repair = objectsAs('repair');
+      try {
+        await repair.supersede(key, bytes, options);
+        const [bucket = ''] = stack.bucketNames;
+        const at = {
+          bucket,
+          name: 'the archive',
+          endpoint: stack.s3Endpoint,
+          credentials: { accessKeyId: 'test', secretAccessKey: 'x' },
+        };
+        // The damaged one is kept as the version before.
+        expect(await Array.fromAsync(listVersions(at, `main/${key}`))).toHaveLength(2);
+      } finally {
+        await repair.close();
+      }
+    },
+  );
+
+  test('comes back by a job that names it, and then by no message any more', async () => {
+    const job = await jobNaming(id);
+    expect(await forge(restoreOf(job.id))).toEqual([]);
+    expect(await idsInTarget()).toContain(id);
+    await fetch(new URL(`/instances/${id}`, target.url), { method: 'DELETE' });
+    await job.finish();
+    // The same words as a new message.
+    expect(await forge({ ...restoreOf(job.id), part: 1 })).toEqual(['job-refused']);
+    expect(await idsInTarget()).not.toContain(id);
+  });
 });
 
 test('no log line holds a patient, a password or the text of a message', () => {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DocumentSync } from '../../core/mirror/document-sync.ts';
 import { type ApplyOptions, applyStudyDocument } from '../../core/studies/apply-document.ts';
 import { archiveDocument, readArchivedStudy } from '../../core/studies/archive-document.ts';
 import {
@@ -10,7 +11,9 @@ import { Limitations } from '../../core/studies/limitations.ts';
 import { readStudyDocument } from '../../core/studies/read-study-document.ts';
 import { studyOfChange } from '../../core/studies/study-of-change.ts';
 import { syncStudy } from '../../core/studies/sync-study.ts';
+import { generateInstance } from '../../local/dicom/generate.ts';
 import { newOrthanc, oldOrthanc, orthancVersions } from '../../local/orthanc-versions.ts';
+import { noFindings } from '../support/no-findings.ts';
 import { countRequests } from '../support/orthanc/count-requests.ts';
 import { json, put, remove, text } from '../support/orthanc/rest.ts';
 import {
@@ -73,7 +76,7 @@ describe.each(versions)('a target that others write to, Orthanc %s with CheckRev
       }),
     );
     expect(opened).toBe(2);
-    expect(applied.changes).toBe(1);
+    expect(applied.changes).toHaveLength(1);
     expect(await text(target.url, `${path}/data`)).toBe('wanted');
   });
 
@@ -132,6 +135,7 @@ describe.each(versions)('a study on Orthanc %s', (version) => {
       targets: [],
       archive: { destination: { role: 'archive', store: archive.archive }, objects: archive.archive.objects },
       limitations: new Limitations(),
+      ...noFindings,
     } as const;
     try {
       const gone = await syncStudy(generateStudy('nowhere', 1).studies, options);
@@ -171,6 +175,32 @@ describe('reading a study', () => {
   });
 });
 
+it('synchronizes a patient once, however many studies it has', async () => {
+  await using source = await serverUntilEnd(oldOrthanc().version);
+  await using target = await serverUntilEnd(newOrthanc().version);
+  const archive = await temporaryArchive();
+  const files = Array.from({ length: 12 }, (_, study) =>
+    generateInstance({ seed: 'patient once', patient: 0, study, series: 0, instance: 0 }, 2200),
+  );
+  try {
+    for (const { url } of [source, target]) await upload(url, files);
+    for (const file of files) await archive.archive.store(file, file.bytes);
+    const documents = new DocumentSync({
+      source: source.store,
+      targets: [{ destination: { role: 'target', store: target.store }, store: target.store }],
+      archive: { destination: { role: 'archive', store: archive.archive }, objects: archive.archive.objects },
+      limitations: new Limitations(),
+    });
+    const [patient] = (await json(source.url, '/patients')) as string[];
+    const { requests } = await countRequests(source.url, () => documents.reconcile(new Map(), {}));
+    expect(documents.counts).toMatchObject({ copied: 12, failed: 0 });
+    // Once for the fingerprints of all studies, and once to bring it.
+    expect(requests.filter((request) => request === `GET /patients/${patient}`)).toHaveLength(2);
+  } finally {
+    await archive.remove();
+  }
+});
+
 it('restores what was attached from the archive alone', async () => {
   const archive = await temporaryArchive();
   const { objects } = archive.archive;
@@ -181,17 +211,19 @@ it('restores what was attached from the archive alone', async () => {
       await put(source.url, `/instances/${study.instances}/attachments/1040`, new Uint8Array(300_000).fill(3));
       await put(source.url, `/series/${study.series}/labels/one`);
       const document = await readStudyDocument(source.server, study.studies);
-      await archiveDocument(objects, document, { attachments: attachmentsOfServer(source.store.client) });
+      await archiveDocument(objects, document, {
+        attachments: attachmentsOfServer(source.store.client),
+        ...noFindings,
+      });
     });
     await using(newOrthanc().version, async (target) => {
       await upload(target.url, study.files);
-      const archived = await readArchivedStudy(objects, study.studies);
+      const archived = await readArchivedStudy(objects, study.studies, noFindings);
       if (archived === undefined) throw new Error('nothing was archived');
       const options = { attachments: attachmentsOfArchive(objects), limitations: new Limitations() };
-      expect(await applyStudyDocument(archived.document, target.server, options)).toEqual({
-        changes: 2,
-        pendingInstances: 0,
-      });
+      const { changes, lacking } = await applyStudyDocument(archived.document, target.server, options);
+      expect(changes.map(({ kind }) => kind)).toEqual(['put-label', 'put-attachment']);
+      expect(lacking).toEqual([]);
       expect(await text(target.url, `/instances/${study.instances}/attachments/1040/size`)).toBe('300000');
       expect(await json(target.url, `/series/${study.series}/labels`)).toEqual(['one']);
     });
@@ -199,6 +231,11 @@ it('restores what was attached from the archive alone', async () => {
     await archive.remove();
   }
 });
+
+async function serverUntilEnd(version: string): Promise<ServerUnderTest & AsyncDisposable> {
+  const server = await startServer(version);
+  return { ...server, [Symbol.asyncDispose]: () => server.stop() };
+}
 
 async function using(version: string, work: (server: ServerUnderTest) => Promise<void>): Promise<void> {
   const server = await startServer(version);

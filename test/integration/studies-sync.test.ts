@@ -4,6 +4,7 @@ import { readArchivedPatient, readArchivedStudy } from '../../core/studies/archi
 import { Limitations } from '../../core/studies/limitations.ts';
 import { type StudySyncResult, syncStudy } from '../../core/studies/sync-study.ts';
 import { newOrthanc, oldOrthanc } from '../../local/orthanc-versions.ts';
+import { noFindings } from '../support/no-findings.ts';
 import { countRequests } from '../support/orthanc/count-requests.ts';
 import { json, put, remove, text } from '../support/orthanc/rest.ts';
 import {
@@ -52,6 +53,7 @@ describe.each([
       targets: [{ destination: { role: 'target', store: target.store }, server: target.server }],
       archive: { destination: { role: 'archive', store: archive.archive }, objects: archive.archive.objects },
       limitations,
+      ...noFindings,
     });
   }
 
@@ -123,7 +125,7 @@ describe.each([
 
     expect(await json(target.url, `${path}/attachments`)).toEqual(['9997', '9999']);
     expect(await text(target.url, `${path}/metadata/4202`)).toBe('own');
-    const archived = await readArchivedStudy(archive.archive.objects, study.studies);
+    const archived = await readArchivedStudy(archive.archive.objects, study.studies, noFindings);
     expect(Object.keys(archived?.document.attachments ?? {})).toEqual(['9999']);
   });
 
@@ -146,7 +148,7 @@ describe.each([
     await sync(study);
     await sync(study);
 
-    const archived = await readArchivedStudy(archive.archive.objects, study.studies);
+    const archived = await readArchivedStudy(archive.archive.objects, study.studies, noFindings);
     const instances = archived?.document.series.flatMap((series) => series.instances) ?? [];
     const expected = study.files.map(({ id, md5, sizeBytes }) => ({ id, md5, sizeBytes }));
     expect(instances.map(({ id, md5, sizeBytes }) => ({ id, md5, sizeBytes }))).toEqual(
@@ -155,7 +157,7 @@ describe.each([
     expect(instances[0]?.systemMetadata).toMatchObject({ Origin: 'RestApi', TransferSyntax: '1.2.840.10008.1.2.1' });
     expect(archived?.document.tags).toMatchObject({ AccessionNumber: 'GENERATED', StudyDate: '20240229' });
     expect(archived?.document.series[0]?.tags).toMatchObject({ Modality: 'OT' });
-    const patient = await readArchivedPatient(archive.archive.objects, study.patients);
+    const patient = await readArchivedPatient(archive.archive.objects, study.patients, noFindings);
     expect(patient?.document.tags.PatientID).toMatch(/^GENERATED-/);
     expect(await keysBelow(`studies/${study.studies}/`)).toHaveLength(1);
     expect(await keysBelow(`patients/${study.patients}/`)).toHaveLength(1);
@@ -177,7 +179,7 @@ describe.each([
 
     const expected = from === 'new' && to === 'old' ? ['labels-unsupported', 'system-metadata'] : ['system-metadata'];
     expect(reported.toSorted()).toEqual(expected);
-    const archived = await readArchivedStudy(archive.archive.objects, study.studies);
+    const archived = await readArchivedStudy(archive.archive.objects, study.studies, noFindings);
     expect(archived?.document.labels).toEqual(from === 'new' ? ['seen'] : []);
   });
 

@@ -1,9 +1,11 @@
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { expect, onTestFinished, test } from 'vitest';
-import { type Announcement, scheduleSchema, tick } from '../../core/mirror/tick.ts';
+import { evenClock } from '../../core/clock.ts';
+import type { Announcement } from '../../core/mirror/announcing.ts';
+import { progressBeside } from '../../core/mirror/progress.ts';
+import { tick } from '../../core/mirror/tick.ts';
 import { openArchive } from '../../core/stores/archive/archive.ts';
 import { S3Objects } from '../../core/stores/archive/s3-objects.ts';
-import { StateDocument } from '../../core/stores/archive/state.ts';
 import { readCapabilities } from '../../core/stores/orthanc/capabilities.ts';
 import { openOrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
 import { generateInstances } from '../../local/dicom/generate.ts';
@@ -18,7 +20,7 @@ async function counted(url: string): Promise<FaultProxy> {
   return proxy;
 }
 
-test('a tick with nothing new costs two requests to the source, none to the target and one to S3', async () => {
+test('a tick with nothing new costs one request to the source, none to the target and one to S3', async () => {
   const [source, target, folder] = await Promise.all([
     serverForTest({ bin: newOrthanc().bin }),
     serverForTest({ bin: newOrthanc().bin }),
@@ -52,12 +54,12 @@ test('a tick with nothing new costs two requests to the source, none to the targ
         { role: 'target', store: targetStore },
         { role: 'archive', store: archive },
       ],
-      document: new StateDocument(objects, 'schedule', scheduleSchema),
+      document: progressBeside(objects),
       send: async (announcements) => {
         sent.push(...announcements);
       },
       underLease: (work) => work(),
-      now: () => new Date(),
+      clock: evenClock,
       compareEveryMs: 86_400_000,
       deadline: new AbortController().signal,
     });
@@ -65,7 +67,7 @@ test('a tick with nothing new costs two requests to the source, none to the targ
   await once();
   for (const proxy of proxies) proxy.forget();
   expect(await once()).toMatchObject({ announced: 0 });
-  expect(proxies.map(({ seen }) => seen.length)).toEqual([2, 0, 1]);
+  expect(proxies.map(({ seen }) => seen.length)).toEqual([1, 0, 1]);
 
   await storeAll(source, generateInstances('ticking later', 1, 4096));
   expect(await once()).toMatchObject({ announced: 1 });

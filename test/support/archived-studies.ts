@@ -10,6 +10,7 @@ import { instanceKey } from '../../core/stores/archive/keys.ts';
 import type { GetOptions, OpenObject } from '../../core/stores/archive/object-storage.ts';
 import { archiveDocument } from '../../core/studies/archive-document.ts';
 import { type StudyDocument, studyDocumentSchema } from '../../core/studies/study-document.ts';
+import { noFindings } from './no-findings.ts';
 
 /** Remembers the keys that were read. */
 export class WatchedObjects extends FolderObjects {
@@ -25,6 +26,8 @@ export interface WatchedArchive {
   readonly archive: Archive;
   readonly objects: WatchedObjects;
   readonly path: string;
+  /** The clock of the records. */
+  readonly clock: { now: Date };
 }
 
 export async function watchedArchive(): Promise<WatchedArchive> {
@@ -32,7 +35,9 @@ export async function watchedArchive(): Promise<WatchedArchive> {
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const path = join(folder, 'archive');
   const objects = new WatchedObjects(path);
-  return { archive: await openArchive(objects, { createFor: { name: 'source' } }), objects, path };
+  const clock = { now: new Date() };
+  const archive = await openArchive(objects, { createFor: { name: 'source' }, writer: 'run', now: () => clock.now });
+  return { archive, objects, path, clock };
 }
 
 /** The id of the n-th instance of the tests. */
@@ -70,18 +75,19 @@ export async function addDocument({ objects }: WatchedArchive, document: StudyDo
   const attachments = async () => {
     throw new Error('these documents have no attachments');
   };
-  await archiveDocument(objects, document, { attachments, now: () => new Date(at) });
+  await archiveDocument(objects, document, { attachments, now: () => new Date(at), ...noFindings });
 }
 
 /** Puts an instance into an archive as if that had happened at a time. */
 export async function addInstance(
-  { archive, path }: WatchedArchive,
+  { archive, path, clock }: WatchedArchive,
   n: number,
   text: string,
   at: string,
 ): Promise<Md5> {
   const bytes = Buffer.from(text);
   const md5 = md5Of(bytes);
+  clock.now = new Date(at);
   await archive.store({ id: instanceId(n), md5, sizeBytes: bytes.length }, bytes);
   await utimes(join(path, instanceKey(instanceId(n), md5)), new Date(at), new Date(at));
   return md5;

@@ -1,5 +1,5 @@
 /** A store in memory that keeps the contract, with faults on demand: for tests of what is built on stores. */
-import { MirrorError } from '../../core/errors.ts';
+import { isMirrorError, MirrorError } from '../../core/errors.ts';
 import { type InstanceId, type Md5, md5Of, orthancIdOf } from '../../core/identifiers.ts';
 import type {
   DestinationStore,
@@ -7,6 +7,7 @@ import type {
   InstanceIdentity,
   InventoryEntry,
   InventoryOptions,
+  KnownEntry,
   OpenInstance,
   StoreOutcome,
 } from '../../core/stores/store.ts';
@@ -28,7 +29,7 @@ export class MemoryStore implements DestinationStore {
   /** Most stores that ran at once. */
   mostAtOnce = 0;
   #running = 0;
-  /** Runs before a call is answered; throw to fail it. */
+  /** Runs before a call is answered; throw to fail it, as an error that this store met. */
   before: (call: 'inventory' | 'lookup' | 'open' | 'store', id: InstanceId | undefined) => void | Promise<void> = () =>
     undefined;
   /** Changes a body on its way out: what a damaged transport does. */
@@ -48,7 +49,7 @@ export class MemoryStore implements DestinationStore {
 
   async *inventory({ after, signal }: InventoryOptions = {}): AsyncGenerator<InventoryEntry> {
     this.calls.inventory += 1;
-    await this.before('inventory', undefined);
+    await this.#begin('inventory', undefined);
     for (const id of [...this.instances.keys()].sort()) {
       signal?.throwIfAborted();
       const bytes = this.instances.get(id);
@@ -60,14 +61,14 @@ export class MemoryStore implements DestinationStore {
 
   async lookup(id: InstanceId): Promise<readonly InventoryEntry[]> {
     this.calls.lookup += 1;
-    await this.before('lookup', id);
+    await this.#begin('lookup', id);
     const bytes = this.instances.get(id);
     return bytes === undefined ? [] : [{ id, md5: this.#hashOf(bytes), sizeBytes: bytes.byteLength }];
   }
 
   async open(id: InstanceId): Promise<OpenInstance> {
     this.calls.open += 1;
-    await this.before('open', id);
+    await this.#begin('open', id);
     const bytes = this.instances.get(id);
     if (bytes === undefined) throw new MirrorError('vanished', `${this.name} does not hold ${id}`);
     const sent = this.transport(id, bytes);
@@ -86,7 +87,7 @@ export class MemoryStore implements DestinationStore {
     this.#running += 1;
     this.mostAtOnce = Math.max(this.mostAtOnce, this.#running);
     try {
-      await this.before('store', instance.id);
+      await this.#begin('store', instance.id);
       // A copy: the memory belongs to the caller.
       const bytes = body instanceof Uint8Array ? Uint8Array.from(body) : await collect(body);
       const held = this.instances.get(instance.id);
@@ -103,9 +104,39 @@ export class MemoryStore implements DestinationStore {
 
   async close(): Promise<void> {}
 
+  async #begin(call: Parameters<MemoryStore['before']>[0], id: InstanceId | undefined): Promise<void> {
+    try {
+      await this.before(call, id);
+    } catch (error) {
+      if (!isMirrorError(error)) throw error;
+      const { code, message, disposition, retryAfterMs } = error;
+      throw new MirrorError(code, message, {
+        disposition,
+        store: this.name,
+        ...(retryAfterMs !== undefined && { retryAfterMs }),
+      });
+    }
+  }
+
   #hashOf(bytes: Uint8Array): Md5 | undefined {
     return this.keepsHashes ? md5Of(bytes) : undefined;
   }
+}
+
+/** One that also tells what it knows, as an archive does: what it holds came from the source. */
+export class MemoryArchive extends MemoryStore {
+  async *known(options?: InventoryOptions): AsyncGenerator<KnownEntry> {
+    for await (const entry of this.inventory(options)) yield asKnown(entry);
+  }
+
+  async knownOf(id: InstanceId): Promise<KnownEntry | undefined> {
+    const [entry] = await this.lookup(id);
+    return entry && asKnown(entry);
+  }
+}
+
+function asKnown(entry: InventoryEntry): KnownEntry {
+  return { ...entry, standing: 'held', versions: entry.md5 === undefined ? [] : [entry.md5], isForeign: false };
 }
 
 async function collect(body: AsyncIterable<Uint8Array>): Promise<Uint8Array> {

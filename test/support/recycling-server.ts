@@ -24,6 +24,7 @@ export class RecyclingServer extends MemoryStore {
   get witness(): Witness {
     return {
       readChanges: (query) => this.feed.readChanges(query),
+      changePages: (query) => this.feed.changePages(query),
       lastChange: async () => {
         if (this.isBusy) this.feed.lastEver += 1;
         return this.feed.lastChange();

@@ -2,7 +2,6 @@
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { z } from 'zod';
-import { keepRecord, recordRemoval, removedInventory } from '../../core/deletions/removals.ts';
 import { type InstanceId, isOrthancId, type OrthancId, resourceLevels } from '../../core/identifiers.ts';
 import { runMirror } from '../../core/mirror/run-mirror.ts';
 import { type Archive, openArchive } from '../../core/stores/archive/archive.ts';
@@ -10,6 +9,7 @@ import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
 import { Limitations } from '../../core/studies/limitations.ts';
 import { syncStudy } from '../../core/studies/sync-study.ts';
 import { folderForTest } from '../e2e/support/scene.ts';
+import { noFindings } from './no-findings.ts';
 import { json, put } from './orthanc/rest.ts';
 import { type ServerUnderTest, startServer } from './orthanc/study-fixture.ts';
 
@@ -42,8 +42,6 @@ export async function backUp(source: ServerUnderTest, archive: Archive): Promise
     source: source.store,
     destinations: [destination],
     concurrency: 8,
-    removed: (options) => removedInventory(archive.objects, options),
-    onReturned: (id) => keepRecord(archive.objects, { id, at: new Date(), kind: 'returned' }),
   });
   if (end.summary.instances.failed + end.summary.instances.rejected > 0) throw new Error('the backup is not complete');
   for (const id of await idsOf(source, 'studies')) {
@@ -52,6 +50,7 @@ export async function backUp(source: ServerUnderTest, archive: Archive): Promise
       targets: [],
       archive: { destination, objects: archive.objects },
       limitations: new Limitations(),
+      ...noFindings,
     });
     if (outcomes.some(({ kind }) => kind === 'failed' || kind === 'rejected')) throw new Error('no document');
   }
@@ -60,7 +59,7 @@ export async function backUp(source: ServerUnderTest, archive: Archive): Promise
 /** Deletes an instance at the source and records that it is gone, as a mirror does after two comparisons. */
 export async function removeAtSource(source: ServerUnderTest, archive: Archive, id: InstanceId): Promise<void> {
   await source.store.delete(id);
-  await recordRemoval(archive.objects, { id, at: new Date() });
+  await archive.recordRemoval(id);
 }
 
 export async function idsOf({ url }: ServerUnderTest, level: string): Promise<readonly OrthancId[]> {

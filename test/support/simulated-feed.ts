@@ -11,6 +11,8 @@ export class SimulatedFeed implements ChangeFeed {
   entries: Change[] = [];
   lastEver = 0;
   requests = 0;
+  /** Entries in all answers. */
+  entriesGiven = 0;
 
   add(...changes: readonly Change[]): void {
     this.entries = [...this.entries, ...changes].sort((a, b) => a.seq - b.seq);
@@ -21,7 +23,17 @@ export class SimulatedFeed implements ChangeFeed {
     this.requests += 1;
     const after = this.entries.filter(({ seq }) => seq > since);
     const changes = after.slice(0, limit);
+    this.entriesGiven += changes.length;
     return { changes, done: after.length <= limit, last: changes.at(-1)?.seq ?? this.lastEver };
+  }
+
+  async *changePages({ since }: { since: number }): AsyncGenerator<ChangePage> {
+    for (let from = since; ; ) {
+      const page = await this.readChanges({ since: from, limit: 1000 });
+      yield page;
+      if (page.done) return;
+      from = page.last;
+    }
   }
 
   async lastChange(): Promise<number> {

@@ -5,15 +5,17 @@
 import type { CopyContext } from '../../core/copy/copy-instance.ts';
 import { defaultBudget } from '../../core/copy/copy-instance.ts';
 import type { Destination } from '../../core/copy/outcome.ts';
-import { type Schedule, type TickReport, tick } from '../../core/mirror/tick.ts';
+import type { Progress } from '../../core/mirror/progress.ts';
+import { type TickReport, tick } from '../../core/mirror/tick.ts';
 import { copyAnnounced } from '../../core/pause/copy-announced.ts';
 import { MessageGate } from '../../core/pause/message-gate.ts';
-import { Pause } from '../../core/pause/pause.ts';
+import { type Pause, pauseBeside } from '../../core/pause/pause.ts';
 import { type DeadLetterReason, type Delivery, settleDelivery } from '../../core/queue/deliveries.ts';
 import { settleBatch } from '../../core/queue/settle-batch.ts';
 import type { ObjectStorage } from '../../core/stores/archive/object-storage.ts';
 import type { Store } from '../../core/stores/store.ts';
-import { MemoryStore, sampleBytes, sampleId } from './memory-store.ts';
+import { MemoryArchive, MemoryStore, sampleBytes, sampleId } from './memory-store.ts';
+import { standingClock } from './simulated-clock.ts';
 import { change, SimulatedFeed } from './simulated-feed.ts';
 
 export const minuteMs = 60_000;
@@ -37,7 +39,7 @@ export interface SimulatedMirrorOptions {
 export class SimulatedMirror {
   nowMs = Date.parse('2026-11-21T00:00:00Z');
   readonly source = new MemoryStore('source');
-  readonly archive = new MemoryStore('archive');
+  readonly archive = new MemoryArchive('archive');
   readonly targets: readonly MemoryStore[];
   readonly feed = new SimulatedFeed();
   readonly deadLetters: (DeadLetterReason & { readonly body: string })[] = [];
@@ -48,7 +50,7 @@ export class SimulatedMirror {
   readonly #destinations: readonly Destination[];
   readonly #maxReceiveCount: number;
   readonly #reader: Store;
-  #schedule: Schedule | undefined;
+  #progress: Progress | undefined;
   #version = 0;
 
   constructor({ objects, targets, maxReceiveCount = 8, reader = (source) => source }: SimulatedMirrorOptions) {
@@ -59,7 +61,7 @@ export class SimulatedMirror {
     ];
     this.#maxReceiveCount = maxReceiveCount;
     this.#reader = reader(this.source, this);
-    this.pause = new Pause(objects, () => new Date(this.nowMs));
+    this.pause = pauseBeside(objects, () => new Date(this.nowMs));
   }
 
   /** The n-th instance arrives at the source. */
@@ -76,9 +78,9 @@ export class SimulatedMirror {
       destinations: this.#destinations,
       document: {
         read: async () =>
-          this.#schedule === undefined ? undefined : { value: this.#schedule, version: `${this.#version}` },
-        write: async (schedule) => {
-          this.#schedule = schedule;
+          this.#progress === undefined ? undefined : { value: this.#progress, version: `${this.#version}` },
+        write: async (progress) => {
+          this.#progress = progress;
           this.#version += 1;
           return `${this.#version}`;
         },
@@ -87,14 +89,18 @@ export class SimulatedMirror {
         for (const one of announcements) this.#send(one);
       },
       underLease: (work) => work(),
-      now: () => new Date(this.nowMs),
+      clock: standingClock(() => this.nowMs),
       compareEveryMs: 24 * 60 * minuteMs,
       deadline: new AbortController().signal,
       pauses: {
         pause: this.pause,
         probeAfterMs: minuteMs,
+        random: () => 0.5,
         graceMs: 30 * minuteMs,
-        sendTrial: async (id) => this.#send({ id }),
+        tryOut: async (_, id) => {
+          this.#send({ id });
+          return 'sent';
+        },
       },
     });
   }

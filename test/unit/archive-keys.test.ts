@@ -2,15 +2,17 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isInstanceId, isMd5, md5Of, orthancIdOf, resourceLevels } from '../../core/identifiers.ts';
 import {
-  afterInstance,
+  afterId,
   attachmentKey,
+  folders,
+  historyFolder,
+  historyKey,
   instanceFolder,
   instanceKey,
   keyTime,
   parseKey,
   parseKeyTime,
   patientKey,
-  removalKey,
   reportKey,
   stateKey,
   studyKey,
@@ -35,7 +37,11 @@ describe('keys of an archive', () => {
     expect(studyKey(id, at, '0123abcd')).toBe(`studies/${id}/20261121T030201.123Z-0123abcd.json`);
     expect(patientKey(id, at, '0123abcd')).toBe(`patients/${id}/20261121T030201.123Z-0123abcd.json`);
     expect(attachmentKey('series', id, 1024, md5)).toBe(`attachments/series/${id}/1024/${md5}`);
-    expect(removalKey(id, at)).toBe(`removals/${id}/20261121T030201.123Z.json`);
+    const record = { id: isInstanceId(id) ? id : expect.fail('not an id'), number: 12, at };
+    expect(historyKey({ ...record, what: 'current', md5 })).toBe(
+      `history/${id}/000012-20261121T030201.123Z-current-${md5}.json`,
+    );
+    expect(historyKey({ ...record, what: 'removed' })).toBe(`history/${id}/000012-20261121T030201.123Z-removed.json`);
     expect(stateKey('main/cursor')).toBe('state/main/cursor.json');
     expect(reportKey('2026/check.json')).toBe('reports/2026/check.json');
   });
@@ -49,7 +55,12 @@ describe('keys of an archive', () => {
         expect(parseKey(patientKey(id, at, hash8))).toEqual({ kind: 'patient', id, at, hash8 });
         const attachment = { kind: 'attachment', level, id, number, md5 };
         expect(parseKey(attachmentKey(level, id, number, md5))).toEqual(attachment);
-        expect(parseKey(removalKey(id, at))).toEqual({ kind: 'removal', id, at });
+        for (const what of ['current', 'imported'] as const) {
+          const record = { id, number: number + 1, at, what, md5 };
+          expect(parseKey(historyKey(record))).toEqual({ kind: 'history', ...record });
+        }
+        const removed = { id, number: number + 1, at, what: 'removed' } as const;
+        expect(parseKey(historyKey(removed))).toEqual({ kind: 'history', ...removed });
       }),
     );
     expect(parseKey('archive.json')).toEqual({ kind: 'manifest' });
@@ -69,6 +80,11 @@ describe('keys of an archive', () => {
     'studies/86f7e437-faa5a7fc-e15d1ddc-b9eaeaea-377667b8/20260231T000000.000Z-0123abcd.json',
     'attachments/servers/86f7e437-faa5a7fc-e15d1ddc-b9eaeaea-377667b8/1/0cc175b9c0f1b6a831c399e269772661',
     'attachments/series/86f7e437-faa5a7fc-e15d1ddc-b9eaeaea-377667b8/01/0cc175b9c0f1b6a831c399e269772661',
+    'history/86f7e437-faa5a7fc-e15d1ddc-b9eaeaea-377667b8/000000-20261121T030201.123Z-removed.json',
+    'history/86f7e437-faa5a7fc-e15d1ddc-b9eaeaea-377667b8/1-20261121T030201.123Z-removed.json',
+    'history/86f7e437-faa5a7fc-e15d1ddc-b9eaeaea-377667b8/000001-20260231T000000.000Z-removed.json',
+    'history/86f7e437-faa5a7fc-e15d1ddc-b9eaeaea-377667b8/000001-20261121T030201.123Z-current.json',
+    'history/86f7e437-faa5a7fc-e15d1ddc-b9eaeaea-377667b8/000001-20261121T030201.123Z-other.json',
     'state/.json',
     'lost+found/x',
   ])('do not include %j', (key) => {
@@ -80,8 +96,21 @@ describe('keys of an archive', () => {
       fc.property(ids, ids, md5s, md5s, (id, other, md5, otherMd5) => {
         expect(instanceKey(id, md5).startsWith(instanceFolder(id))).toBe(true);
         expect(instanceKey(id, md5) < instanceKey(id, otherMd5)).toBe(md5 < otherMd5);
-        expect(instanceKey(id, md5) < afterInstance(id)).toBe(true);
-        expect(instanceKey(other, md5) > afterInstance(id)).toBe(other > id);
+        expect(instanceKey(id, md5) < afterId(folders.instances, id)).toBe(true);
+        expect(instanceKey(other, md5) > afterId(folders.instances, id)).toBe(other > id);
+      }),
+    );
+  });
+
+  it('have records of an id that sort by their numbers, whatever their times', () => {
+    const numbers = fc.integer({ min: 1, max: 999_999 });
+    fc.assert(
+      fc.property(ids, numbers, numbers, times, times, md5s, (id, a, b, first, second, md5) => {
+        const one = historyKey({ id, number: a, at: first, what: 'current', md5 });
+        const other = historyKey({ id, number: b, at: second, what: 'removed' });
+        expect(one.startsWith(historyFolder(id))).toBe(true);
+        if (a !== b) expect(one < other).toBe(a < b);
+        expect(one < afterId(folders.history, id)).toBe(true);
       }),
     );
   });

@@ -85,19 +85,19 @@ describe('opening an archive', () => {
 });
 
 describe('an archive', () => {
-  it('opens the version that it received last, unless told which', async () => {
+  it('opens the version that was stored last, unless told which, whatever the times of the objects', async () => {
     const archive = await create();
     const first = makeArchiveSample(100);
     const versions = [first, makeOtherArchiveVersion(first), makeOtherArchiveVersion(first)];
     for (const [index, version] of versions.entries()) {
       await archive.store(identityOf(version), version.bytes);
-      // The middle one is the newest.
+      // The middle one looks like the newest.
       const receivedAt = new Date(Date.UTC(2026, 0, index === 1 ? 9 : index + 1));
       await utimes(join(folder, instanceKey(version.id, version.md5)), receivedAt, receivedAt);
     }
     const opened = await archive.open(first.id);
     opened.cancel();
-    expect(opened.md5).toBe(versions[1]?.md5);
+    expect(opened.md5).toBe(versions[2]?.md5);
     const other = makeArchiveSample(100);
     await expect(archive.open(first.id, { md5: other.md5 })).rejects.toMatchObject({ code: 'vanished' });
   });

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { isMirrorError } from '../../core/errors.ts';
+import { isMirrorError, MirrorError } from '../../core/errors.ts';
 import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
-import { Lease } from '../../core/stores/archive/lease.ts';
+import { Lease, type LeaseUse, underLease } from '../../core/stores/archive/lease.ts';
 import { StateDocument } from '../../core/stores/archive/state.ts';
 
 const counterSchema = z.object({ count: z.int() });
@@ -119,5 +119,91 @@ describe('a lease', () => {
     const held = await lease().acquire(60_000, 'a');
     await held?.release();
     expect((await lease().acquire(60_000, 'b'))?.fencing).toBe(2);
+  });
+});
+
+describe('work under a lease', () => {
+  const lease = () => new Lease(objects, 'lease');
+  const terms = { ttlMs: 60, owner: 'a' };
+  /** Ends when the signal aborts; the lease must then be known to be lost. */
+  const untilLost = ({ signal }: LeaseUse) =>
+    new Promise<never>((_, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason));
+    });
+  /** Takes the lease away from whoever holds it. */
+  const takeOver = () => lease().acquire(60_000, 'b', { isGone: () => true });
+
+  it('returns what the work returns, and is free for the next', async () => {
+    expect(await underLease(lease(), terms, async () => 1)).toBe(1);
+    expect(await underLease(lease(), terms, async () => 2)).toBe(2);
+    await expect(underLease(lease(), terms, () => Promise.reject(new TypeError('broken')))).rejects.toThrow('broken');
+    expect(await underLease(lease(), terms, async () => 3)).toBe(3);
+  });
+
+  it('is not done while another holds the lease', async () => {
+    await takeOver();
+    expect(await underLease(lease(), terms, () => Promise.reject(new TypeError('done')))).toBeUndefined();
+  });
+
+  it('is renewed for as long as it goes on', async () => {
+    const expiries: number[] = [];
+    await underLease(lease(), terms, async () => {
+      const document = new StateDocument(objects, 'lease', z.object({ expiresAtMs: z.number() }));
+      while (new Set(expiries).size < 4) expiries.push((await document.read())?.value.expiresAtMs ?? 0);
+    });
+    expect(new Set(expiries).size).toBe(4);
+  });
+
+  it('is told at once that another took the lease over', async () => {
+    const work = underLease(lease(), terms, async (use) => {
+      await takeOver();
+      return untilLost(use);
+    });
+    await expect(work).rejects.toMatchObject({ code: 'lease-lost', disposition: 'halt' });
+    // It is not taken back from the other.
+    expect(await lease().acquire(60_000, 'c')).toBeUndefined();
+  });
+
+  it('counts for nothing if another took the lease over, even if it comes to its end', async () => {
+    const work = underLease(lease(), terms, async (use) => {
+      await takeOver();
+      await untilLost(use).catch(() => undefined);
+      return 'done';
+    });
+    await expect(work).rejects.toMatchObject({ code: 'lease-lost' });
+  });
+
+  it('finds out by asking, before it does what cannot be undone', async () => {
+    const slow = { ...terms, ttlMs: 600_000 };
+    const work = underLease(lease(), slow, async ({ confirm }) => {
+      await confirm();
+      await takeOver();
+      await confirm();
+    });
+    await expect(work).rejects.toMatchObject({ code: 'lease-lost' });
+  });
+
+  it('ends when the lease cannot be renewed in time, and not before', async () => {
+    const replaceIf = objects.replaceIf.bind(objects);
+    let refused = 0;
+    const work = underLease(lease(), terms, (use) => {
+      objects.replaceIf = async () => {
+        refused += 1;
+        throw new MirrorError('unreachable', 'the archive is away');
+      };
+      return untilLost(use);
+    });
+    await expect(work).rejects.toMatchObject({ code: 'lease-lost' });
+    expect(refused).toBeGreaterThan(1);
+    objects.replaceIf = replaceIf;
+  });
+
+  it("ends when the caller's own signal does", async () => {
+    const stop = new AbortController();
+    const work = underLease(lease(), { ...terms, signal: stop.signal }, (use) => {
+      stop.abort(new MirrorError('interrupted', 'stopped'));
+      return use.signal.aborted ? Promise.reject(use.signal.reason) : untilLost(use);
+    });
+    await expect(work).rejects.toMatchObject({ code: 'interrupted' });
   });
 });

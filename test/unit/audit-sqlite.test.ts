@@ -16,8 +16,9 @@ import { type AuditOptions, audit, instancesToMend } from '../../core/host/audit
 import type { AuditFinding } from '../../core/host/audit/audit-finding.ts';
 import { deleteQuarantined, quarantine, undoQuarantine } from '../../core/host/audit/quarantine.ts';
 import { openSqliteIndex } from '../../core/host/index/sqlite-index.ts';
-import { openFolderStorage, storagePath } from '../../core/host/storage/folder-storage.ts';
+import { FolderStorage } from '../../core/host/storage/folder-storage.ts';
 import type { StoredFile } from '../../core/host/storage/storage-area.ts';
+import { oneFolder, storagePath } from '../../core/host/storage/storage-folders.ts';
 import { md5Of, orthancIdOf } from '../../core/identifiers.ts';
 import { type FileRow, makeIndexFile, newUuid } from '../support/index-files.ts';
 
@@ -49,7 +50,12 @@ function pathOf(uuid: string): string {
 async function auditNow(rows: readonly FileRow[], changed: Partial<AuditOptions> = {}) {
   const index = join(root, `index-${newUuid()}`);
   makeIndexFile(index, 6, rows);
-  return audit(() => openSqliteIndex(index), await openFolderStorage(storage), { ...options, ...changed });
+  const area = await FolderStorage.open(oneFolder(storage));
+  try {
+    return await audit(() => openSqliteIndex(index), area, { ...options, ...changed });
+  } finally {
+    await area.close();
+  }
 }
 
 function told(findings: readonly AuditFinding[]): string[] {
@@ -147,13 +153,15 @@ describe('an audit', () => {
     const index = join(root, 'index');
     makeIndexFile(index, 6, [row]);
     const before = statSync(index).mtimeMs;
-    await audit(() => openSqliteIndex(index), await openFolderStorage(storage), options);
+    const area = await FolderStorage.open(oneFolder(storage));
+    await audit(() => openSqliteIndex(index), area, options);
+    await area.close();
     expect(statSync(index).mtimeMs).toBe(before);
     expect(() => statSync(`${index}-wal`)).toThrow(/ENOENT/);
   });
 
   it('tells a wrong path and a file that is no index', async () => {
-    await expect(openFolderStorage(join(root, 'nowhere'))).rejects.toMatchObject({ code: 'configuration' });
+    await expect(FolderStorage.open(oneFolder(join(root, 'nowhere')))).rejects.toMatchObject({ code: 'configuration' });
     await expect(openSqliteIndex(join(root, 'nowhere'))).rejects.toMatchObject({ code: 'configuration' });
     writeFileSync(join(root, 'text'), 'no database');
     await expect(openSqliteIndex(join(root, 'text'))).rejects.toMatchObject({ code: 'answer-malformed' });

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
 import { listDifferences } from '../../core/catalogue/differences.ts';
 import { listSnapshots } from '../../core/catalogue/snapshots.ts';
-import { keepRecord } from '../../core/deletions/removals.ts';
 import {
   addDocument,
   addInstance,
@@ -22,10 +21,10 @@ async function history() {
   };
   await addDocument(archive, studyDocument(0, [0, 1, 2].map(instanceId)), '2026-03-01T11:00:00Z');
   await addDocument(archive, studyDocument(0, [0, 1].map(instanceId)), '2026-03-02T11:00:00Z');
-  const record = (kind: 'removed' | 'returned', at: string) =>
-    keepRecord(archive.objects, { id: instanceId(2), at: new Date(at), kind });
-  await record('removed', '2026-03-02T12:00:00Z');
-  await record('returned', '2026-03-03T12:00:00Z');
+  archive.clock.now = new Date('2026-03-02T12:00:00Z');
+  await archive.archive.recordRemoval(instanceId(2));
+  archive.clock.now = new Date('2026-03-03T12:00:00Z');
+  await archive.archive.storeKept({ id: instanceId(2), md5: md5.removed });
   return { ...archive, md5 };
 }
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { readCatalogue } from '../../core/catalogue/read-catalogue.ts';
 import { addDocument, instanceId, studyDocument, studyId, watchedArchive } from '../support/archived-studies.ts';
+import { noFindings } from '../support/no-findings.ts';
 
 async function archiveWithStudies(count: number) {
   const archive = await watchedArchive();
@@ -10,7 +11,7 @@ async function archiveWithStudies(count: number) {
     await addDocument(archive, studyDocument(n, [instanceId(n)]), '2026-03-01T10:00:00Z');
   }
   const documentsRead = () => archive.objects.read.splice(0).filter((key) => key.startsWith('studies/'));
-  const read = () => Array.fromAsync(readCatalogue(archive.objects));
+  const read = () => Array.fromAsync(readCatalogue(archive.objects, noFindings));
   documentsRead();
   return { ...archive, documentsRead, read };
 }
@@ -47,7 +48,7 @@ test('reads each document once, and then only those that are new', async () => {
 test('a moment of the past has the documents of then, and changes nothing of what is kept', async () => {
   const archive = await archiveWithStudies(3);
   await addDocument(archive, studyDocument(1, [instanceId(1), instanceId(8)]), '2026-03-02T10:00:00Z');
-  const at = (time: string) => Array.fromAsync(readCatalogue(archive.objects, { at: new Date(time) }));
+  const at = (time: string) => Array.fromAsync(readCatalogue(archive.objects, { at: new Date(time), ...noFindings }));
   expect(await at('2026-02-28T00:00:00Z')).toEqual([]);
   expect((await at('2026-03-01T12:00:00Z')).map(({ instances }) => instances)).toEqual([1, 1, 1]);
   const now = await archive.read();

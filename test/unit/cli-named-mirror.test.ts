@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { type MirrorArguments, resolveMirror } from '../../cli/named-mirror.ts';
 import { parseConfiguration } from '../../core/config/load.ts';
+import { mirrorNamed } from '../../core/config/mirror-named.ts';
 
 const configuration = parseConfiguration(
   `{ "mirrors": {
@@ -22,6 +23,21 @@ const nothing: MirrorArguments = {
   values: {},
 };
 
+test.each(['constructor', 'other'])(
+  'a name that the configuration does not have, such as %s, names nothing',
+  (source) => {
+    expect(() => resolveMirror({ ...nothing, source, configuration })).toThrow(
+      `the configuration names no mirror ${source}`,
+    );
+    expect(mirrorNamed(configuration, source)).toBeUndefined();
+  },
+);
+
+test('a mirror may be called like something that every object has', () => {
+  const text = '{ "mirrors": { "constructor": { "source": { "url": "https://source.example/" }, "archive": {} } } }';
+  expect(mirrorNamed(parseConfiguration(text, 'test'), 'constructor')?.archive).toEqual({});
+});
+
 test('URLs name a source and a target', () => {
   const mirror = resolveMirror({ ...nothing, target: 'http://target:8042/orthanc' });
   expect(mirror.source.configuration.url).toBe('http://source:8042');
@@ -36,7 +52,8 @@ test('a name takes everything from the configuration', () => {
     targets: [{ name: 'copy' }, { name: 'far' }],
     archive: { folder: '/configured' },
     concurrency: 5,
-    pollMs: 60_000,
+    pollMs: undefined,
+    compareEveryMs: 86_400_000,
   });
 });
 

@@ -35,6 +35,7 @@ const facts = {
   destinations: [target, archive],
   dryRun: false,
   durationMs: 3000,
+  futureTimes: 0,
   ...plainPolicies,
 };
 

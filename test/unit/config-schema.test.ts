@@ -25,7 +25,7 @@ test('the example of the documentation is valid and fits the cloud', async () =>
 
 test('a configuration of one line gets all defaults', () => {
   const configuration = validateConfiguration({ mirrors: { a: { source, archive: {} } } }, 'file');
-  expect(configuration.mirrors.a).toMatchObject({ concurrency: 16, targets: {}, follow: { everyMinutes: 1 } });
+  expect(configuration.mirrors.a).toMatchObject({ concurrency: 16, targets: {}, follow: { compareEveryHours: 24 } });
   expect(configuration.cloud.transfer).toMatchObject({ batchSize: 10, maxReceiveCount: 8, timeoutSeconds: 300 });
 });
 
@@ -121,4 +121,17 @@ test.each([
 ])('an unencrypted server fits the cloud %s', (_where, url, cloud) => {
   const configuration = validateConfiguration({ mirrors: { a: { source: { url }, archive: {} } }, cloud }, 'file');
   expect(() => requireFitForCloud(configuration)).not.toThrow();
+});
+
+test('a field that would vanish in the parser is refused where it stands', () => {
+  const text = '{\n  "mirrors": {},\n  "__proto__": { "cloud": {} }\n}';
+  expect(refusalOf(() => parseConfiguration(text, 'file'))).toContain('the field "__proto__" in line 3');
+});
+
+test('a file that is all wrong is told in as much as anybody reads, and acts on no terminal', () => {
+  const mirrors = Object.fromEntries(Array.from({ length: 500 }, (_, n) => [`\u009b2J ${'x'.repeat(10_000)}${n}`, {}]));
+  const message = refusalOf(() => validateConfiguration({ mirrors }, 'file'));
+  expect(message.length).toBeLessThan(6000);
+  expect(message).toMatch(/and \d+ more problems/);
+  expect(message).not.toMatch(/\p{Cc}/u);
 });

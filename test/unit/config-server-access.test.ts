@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
-import { connectionsPerProcess, credentialsOf, tlsMaterialOf } from '../../core/config/server-access.ts';
+import { boundsOf, connectionsPerProcess, credentialsOf, tlsMaterialOf } from '../../core/config/server-access.ts';
 import { serverSchema } from '../../core/config/server-schema.ts';
 import { secretResolver } from '../../core/secrets/resolve-secret.ts';
+import { defaultServerLimits } from '../../core/stores/orthanc/bounds.ts';
+import { defaultTimeouts } from '../../core/stores/orthanc/connection.ts';
 
 const url = 'https://orthanc.example.org/';
 
@@ -72,4 +74,18 @@ test.each([
   [2, 10, 1],
 ])('of %i connections each of %i processes gets %i', (maxConnections, processes, connections) => {
   expect(connectionsPerProcess(serverSchema.parse({ url, maxConnections }), processes)).toBe(connections);
+});
+
+test('limits of a server reach its connection, and the defaults are those of the connection', () => {
+  expect(boundsOf(serverSchema.parse({ url }))).toEqual({});
+  const configured = serverSchema.parse({ url, limits: { answerSeconds: 20, bytesPerSecond: 8, instances: 99 } });
+  expect(boundsOf(configured)).toEqual({
+    timeouts: { longMs: 20_000, queryMs: 20_000, bodyMs: 20_000 },
+    limits: { leastBytesPerSecond: 8, rateWindowMs: 20_000, mostInstances: 99 },
+  });
+  const { connectMs, ...timeouts } = defaultTimeouts;
+  const { mostInstanceBytes, ...limits } = defaultServerLimits;
+  expect(connectMs).toBeGreaterThan(0);
+  expect(mostInstanceBytes).toBeGreaterThan(4 * 1024 ** 3);
+  expect(boundsOf(serverSchema.parse({ url, limits: {} }))).toEqual({ timeouts, limits });
 });

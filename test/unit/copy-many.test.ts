@@ -77,6 +77,33 @@ describe('copying many', () => {
     expect(archive.instances.size).toBe(100);
   });
 
+  test('gives a source up that answers questions and stalls with every instance', async () => {
+    const { source, results, run } = setUp(1000);
+    source.before = async (call) => {
+      if (call !== 'open') return;
+      await delay(5);
+      throw new MirrorError('unreachable', 'source stopped answering');
+    };
+    const end = await run({ patienceMs: 2 });
+    expect(end.stoppedBy).toMatchObject({ code: 'unreachable', message: 'source stopped answering' });
+    expect(source.calls.open).toBeLessThan(40);
+    expect(results.length).toBeLessThan(40);
+  });
+
+  test('gives a destination up that stalls with every instance, and completes the others', async () => {
+    const { target, archive, run } = setUp(200);
+    target.before = async (call) => {
+      if (call !== 'store') return;
+      await delay(5);
+      throw new MirrorError('unreachable', 'target stopped answering');
+    };
+    const end = await run({ patienceMs: 2 });
+    expect(end.stoppedBy).toBeUndefined();
+    expect([...end.withdrawn.values()]).toMatchObject([{ message: 'target stopped answering' }]);
+    expect(target.calls.store).toBeLessThan(40);
+    expect(archive.instances.size).toBe(200);
+  });
+
   test('completes the archive when the target refuses everything, and says so for each instance', async () => {
     const { target, archive, results, run } = setUp(40);
     target.before = (call) => {

@@ -3,23 +3,23 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { evenClock } from '../../core/clock.ts';
 import type { Destination } from '../../core/copy/outcome.ts';
 import { type Deletions, GoneKeeper } from '../../core/deletions/gone-keeper.ts';
-import { importedInventory, recordImport } from '../../core/deletions/imports.ts';
 import type { Missing } from '../../core/deletions/missing.ts';
 import { type PropagateOptions, propagateDeletion } from '../../core/deletions/propagate-deletion.ts';
-import { keepRecord, listRemovals, removedInventory } from '../../core/deletions/removals.ts';
 import { MirrorError } from '../../core/errors.ts';
 import { type InstanceId, md5Of } from '../../core/identifiers.ts';
 import type { MirrorRun } from '../../core/mirror/mirror-run.ts';
+import { progressBeside } from '../../core/mirror/progress.ts';
 import { runMirror } from '../../core/mirror/run-mirror.ts';
-import { scheduleSchema, tick } from '../../core/mirror/tick.ts';
-import { Pause } from '../../core/pause/pause.ts';
-import { openArchive } from '../../core/stores/archive/archive.ts';
+import { tick } from '../../core/mirror/tick.ts';
+import { pauseBeside } from '../../core/pause/pause.ts';
+import { type Archive, openArchive } from '../../core/stores/archive/archive.ts';
 import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
+import { recordsThatCount } from '../../core/stores/archive/history.ts';
 import { instanceKey } from '../../core/stores/archive/keys.ts';
-import { StateDocument } from '../../core/stores/archive/state.ts';
-import type { CallOptions, InventoryOptions } from '../../core/stores/store.ts';
+import type { CallOptions } from '../../core/stores/store.ts';
 import { MemoryStore, sampleBytes, sampleId } from '../support/memory-store.ts';
 import { SimulatedFeed } from '../support/simulated-feed.ts';
 
@@ -40,19 +40,21 @@ class DeletingStore extends MemoryStore {
 async function setUp() {
   const path = await mkdtemp(join(tmpdir(), 'orthanc-mirror-deletions-'));
   onTestFinished(() => rm(path, { recursive: true }));
-  const archive = await openArchive(new FolderObjects(path), { createFor: { name: 'source' } });
+  const archive = await openArchive(new FolderObjects(path), { createFor: { name: 'source' }, writer: 'run' });
+  const importer = await openArchive(new FolderObjects(path), { writer: 'import' });
   const source = new MemoryStore('source');
   const target = new DeletingStore('target', [[id, bytes]]);
-  let day = 0;
-  const now = () => new Date(Date.UTC(2026, 0, ++day));
-  const parts = { source, archive, targets: [target], now };
+  const parts = { source, archive, targets: [target] };
+  const storeAt = (place: Archive, one: Uint8Array) =>
+    place.store({ id, md5: md5Of(one), sizeBytes: one.byteLength }, one);
   return {
     path,
     archive,
     source,
     target,
-    archived: (one: Uint8Array) => archive.store({ id, md5: md5Of(one), sizeBytes: one.byteLength }, one),
-    records: async () => (await Array.fromAsync(listRemovals(archive.objects, { only: id }))).map(({ kind }) => kind),
+    archived: (one: Uint8Array) => storeAt(archive, one),
+    imported: (one: Uint8Array) => storeAt(importer, one),
+    records: async () => recordsThatCount(await archive.history.of(id)).map(({ what }) => what),
     propagate: (options: PropagateOptions = {}) => propagateDeletion(id, parts, options),
     parts,
   };
@@ -63,8 +65,8 @@ describe('an instance that the source no longer has', () => {
     const { target, archive, archived, records, propagate } = await setUp();
     await archived(bytes);
     expect(await propagate()).toEqual({ kind: 'gone', kept: [] });
-    expect([target.instances.size, await records()]).toEqual([0, ['removed']]);
-    expect(await archive.lookup(id)).toHaveLength(1);
+    expect([target.instances.size, await records()]).toEqual([0, ['current', 'removed']]);
+    expect((await archive.history.of(id)).versions).toHaveLength(1);
   });
 
   test('is recorded as removed before the target deletes it', async () => {
@@ -73,7 +75,7 @@ describe('an instance that the source no longer has', () => {
     const before: unknown[] = [];
     target.beforeDelete = async () => void before.push(await records());
     await propagate();
-    expect(before).toEqual([['removed']]);
+    expect(before).toEqual([['current', 'removed']]);
   });
 
   test('stays where it is when the record cannot be written', async () => {
@@ -87,13 +89,13 @@ describe('an instance that the source no longer has', () => {
   });
 
   test('is recorded once, however often it is found missing', async () => {
-    const { archive, archived, records, propagate, parts } = await setUp();
+    const { archived, records, propagate } = await setUp();
     await archived(bytes);
     for (let time = 0; time < 3; time += 1) await propagate();
-    expect(await records()).toEqual(['removed']);
-    await keepRecord(archive.objects, { id, at: parts.now(), kind: 'returned' });
+    expect(await records()).toEqual(['current', 'removed']);
+    await archived(bytes);
     await propagate();
-    expect(await records()).toEqual(['removed', 'returned', 'removed']);
+    expect(await records()).toEqual(['current', 'removed', 'current', 'removed']);
   });
 
   test('stays at a target that holds other bytes than the archive, which is told', async () => {
@@ -103,7 +105,7 @@ describe('an instance that the source no longer has', () => {
       kind: 'gone',
       kept: [{ id, destination: 'target', reason: expect.stringContaining('by hand') }],
     });
-    expect([target.instances.get(id), await records()]).toEqual([bytes, ['removed']]);
+    expect([target.instances.get(id), await records()]).toEqual([bytes, ['current', 'removed']]);
   });
 
   test('is deleted at a target that holds an older version that the archive has too', async () => {
@@ -112,6 +114,14 @@ describe('an instance that the source no longer has', () => {
     await archived(otherBytes);
     expect(await propagate()).toMatchObject({ kept: [] });
     expect(target.instances.size).toBe(0);
+  });
+
+  test('is deleted at the target when it was imported, and the source had it since', async () => {
+    const { target, imported, archived, records, propagate } = await setUp();
+    await imported(bytes);
+    await archived(bytes);
+    expect(await propagate()).toEqual({ kind: 'gone', kept: [] });
+    expect([target.instances.size, await records()]).toEqual([0, ['imported', 'current', 'removed']]);
   });
 
   test('stays when the object in the archive has another size', async () => {
@@ -177,21 +187,21 @@ describe('nothing happens to an instance', () => {
   });
 
   test('that was imported', async () => {
-    const { target, archive, archived, records, propagate } = await setUp();
-    await archived(bytes);
-    await recordImport(archive.objects, { id, at: new Date() });
+    const { target, imported, records, propagate } = await setUp();
+    await imported(bytes);
     expect(await propagate()).toEqual({ kind: 'not-gone' });
-    expect([target.instances.size, await records()]).toEqual([1, []]);
+    expect([target.instances.size, await records()]).toEqual([1, ['imported']]);
   });
 });
 
 /** Two targets and an archive that hold what a source holds that lost instance 1. */
-async function mirrored() {
-  const { archive } = await setUp();
+async function mirrored({ isImported = false } = {}) {
+  const { archive, archived, imported } = await setUp();
   const held = [1, 2, 3].map((n) => [sampleId(n), sampleBytes(n)] as const);
   const source = new MemoryStore('source', held.slice(1));
   const targets = [new DeletingStore('one', held), new DeletingStore('two', held)];
-  for (const [one, content] of held)
+  await (isImported ? imported(bytes) : archived(bytes));
+  for (const [one, content] of held.slice(1))
     await archive.store({ id: one, md5: md5Of(content), sizeBytes: content.byteLength }, content);
   const destinations: Destination[] = [
     ...targets.map((store) => ({ role: 'target' as const, store })),
@@ -210,14 +220,9 @@ async function mirrored() {
       limits: { maxCount: 5, maxPercent: 100, graceMs: 0 },
       deletesAtTargets: true,
       now: () => new Date(),
-      propagate: (one, call) => propagateDeletion(one, { source, archive, targets, now: () => new Date() }, call),
+      propagate: (one, call) => propagateDeletion(one, { source, archive, targets }, call),
     });
-  const parts = {
-    source,
-    destinations,
-    removed: (call: InventoryOptions) => removedInventory(archive.objects, call),
-    imported: (call: InventoryOptions) => importedInventory(archive.objects, call),
-  };
+  const parts = { source, destinations };
   const compare = async (options: Partial<MirrorRun> = {}): Promise<Deletions | undefined> =>
     (await runMirror({ ...parts, gone: keeper(), concurrency: 2, ...options })).deletions;
   return { compare, keeper, parts, targets, archive };
@@ -265,8 +270,7 @@ describe('comparisons', () => {
   });
 
   test('leave alone what was imported', async () => {
-    const { compare, targets, archive } = await mirrored();
-    await recordImport(archive.objects, { id, at: new Date() });
+    const { compare, targets } = await mirrored({ isImported: true });
     for (let time = 0; time < 3; time += 1) expect(await compare()).toEqual({ kind: 'none' });
     expect(targets.map(({ instances }) => instances.has(id))).toEqual([true, true]);
   });
@@ -275,20 +279,25 @@ describe('comparisons', () => {
 describe('ticks of the scheduler', () => {
   async function ticking() {
     const { keeper, parts, targets, archive } = await mirrored();
-    const document = new StateDocument(archive.objects, 'schedule', scheduleSchema);
     const next = () =>
       tick({
         ...parts,
         feed: new SimulatedFeed(),
         gone: keeper(),
         sourceIdentity: async () => 'database',
-        document: { read: () => document.read(), write: (value, version) => document.write(value, version) },
+        document: progressBeside(archive.objects),
         send: async () => undefined,
         underLease: (work) => work(),
-        now: () => new Date(),
+        clock: evenClock,
         compareEveryMs: 0,
         deadline: new AbortController().signal,
-        pauses: { pause: new Pause(archive.objects), probeAfterMs: 0, graceMs: 0, sendTrial: async () => undefined },
+        pauses: {
+          pause: pauseBeside(archive.objects),
+          probeAfterMs: 0,
+          graceMs: 0,
+          random: () => 0.5,
+          tryOut: async () => 'sent',
+        },
       });
     return { next, targets };
   }

@@ -1,4 +1,5 @@
-import { deflateRawSync } from 'node:zlib';
+import { createHash } from 'node:crypto';
+import { constants, deflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { readDicom } from '../../core/dicom/dicom-header.ts';
@@ -21,6 +22,10 @@ function metaHeader(transferSyntax: string, sopClass = '1.2.840.10008.5.1.4.1.1.
 
 function fileOf(dataSet: Uint8Array, transferSyntax = explicitLittle, sopClass?: string): Buffer {
   return Buffer.concat([Buffer.alloc(128), Buffer.from('DICM'), metaHeader(transferSyntax, sopClass), dataSet]);
+}
+
+async function* piecesOf(bytes: Uint8Array, pieceBytes: number): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += pieceBytes) yield bytes.subarray(at, at + pieceBytes);
 }
 
 interface Fields {
@@ -175,6 +180,25 @@ describe('the identifying elements of a DICOM file', () => {
     );
   });
 
+  const noise = Array.from({ length: 2000 }, (_, n) => createHash('sha512').update(`${n}`).digest('hex')).join('');
+  const damaged = deflateRawSync(dataSet({ after: element(0x7fe0, 0x10, 'OB', noise) }));
+  for (let at = 5000; at < 6000; at += 1) damaged[at] = at % 251;
+  const metaGroup = [element(2, 1, 'OB', Buffer.alloc(70_000)), element(2, 0x10, 'UI', '1.2.840.10008.1.2.1.99')];
+
+  test.each([
+    ['is deflated, and damaged behind its identifiers', fileOf(damaged, '1.2.840.10008.1.2.1.99')],
+    ['has a meta header without end', Buffer.concat([Buffer.alloc(128), Buffer.from('DICM'), ...metaGroup, dataSet()])],
+  ])('are the same in one piece and in many where a file %s', async (_, bytes) => {
+    const whole = readIdentifyingElements(bytes);
+    const reading = await readDicom(piecesOf(bytes, bytes.length));
+    for (const pieceBytes of [100, 1000, 4096, 5000, 66_000]) {
+      const reader = new IdentifierReader();
+      for await (const piece of piecesOf(bytes, pieceBytes)) reader.push(piece);
+      expect(reader.finish(), String(pieceBytes)).toEqual(whole);
+      expect(await readDicom(piecesOf(bytes, pieceBytes)), String(pieceBytes)).toEqual(reading);
+    }
+  });
+
   test('include a PatientID that stands in the wrong place', () => {
     const late = Buffer.concat([
       element(8, 0x18, 'UI', '1.2.3.4'),
@@ -295,5 +319,42 @@ describe('the structure of a DICOM file', () => {
       ),
       { numRuns: 300 },
     );
+  });
+});
+
+describe('a deflated data set', () => {
+  const deflatedLittle = '1.2.840.10008.1.2.1.99';
+  const piece = Buffer.alloc(1024 * 1024);
+  /** An instance whose pixels are so many MiB of zeros: the same deflated piece again and again. */
+  function bomb(pixelMebibytes: number): Buffer {
+    const header = elementHeader(0x7fe0, 0x10, 'OB', pixelMebibytes * piece.length);
+    const [begin, middle] = [Buffer.concat([dataSet(), header]), piece].map((bytes) =>
+      deflateRawSync(bytes, { finishFlush: constants.Z_FULL_FLUSH }),
+    );
+    const middles = Array.from({ length: pixelMebibytes }, () => middle ?? piece);
+    return fileOf(Buffer.concat([begin ?? piece, ...middles, deflateRawSync(Buffer.alloc(0))]), deflatedLittle);
+  }
+  const tooFar = bomb(300);
+
+  test('that unfolds to a thousand times its size is not read to its end, and told', async () => {
+    expect(tooFar.length).toBeLessThan(400_000);
+    expect(await read(tooFar, 65_536)).toMatchObject({ kind: 'instance', fault: 'unfolds-too-far' });
+  });
+
+  test('that unfolds to what a server can bear is whole', async () => {
+    expect(await read(bomb(64), 65_536)).toMatchObject({ kind: 'instance', fault: undefined });
+  });
+
+  test('is read by whoever hashes it to its end, however far it would unfold', async () => {
+    let seen = 0;
+    async function* counted() {
+      for (let at = 0; at < tooFar.length; at += 10_000) {
+        const chunk = tooFar.subarray(at, at + 10_000);
+        seen += chunk.length;
+        yield chunk;
+      }
+    }
+    expect(await readDicom(counted())).toMatchObject({ fault: 'unfolds-too-far' });
+    expect(seen).toBe(tooFar.length);
   });
 });

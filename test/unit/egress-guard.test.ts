@@ -10,7 +10,15 @@ import { OrthancClient } from '../../core/stores/orthanc/http-client.ts';
 const publicOnly: EgressRules = { allowPrivateNetworks: false };
 const withPrivate: EgressRules = { allowPrivateNetworks: true };
 
-test.each(['8.8.8.8', '172.32.0.1', '100.128.0.1', '2606:4700::1111', '::ffff:8.8.8.8'])('%s is public', (address) => {
+test.each([
+  '8.8.8.8',
+  '172.32.0.1',
+  '100.128.0.1',
+  '2606:4700::1111',
+  '2001:4860:4860::8888',
+  '2a00:1450::5efe',
+  '::ffff:8.8.8.8',
+])('%s is public', (address) => {
   expect([isAllowedAddress(address, publicOnly), isAllowedAddress(address, withPrivate)]).toEqual([true, true]);
 });
 
@@ -40,7 +48,41 @@ test.each([
   'ff02::1',
   'fd00:ec2::254',
   '::ffff:169.254.169.254',
+  '::ffff:a9fe:a9fe',
+  '0:0:0:0:0:ffff:a9fe:a9fe',
+  // Addresses that hide an IPv4 address: a translation or a tunnel would lead to it.
   '64:ff9b::a9fe:a9fe',
+  '64:ff9b::8.8.8.8',
+  '64:ff9b:1::a9fe:a9fe',
+  '64:ff9b:1:ffff:ffff:ffff:a9fe:a9fe',
+  '::169.254.169.254',
+  '::a9fe:a9fe',
+  '::127.0.0.1',
+  '::ffff:0:169.254.169.254',
+  '2002:a9fe:a9fe::1',
+  '2001:0:4136:e378:8000:63bf:3fff:fdd2',
+  '2001::a9fe:a9fe',
+  '2606:4700::5efe:a9fe:a9fe',
+  '2606:4700::200:5efe:169.254.169.254',
+  'fd12:3456::300:5efe:10.0.0.1',
+  // Not for servers: site-local, discard, benchmarks, examples, the 6bone, with a zone.
+  'fec0::1',
+  'feff::1',
+  '100::1',
+  '2001:2::1',
+  '2001:20::1',
+  '2001:db8::1',
+  '3ffe::1',
+  '3fff::1',
+  '4000::1',
+  '5f00::1',
+  'fe80::1%eth0',
+  'fd12:3456::1%eth0',
+  '192.0.0.192',
+  '192.0.2.1',
+  '192.88.99.1',
+  '198.51.100.1',
+  '203.0.113.1',
   'orthanc.example.org',
   '',
 ])('%s is never allowed', (address) => {

@@ -80,7 +80,7 @@ describe('a configuration', () => {
 describe('a host', () => {
   it('has its storage and its SQLite index beside its configuration by default', async () => {
     expect(await readOrthancHost(write('orthanc.json', '{}'), {})).toMatchObject({
-      storage: { kind: 'folder', folder: join(folder, 'OrthancStorage') },
+      storage: { kind: 'folder', folders: { main: join(folder, 'OrthancStorage'), others: [] } },
       index: { kind: 'sqlite', path: join(folder, 'OrthancStorage', 'index') },
       httpPort: 8042,
     });
@@ -90,7 +90,7 @@ describe('a host', () => {
     const text =
       '{"StorageDirectory": "/s", "IndexDirectory": "i", "LuaScripts": ["a.lua"], "SslCertificate": "c.pem"}';
     expect(await readOrthancHost(write('orthanc.json', text), {})).toMatchObject({
-      storage: { kind: 'folder', folder: '/s' },
+      storage: { kind: 'folder', folders: { main: '/s', others: [] } },
       index: { kind: 'sqlite', path: join(folder, 'i', 'index') },
       namedFiles: [join(folder, 'a.lua'), join(folder, 'c.pem')],
     });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { keptBackups } from '../../core/host/backup/retention.ts';
+import { keptBackups, reliableTime } from '../../core/host/backup/retention.ts';
 
 const dayMs = 86_400_000;
 const at = (text: string) => ({ id: text, takenAt: new Date(text) });
@@ -25,6 +25,11 @@ describe('retention', () => {
     ]);
   });
 
+  it('keeps the newest by a rule that keeps nothing', () => {
+    const backups = ['2026-05-19T02:00:00Z', '2026-05-20T02:00:00Z'].map(at);
+    expect([...keptBackups(backups, { daily: 0, weekly: 0, monthly: 0 })]).toEqual(['2026-05-20T02:00:00Z']);
+  });
+
   it('always keeps the newest, and never more than the rule allows', () => {
     const rule = fc.record({ daily: fc.nat(10), weekly: fc.nat(5), monthly: fc.nat(5) });
     const times = fc.uniqueArray(fc.integer({ min: 0, max: 400 * 24 }), { maxLength: 60 });
@@ -36,5 +41,22 @@ describe('retention', () => {
         if (hours.length > 0) expect(kept).toContain(String(Math.max(...hours)));
       }),
     );
+  });
+});
+
+describe('the time of a backup', () => {
+  const now = new Date('2026-05-20T12:00:00Z');
+  const told = '2026-05-19T02:00:00Z';
+  it.each([
+    [told, '2026-05-19T02:00:01Z', '2026-05-19T02:00:01Z'],
+    [told, '2026-05-19T01:30:00Z', '2026-05-19T01:30:00Z'],
+    // Written again, copied, or made by a clock that was wrong.
+    [told, '2026-05-20T02:00:00Z', undefined],
+    [told, '2026-05-18T02:00:00Z', undefined],
+    ['2999-01-01T00:00:00Z', '2026-05-19T02:00:00Z', undefined],
+    ['2999-01-01T00:00:00Z', '2999-01-01T00:00:00Z', undefined],
+    ['1970-01-01T00:00:00Z', '2026-05-19T02:00:00Z', undefined],
+  ])('that says %s, of an archive that says %s, is %s', (toldAt, writtenAt, expected) => {
+    expect(reliableTime(new Date(toldAt), new Date(writtenAt), now)).toEqual(expected && new Date(expected));
   });
 });

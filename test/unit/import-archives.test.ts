@@ -7,7 +7,7 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { defaultExpansionLimits } from '../../core/import/expansion-limits.ts';
-import { tar, zip } from '../support/import/archives.ts';
+import { overlappingZip, tar, zip } from '../support/import/archives.ts';
 import { type ImportFolder, importFolder, instance, makeFolder } from '../support/import/import-setup.ts';
 
 let folder: ImportFolder;
@@ -230,6 +230,32 @@ describe('archives that unfold without end', () => {
     const { summary, lines } = await importFolder(folder, { limits: { ...defaultExpansionLimits, maxMembers: 20 } });
     expect(summary.counts).toMatchObject({ 'not-dicom': 20, refused: 1 });
     expect(lines.get('many.zip')?.reason).toMatch(/more than 20 members/);
+  });
+
+  test('into more members than their size can hold are refused, and names that no file has are shortened', async () => {
+    const names = Array.from({ length: 400 }, (_, n) => `${'x'.repeat(20_000)}${n}.dcm`);
+    await folder.write('names.tgz', gzipSync(await tar(names.map((name) => ({ name, bytes: Buffer.alloc(0) })))));
+    await folder.write('good.dcm', first.bytes);
+    const limits = { ...defaultExpansionLimits, floorMembers: 50, bytesPerMember: 10_000 };
+    const { summary, lines } = await importFolder(folder, { limits });
+    expect(summary.counts).toMatchObject({ stored: 1, refused: 51 });
+    expect(lines.get('names.tgz')?.reason).toMatch(/more than 50 members/);
+    const longest = Math.max(...[...lines.keys()].map(({ length }) => length));
+    expect(longest).toBeGreaterThan(1024);
+    expect(longest).toBeLessThan(1200);
+    // What stands at the end of a name says what the file should be.
+    expect([...lines.keys()].filter((path) => path.endsWith('.dcm'))).toHaveLength(51);
+  });
+
+  test('a zip whose members are all the same bytes is refused before it unfolds', async () => {
+    await folder.write('overlap.zip', overlappingZip(first.bytes, 3000));
+    await folder.write('good.dcm', second.bytes);
+    const { summary, lines, target } = await importFolder(folder);
+    expect(lines.get('overlap.zip')).toMatchObject({ outcome: 'refused', reason: expect.stringMatching(/overlap/) });
+    expect(target.instances.has(second.id)).toBe(true);
+    expect(summary.counts).toMatchObject({ refused: 1 });
+    // The names in the table of contents leave room for a few more than one.
+    expect(lines.size).toBeLessThanOrEqual(2 + 1 + Math.ceil((3000 * 8) / 1000));
   });
 
   test('that contain themselves end', async () => {

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { mergeJoin } from '../../core/compare/merge-join.ts';
 import { type InstanceId, md5Of } from '../../core/identifiers.ts';
 import type { InventoryEntry } from '../../core/stores/store.ts';
+import { mergeJoin } from '../../core/streams/merge-join.ts';
 import { sampleId } from '../support/memory-store.ts';
 
 interface Held {

@@ -34,6 +34,13 @@ describe('an instance', () => {
     expect(listing(first.next, 1000, [sampleId(1)], 0.9).verdict).toEqual({ kind: 'none' });
   });
 
+  test('that was first missed by a clock that was ahead waits for the grace period and no longer', () => {
+    const ahead = listing(nothingMissing, 1000, [sampleId(1)], 300);
+    const right = listing(ahead.next, 1000, [sampleId(1)], 0);
+    expect(right.verdict).toEqual({ kind: 'none' });
+    expect(listing(right.next, 1000, [sampleId(1)], 1).verdict).toEqual({ kind: 'gone', ids: [sampleId(1)] });
+  });
+
   test('that came back within the grace period begins anew', () => {
     const missed = listing(nothingMissing, 1000, [sampleId(1)], 0);
     const back = listing(missed.next, 1001, [], 1);

@@ -2,7 +2,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { keepRecord } from '../../core/deletions/removals.ts';
+import { md5Of } from '../../core/identifiers.ts';
 import { ArchiveReader } from '../../core/reader/archive-reader.ts';
 import { indexArchive } from '../../core/reader/index-archive.ts';
 import { openArchive } from '../../core/stores/archive/archive.ts';
@@ -27,9 +27,9 @@ describe('a study that was overwritten twice and then deleted', () => {
       await archiveInstance(folder, version, at);
       await archiveSidecar(folder, [version], { at });
     }
-    const archive = await openArchive(new FolderObjects(folder));
-    const { id } = instanceOf();
-    await keepRecord(archive.objects, { id, at: new Date('2026-01-04T12:00:00Z'), kind: 'removed' });
+    const now = () => new Date('2026-01-04T12:00:00Z');
+    const archive = await openArchive(new FolderObjects(folder), { writer: 'run', now });
+    await archive.recordRemoval(instanceOf().id);
     await archive.close();
     return folder;
   }
@@ -66,9 +66,28 @@ describe('a study that was overwritten twice and then deleted', () => {
       versions: expect.arrayContaining(
         ['first', 'second', 'third'].map((comment) => expect.objectContaining({ md5: instanceOf({ comment }).md5 })),
       ),
-      records: [{ kind: 'removed', at: '2026-01-04T12:00:00.000Z' }],
+      records: [
+        { what: 'current', md5: instanceOf({ comment: 'first' }).md5 },
+        { what: 'current', md5: instanceOf({ comment: 'second' }).md5 },
+        { what: 'current', md5: instanceOf({ comment: 'third' }).md5 },
+        { what: 'removed', at: '2026-01-04T12:00:00.000Z' },
+      ],
     });
   });
+});
+
+test('a study that was changed and changed back shows what it was at each moment', async () => {
+  const folder = await archiveFolder();
+  const [first, second] = [instanceOf({ comment: 'first' }), instanceOf({ comment: 'second' })];
+  for (const [index, version] of [first, second, first].entries()) {
+    await archiveInstance(folder, version, `2026-01-0${index + 1}T12:00:00Z`);
+  }
+  const shown = [];
+  for (const at of ['2026-01-01T13:00:00Z', '2026-01-02T13:00:00Z', '2026-01-03T13:00:00Z']) {
+    const { routes } = await openSite(folder, new Date(at));
+    shown.push((await ask(routes, `/instances/${first.id}/file`)).bytes);
+  }
+  expect(shown.map((bytes) => md5Of(bytes))).toEqual([first.md5, second.md5, first.md5]);
 });
 
 describe('what no sidecar lists', () => {
@@ -168,7 +187,7 @@ describe('an archive that is not whole', () => {
   test('lists and gives a file that is no DICOM at all, and shows no picture of it', async () => {
     const folder = await archiveFolder();
     const broken = { ...instanceOf(), bytes: Buffer.from('no DICOM at all, but the bytes that were archived') };
-    const listed = { ...broken, md5: (await import('../../core/identifiers.ts')).md5Of(broken.bytes) };
+    const listed = { ...broken, md5: md5Of(broken.bytes) };
     await archiveInstance(folder, listed);
     await archiveSidecar(folder, [listed]);
     const { routes } = await openSite(folder);

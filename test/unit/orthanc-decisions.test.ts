@@ -29,7 +29,7 @@ describe('an address', () => {
 
 describe('a status', () => {
   it.each([
-    [302, 'configuration'],
+    [302, 'not-orthanc'],
     [400, 'refused'],
     [401, 'unauthorized'],
     [403, 'forbidden'],

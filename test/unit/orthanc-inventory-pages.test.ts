@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type InstanceId, orthancIdOf } from '../../core/identifiers.ts';
+import { Progress } from '../../core/stores/orthanc/bounds.ts';
 import { joinPages, offsetBehind, type ReadPage } from '../../core/stores/orthanc/inventory-paged.ts';
 
 /** An id for each number, in the order of numbers. */
@@ -32,6 +33,13 @@ interface Change {
   readonly remove: readonly number[];
 }
 
+/** Of a server that caps its pages at two rows: one of them is new. */
+function progress(): Progress {
+  return new Progress('the server', 'instances', { mostItems: 1_000_000, itemsPerRequest: 1 });
+}
+
+const most = 50_000_000;
+
 const numbers = fc.array(fc.nat(300), { maxLength: 80 });
 const change = fc.record({
   insert: fc.array(fc.nat(300), { maxLength: 8 }),
@@ -50,8 +58,10 @@ describe('joining pages that shift', () => {
         async (initial, changes, limit, cap, afterNumber) => {
           const list = shiftingList(initial, changes, cap);
           const after = afterNumber === undefined ? undefined : idAt(afterNumber);
-          const first = after === undefined ? 0 : Math.max(0, (await offsetBehind(list.readPage, after)) - 1);
-          const listed = (await Array.fromAsync(joinPages(list.readPage, limit, first, after))).map(({ id }) => id);
+          const first =
+            after === undefined ? 0 : Math.max(0, ((await offsetBehind(list.readPage, after, most)) ?? 0) - 1);
+          const pages = joinPages(list.readPage, limit, first, after, progress());
+          const listed = (await Array.fromAsync(pages)).map(({ id }) => id);
           expect(listed).toEqual([...new Set(listed)].sort());
           const lasting = initial.filter((row) => !list.everDeleted.has(row)).map(idAt);
           for (const id of lasting) if (after === undefined || id > after) expect(listed).toContain(id);
@@ -69,7 +79,7 @@ describe('joining pages that shift', () => {
     [2500, 4],
   ])('asks for a still list of %i in %i pages of 1000', async (count, requests) => {
     const list = shiftingList([...Array(count).keys()], [], 5000);
-    expect(await Array.fromAsync(joinPages(list.readPage, 1000, 0, undefined))).toHaveLength(count);
+    expect(await Array.fromAsync(joinPages(list.readPage, 1000, 0, undefined, progress()))).toHaveLength(count);
     expect(list.requests).toHaveLength(requests);
   });
 
@@ -79,7 +89,37 @@ describe('joining pages that shift', () => {
       requests += 1;
       return Promise.resolve(offset < 1_000_000 ? [{ id: idAt(offset), md5: undefined, sizeBytes: 1 }] : []);
     };
-    expect(await offsetBehind(readPage, idAt(777_777))).toBe(777_778);
+    expect(await offsetBehind(readPage, idAt(777_777), most)).toBe(777_778);
     expect(requests).toBeLessThanOrEqual(41);
+  });
+
+  it.each([
+    ['that ignores the offset', () => 0],
+    ['whose pages jump back and forth', (request: number) => (request % 2 === 0 ? 0 : 5_000)],
+    ['whose pages run away', (request: number) => request * 1_000_000],
+  ])('gives up a list %s after a bounded number of requests', async (_, startOf) => {
+    let requests = 0;
+    const readPage: ReadPage = (_offset, limit) => {
+      requests += 1;
+      const start = startOf(requests);
+      return Promise.resolve(
+        Array.from({ length: limit }, (__, row) => ({ id: idAt(start + row), md5: undefined, sizeBytes: 1 })),
+      );
+    };
+    const bounded = new Progress('the server', 'instances', { mostItems: 20_000, itemsPerRequest: 10 });
+    const listing = Array.fromAsync(joinPages(readPage, 1001, 0, undefined, bounded));
+    await expect(listing).rejects.toMatchObject({ code: 'answer-malformed', disposition: 'halt' });
+    await expect(listing).rejects.toThrow(/^the server lists /);
+    expect(requests).toBeLessThanOrEqual(300);
+  });
+
+  it('does not look for the place to resume without end', async () => {
+    let requests = 0;
+    const readPage: ReadPage = () => {
+      requests += 1;
+      return Promise.resolve([{ id: idAt(0), md5: undefined, sizeBytes: 1 }]);
+    };
+    expect(await offsetBehind(readPage, idAt(1), most)).toBeUndefined();
+    expect(requests).toBeLessThanOrEqual(30);
   });
 });

@@ -6,7 +6,7 @@ import type { Destination } from '../../core/copy/outcome.ts';
 import { MirrorError } from '../../core/errors.ts';
 import type { InstanceId } from '../../core/identifiers.ts';
 import { askToPause, askToResume } from '../../core/pause/ask.ts';
-import { Pause } from '../../core/pause/pause.ts';
+import { type Pause, pauseBeside } from '../../core/pause/pause.ts';
 import { withHold, withSuspect } from '../../core/pause/pause-state.ts';
 import { letIn, reviewPauses } from '../../core/pause/review-pauses.ts';
 import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
@@ -24,15 +24,20 @@ async function pausesOfOneMirror() {
   const now = () => new Date(clock.nowMs);
   const objects = [new FolderObjects(folder), new FolderObjects(folder)] as const;
   onTestFinished(async () => void (await Promise.all(objects.map((one) => one.close()))));
-  const [mine, other] = [new Pause(objects[0], now), new Pause(objects[1], now)];
+  const [mine, other] = [pauseBeside(objects[0], now), pauseBeside(objects[1], now)];
   const source = new MemoryStore('source');
   const target = new MemoryStore('target');
   const destinations: Destination[] = [{ role: 'target', store: target }];
   const trials: InstanceId[] = [];
-  const options = { source, destinations, pause: mine, probeAfterMs: minuteMs, graceMs: 30 * minuteMs };
-  const review = () => reviewPauses({ ...options, sendTrial: async (id) => void trials.push(id) });
+  const pauses = { pause: mine, probeAfterMs: minuteMs, random: () => 0.5, graceMs: 30 * minuteMs };
+  const tryOut = async (_: string, id: InstanceId) => {
+    trials.push(id);
+    return 'sent' as const;
+  };
+  const review = () => reviewPauses({ source, destinations, ...pauses, tryOut });
+  const holding = () => ({ now: now(), probeAfterMs: minuteMs, random: 0.5 });
   const hold = (error: MirrorError, trial: InstanceId | null = null) =>
-    mine.change((state) => withHold(state, target.name, error, { trial, now: now(), probeAfterMs: minuteMs }));
+    mine.change((state) => withHold(state, target.name, error, { trial, ...holding() }));
   return { clock, mine, other, target, trials, review, hold };
 }
 
@@ -66,8 +71,8 @@ test('a store that was away is back when it answers, and not before it is asked'
   clock.nowMs += minuteMs;
   expect(await review()).toMatchObject({ back: [], held: ['target'] });
   target.before = () => undefined;
-  clock.nowMs += minuteMs;
-  expect(await review()).toMatchObject({ back: ['target'], mustCompare: false });
+  clock.nowMs += 2 * minuteMs;
+  expect(await review()).toMatchObject({ back: ['target'], missed: [] });
   await letIn(mine, ['target']);
   expect(await mine.inForce()).toBeUndefined();
 });
@@ -76,7 +81,7 @@ test('after the time of grace messages no longer wait, so that its return needs 
   const { clock, hold, review } = await pausesOfOneMirror();
   await hold(away);
   clock.nowMs += 31 * minuteMs;
-  expect(await review()).toMatchObject({ back: ['target'], mustCompare: true });
+  expect(await review()).toMatchObject({ back: ['target'], missed: ['target'] });
 });
 
 test('a store that refuses instances but answers questions is tried with an instance, ever more rarely', async () => {
@@ -89,7 +94,23 @@ test('a store that refuses instances but answers questions is tried with an inst
     if (trials.length > sentAt.length) sentAt.push(minute);
   }
   expect(new Set(trials)).toEqual(new Set([sampleId(7)]));
-  expect(sentAt).toEqual([1, 2, 4, 8, 16, 32]);
+  expect(sentAt).toEqual([1, 3, 7, 12, 17, 22, 27, 32, 37]);
+});
+
+test('a store that is away again at once is asked ever more rarely all the same', async () => {
+  const { clock, mine, target, hold, review } = await pausesOfOneMirror();
+  const pauses: number[] = [];
+  for (let times = 0; times < 5; times += 1) {
+    await hold(away);
+    let minutes = 0;
+    do {
+      clock.nowMs += minuteMs;
+      minutes += 1;
+    } while ((await review()).back.length === 0);
+    pauses.push(minutes);
+    await letIn(mine, [target.name]);
+  }
+  expect(pauses).toEqual([1, 2, 4, 5, 5]);
 });
 
 test('a mirror that somebody paused stands still until somebody resumes it, whatever its servers answer', async () => {
@@ -98,12 +119,12 @@ test('a mirror that somebody paused stands still until somebody resumes it, what
   clock.nowMs += 10 * minuteMs;
   expect(await review()).toMatchObject({ standstill: { code: 'paused', reason: 'maintenance' } });
   await askToResume(mine);
-  expect(await review()).toMatchObject({ standstill: undefined, back: ['*'], mustCompare: false });
+  expect(await review()).toMatchObject({ standstill: undefined, back: ['*'], missed: [] });
 });
 
 test('a store that is no longer configured holds nothing up', async () => {
   const { clock, mine, review } = await pausesOfOneMirror();
-  await mine.change((state) => withHold(state, 'gone', away, { now: mine.now(), probeAfterMs: minuteMs }));
+  await mine.change((state) => withHold(state, 'gone', away, { now: mine.now(), probeAfterMs: minuteMs, random: 0.5 }));
   clock.nowMs += minuteMs;
   expect(await review()).toMatchObject({ back: ['gone'] });
 });

@@ -179,7 +179,7 @@ describe('a target that deletes by itself', () => {
       // Each comparison and each listing to name what is lost.
       if (comparisons === 5) stop.abort();
     };
-    await run({ watch: { pollMs: 1, reconcileMs: 1 }, draining: stop.signal });
+    await run({ watch: { pollMs: 1, compareEveryMs: 1 }, draining: stop.signal });
     expect(lost().length).toBeGreaterThanOrEqual(6);
   });
 });

@@ -2,7 +2,6 @@ import { describe, expect, test, vi } from 'vitest';
 import type { Destination } from '../../core/copy/outcome.ts';
 import { MirrorError } from '../../core/errors.ts';
 import type { MirrorRun } from '../../core/mirror/mirror-run.ts';
-import { readAhead } from '../../core/mirror/read-ahead.ts';
 import { runMirror } from '../../core/mirror/run-mirror.ts';
 import { MemoryStore, sampleBytes, sampleId } from '../support/memory-store.ts';
 import { change, SimulatedFeed } from '../support/simulated-feed.ts';
@@ -114,7 +113,7 @@ describe('a mirror run', () => {
       source.instances.set(sampleId(500), sampleBytes(500));
       feed.add(change(feed.lastEver + 1, 500));
     };
-    const running = run({ watch: { pollMs: 5, reconcileMs: 60_000 }, draining: drain.signal });
+    const running = run({ watch: { pollMs: 5, compareEveryMs: 60_000 }, draining: drain.signal });
     expect((await running).interrupted).toBe(true);
     expect(target.instances.size).toBe(4);
   });
@@ -122,7 +121,7 @@ describe('a mirror run', () => {
 
 describe('a mirror that somebody paused', () => {
   const paused = new MirrorError('paused', 'paused by somebody');
-  const watch = { watch: { pollMs: 5, reconcileMs: 3_600_000 }, mendMs: 5 };
+  const watch = { watch: { pollMs: 5, compareEveryMs: 3_600_000 } };
 
   test('copies nothing, and says why', async () => {
     const { source, target, archive, run } = setUp(3);
@@ -149,7 +148,7 @@ describe('a mirror that somebody paused', () => {
       asked += 1;
       return () => undefined;
     };
-    const watching = run({ ...watch, mendMs: 3_600_000, patienceMs: 0, draining: stop.signal, paused });
+    const watching = run({ ...watch, patienceMs: 0, draining: stop.signal, paused });
     await vi.waitUntil(() => target.instances.size === 3);
     source.instances.set(sampleId(3), sampleBytes(3));
     feed.add(change(1, 3));
@@ -190,52 +189,4 @@ describe('a mirror that somebody paused', () => {
       expect([stoppedBy, withdrawn.size]).toEqual([undefined, 0]);
     },
   );
-});
-
-describe('reading ahead', () => {
-  async function* numbers(count: number): AsyncGenerator<number> {
-    for (let n = 0; n < count; n += 1) yield n;
-  }
-
-  test('keeps the order and loses nothing', async () => {
-    expect(await Array.fromAsync(readAhead(numbers(5000), 100))).toEqual(Array.from({ length: 5000 }, (_, n) => n));
-  });
-
-  test('stays within its limit', async () => {
-    let produced = 0;
-    const counted = async function* (): AsyncGenerator<number> {
-      for await (const n of numbers(1000)) {
-        produced += 1;
-        yield n;
-      }
-    };
-    for await (const n of readAhead(counted(), 50)) {
-      expect(produced).toBeLessThanOrEqual(n + 52);
-      if (n === 300) break;
-    }
-    expect(produced).toBeLessThan(1000);
-  });
-
-  test('a watch serves a target that was away as soon as it answers again, and what it missed arrives', async () => {
-    const { source, target, archive, feed, run } = setUp(3);
-    const stop = new AbortController();
-    let isAway = true;
-    target.before = () => {
-      if (isAway) throw new MirrorError('unreachable', 'the target is away');
-    };
-    const watching = run({
-      watch: { pollMs: 5, reconcileMs: 3_600_000 },
-      mendMs: 5,
-      patienceMs: 0,
-      draining: stop.signal,
-    });
-    source.instances.set(sampleId(3), sampleBytes(3));
-    feed.add(change(1, 3));
-    await vi.waitUntil(() => archive.instances.size === 4);
-    expect(target.instances.size).toBe(0);
-    isAway = false;
-    await vi.waitUntil(() => target.instances.size === 4);
-    stop.abort();
-    expect((await watching).withdrawn.size).toBe(0);
-  });
 });

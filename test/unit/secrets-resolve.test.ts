@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { MirrorError } from '../../core/errors.ts';
 import { secretResolver } from '../../core/secrets/resolve-secret.ts';
 
@@ -57,6 +57,54 @@ test('a failure to fetch is not remembered', async () => {
   const resolver = secretResolver({ fetchSecret });
   await expect(resolver.resolve(ref)).rejects.toMatchObject({ code: 'unreachable' });
   expect(await resolver.resolve(ref)).toBe('secret');
+});
+
+describe('while nothing can be fetched', () => {
+  /** A resolver that knows a secret, before Secrets Manager went away. */
+  async function resolverInNeed() {
+    const outside = { nowMs: 0, fetched: 0, down: false, secret: 'good' };
+    const resolver = secretResolver({
+      timeToLiveMs: 60_000,
+      now: () => outside.nowMs,
+      fetchSecret: async () => {
+        outside.fetched += 1;
+        if (outside.down) throw new MirrorError('unreachable', 'down');
+        return outside.secret;
+      },
+    });
+    await resolver.resolve(ref);
+    outside.down = true;
+    outside.nowMs = 6_000;
+    return { outside, resolver };
+  }
+
+  test('a refresh that failed takes the known secret away from nobody', async () => {
+    const { resolver } = await resolverInNeed();
+    expect(await resolver.resolve(ref, true)).toBe('good');
+    expect(await resolver.resolve(ref)).toBe('good');
+  });
+
+  test('a hundred strangers one after the other cause one more request, not one each', async () => {
+    const { outside, resolver } = await resolverInNeed();
+    for (let stranger = 0; stranger < 100; stranger += 1) await resolver.resolve(ref, true);
+    expect(outside.fetched).toBe(2);
+  });
+
+  test('the known secret outlives its time, but not for ever', async () => {
+    const { outside, resolver } = await resolverInNeed();
+    outside.nowMs = 12 * 3_600_000 - 1;
+    expect(await resolver.resolve(ref)).toBe('good');
+    outside.nowMs += 1;
+    await expect(resolver.resolve(ref)).rejects.toMatchObject({ code: 'unreachable' });
+  });
+
+  test('a rotated secret is known as soon as it can be fetched again', async () => {
+    const { outside, resolver } = await resolverInNeed();
+    await resolver.resolve(ref, true);
+    Object.assign(outside, { down: false, secret: 'new', nowMs: 12_000 });
+    expect(await resolver.resolve(ref, true)).toBe('new');
+    expect(await resolver.resolve(ref)).toBe('new');
+  });
 });
 
 test('one field of a secret can be used', async () => {

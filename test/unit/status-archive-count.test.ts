@@ -18,7 +18,7 @@ const entries: InventoryEntry[] = [0, 1, 2, 2, 3, 4].map((n, version) => ({
 /** An archive that calls `onEntry` before each entry that it lists. */
 function archiveWith(onEntry: (id: InstanceId) => void = () => undefined) {
   return {
-    async *inventory({ after }: InventoryOptions): AsyncGenerator<InventoryEntry> {
+    async *versions({ after }: InventoryOptions): AsyncGenerator<InventoryEntry> {
       for (const entry of entries) {
         if (after !== undefined && entry.id <= after) continue;
         onEntry(entry.id);

@@ -1,13 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type InstanceId, md5Of, type OrthancId, orthancIdOf } from '../../core/identifiers.ts';
+import { overwrites } from '../../core/studies/apply-document.ts';
 import { canonical, contentHash } from '../../core/studies/canonical-json.ts';
-import { type ContentChange, planStudy } from '../../core/studies/plan-changes.ts';
+import { type ContentChange, planPatient, planStudy } from '../../core/studies/plan-changes.ts';
 import { knownCaches } from '../../core/studies/skip-list.ts';
 import {
   type AttachmentContent,
   noContent,
+  type PatientDocument,
   type ResourceContent,
+  type SeriesRecord,
   type StudyDocument,
   studyDocumentSchema,
 } from '../../core/studies/study-document.ts';
@@ -20,7 +23,9 @@ const attachment = fc.constantFrom('a', 'b', 'c').map((text): AttachmentContent 
 const number = fc.constantFrom('1024', '1030', '4202', '4301', '9999', '10000', '13999', '14000', '65535');
 const content: fc.Arbitrary<ResourceContent> = fc.record({
   labels: fc.uniqueArray(fc.constantFrom('x', 'y', 'z')).map((labels) => labels.toSorted()),
-  metadata: fc.dictionary(number, fc.constantFrom('', 'one', 'two'), { noNullPrototype: true }),
+  metadata: fc.dictionary(number, fc.constantFrom('', 'one', { base64: '6Q==' }, { base64: '6A==' }), {
+    noNullPrototype: true,
+  }),
   attachments: fc.dictionary(number, attachment, { noNullPrototype: true }),
   systemMetadata: fc.constant({}),
   namedMetadata: fc.constant({}),
@@ -50,6 +55,22 @@ const study: fc.Arbitrary<StudyDocument> = fc
       })),
     })),
   }));
+
+const bare: StudyDocument = {
+  format: 'orthanc-mirror-study',
+  version: 1,
+  id: id('study'),
+  patientId: id('patient'),
+  patientTags: {},
+  tags: {},
+  ...noContent,
+  series: [],
+};
+
+/** A series whose instances carry nothing, nor itself. */
+function emptied(series: SeriesRecord): SeriesRecord {
+  return { ...series, ...noContent, instances: series.instances.map((one) => ({ ...one, ...noContent })) };
+}
 
 /** What a server would hold after these changes. */
 function applied(held: StudyDocument, changes: readonly ContentChange[]): StudyDocument {
@@ -94,7 +115,7 @@ function make(resource: ResourceContent, change: ContentChange): void {
 }
 
 describe('the plan of changes', () => {
-  const options = { labels: true, skip: knownCaches };
+  const options = { mode: 'equal', labels: true, skip: knownCaches } as const;
 
   it('writes nothing where nothing differs, and converges for any two studies', () => {
     fc.assert(
@@ -119,12 +140,72 @@ describe('the plan of changes', () => {
     );
   });
 
+  it.each(['add', 'settle'] as const)('in the mode %s takes nothing away, and names what differs and stays', (mode) => {
+    fc.assert(
+      fc.property(study, study, (wanted, held) => {
+        const { changes, kept } = planStudy(wanted, held, { ...options, mode });
+        expect(changes.filter(overwrites)).toEqual([]);
+        const after = applied(held, changes);
+        const again = planStudy(wanted, after, { ...options, mode });
+        expect(again).toMatchObject({ changes: [], kept });
+        // Nothing is left to do but what is named.
+        const left = planStudy(wanted, after, options).changes.filter(({ kind }) => kind.startsWith('put'));
+        expect(left.map(({ id }) => id).filter((one) => kept.every((value) => value.id !== one))).toEqual([]);
+      }),
+    );
+  });
+
+  it('takes the labels of a resource for one value where it settles what was deleted a while ago', () => {
+    const settle = { ...options, mode: 'settle' } as const;
+    const labelled = (...labels: string[]): StudyDocument => ({ ...bare, labels });
+    expect(planStudy(labelled('x', 'y'), labelled('x'), settle).changes).toHaveLength(1);
+    expect(planStudy(labelled('x'), labelled('y'), settle)).toMatchObject({ changes: [], kept: [{ what: 'label' }] });
+    expect(planStudy(labelled('x'), labelled('x', 'y'), settle)).toMatchObject({ changes: [], kept: [] });
+    expect(planStudy(labelled('x'), labelled('y'), { ...options, mode: 'add' }).changes).toHaveLength(1);
+  });
+
+  it('protects a patient, and takes protection away only to make it equal', () => {
+    const patient = (isProtected: boolean): PatientDocument => ({
+      format: 'orthanc-mirror-patient',
+      version: 1,
+      id: id('patient'),
+      tags: {},
+      protected: isProtected,
+      ...noContent,
+    });
+    for (const mode of ['equal', 'add', 'settle'] as const) {
+      const plan = (wanted: boolean, held: boolean) =>
+        planPatient(patient(wanted), patient(held), { ...options, mode });
+      expect(plan(true, false).changes).toMatchObject([{ kind: 'protect', protected: true }]);
+      expect(plan(false, true).changes).toHaveLength(mode === 'equal' ? 1 : 0);
+      expect(plan(false, true).kept).toHaveLength(mode === 'equal' ? 0 : 1);
+      expect(plan(true, true)).toMatchObject({ changes: [], kept: [] });
+    }
+  });
+
+  it('plans for instances that are to come as for such that carry nothing', () => {
+    fc.assert(
+      fc.property(study, (wanted) => {
+        const nothing = planStudy(wanted, undefined, { ...options, mode: 'add' });
+        expect(nothing.changes).toEqual([]);
+        const expected = planStudy(wanted, undefined, { ...options, mode: 'add', expected: () => true });
+        const empty = { ...wanted, ...noContent, series: wanted.series.map(emptied) };
+        const comes = wanted.series.some(({ instances }) => instances.length > 0);
+        const whole = planStudy(wanted, empty, { ...options, mode: 'add' }).changes;
+        const ofEmptySeries = new Set(wanted.series.filter((one) => one.instances.length === 0).map((one) => one.id));
+        expect(expected.changes).toEqual(
+          comes ? whole.filter((change) => !ofEmptySeries.has(change.id as InstanceId)) : [],
+        );
+      }),
+    );
+  });
+
   it('counts the instances that are not there', () => {
     fc.assert(
       fc.property(study, study, (wanted, held) => {
         const there = new Set(held.series.flatMap((series) => series.instances.map((instance) => instance.id)));
         const lacking = wanted.series.flatMap((series) => series.instances).filter((one) => !there.has(one.id));
-        expect(planStudy(wanted, held, options).pendingInstances).toBe(lacking.length);
+        expect(planStudy(wanted, held, options).lacking).toEqual(lacking);
       }),
     );
   });

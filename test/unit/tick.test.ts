@@ -1,13 +1,18 @@
 import { describe, expect, test } from 'vitest';
 import type { Destination } from '../../core/copy/outcome.ts';
+import { GoneKeeper } from '../../core/deletions/gone-keeper.ts';
+import { type Missing, nothingMissing } from '../../core/deletions/missing.ts';
 import { MirrorError } from '../../core/errors.ts';
-import type { OrthancId } from '../../core/identifiers.ts';
-import { type Schedule, type TickOptions, tick } from '../../core/mirror/tick.ts';
-import { MemoryStore, sampleBytes, sampleId } from '../support/memory-store.ts';
+import type { InstanceId, OrthancId } from '../../core/identifiers.ts';
+import type { Progress } from '../../core/mirror/progress.ts';
+import { type TickOptions, type TickReport, tick } from '../../core/mirror/tick.ts';
+import { pauseInMemory } from '../../core/pause/pause.ts';
+import { MemoryArchive, MemoryStore, sampleBytes, sampleId } from '../support/memory-store.ts';
+import { SimulatedClock, standingClock } from '../support/simulated-clock.ts';
 import { change, SimulatedFeed } from '../support/simulated-feed.ts';
 
 class MemoryDocument {
-  value: Schedule | undefined;
+  value: Progress | undefined;
   version = 0;
   requests = 0;
 
@@ -16,7 +21,7 @@ class MemoryDocument {
     return this.value === undefined ? undefined : { value: this.value, version: `${this.version}` };
   }
 
-  async write(value: Schedule, version: string | null) {
+  async write(value: Progress, version: string | null) {
     this.requests += 1;
     const expected = this.value === undefined ? null : `${this.version}`;
     if (version !== expected) throw new MirrorError('changed-meanwhile', 'another tick was at work');
@@ -50,7 +55,7 @@ function setUp(count: number) {
         queue.push(...announcements.map(({ id }) => id));
       },
       underLease: (work) => work(),
-      now: () => clock.now,
+      clock: standingClock(() => clock.now.getTime()),
       compareEveryMs: 24 * 60 * 60 * 1000,
       deadline: new AbortController().signal,
       ...options,
@@ -70,15 +75,27 @@ describe('a scheduled mirror', () => {
     expect(new Set(queue).size).toBe(31);
   });
 
-  test('costs one request to the feed, one to the state and none to the target when nothing is new', async () => {
-    const { target, feed, document, run } = setUp(10);
+  test('costs one empty look at the feed, one at the state and nothing else when nothing is new, for good', async () => {
+    const { source, target, feed, document, clock, run } = setUp(1500);
     await run();
-    Object.assign(feed, { requests: 0 });
+    const minute = async (): Promise<void> => {
+      clock.now = new Date(clock.now.getTime() + 60_000);
+      await run({ sourceIdentity: asked });
+    };
+    let identities = 0;
+    const asked = async (): Promise<string> => {
+      identities += 1;
+      return 'database 1';
+    };
+    // For some minutes its end is read again, for what commits late.
+    for (let minutes = 0; minutes < 10; minutes += 1) await minute();
+    Object.assign(feed, { requests: 0, entriesGiven: 0 });
     Object.assign(document, { requests: 0 });
-    const before = { ...target.calls };
-    await run();
-    expect([feed.requests, document.requests]).toEqual([1, 1]);
-    expect(target.calls).toEqual(before);
+    identities = 0;
+    const before = { source: { ...source.calls }, target: { ...target.calls } };
+    for (let minutes = 0; minutes < 60; minutes += 1) await minute();
+    expect([feed.requests, feed.entriesGiven, document.requests, identities]).toEqual([60, 0, 60, 0]);
+    expect({ source: source.calls, target: target.calls }).toEqual(before);
   });
 
   test('announces again what the queue did not acknowledge', async () => {
@@ -106,7 +123,7 @@ describe('a scheduled mirror', () => {
       const report = await run({ deadline: deadline.signal, send });
       if (!report.comparing) break;
     }
-    expect(document.value?.inventory).toBeNull();
+    expect(document.value?.comparison).toBeNull();
     expect(new Set(queue).size).toBe(2500);
     expect(queue.length).toBe(2500);
   });
@@ -125,10 +142,11 @@ describe('a scheduled mirror', () => {
   });
 
   test('compares again after a day, and when the source is another database or went back', async () => {
-    const { run, clock, feed } = setUp(3);
+    const { run, clock, feed, add } = setUp(3);
     await run();
     clock.now = new Date(clock.now.getTime() + 25 * 60 * 60 * 1000);
     expect((await run()).compareReason).toMatch(/too old/);
+    add(4);
     expect((await run({ sourceIdentity: async () => 'database 2' })).compareReason).toMatch(/another database/);
     Object.assign(feed, { entries: [], lastEver: 0 });
     expect((await run({ sourceIdentity: async () => 'database 2' })).compareReason).toMatch(/restored/);
@@ -147,4 +165,160 @@ describe('a scheduled mirror', () => {
     expect(await run({ underLease: async () => undefined })).toMatchObject({ leaseHeld: true, announced: 0 });
     expect(queue).toEqual([]);
   });
+
+  test('has everything wait while its archive belongs to another source, however well that answers', async () => {
+    const { queue, run, clock, target } = setUp(5);
+    const destinations: Destination[] = [
+      { role: 'target', store: target },
+      { role: 'archive', store: new MemoryArchive('archive') },
+    ];
+    const pause = pauseInMemory(() => clock.now);
+    const other = new MirrorError('other-source', 'the archive belongs to another source');
+    const sourceProof = {
+      verify: async () => {
+        throw other;
+      },
+      remember: async () => undefined,
+    };
+    const pauses = {
+      pause,
+      probeAfterMs: 60_000,
+      random: () => 0.5,
+      graceMs: 1_800_000,
+      tryOut: async () => 'sent' as const,
+    };
+    await expect(run({ destinations, sourceProof, pauses })).rejects.toBe(other);
+    const begunAt = (await pause.read()).holds.source?.begunAt;
+    for (let minute = 1; minute <= 3; minute += 1) {
+      clock.now = new Date(clock.now.getTime() + 60_000);
+      await run({ destinations, sourceProof, pauses }).catch((error: unknown) => expect(error).toBe(other));
+      expect((await pause.read()).holds).toMatchObject({ source: { code: 'other-source', begunAt } });
+    }
+    expect(queue).toEqual([]);
+    clock.now = new Date(clock.now.getTime() + 3_600_000);
+    await run({ destinations, pauses });
+    expect(queue).toHaveLength(5);
+    expect((await pause.read()).holds).toEqual({});
+  });
+
+  test('looks at the feed every minute while it compares, and announces what is new first', async () => {
+    const { source, queue, add, run } = setUp(400);
+    await run();
+    const clock = new SimulatedClock('2026-11-23T00:00:00Z');
+    const inventory = source.inventory.bind(source);
+    source.inventory = async function* (options) {
+      for await (const entry of inventory(options)) {
+        await clock.wait(1000, options?.signal);
+        yield entry;
+      }
+    };
+    queue.length = 0;
+    const slice = run({ clock });
+    for (const n of [401, 402, 403]) {
+      await clock.pass(61_000);
+      add(n);
+    }
+    await clock.pass(61_000);
+    expect(queue.filter((id) => [401, 402, 403].map(sampleId).includes(id as InstanceId))).toHaveLength(3);
+    await clock.pass(400_000);
+    expect((await slice).comparing).toBe(false);
+    expect(new Set(queue).size).toBe(403);
+  });
+
+  test('saves its progress however little of a slow listing one slice gets to see', async () => {
+    const { source, queue, run, document } = setUp(100);
+    const clock = new SimulatedClock();
+    const inventory = source.inventory.bind(source);
+    source.inventory = async function* (options) {
+      for await (const entry of inventory(options)) {
+        await clock.wait(1000, options?.signal);
+        yield entry;
+      }
+    };
+    for (
+      let slices = 0;
+      slices < 10 && (document.value === undefined || document.value.comparison !== null);
+      slices += 1
+    ) {
+      const deadline = new AbortController();
+      const slice = run({ clock, deadline: deadline.signal });
+      await clock.pass(25_000);
+      deadline.abort(new MirrorError('deadline', 'no time left'));
+      await slice;
+    }
+    expect(document.value?.comparison).toBeNull();
+    expect(new Set(queue).size).toBe(100);
+  });
 });
+
+describe('a comparison that a destination fails', () => {
+  function withPauses() {
+    const scene = setUp(30);
+    const other = new MemoryStore('other');
+    const destinations: Destination[] = [
+      { role: 'target', store: scene.target },
+      { role: 'target', store: other },
+      { role: 'archive', store: new MemoryArchive('archive', scene.source.instances) },
+    ];
+    const pause = pauseInMemory(() => scene.clock.now);
+    const pauses = { pause, probeAfterMs: 60_000, random: () => 0.5, graceMs: 0, tryOut: async () => 'sent' as const };
+    const gone = keeperInMemory(scene.clock);
+    const pass = async (minutes: number): Promise<readonly TickReport[]> => {
+      const reports: TickReport[] = [];
+      for (let minute = 0; minute < minutes; minute += 1) {
+        reports.push(await scene.run({ destinations, pauses, gone: gone.keeper }));
+        scene.clock.now = new Date(scene.clock.now.getTime() + 60_000);
+      }
+      return reports;
+    };
+    return { ...scene, other, pause, gone, pass };
+  }
+
+  test('goes on without it, says nothing of deletions, and is followed by another one when it works again', async () => {
+    const { target, other, source, queue, gone, pass } = withPauses();
+    await pass(1);
+    for (const [id, bytes] of source.instances) other.instances.set(id, bytes);
+    source.instances.delete(sampleId(7));
+    target.instances.clear();
+    queue.length = 0;
+    const inventory = target.inventory.bind(target);
+    target.inventory = async function* () {
+      yield* [];
+      throw new MirrorError('server-error', 'page 1 failed', { store: 'target' });
+    };
+    const reports = await pass(24 * 60 + 1);
+    expect(reports.at(-1)).toMatchObject({ comparing: false, held: [] });
+    expect(reports.every(({ deletions }) => deletions === undefined)).toBe(true);
+    expect(gone.propagated).toEqual([]);
+
+    target.inventory = inventory;
+    queue.length = 0;
+    await pass(61);
+    expect(new Set(queue).size).toBe(29);
+    await pass(24 * 60);
+    expect(new Set(gone.propagated)).toEqual(new Set([sampleId(7)]));
+  });
+});
+
+/** A keeper of what is gone that records it in memory. */
+function keeperInMemory(clock: { readonly now: Date }) {
+  let missing: Missing = nothingMissing;
+  const propagated: InstanceId[] = [];
+  const keeper = new GoneKeeper({
+    document: {
+      read: async () => ({ value: missing, version: '' }),
+      write: async (value) => {
+        missing = value;
+        return '';
+      },
+    },
+    limits: { maxCount: 1000, maxPercent: 50, graceMs: 0 },
+    deletesAtTargets: true,
+    now: () => clock.now,
+    propagate: async (id) => {
+      propagated.push(id);
+      return { kind: 'gone', kept: [] };
+    },
+  });
+  return { keeper, propagated };
+}

@@ -1,9 +1,12 @@
+import { readdir, rm, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { MirrorError } from '../../core/errors.ts';
 import { type InstanceId, type Md5, md5Of } from '../../core/identifiers.ts';
 import type { InventoryEntry, InventoryOptions, OpenInstance, Store } from '../../core/stores/store.ts';
 import { type Rotation, slotCount } from '../../core/verify/rotation.ts';
-import { verifyShare } from '../../core/verify/verify-share.ts';
+import { type ShareProblem, verifyShare } from '../../core/verify/verify-share.ts';
+import { addDocument, instanceId, studyDocument, studyId, watchedArchive } from '../support/archived-studies.ts';
 
 const bytes = Buffer.from('what the archive holds');
 /** In the first slot: 20 instances, the fifth of which has two versions. */
@@ -103,4 +106,33 @@ test('run after run the whole store is read, and the oldest reading is told', as
   }
   expect(document.kept()?.slots.every((seconds) => seconds > 0)).toBe(true);
   expect(oldestMs / 86_400_000).toBeLessThan(30);
+});
+
+test('run after run every sidecar of an archive is read as well, and what they name is looked for', async () => {
+  const archive = await watchedArchive();
+  const ids = Array.from({ length: 12 }, (_, n) => instanceId(n));
+  for (const id of ids) {
+    const held = Buffer.from(id);
+    await archive.archive.store({ id, md5: md5Of(held), sizeBytes: held.length }, held);
+  }
+  for (const n of [0, 1, 2, 3]) {
+    await addDocument(archive, studyDocument(n, ids.slice(3 * n, 3 * n + 3)), '2026-03-01T10:00:00Z');
+  }
+  const [lost, cut] = [instanceId(4), studyId(2)];
+  await rm(join(archive.path, 'instances', lost), { recursive: true });
+  const [file = ''] = await readdir(join(archive.path, 'studies', cut));
+  await truncate(join(archive.path, 'studies', cut, file), 100);
+
+  const document = documentOf();
+  const deadline = new AbortController().signal;
+  const beside = { objects: archive.objects, onFinding: () => undefined };
+  const problems: ShareProblem[] = [];
+  let sound = 0;
+  for (let run = 0; run < slotCount; run += 1) {
+    const report = await verifyShare({ store: archive.archive, beside, document, now, deadline });
+    problems.push(...report.problems);
+    sound += report.sound;
+  }
+  expect(sound).toBe(11 + 3);
+  expect(problems.map(({ id, kind }) => `${kind} ${id}`).toSorted()).toEqual([`damaged ${cut}`, `lost ${lost}`]);
 });

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { validateConfiguration } from '../../core/config/load.ts';
+import { MirrorError } from '../../core/errors.ts';
 import { secretResolver } from '../../core/secrets/resolve-secret.ts';
 import { incomingOf } from '../../lambdas/webhook-event.ts';
 import { webhookGate } from '../../lambdas/webhook-gate.ts';
@@ -40,4 +41,25 @@ it('with a secret takes no other sign of who calls', async () => {
   const decide = gateOf({ secret: { secretsManager: 'webhook' } });
   expect((await decide(request(undefined, { 'x-orthanc-mirror-secret': secret }))).status).toBe(200);
   expect((await decide(request({ iam: { userArn } }))).status).toBe(401);
+});
+
+it('goes on knowing its hooks when a stranger calls while the secrets cannot be fetched', async () => {
+  let down = false;
+  let nowMs = 0;
+  const fetchSecret = async () => {
+    if (down) throw new MirrorError('unreachable', 'down');
+    return secret;
+  };
+  const mirrors = { main: { source: { url: 'https://source.example.org/' }, archive: {} } };
+  const cloud = { webhook: { secret: { secretsManager: 'webhook' } } };
+  const decide = webhookGate(
+    validateConfiguration({ mirrors, cloud }, 'the test'),
+    secretResolver({ fetchSecret, now: () => nowMs }),
+  );
+  const hook = request(undefined, { 'x-orthanc-mirror-secret': secret });
+  expect((await decide(hook)).status).toBe(200);
+  down = true;
+  nowMs = 60_000;
+  expect((await decide(request(undefined, { 'x-orthanc-mirror-secret': 'a stranger' }))).status).toBe(401);
+  expect((await decide(hook)).status).toBe(200);
 });

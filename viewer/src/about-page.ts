@@ -32,7 +32,7 @@ export async function showAbout(page: HTMLElement, id: string, signal: AbortSign
         {},
         sidecar === undefined
           ? 'No sidecar: what was attached to the study is not known.'
-          : `Sidecar of ${formatMoment(sidecar.at)}`,
+          : `Sidecar of ${formatMoment(sidecar.at)}${sidecar.isNewest ? '' : '; later ones are damaged'}`,
       ),
       absent.length === 0
         ? undefined
@@ -180,7 +180,7 @@ function historyLine({ id }: StudyInstance): HTMLElement {
             at,
             text: `received ${md5} (${formatBytes(sizeBytes)})${md5 === current ? ', shown here' : ''}`,
           })),
-          ...records.map(({ kind, at }) => ({ at, text: kind })),
+          ...records.map(({ what, at, md5 }) => ({ at, text: md5 === undefined ? what : `${what} ${md5}` })),
         ].toSorted((a, b) => (a.at < b.at ? -1 : 1));
         list.replaceChildren(
           ...lines.map(({ at, text }) => element('div', { class: 'mono' }, `${formatMoment(at)}  ${text}`)),

@@ -6,6 +6,7 @@ export interface Progress {
   readonly studies: number;
   readonly instances: number;
   readonly unlisted: number;
+  readonly damagedSidecars: number;
   readonly reason?: string;
 }
 
@@ -72,7 +73,7 @@ export interface Study {
   readonly study: string;
   readonly entry?: ListedStudy;
   readonly studyInstanceUid: string;
-  readonly sidecar?: { readonly key: string; readonly at: string };
+  readonly sidecar?: { readonly key: string; readonly at: string; readonly isNewest: boolean };
   readonly patient?: Attached & { readonly id: string; readonly protected: boolean };
   readonly attached?: Attached;
   readonly series: readonly StudySeries[];
@@ -83,7 +84,7 @@ export interface History {
   readonly id: string;
   readonly current?: string;
   readonly versions: readonly { readonly md5: string; readonly sizeBytes: number; readonly at: string }[];
-  readonly records: readonly { readonly kind: string; readonly at: string }[];
+  readonly records: readonly { readonly what: string; readonly at: string; readonly md5?: string }[];
 }
 
 export interface Proof {

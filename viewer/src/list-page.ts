@@ -173,7 +173,13 @@ function asDate(name: string, value: string): string {
 }
 
 /** What the list may still lack. */
-export function progressText({ phase, studies, instances, unlisted, reason }: Progress): string {
+export function progressText(progress: Progress): string {
+  const { damagedSidecars } = progress;
+  const damaged = `${damagedSidecars} sidecars are damaged: what an earlier one told is shown`;
+  return `${phaseText(progress)}${damagedSidecars > 0 ? `; ${damaged}` : ''}`;
+}
+
+function phaseText({ phase, studies, instances, unlisted, reason }: Progress): string {
   if (phase === 'listing') return `the archive is being listed: ${studies} studies so far; more may come`;
   if (phase === 'searching') return `looking for images that no sidecar lists: ${instances} looked at; more may come`;
   if (phase === 'failed') return `NOT COMPLETE: ${reason ?? 'the archive could not be looked through'}`;

@@ -47,7 +47,9 @@ export function findingRecord(finding: AuditFinding): FindingRecord {
     ...(instance === undefined ? {} : { instance }),
     contentType: file.contentType,
     expectedBytes: file.storedBytes,
-    ...('stored' in finding ? { place: finding.stored.place, foundBytes: finding.stored.sizeBytes } : {}),
+    // A place of a plugin's own choice may name a patient.
+    ...('stored' in finding && file.customPlace === undefined ? { place: finding.stored.place } : {}),
+    ...('stored' in finding ? { foundBytes: finding.stored.sizeBytes } : {}),
     ...(kind === 'wrong-hash' ? { expectedMd5: file.storedMd5, foundMd5: finding.md5 } : {}),
     ...(kind === 'unreadable' ? { reason: finding.reason } : {}),
   };

@@ -126,7 +126,7 @@ async function judgeRow(
   { readBytes, signal }: Pick<AuditOptions, 'readBytes' | 'signal'>,
 ): Promise<Judgement> {
   try {
-    const stored = file.customPath === undefined && listed !== undefined ? listed : await storage.find(file);
+    const stored = file.customPlace === undefined && listed !== undefined ? listed : await storage.find(file);
     if (stored === undefined) return { kind: 'missing', file };
     if (stored.sizeBytes !== storage.expectedBytes(stored, file.storedBytes))
       return { kind: 'wrong-size', file, stored };
@@ -139,7 +139,7 @@ async function judgeRow(
     if (content.md5 === undefined) return { kind: 'unhashed' };
     return content.md5 === file.storedMd5 ? { kind: 'good' } : { kind: 'wrong-hash', file, stored, md5: content.md5 };
   } catch (error) {
-    if (isMirrorError(error, 'source-corrupt')) return { kind: 'unreadable', file, reason: error.message };
+    if (isMirrorError(error, 'source-corrupt', 'refused')) return { kind: 'unreadable', file, reason: error.message };
     throw error;
   }
 }
@@ -169,7 +169,12 @@ async function stillHolds(finding: AuditFinding, row: IndexedFile | undefined, s
   if (finding.kind === 'orphan') return row === undefined && (await storage.hash(finding.stored)) !== undefined;
   // The row went: the resource was deleted meanwhile, and its file with it.
   if (row === undefined) return false;
-  return finding.kind !== 'missing' || (await storage.find(row)) === undefined;
+  return finding.kind !== 'missing' || (await storage.find(row).catch(unlessUnreadable)) === undefined;
+}
+
+/** A file that cannot be read is as good as missing. */
+function unlessUnreadable(error: unknown): undefined {
+  if (!isMirrorError(error, 'source-corrupt', 'refused')) throw error;
 }
 
 function uuidOf(finding: AuditFinding): string {

@@ -8,9 +8,11 @@ import { appendFile, copyFile, mkdir, open, readFile, rename, rm, stat, utimes }
 import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { MirrorError } from '../../errors.ts';
+import { jsonBoundsOf, readJson } from '../../json.ts';
+import { hashesOf, readFileChunks } from '../file-bytes.ts';
 import { fileError, systemCode } from '../file-error.ts';
-import { hashFile, storagePath } from '../storage/folder-storage.ts';
 import { isUuid, type StoredFile } from '../storage/storage-area.ts';
+import { storagePath } from '../storage/storage-folders.ts';
 
 const journalEntry = z.object({
   uuid: z.string().refine(isUuid),
@@ -19,6 +21,9 @@ const journalEntry = z.object({
   quarantinedAt: z.iso.datetime(),
 });
 type JournalEntry = z.infer<typeof journalEntry>;
+
+/** A path and two short texts. */
+const longestJournalLine = 8192;
 
 const journalName = 'journal.jsonl';
 
@@ -68,17 +73,9 @@ async function readJournal(root: string): Promise<JournalEntry[]> {
   const text = await onPath(path, () => readFile(path, 'utf8'));
   // A process that was killed may have left an unfinished last line, for a file that it had not moved.
   return text.split('\n').flatMap((line) => {
-    const parsed = journalEntry.safeParse(parseJson(line));
-    return parsed.success ? [parsed.data] : [];
+    const read = readJson(line, journalEntry, jsonBoundsOf(longestJournalLine));
+    return read.ok ? [read.value] : [];
   });
-}
-
-function parseJson(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
-  }
 }
 
 async function appendDurably(path: string, text: string): Promise<void> {
@@ -103,8 +100,8 @@ async function moveAcross(from: string, to: string): Promise<void> {
   const partial = `${to}.partial`;
   await rm(partial, { force: true });
   await copyFile(from, partial, constants.COPYFILE_EXCL);
-  const [original, copy] = await Promise.all([hashFile(from), hashFile(partial)]);
-  if (original === undefined || original.md5 !== copy?.md5) {
+  const [original, copy] = await Promise.all([from, partial].map((path) => hashesOf(readFileChunks(path))));
+  if (original?.sha256 !== copy?.sha256) {
     throw new MirrorError('hash-mismatch', `${from} could not be copied to the quarantine unchanged`);
   }
   const { atime, mtime } = await stat(from);

@@ -1,30 +1,37 @@
 /** The course of a host backup: files first while the server is in use, the index at one moment, then what came since. */
-import { MirrorError } from '../../errors.ts';
+import { join } from 'node:path';
+import { isMirrorError, MirrorError } from '../../errors.ts';
+import type { LeaseUse } from '../../stores/archive/lease.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
 import type { CallOptions } from '../../stores/store.ts';
 import type { IndexedFile } from '../index/index-reader.ts';
 import type { OrthancHost } from '../orthanc-host.ts';
-import { openFolderStorage } from '../storage/folder-storage.ts';
-import { SortedUuids } from './archived-files.ts';
-import type { HostKeys } from './backup-keys.ts';
-import { withBackupLock } from './backup-lock.ts';
+import { FolderStorage } from '../storage/folder-storage.ts';
+import { allFolders } from '../storage/storage-folders.ts';
+import { makeWorkFolder } from '../work-folder.ts';
+import { type HostKeys, newBackupId } from './backup-keys.ts';
+import { underBackupLease } from './backup-lease.ts';
+import type { BackupKeys, Keyring } from './backup-secrets.ts';
 import type { CapturedIndex, CaptureIndex } from './capture.ts';
 import { captureIndexOf } from './capture-host.ts';
-import { saveDocument } from './documents.ts';
-import { writeFileList } from './file-list.ts';
-import { type BackupManifest, writeManifest } from './manifest.ts';
+import { readSavedDocument, saveDocument } from './documents.ts';
+import { type ListedFile, readFileList, writeFileList } from './file-list.ts';
+import { type AuthenticBackup, findNewest, writeManifest } from './found-backups.ts';
+import { HeldFiles, holdFiles } from './held-files.ts';
+import { KnownFiles } from './known-files.ts';
+import type { BackupManifest } from './manifest.ts';
 import { saveAhead } from './save-ahead.ts';
-import { type SaveTotals, saveListed } from './save-listed.ts';
+import { type FileSources, type RefusedFile, type SaveTotals, saveListed } from './save-listed.ts';
 import { saveConfiguration } from './saved-configuration.ts';
 import type { PauseCommands } from './server-pause.ts';
-import { stageFiles } from './stage-files.ts';
-import { makeWorkFolders, type WorkFolders } from './work-folders.ts';
 
 export interface BackupOptions extends CallOptions {
   /** Stops and starts the server; without it the server goes on. */
   readonly commands?: PauseCommands | undefined;
-  /** Encrypts the configuration; `undefined`: the configuration is left out. */
-  readonly passphrase: string | undefined;
+  /** Authenticates the backup and encrypts the configuration. */
+  readonly keyring: Keyring;
+  /** Leaves the configuration out. */
+  readonly omitConfiguration: boolean;
   /** Saves a server of which files are missing; otherwise a running one is then refused. */
   readonly allowMissing: boolean;
   /** How many times the index of a running server is taken until every file that it names is there. */
@@ -34,22 +41,25 @@ export interface BackupOptions extends CallOptions {
 }
 
 export interface BackupResult {
-  readonly id: string;
   readonly manifest: BackupManifest;
   /** Files copied by this run; all others were in the archive already. */
   readonly copiedFiles: number;
   /** Rows whose file is missing or unreadable, and rows whose file has other bytes than the index says. */
   readonly missing: readonly IndexedFile[];
   readonly damaged: readonly IndexedFile[];
+  /** Rows whose file was not read, because it is no regular file below the storage. */
+  readonly refused: readonly RefusedFile[];
   readonly stoppedMs: number | undefined;
   /** The server could not be started again. */
   readonly startError: Error | undefined;
+  /** Earlier backups of this host that the passphrase does not authenticate, and that are newer than all that it does. */
+  readonly unprovenBefore: number;
 }
 
 /**
  * Backs up a host. Until the manifest is written the backup does not exist; what was copied before an error is used by
  * the next run. Throws `configuration`, `changed-meanwhile` (no consistent copy of a running server), `source-corrupt`
- * (damaged index), `full`, `busy`, and what the archive throws.
+ * (damaged index), `full`, `busy`, `lease-lost`, and what the archive throws.
  */
 export function backUpHost(
   host: OrthancHost,
@@ -57,111 +67,157 @@ export function backUpHost(
   keys: HostKeys,
   options: BackupOptions,
 ): Promise<BackupResult> {
-  return withBackupLock(objects, keys, async () => {
-    const folder = host.storage.kind === 'folder' ? host.storage.folder : undefined;
-    await using work = await makeWorkFolders(folder, options.workFolder);
-    const configuration =
-      options.passphrase === undefined
-        ? undefined
-        : await saveConfiguration(objects, keys, host, options.passphrase, options);
-    const ahead = folder === undefined ? undefined : await saveFolderAhead(folder, objects, keys, options);
-    const capture = captureIndexOf(host, work.copies, options.commands);
-    const captured = await captureWhole(capture, folder, ahead?.archived ?? new SortedUuids(), work, options);
+  return underBackupLease(objects, keys, options.signal, (lease) =>
+    new Backup(host, objects, keys, options, lease).run(),
+  );
+}
+
+/** One run; what its steps share. */
+class Backup {
+  readonly #host: OrthancHost;
+  readonly #objects: ObjectStorage;
+  readonly #keys: HostKeys;
+  readonly #options: BackupOptions;
+  readonly #lease: LeaseUse;
+  /** Of calls to the archive. */
+  readonly #call: CallOptions;
+
+  constructor(host: OrthancHost, objects: ObjectStorage, keys: HostKeys, options: BackupOptions, lease: LeaseUse) {
+    this.#host = host;
+    this.#objects = objects;
+    this.#keys = keys;
+    this.#options = { ...options, signal: lease.signal };
+    this.#lease = lease;
+    this.#call = { signal: lease.signal };
+  }
+
+  async run(): Promise<BackupResult> {
+    const { commands, keyring, omitConfiguration, workFolder } = this.#options;
+    await using work = await makeWorkFolder(workFolder);
+    const { newest, newerUnproven } = await findNewest(this.#objects, this.#keys, keyring, this.#call);
+    // One salt for all backups of a host: it is costly to derive keys.
+    const secrets = newest?.keys ?? (await keyring.newKeys());
+    const configuration = omitConfiguration
+      ? null
+      : await saveConfiguration(this.#objects, this.#keys, this.#host, secrets, this.#call);
+    await using files = await this.#openFiles(work.path);
+    const ahead = files === undefined ? 0 : await this.#saveAhead(files, newest);
+    const captured = await this.#capture(captureIndexOf(this.#host, work.path, commands), files);
     try {
-      return await save(
-        captured,
-        { folder, links: work.links, copied: ahead?.copied ?? 0, configuration },
-        objects,
-        keys,
-        options,
-      );
+      const saved = await this.#save(captured, files, configuration, secrets);
+      return {
+        ...saved,
+        copiedFiles: ahead + saved.copiedFiles,
+        unprovenBefore: newerUnproven.length,
+        stoppedMs: captured.stoppedMs,
+        startError: captured.startError,
+      };
     } finally {
       await captured.release();
     }
-  });
-}
+  }
 
-async function saveFolderAhead(folder: string, objects: ObjectStorage, keys: HostKeys, options: BackupOptions) {
-  const { signal, onSaved } = options;
-  const storage = await openFolderStorage(folder);
-  return saveAhead(storage, objects, keys, { signal, ...(onSaved === undefined ? {} : { onSaved }) });
-}
+  /** `undefined` where the files lie in the database. */
+  async #openFiles(work: string): Promise<OpenSources | undefined> {
+    const { storage } = this.#host;
+    if (storage.kind !== 'folder') return undefined;
+    const folder = await FolderStorage.open(storage.folders);
+    const known = await KnownFiles.create(join(work, 'known'));
+    const held = new HeldFiles(join(work, 'files'));
+    return {
+      storage: folder,
+      known,
+      held,
+      [Symbol.asyncDispose]: async () => {
+        await held[Symbol.asyncDispose]();
+        await known[Symbol.asyncDispose]();
+        await folder.close();
+      },
+    };
+  }
 
-/** Takes the index until every file that it names is archived or held by a link. */
-async function captureWhole(
-  capture: CaptureIndex,
-  folder: string | undefined,
-  archived: SortedUuids,
-  work: WorkFolders,
-  options: BackupOptions,
-): Promise<CapturedIndex> {
-  for (let attempt = 1; ; attempt += 1) {
-    const { captured, seen } = await capture(
-      async (index) => (folder === undefined ? [] : (await stageFiles(index, folder, archived, work.links)).missing),
-      options,
-    );
-    // Of a stopped server nothing can be deleted meanwhile: what is missing was missing before.
-    if (seen.length === 0 || captured.method === 'stopped' || options.allowMissing) return captured;
-    await captured.release();
-    if (attempt >= options.tries) {
-      throw new MirrorError(
-        'changed-meanwhile',
-        `${seen.length} files that the index names are missing in each of ${attempt} tries, the first is ` +
-          `${seen[0]?.uuid}; run "orthanc-mirror audit", use --stop and --start, or --allow-missing`,
-      );
+  #saveAhead({ storage, known }: FileSources, newest: AuthenticBackup | undefined): Promise<number> {
+    const before = newest === undefined ? nothing() : this.#filesOf(newest);
+    return saveAhead(storage, this.#objects, this.#keys, before, known, this.#options);
+  }
+
+  /** As far as the list can be read: files that it does not name are read once more. */
+  async *#filesOf({ manifest }: AuthenticBackup): AsyncGenerator<ListedFile> {
+    try {
+      yield* readFileList(readSavedDocument(this.#objects, this.#keys, manifest.storage.list, this.#call));
+    } catch (error) {
+      if (!isMirrorError(error, 'source-corrupt', 'archive-format')) throw error;
     }
+  }
+
+  /** Takes the index until every file that it names is archived or held. */
+  async #capture(capture: CaptureIndex, files: FileSources | undefined): Promise<CapturedIndex> {
+    const { allowMissing, tries } = this.#options;
+    for (let attempt = 1; ; attempt += 1) {
+      const { captured, seen } = await capture(
+        async (index) =>
+          files === undefined ? [] : holdFiles(index, files.storage, files.known, files.held, this.#options),
+        this.#options,
+      );
+      // Of a stopped server nothing can be deleted meanwhile: what is missing was missing before.
+      if (seen.length === 0 || captured.method === 'stopped' || allowMissing) return captured;
+      await captured.release();
+      if (attempt >= tries) {
+        throw new MirrorError(
+          'changed-meanwhile',
+          `${seen.length} files that the index names are missing in each of ${attempt} tries, the first is ` +
+            `${seen[0]?.uuid}; run "orthanc-mirror audit", use --stop and --start, or --allow-missing`,
+        );
+      }
+    }
+  }
+
+  async #save(
+    captured: CapturedIndex,
+    files: FileSources | undefined,
+    configuration: BackupManifest['configuration'],
+    secrets: BackupKeys,
+  ): Promise<Pick<BackupResult, 'manifest' | 'copiedFiles' | 'missing' | 'damaged' | 'refused'>> {
+    const { storage } = this.#host;
+    const document = await saveDocument(this.#objects, this.#keys, captured.content(), this.#call);
+    const totals: SaveTotals = { files: 0, bytes: 0, copied: 0, missing: [], damaged: [], refused: [] };
+    const listed =
+      files === undefined
+        ? nothing()
+        : saveListed(captured.reader, files, this.#objects, this.#keys, totals, this.#options);
+    const list = await saveDocument(this.#objects, this.#keys, writeFileList(listed), this.#call);
+    const { schema, revision, instances } = await captured.reader.describe();
+    const takenAt = new Date();
+    const manifest: BackupManifest = {
+      backup: newBackupId(takenAt),
+      host: this.#keys.host,
+      takenAt: takenAt.toISOString(),
+      method: captured.method,
+      index: {
+        kind: captured.kind,
+        schema: schema ?? null,
+        revision: revision ?? null,
+        instances: instances ?? null,
+        path: captured.path ?? null,
+        document,
+      },
+      storage: {
+        folders: storage.kind === 'folder' ? [...allFolders(storage.folders)] : [],
+        files: totals.files,
+        bytes: totals.bytes,
+        missing: totals.missing.length + totals.refused.length,
+        damaged: totals.damaged.length,
+        list,
+      },
+      configuration,
+    };
+    await this.#lease.confirm();
+    await writeManifest(this.#objects, this.#keys, manifest, secrets, this.#call);
+    const { copied: copiedFiles, missing, damaged, refused } = totals;
+    return { manifest, copiedFiles, missing, damaged, refused };
   }
 }
 
-interface SaveContext {
-  readonly folder: string | undefined;
-  readonly links: string;
-  readonly copied: number;
-  readonly configuration: BackupManifest['configuration'];
-}
-
-async function save(
-  captured: CapturedIndex,
-  context: SaveContext,
-  objects: ObjectStorage,
-  keys: HostKeys,
-  options: BackupOptions,
-): Promise<BackupResult> {
-  const { folder, links, copied, configuration } = context;
-  const { signal } = options;
-  const document = await saveDocument(objects, keys, captured.content(), { signal });
-  const totals: SaveTotals = { files: 0, bytes: 0, copied: 0, missing: [], damaged: [] };
-  const listed =
-    folder === undefined ? nothing() : saveListed(captured.reader, { folder, links }, objects, keys, totals, options);
-  const list = await saveDocument(objects, keys, writeFileList(listed), { signal });
-  const { schema, revision, instances } = await captured.reader.describe();
-  const manifest: BackupManifest = {
-    format: 'orthanc-mirror-host-backup',
-    version: 1,
-    host: keys.host,
-    takenAt: new Date().toISOString(),
-    method: captured.method,
-    index: { kind: captured.kind, schema, revision, instances, path: captured.path, document },
-    storage: {
-      folder,
-      files: totals.files,
-      bytes: totals.bytes,
-      missing: totals.missing.length,
-      damaged: totals.damaged.length,
-      list,
-    },
-    configuration,
-  };
-  const id = await writeManifest(objects, keys, manifest, { signal });
-  return {
-    id,
-    manifest,
-    copiedFiles: copied + totals.copied,
-    missing: totals.missing,
-    damaged: totals.damaged,
-    stoppedMs: captured.stoppedMs,
-    startError: captured.startError,
-  };
-}
+type OpenSources = FileSources & AsyncDisposable;
 
 async function* nothing(): AsyncGenerator<never> {}

@@ -1,6 +1,5 @@
 /** Taking a PostgreSQL index: a snapshot that pg_dump and our own reading share. */
-import { MirrorError } from '../../errors.ts';
-import { type PostgresqlConnection, programConnection } from '../index/postgresql-connection.ts';
+import { type PostgresqlConnection, postgresqlCall } from '../index/postgresql-connection.ts';
 import { openPostgresqlIndex } from '../index/postgresql-index.ts';
 import { programOutput } from '../program-output.ts';
 import type { CaptureIndex } from './capture.ts';
@@ -36,15 +35,7 @@ export function capturePostgresql(connection: PostgresqlConnection): CaptureInde
  * disk or bucket may compress. Owners and grants are those of whoever restores it.
  */
 function dump(connection: PostgresqlConnection, snapshot: string, signal?: AbortSignal): AsyncIterable<Uint8Array> {
-  const { database, environment } = programConnection(connection);
   const schema = connection.schema === undefined ? [] : [`--schema=${connection.schema}`];
   const options = ['--format=custom', '--compress=0', '--no-owner', '--no-privileges', `--snapshot=${snapshot}`];
-  return programOutput({
-    program: 'pg_dump',
-    args: [...options, ...schema, `--dbname=${database}`],
-    environment,
-    signal,
-    failed: (message) => new MirrorError('server-error', `pg_dump failed: ${message}`, { disposition: 'halt' }),
-    missing: 'install the PostgreSQL client of at least the version of the server (package postgresql-client)',
-  });
+  return programOutput(postgresqlCall('pg_dump', connection, [...options, ...schema], signal));
 }

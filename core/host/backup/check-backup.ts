@@ -5,11 +5,11 @@ import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
 import type { CallOptions } from '../../stores/store.ts';
 import { inParallel } from '../in-parallel.ts';
 import { joinSorted } from '../join-sorted.ts';
-import { type ArchivedFile, archivedFiles } from './archived-files.ts';
-import { blobKey, fileKey, type HostKeys } from './backup-keys.ts';
+import { type ArchivedFile, type ArchivedVersion, archivedFiles } from './archived-files.ts';
+import { fileKey, type HostKeys, parseBlobKey } from './backup-keys.ts';
 import { readSavedDocument } from './documents.ts';
 import { type ListedFile, readFileList } from './file-list.ts';
-import type { BackupDocument, BackupManifest, NamedBackup } from './manifest.ts';
+import { type BackupDocument, type BackupManifest, documentsOf } from './manifest.ts';
 import { filesAtOnce } from './save-ahead.ts';
 
 export interface CheckOptions extends CallOptions {
@@ -19,21 +19,21 @@ export interface CheckOptions extends CallOptions {
 
 /** One part of a backup that is not as it should be. */
 export interface BackupFlaw {
-  readonly part: 'file' | 'piece' | 'list';
-  /** The uuid of a file, the SHA-256 of a piece. */
+  readonly part: 'manifest' | 'file' | 'piece' | 'list';
+  /** The name of a backup, the uuid of a file, the SHA-256 of a piece or list. */
   readonly name: string;
-  readonly reason: 'missing' | 'damaged';
+  readonly reason: 'missing' | 'damaged' | 'not-authentic';
 }
 
-/** Yields every flaw; none: the backup can be restored. Throws only what the archive throws. */
+/** Yields every flaw of what an authentic manifest names; none: it can be restored. Throws only what the archive throws. */
 export async function* checkBackup(
-  { manifest }: NamedBackup,
+  manifest: BackupManifest,
   objects: ObjectStorage,
   keys: HostKeys,
   options: CheckOptions,
 ): AsyncGenerator<BackupFlaw> {
   let flaws = 0;
-  for await (const flaw of checkPieces(documentsOf(manifest), objects, keys, options)) {
+  for await (const flaw of checkPieces(manifest, objects, keys, options)) {
     flaws += 1;
     yield flaw;
   }
@@ -41,36 +41,55 @@ export async function* checkBackup(
   if (flaws === 0) yield* checkFiles(manifest, objects, keys, options);
 }
 
-/** All documents of a backup. */
-export function documentsOf(manifest: BackupManifest): readonly BackupDocument[] {
-  const encrypted = manifest.configuration?.files.map((file) => file.encrypted) ?? [];
-  return [manifest.index.document, manifest.storage.list, ...encrypted];
-}
+type Piece = BackupDocument['pieces'][number];
 
 async function* checkPieces(
-  documents: readonly BackupDocument[],
+  manifest: BackupManifest,
   objects: ObjectStorage,
   keys: HostKeys,
   { readBytes, signal }: CheckOptions,
 ): AsyncGenerator<BackupFlaw> {
-  for (const { sha256, sizeBytes } of documents.flatMap(({ pieces }) => pieces)) {
-    const found = await objects.head(blobKey(keys, sha256), { signal });
-    if (found === undefined) yield { part: 'piece', name: sha256, reason: 'missing' };
-    else if (found.sizeBytes !== sizeBytes) yield { part: 'piece', name: sha256, reason: 'damaged' };
-    else if (readBytes && !(await pieceIsGood(objects, keys, { sha256, sizeBytes }, signal))) {
-      yield { part: 'piece', name: sha256, reason: 'damaged' };
-    }
+  const pairs = joinSorted(
+    distinctPieces(manifest),
+    archivedPieces(objects, keys, { signal }),
+    ({ sha256 }) => sha256,
+    ({ sha256 }) => sha256,
+  );
+  for await (const { left, right } of pairs) {
+    if (left === undefined) continue;
+    const flaw = (reason: BackupFlaw['reason']): BackupFlaw => ({ part: 'piece', name: left.sha256, reason });
+    if (right === undefined) yield flaw('missing');
+    else if (right.sizeBytes !== left.sizeBytes) yield flaw('damaged');
+    else if (readBytes && !(await pieceIsGood(objects, keys, left, { signal }))) yield flaw('damaged');
+  }
+}
+
+async function* distinctPieces(manifest: BackupManifest): AsyncGenerator<Piece> {
+  const pieces = documentsOf(manifest).flatMap((document) => document.pieces);
+  const distinct = new Map(pieces.map((piece) => [piece.sha256, piece]));
+  yield* [...distinct.values()].sort((left, right) => (left.sha256 < right.sha256 ? -1 : 1));
+}
+
+/** The pieces that the archive holds of a host, in ascending order. */
+export async function* archivedPieces(
+  objects: ObjectStorage,
+  keys: HostKeys,
+  options?: CallOptions,
+): AsyncGenerator<ArchivedVersion> {
+  for await (const { key, sizeBytes, lastModified } of objects.list(keys.blobs, options)) {
+    const sha256 = parseBlobKey(keys, key);
+    if (sha256 !== undefined) yield { sha256, sizeBytes, writtenAt: lastModified };
   }
 }
 
 async function pieceIsGood(
   objects: ObjectStorage,
   keys: HostKeys,
-  piece: BackupDocument['pieces'][number],
-  signal: AbortSignal | undefined,
+  piece: Piece,
+  options: CallOptions,
 ): Promise<boolean> {
   try {
-    for await (const _ of readSavedDocument(objects, keys, { ...piece, pieces: [piece] }, { signal }));
+    for await (const _ of readSavedDocument(objects, keys, { ...piece, pieces: [piece] }, options));
     return true;
   } catch (error) {
     if (isMirrorError(error, 'source-corrupt')) return false;
@@ -79,7 +98,7 @@ async function pieceIsGood(
 }
 
 async function* checkFiles(
-  manifest: BackupManifest,
+  { storage }: BackupManifest,
   objects: ObjectStorage,
   keys: HostKeys,
   options: CheckOptions,
@@ -88,43 +107,42 @@ async function* checkFiles(
   let files = 0;
   try {
     const pairs = joinSorted(
-      readFileList(readSavedDocument(objects, keys, manifest.storage.list, { signal })),
+      readFileList(readSavedDocument(objects, keys, storage.list, { signal })),
       archivedFiles(objects, keys, { signal }),
       ({ uuid }) => uuid,
       ({ uuid }) => uuid,
     );
     for await (const flaw of inParallel(pairs, filesAtOnce, async ({ left, right }) => {
-      if (left?.md5 !== undefined) files += 1;
+      if (left?.content !== undefined) files += 1;
       return left === undefined ? undefined : checkFile(left, right, objects, keys, options);
     })) {
       if (flaw !== undefined) yield flaw;
     }
   } catch (error) {
     if (!isMirrorError(error, 'source-corrupt', 'archive-format')) throw error;
-    yield { part: 'list', name: manifest.storage.list.sha256, reason: 'damaged' };
+    yield { part: 'list', name: storage.list.sha256, reason: 'damaged' };
     return;
   }
-  if (files !== manifest.storage.files) {
-    yield { part: 'list', name: manifest.storage.list.sha256, reason: 'damaged' };
-  }
+  if (files !== storage.files) yield { part: 'list', name: storage.list.sha256, reason: 'damaged' };
 }
 
 async function checkFile(
-  { uuid, md5, bytes }: ListedFile,
+  { uuid, content }: ListedFile,
   archived: ArchivedFile | undefined,
   objects: ObjectStorage,
   keys: HostKeys,
   { readBytes, signal }: CheckOptions,
 ): Promise<BackupFlaw | undefined> {
   // The server itself had lost it.
-  if (md5 === undefined) return undefined;
-  const version = archived?.versions.find((candidate) => candidate.md5 === md5);
-  if (version === undefined) return { part: 'file', name: uuid, reason: 'missing' };
-  if (version.sizeBytes !== bytes) return { part: 'file', name: uuid, reason: 'damaged' };
+  if (content === undefined) return undefined;
+  const flaw = (reason: BackupFlaw['reason']): BackupFlaw => ({ part: 'file', name: uuid, reason });
+  const version = archived?.versions.find(({ sha256 }) => sha256 === content.sha256);
+  if (version === undefined) return flaw('missing');
+  if (version.sizeBytes !== content.sizeBytes) return flaw('damaged');
   if (!readBytes) return undefined;
-  const object = await objects.get(fileKey(keys, uuid, md5), { signal });
-  if (object === undefined) return { part: 'file', name: uuid, reason: 'missing' };
-  const hash = createHash('md5');
+  const object = await objects.get(fileKey(keys, uuid, content.sha256), { signal });
+  if (object === undefined) return flaw('missing');
+  const hash = createHash('sha256');
   for await (const chunk of object.body) hash.update(chunk);
-  return hash.digest('hex') === md5 ? undefined : { part: 'file', name: uuid, reason: 'damaged' };
+  return hash.digest('hex') === content.sha256 ? undefined : flaw('damaged');
 }

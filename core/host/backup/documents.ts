@@ -8,9 +8,7 @@ import { md5Of } from '../../identifiers.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
 import type { CallOptions } from '../../stores/store.ts';
 import { blobKey, type HostKeys } from './backup-keys.ts';
-import type { BackupDocument } from './manifest.ts';
-
-const pieceBytes = 8 * 1024 * 1024;
+import { type BackupDocument, pieceBytes } from './manifest.ts';
 
 export function sha256Of(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
@@ -56,8 +54,8 @@ async function* inPieces(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint
 }
 
 /**
- * Reads a document, each piece verified before it is yielded. Throws `source-corrupt` if a piece is missing or has not
- * its hash.
+ * Reads a document, each piece verified before it is yielded; one that is too large is not read. Throws `source-corrupt`
+ * if a piece is missing or has not its hash.
  */
 export async function* readSavedDocument(
   objects: ObjectStorage,
@@ -68,6 +66,10 @@ export async function* readSavedDocument(
   for (const { sha256, sizeBytes } of document.pieces) {
     const object = await objects.get(blobKey(keys, sha256), options);
     if (object === undefined) throw damaged(objects, sha256, 'is missing');
+    if (object.sizeBytes !== sizeBytes) {
+      object.cancel();
+      throw damaged(objects, sha256, 'has another size');
+    }
     const bytes = Buffer.concat(await Array.fromAsync(object.body));
     if (bytes.length !== sizeBytes || sha256Of(bytes) !== sha256) throw damaged(objects, sha256, 'is damaged');
     yield bytes;

@@ -1,7 +1,7 @@
 /** Restoring a dump into a database of the back-end that it comes from. */
 import { MirrorError } from '../../errors.ts';
 import type { IndexLocation } from '../orthanc-host.ts';
-import type { NamedBackup } from './manifest.ts';
+import type { BackupManifest } from './manifest.ts';
 import { refuseUsedMysql, restoreMysqlDump } from './restore-mysql.ts';
 import { refuseUsedPostgresql, restorePostgresqlDump } from './restore-postgresql.ts';
 
@@ -9,13 +9,16 @@ import { refuseUsedPostgresql, restorePostgresqlDump } from './restore-postgresq
 export type DatabaseLocation = Extract<IndexLocation, { readonly kind: 'postgresql' | 'mysql' }>;
 
 /** Throws `configuration` if the backup is of another back-end, or the database is not empty or in use. */
-export async function refuseUnfitDatabase(database: DatabaseLocation, { id, manifest }: NamedBackup): Promise<void> {
-  const { kind } = manifest.index;
+export async function refuseUnfitDatabase(
+  database: DatabaseLocation,
+  backup: string,
+  { index: { kind } }: BackupManifest,
+): Promise<void> {
   if (kind !== database.kind) {
     throw new MirrorError('configuration', `the index of this backup is of ${kind}, not of ${database.kind}`);
   }
   if (database.kind === 'postgresql') await refuseUsedPostgresql(database.connection);
-  else await refuseUsedMysql(database.connection, id);
+  else await refuseUsedMysql(database.connection, backup);
 }
 
 /** Throws what the client program reports, and what `dump` throws. */

@@ -1,32 +1,51 @@
 /** Writing files of a backup to a folder so that no half-written file ever has its final name. */
-
 import { createHash } from 'node:crypto';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { join } from 'node:path';
 import { MirrorError } from '../../errors.ts';
-import type { Md5 } from '../../identifiers.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
 import type { CallOptions } from '../../stores/store.ts';
+import { type ContentHashes, chunksOf, hashesOf } from '../file-bytes.ts';
 import { fileError } from '../file-error.ts';
-import { hashFile } from '../storage/folder-storage.ts';
+import type { HeldFolder } from '../held-folder.ts';
 import { fileKey, type HostKeys } from './backup-keys.ts';
 
-/** Writes a stream to a new file, durably. Throws `full`, `configuration`, and what the stream throws. */
-export async function writeFileWhole(path: string, source: AsyncIterable<Uint8Array>, mode = 0o640): Promise<void> {
-  const partial = `${path}.orthanc-mirror-partial`;
+/** What a restored file permits at most, whatever its backup says: nobody may run it, and strangers not read it. */
+export const mostPermissions = 0o640;
+
+/** Writes a stream to a new file of a folder. Throws `full`, `configuration`, and what the stream throws. */
+export async function writeFileWhole(
+  folder: HeldFolder,
+  name: string,
+  source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  mode = mostPermissions,
+): Promise<void> {
+  const partial = `${name}.orthanc-mirror-partial`;
   try {
-    await mkdir(dirname(path), { recursive: true });
-    const handle = await open(partial, 'w', mode);
-    try {
-      for await (const chunk of source) await handle.writeFile(chunk);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(partial, path);
+    // Of a restore that was interrupted.
+    await folder.remove(partial);
+    await using handle = await folder.createFile(partial, mode & mostPermissions);
+    for await (const chunk of source) await handle.writeFile(chunk);
+    await handle.sync();
+    await folder.rename(partial, name);
   } catch (error) {
-    await rm(partial, { force: true }).catch(() => undefined);
-    throw fileError(error, path, 'configuration');
+    await folder.remove(partial).catch(() => undefined);
+    throw fileError(error, join(folder.path, name), 'configuration');
+  }
+}
+
+/** The hashes of a file of a folder; `undefined` if there is none. Throws `refused`, `source-corrupt`. */
+export async function hashesOfFile(
+  folder: HeldFolder,
+  name: string,
+  { signal }: CallOptions = {},
+): Promise<ContentHashes | undefined> {
+  try {
+    const file = await folder.openFile(name);
+    if (file === undefined) return undefined;
+    await using handle = file.handle;
+    return await hashesOf(chunksOf(handle, Number.POSITIVE_INFINITY, signal));
+  } catch (error) {
+    throw fileError(error, join(folder.path, name), 'source-corrupt');
   }
 }
 
@@ -38,38 +57,41 @@ export async function writeFileWhole(path: string, source: AsyncIterable<Uint8Ar
 export async function restoreFile(
   objects: ObjectStorage,
   keys: HostKeys,
-  file: { readonly uuid: string; readonly md5: Md5; readonly path: string },
+  file: { readonly uuid: string; readonly content: ContentHashes; readonly folder: HeldFolder; readonly name: string },
   options: CallOptions = {},
 ): Promise<boolean> {
-  const present = await hashFile(file.path, options);
-  if (present?.md5 === file.md5) return false;
-  if (present !== undefined) throw occupied(file.path);
-  const object = await objects.get(fileKey(keys, file.uuid, file.md5), options);
-  if (object === undefined) throw damaged(objects, file.uuid, 'is missing');
-  await writeFileWhole(
-    file.path,
-    verified(object.body, file.md5, () => damaged(objects, file.uuid, 'is damaged')),
-  );
+  const { uuid, content, folder, name } = file;
+  const present = await hashesOfFile(folder, name, options);
+  if (present?.sha256 === content.sha256) return false;
+  if (present !== undefined) throw occupied(`the place of file ${uuid} in the storage`);
+  const object = await objects.get(fileKey(keys, uuid, content.sha256), options);
+  if (object === undefined) throw damaged(objects, uuid, 'is missing');
+  if (object.sizeBytes !== content.sizeBytes) {
+    object.cancel();
+    throw damaged(objects, uuid, 'has another size');
+  }
+  const body = verified(object.body, content.sha256, () => damaged(objects, uuid, 'is damaged'));
+  await writeFileWhole(folder, name, body);
   return true;
 }
 
 /** The error of a file that is in the way: nothing is ever written over. */
 export function occupied(path: string): MirrorError {
-  return new MirrorError('configuration', `${path} exists and is another file; move it away first`);
+  return new MirrorError('configuration', `${path} is taken by another file; move that away first`);
 }
 
 /** Passes bytes on; throws at their end if they have another hash, so that the file never gets its name. */
 async function* verified(
   source: AsyncIterable<Uint8Array>,
-  md5: Md5,
+  sha256: string,
   mismatch: () => MirrorError,
 ): AsyncGenerator<Uint8Array> {
-  const hash = createHash('md5');
+  const hash = createHash('sha256');
   for await (const chunk of source) {
     hash.update(chunk);
     yield chunk;
   }
-  if (hash.digest('hex') !== md5) throw mismatch();
+  if (hash.digest('hex') !== sha256) throw mismatch();
 }
 
 function damaged(objects: ObjectStorage, uuid: string, what: string): MirrorError {

@@ -3,33 +3,45 @@
  * there. Everything is verified against the manifest while it is written. A restore that was interrupted goes on when it
  * is run again.
  */
-import { isAbsolute, join, sep } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { MirrorError } from '../../errors.ts';
-import { md5Of } from '../../identifiers.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
 import type { CallOptions } from '../../stores/store.ts';
+import { hashesOfWhole } from '../file-bytes.ts';
+import type { HeldFolder } from '../held-folder.ts';
 import { inParallel } from '../in-parallel.ts';
 import { checkIntegrity } from '../index/sqlite-database.ts';
-import { hashFile, storagePath } from '../storage/folder-storage.ts';
+import { storagePath } from '../storage/storage-folders.ts';
 import type { HostKeys } from './backup-keys.ts';
 import { readSavedDocument } from './documents.ts';
 import { type ListedFile, readFileList } from './file-list.ts';
-import type { NamedBackup } from './manifest.ts';
+import type { AuthenticBackup, UnprovenBackup } from './found-backups.ts';
+import type { BackupManifest } from './manifest.ts';
 import { type DatabaseLocation, refuseUnfitDatabase, restoreDatabase } from './restore-database.ts';
-import { occupied, restoreFile, writeFileWhole } from './restore-files.ts';
-import { claimPlaces, type RestorePlaces, releasePlaces } from './restore-places.ts';
+import { hashesOfFile, occupied, restoreFile, writeFileWhole } from './restore-files.ts';
+import {
+  claimPlaces,
+  openRestoreFolder,
+  originalPlaces,
+  pathOfFile,
+  placesBelow,
+  type RestorePlaces,
+  releasePlaces,
+} from './restore-places.ts';
 import { filesAtOnce } from './save-ahead.ts';
 import { openConfiguration } from './saved-configuration.ts';
 
+/** Where a backup goes. Only one that was authenticated may say itself where that is. */
+export type RestoreTarget = { readonly folder: string } | 'original-paths';
+
 export interface RestoreOptions extends CallOptions {
-  /** Opens the configuration; without it, it is not restored. */
-  readonly passphrase: string | undefined;
   /** An empty database to restore a dump into; without it the dump is written to a file. */
   readonly database: DatabaseLocation | undefined;
   readonly onRestored?: ((sizeBytes: number) => void) | undefined;
 }
 
 export interface RestoreResult {
+  readonly places: RestorePlaces;
   readonly files: number;
   /** Files that were not there yet from an interrupted restore. */
   readonly writtenFiles: number;
@@ -38,102 +50,150 @@ export interface RestoreResult {
   readonly configurationFiles: readonly string[];
 }
 
+/** Where everything of a backup goes. Throws `configuration`. */
+export function restorePlaces(manifest: BackupManifest, target: RestoreTarget): RestorePlaces {
+  return target === 'original-paths' ? originalPlaces(manifest) : placesBelow(target.folder, manifest);
+}
+
 /**
- * Restores a backup. Throws `configuration` (not empty, wrong passphrase), `source-corrupt` (the archive lacks a part,
- * or it is damaged), `full`, and what the archive throws.
+ * Restores an authentic backup. Throws `configuration` (not empty), `refused` (a link in the way), `source-corrupt` or
+ * `not-authentic` (the archive lacks a part, or it is damaged), `full`, and what the archive throws.
  */
 export async function restoreHost(
-  backup: NamedBackup,
+  backup: AuthenticBackup,
+  objects: ObjectStorage,
+  keys: HostKeys,
+  target: RestoreTarget,
+  options: RestoreOptions,
+): Promise<RestoreResult> {
+  const { id, manifest } = backup;
+  const places = restorePlaces(manifest, target);
+  if (options.database !== undefined) await refuseUnfitDatabase(options.database, id, manifest);
+  await claimPlaces(places, id);
+  const configurationFiles = await restoreConfiguration(backup, objects, keys, places, options);
+  return restoreData(id, manifest, objects, keys, places, configurationFiles, options);
+}
+
+/**
+ * Restores what a backup says that it consists of, although anybody may have made it: to a folder only, without its
+ * configuration, into no database. Throws like {@link restoreHost}, and `not-authentic` if it cannot even be read.
+ */
+export async function restoreUnproven(
+  { id, manifest, reason }: UnprovenBackup,
+  objects: ObjectStorage,
+  keys: HostKeys,
+  folder: string,
+  options: Omit<RestoreOptions, 'database'>,
+): Promise<RestoreResult> {
+  if (manifest === undefined) throw new MirrorError('not-authentic', `backup ${id} cannot be read: ${reason}`);
+  const places = placesBelow(folder, manifest);
+  await claimPlaces(places, id);
+  return restoreData(id, manifest, objects, keys, places, [], { ...options, database: undefined });
+}
+
+async function restoreData(
+  id: string,
+  manifest: BackupManifest,
   objects: ObjectStorage,
   keys: HostKeys,
   places: RestorePlaces,
+  configurationFiles: readonly string[],
   options: RestoreOptions,
 ): Promise<RestoreResult> {
-  if (options.database !== undefined) await refuseUnfitDatabase(options.database, backup);
-  await claimPlaces(places, backup.id);
-  const configurationFiles = await restoreConfiguration(backup, objects, keys, places, options);
-  const counts = await restoreStorage(backup, objects, keys, places, options);
-  await restoreIndex(backup, objects, keys, places, options);
+  const counts = await restoreStorage(manifest, objects, keys, places, options);
+  await restoreIndex(id, manifest, objects, keys, places, options);
   await releasePlaces(places);
-  return { ...counts, configurationFiles };
+  return { places, ...counts, configurationFiles };
 }
 
 async function restoreConfiguration(
-  { manifest }: NamedBackup,
+  { manifest, keys: secrets }: AuthenticBackup,
   objects: ObjectStorage,
   keys: HostKeys,
   places: RestorePlaces,
-  { passphrase, signal }: RestoreOptions,
+  { signal }: RestoreOptions,
 ): Promise<readonly string[]> {
-  const { configuration } = manifest;
-  if (configuration === undefined || passphrase === undefined) return [];
+  if (manifest.configuration === null) return [];
   const written: string[] = [];
-  for await (const { path, mode, bytes } of openConfiguration(objects, keys, configuration, passphrase, { signal })) {
-    const target = places.configurationFile(path);
-    const present = await hashFile(target, { signal });
-    if (present !== undefined && present.md5 !== md5Of(bytes)) throw occupied(target);
-    await writeFileWhole(target, inOnePiece(bytes), mode);
-    written.push(target);
+  const files = openConfiguration(objects, keys, manifest.configuration, secrets, { signal });
+  for await (const { mode, bytes } of files) {
+    const place = places.configuration[written.length];
+    if (place === undefined) throw new TypeError('a configuration file has no place');
+    await using folder = await openRestoreFolder(place.folder);
+    const present = await hashesOfFile(folder, place.name, { signal });
+    if (present !== undefined && present.sha256 !== hashesOfWhole(bytes).sha256) throw occupied(pathOfFile(place));
+    if (present === undefined) await writeFileWhole(folder, place.name, [bytes], mode);
+    written.push(pathOfFile(place));
   }
   return written;
 }
 
 async function restoreStorage(
-  { manifest }: NamedBackup,
+  { storage }: BackupManifest,
   objects: ObjectStorage,
   keys: HostKeys,
   places: RestorePlaces,
   { signal, onRestored }: RestoreOptions,
 ): Promise<Pick<RestoreResult, 'files' | 'writtenFiles' | 'missing'>> {
   const counts = { files: 0, writtenFiles: 0, missing: 0 };
-  const list = readFileList(readSavedDocument(objects, keys, manifest.storage.list, { signal }));
-  const results = inParallel(list, filesAtOnce, async (file) => {
-    const { uuid, md5, bytes } = file;
-    if (md5 === undefined) return undefined;
-    const written = await restoreFile(objects, keys, { uuid, md5, path: placeOf(places.storage, file) }, { signal });
-    return { written, bytes: bytes ?? 0 };
-  });
-  for await (const result of results) {
-    if (result === undefined) {
-      counts.missing += 1;
-      continue;
+  const folders: HeldFolder[] = [];
+  try {
+    for (const folder of places.storage) folders.push(await openRestoreFolder(folder));
+    const list = readFileList(readSavedDocument(objects, keys, storage.list, { signal }));
+    const results = inParallel(list, filesAtOnce, async (file) => {
+      const { uuid, content } = file;
+      if (content === undefined) return undefined;
+      const { folder, name } = await placeOf(folders, file);
+      await using _ = folder;
+      const written = await restoreFile(objects, keys, { uuid, content, folder, name }, { signal });
+      return { written, bytes: content.sizeBytes };
+    });
+    for await (const result of results) {
+      if (result === undefined) {
+        counts.missing += 1;
+        continue;
+      }
+      counts.files += 1;
+      if (result.written) counts.writtenFiles += 1;
+      onRestored?.(result.bytes);
     }
-    counts.files += 1;
-    if (result.written) counts.writtenFiles += 1;
-    onRestored?.(result.bytes);
+  } finally {
+    await Promise.allSettled(folders.map((folder) => folder[Symbol.asyncDispose]()));
   }
-  if (counts.files !== manifest.storage.files) {
+  if (counts.files !== storage.files) {
     throw new MirrorError('source-corrupt', 'the list of files of this backup is not the one of its manifest');
   }
   return counts;
 }
 
-/** A file that a plugin keeps elsewhere, by an absolute path, goes back there; everything else below the storage. */
-function placeOf(storage: string, { uuid, path }: ListedFile): string {
-  if (path === undefined) return join(storage, storagePath(uuid));
-  if (isAbsolute(path)) return path;
-  const place = join(storage, path);
-  if (place.startsWith(`${storage}${sep}`)) return place;
-  throw new MirrorError('source-corrupt', `the list of this backup names a place outside of the storage for ${uuid}`);
+/** The folder that a file goes to, created if it is missing. */
+async function placeOf(
+  folders: readonly HeldFolder[],
+  { uuid, place }: ListedFile,
+): Promise<{ readonly folder: HeldFolder; readonly name: string }> {
+  const { folder: number, path } = place ?? { folder: 0, path: storagePath(uuid) };
+  const above = dirname(path);
+  const folder = await folders[number]?.descend(above === '.' ? '' : above, { create: true });
+  if (folder !== undefined) return { folder, name: basename(path) };
+  throw new MirrorError('source-corrupt', `the list of this backup names a folder for ${uuid} that its manifest lacks`);
 }
 
 async function restoreIndex(
-  { id, manifest }: NamedBackup,
+  id: string,
+  { index }: BackupManifest,
   objects: ObjectStorage,
   keys: HostKeys,
   places: RestorePlaces,
   { database, signal }: RestoreOptions,
 ): Promise<void> {
-  const { kind, document } = manifest.index;
-  const source = readSavedDocument(objects, keys, document, { signal });
+  const source = readSavedDocument(objects, keys, index.document, { signal });
   if (database !== undefined) {
     await restoreDatabase(database, source, id, signal);
     return;
   }
-  await writeFileWhole(places.index, source);
-  if (kind === 'sqlite') checkIntegrity(places.index);
-}
-
-async function* inOnePiece(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
+  await using folder = await openRestoreFolder(places.index.folder);
+  const present = await hashesOfFile(folder, places.index.name, { signal });
+  if (present !== undefined && present.sha256 !== index.document.sha256) throw occupied(pathOfFile(places.index));
+  if (present === undefined) await writeFileWhole(folder, places.index.name, source);
+  if (index.kind === 'sqlite') checkIntegrity(folder.at(places.index.name), pathOfFile(places.index));
 }

@@ -36,6 +36,13 @@ async function textsOf(session: MysqlSession, query: string): Promise<readonly s
   return (await Array.fromAsync(session.rows(query))).flat();
 }
 
+/**
+ * The client knows commands of its own, which a dump could hold as well as SQL: `system` and `\\!` run programs, `source`
+ * and `tee` read and write files. `--binary-mode` switches all of them off for what comes from a pipe, and where it is
+ * known (MariaDB since 10.11.8, 10.5.25 …) `--sandbox` once more. A client that does not know `--binary-mode` fails.
+ */
+export const nothingButSql = ['--binary-mode', '--loose-sandbox'];
+
 /** @param backup its name; kept in the database until everything is there */
 export async function restoreMysqlDump(
   connection: MysqlConnection,
@@ -47,7 +54,7 @@ export async function restoreMysqlDump(
   try {
     await session.execute(`CREATE TABLE IF NOT EXISTS ${marker} (backup VARCHAR(100) PRIMARY KEY)`);
     await session.execute(`INSERT IGNORE INTO ${marker} VALUES ('${backup}')`);
-    const load = mysqlCall('client', connection, ['--batch', '--max-allowed-packet=1G'], signal);
+    const load = mysqlCall('client', connection, ['--batch', '--max-allowed-packet=1G', ...nothingButSql], signal);
     await feedProgram(load, withoutDefiners(dump));
     await session.execute(`DROP TABLE ${marker}`);
   } finally {

@@ -5,7 +5,7 @@ import {
   clientConfig,
   connectionName,
   type PostgresqlConnection,
-  programConnection,
+  postgresqlCall,
 } from '../index/postgresql-connection.ts';
 import { postgresqlError } from '../index/postgresql-index.ts';
 import { feedProgram } from '../program-output.ts';
@@ -35,22 +35,15 @@ async function holds(client: pg.Client, query: string): Promise<boolean> {
   return (await client.query(`${query} LIMIT 1`)).rows.length > 0;
 }
 
-/** In one transaction: a restore that is interrupted leaves the database empty. */
+/**
+ * In one transaction: a restore that is interrupted leaves the database empty. The program sends the statements of the
+ * dump to the server and knows no commands of its own, so that a dump can do what the role may do, and nothing here.
+ */
 export async function restorePostgresqlDump(
   connection: PostgresqlConnection,
   dump: AsyncIterable<Uint8Array>,
   signal?: AbortSignal,
 ): Promise<void> {
-  const { database, environment } = programConnection(connection);
-  await feedProgram(
-    {
-      program: 'pg_restore',
-      args: ['--no-owner', '--no-privileges', '--exit-on-error', '--single-transaction', `--dbname=${database}`],
-      environment,
-      signal,
-      failed: (message) => new MirrorError('server-error', `pg_restore failed: ${message}`, { disposition: 'halt' }),
-      missing: 'install the PostgreSQL client (package postgresql-client)',
-    },
-    dump,
-  );
+  const options = ['--no-owner', '--no-privileges', '--exit-on-error', '--single-transaction'];
+  await feedProgram(postgresqlCall('pg_restore', connection, options, signal), dump);
 }

@@ -15,6 +15,20 @@ export interface DatedBackup {
 
 const dayMs = 86_400_000;
 
+/** How far the clock of a host and that of an archive may differ. */
+const clockToleranceMs = 3_600_000;
+
+/**
+ * The time of a backup for the rule, which is the archive's own: when it received the manifest. `undefined` if it cannot
+ * be relied on, because one of the two times lies in the future, or they differ: a clock was wrong, or the archive was
+ * copied, or somebody wrote the manifest again.
+ */
+export function reliableTime(toldAt: Date, writtenAt: Date, now: Date): Date | undefined {
+  const latest = now.getTime() + clockToleranceMs;
+  if (toldAt.getTime() > latest || writtenAt.getTime() > latest) return undefined;
+  return Math.abs(toldAt.getTime() - writtenAt.getTime()) <= clockToleranceMs ? writtenAt : undefined;
+}
+
 /**
  * The backups that a rule keeps. The newest is always kept: a rule can never leave nothing.
  * Days, weeks (from Monday) and months are those of UTC.

@@ -7,9 +7,12 @@ import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
 import type { CallOptions } from '../../stores/store.ts';
 import { inParallel } from '../in-parallel.ts';
 import { joinSorted } from '../join-sorted.ts';
-import type { StorageArea } from '../storage/storage-area.ts';
-import { archivedFiles, SortedUuids } from './archived-files.ts';
+import type { FolderStorage } from '../storage/folder-storage.ts';
+import type { StoredFile } from '../storage/storage-area.ts';
+import { type ArchivedFile, archivedFiles } from './archived-files.ts';
 import type { HostKeys } from './backup-keys.ts';
+import type { ListedFile } from './file-list.ts';
+import type { KnownFile, KnownFiles } from './known-files.ts';
 import { saveFile } from './save-file.ts';
 
 /** How many files are copied at once. */
@@ -18,51 +21,80 @@ export const filesAtOnce = 8;
 /** A file that is younger may still be growing. */
 const settledMs = 2000;
 
-export interface SaveAheadOptions extends CallOptions {
-  readonly onSaved?: (sizeBytes: number) => void;
+export interface SaveOptions extends CallOptions {
+  readonly onSaved?: ((sizeBytes: number) => void) | undefined;
 }
 
-export interface SavedAhead {
-  /** Files that the archive holds now. */
-  readonly archived: SortedUuids;
-  readonly copied: number;
-}
-
-/** Makes the archive hold every file of the storage. Throws what storage and archive throw. */
+/**
+ * Makes the archive hold every file of the storage, and adds to `known` all that it holds.
+ * @param before the files of the last authentic backup, by uuid: what the archive holds under their hashes is not read
+ * again. Files that it does not list are read and hashed, although the archive may hold them.
+ * @returns how many files were copied. Throws what storage and archive throw.
+ */
 export async function saveAhead(
-  storage: StorageArea,
+  storage: FolderStorage,
   objects: ObjectStorage,
   keys: HostKeys,
-  options: SaveAheadOptions = {},
-): Promise<SavedAhead> {
-  const archived = new SortedUuids();
+  before: AsyncIterable<ListedFile>,
+  known: KnownFiles,
+  options: SaveOptions = {},
+): Promise<number> {
   let copied = 0;
-  const pairs = joinSorted(
-    storage.list(options),
+  const archived = joinSorted(
     archivedFiles(objects, keys, options),
+    before,
     ({ uuid }) => uuid,
     ({ uuid }) => uuid,
   );
-  const results = inParallel(pairs, filesAtOnce, async ({ key, left, right }) => {
-    if (left === undefined) return { key, held: right !== undefined, bytes: undefined };
-    if (right?.versions.some(({ sizeBytes }) => sizeBytes === left.sizeBytes)) {
-      return { key, held: true, bytes: undefined };
-    }
-    if (Date.now() - left.modifiedAt.getTime() < settledMs) return { key, held: false, bytes: undefined };
-    const saved = await saveFile(objects, keys, key, left.place, options).catch(laterIfCorrupt);
-    return { key, held: saved !== undefined, bytes: saved?.sizeBytes };
+  const all = joinSorted(
+    storage.list(options),
+    archived,
+    ({ uuid }) => uuid,
+    ({ key }) => key,
+  );
+  const results = inParallel(all, filesAtOnce, async ({ left, right }) => {
+    const present = knownFile(right?.left, right?.right);
+    if (left === undefined || present?.sizeBytes === left.sizeBytes) return { file: present, isNew: false };
+    return saveStored(left, storage, objects, keys, right?.left, options);
   });
-  for await (const { key, held, bytes } of results) {
-    if (held) archived.add(key);
-    if (bytes === undefined) continue;
+  for await (const { file, isNew } of results) {
+    if (file !== undefined) await known.add(file);
+    if (file === undefined || !isNew) continue;
     copied += 1;
-    options.onSaved?.(bytes);
+    options.onSaved?.(file.sizeBytes);
   }
-  return { archived, copied };
+  return copied;
 }
 
-/** A file that cannot be read is told of when the index says that it matters. */
-function laterIfCorrupt(error: unknown): undefined {
-  if (isMirrorError(error, 'source-corrupt', 'hash-mismatch', 'body-short')) return undefined;
-  throw error;
+/** A file that the last backup lists and that the archive still holds under its hash. */
+function knownFile(archived: ArchivedFile | undefined, before: ListedFile | undefined): KnownFile | undefined {
+  const content = before?.content;
+  if (before === undefined || content === undefined) return undefined;
+  const isHeld = archived?.versions.some(
+    ({ sha256, sizeBytes }) => sha256 === content.sha256 && sizeBytes === content.sizeBytes,
+  );
+  return isHeld === true ? { uuid: before.uuid, ...content } : undefined;
+}
+
+async function saveStored(
+  { uuid, modifiedAt }: StoredFile,
+  storage: FolderStorage,
+  objects: ObjectStorage,
+  keys: HostKeys,
+  archived: ArchivedFile | undefined,
+  options: CallOptions,
+): Promise<{ readonly file: KnownFile | undefined; readonly isNew: boolean }> {
+  const nothing = { file: undefined, isNew: false };
+  if (Date.now() - modifiedAt.getTime() < settledMs) return nothing;
+  try {
+    const open = await storage.open({ uuid, customPlace: undefined });
+    if (open === undefined) return nothing;
+    await using _ = open.handle;
+    const { isNew, ...content } = await saveFile(objects, keys, uuid, open, archived, options);
+    return { file: { uuid, ...content }, isNew };
+  } catch (error) {
+    // A file that cannot be read is told of when the index says that it matters.
+    if (isMirrorError(error, 'source-corrupt', 'refused', 'hash-mismatch', 'body-short')) return nothing;
+    throw error;
+  }
 }

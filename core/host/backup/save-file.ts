@@ -1,72 +1,76 @@
-/** Copying one storage file to the archive, under its uuid and the hash of its bytes. */
-import { readFile, stat } from 'node:fs/promises';
-import { isMd5, type Md5, md5Of } from '../../identifiers.ts';
+/** Copying one storage file to the archive, under its uuid and the SHA-256 of its bytes. */
+import { createHash } from 'node:crypto';
+import type { FileHandle } from 'node:fs/promises';
+import { MirrorError } from '../../errors.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
 import type { CallOptions } from '../../stores/store.ts';
-import { fileError, isForbidden, systemCode } from '../file-error.ts';
-import { hashFile, readFileChunks } from '../storage/folder-storage.ts';
-
+import { type ContentHashes, chunksOf, hashesOf, hashesOfWhole, wholeBytesOf } from '../file-bytes.ts';
+import { fileError } from '../file-error.ts';
+import type { OpenFile } from '../held-folder.ts';
+import type { ArchivedFile } from './archived-files.ts';
 import { fileKey, type HostKeys } from './backup-keys.ts';
 
 /** Up to this size a file is read once and held in memory; larger ones are hashed first and then streamed. */
 const inMemoryBytes = 8 * 1024 * 1024;
 
 /** What was saved of a file. */
-export interface SavedFile {
-  readonly md5: Md5;
-  readonly sizeBytes: number;
+export interface SavedFile extends ContentHashes {
+  /** Whether the archive lacked it. */
+  readonly isNew: boolean;
 }
 
 /**
- * Saves a file as it is. May be repeated after any error.
- * @returns `undefined` if the file is gone.
- * Throws `source-corrupt` if the disk cannot read it, `forbidden` if this user may not, `hash-mismatch` or `body-short` if
- * it changed meanwhile, and what the archive throws.
+ * Saves an open file as it is, unless the archive holds these very bytes; the file stays open. May be repeated after
+ * any error. Throws `source-corrupt` if the disk cannot read it, `hash-mismatch` or `body-short` if it changed meanwhile,
+ * and what the archive throws.
+ * @param archived what the archive holds of it, as far as that is known
  */
 export async function saveFile(
   objects: ObjectStorage,
   keys: HostKeys,
   uuid: string,
-  path: string,
-  options: CallOptions = {},
-): Promise<SavedFile | undefined> {
+  { handle, stats }: OpenFile,
+  archived: ArchivedFile | undefined,
+  { signal }: CallOptions = {},
+): Promise<SavedFile> {
+  const chunks = () => readable(uuid, chunksOf(handle, stats.size, signal));
+  const bytes = stats.size <= inMemoryBytes ? await readWhole(uuid, handle, stats.size) : undefined;
+  const hashes = bytes === undefined ? await hashesOf(chunks()) : hashesOfWhole(bytes);
+  const { sha256, md5, sizeBytes } = hashes;
+  if (archived?.versions.some((one) => one.sha256 === sha256 && one.sizeBytes === sizeBytes)) {
+    return { ...hashes, isNew: false };
+  }
+  const body = bytes ?? unchanged(uuid, chunks(), sha256);
+  await objects.putOnce(fileKey(keys, uuid, sha256), body, { sizeBytes, md5, signal });
+  return { ...hashes, isNew: true };
+}
+
+async function readWhole(uuid: string, handle: FileHandle, sizeBytes: number): Promise<Buffer> {
   try {
-    const { size } = await stat(path);
-    return size <= inMemoryBytes
-      ? await saveSmall(objects, keys, uuid, path, options)
-      : await saveLarge(objects, keys, uuid, path, options);
+    return await wholeBytesOf(handle, sizeBytes);
   } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined;
-    throw systemCode(error) === undefined
-      ? error
-      : fileError(error, path, isForbidden(error) ? 'forbidden' : 'source-corrupt');
+    throw unreadable(uuid, error);
   }
 }
 
-async function saveSmall(
-  objects: ObjectStorage,
-  keys: HostKeys,
-  uuid: string,
-  path: string,
-  options: CallOptions,
-): Promise<SavedFile> {
-  const bytes = await readFile(path);
-  const saved = { md5: md5Of(bytes), sizeBytes: bytes.length };
-  await objects.putOnce(fileKey(keys, uuid, saved.md5), bytes, { ...saved, ...options });
-  return saved;
+async function* readable(uuid: string, chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  try {
+    yield* chunks;
+  } catch (error) {
+    throw unreadable(uuid, error);
+  }
 }
 
-async function saveLarge(
-  objects: ObjectStorage,
-  keys: HostKeys,
-  uuid: string,
-  path: string,
-  options: CallOptions,
-): Promise<SavedFile | undefined> {
-  const content = await hashFile(path, options);
-  if (content === undefined || !isMd5(content.md5)) return undefined;
-  const saved = { md5: content.md5, sizeBytes: content.sizeBytes };
-  const body = readFileChunks(path, options.signal);
-  await objects.putOnce(fileKey(keys, uuid, saved.md5), body, { ...saved, ...options });
-  return saved;
+function unreadable(uuid: string, error: unknown): MirrorError {
+  return fileError(error, `file ${uuid}`, 'source-corrupt');
+}
+
+/** Throws `hash-mismatch` at the end if the bytes are others than those that were hashed. */
+async function* unchanged(uuid: string, chunks: AsyncIterable<Buffer>, sha256: string): AsyncGenerator<Buffer> {
+  const hash = createHash('sha256');
+  for await (const chunk of chunks) {
+    hash.update(chunk);
+    yield chunk;
+  }
+  if (hash.digest('hex') !== sha256) throw new MirrorError('hash-mismatch', `file ${uuid} changed while it was read`);
 }

@@ -1,17 +1,25 @@
 /** The last part of a backup: makes sure of every file that the captured index names, and lists them. */
-import { isMirrorError } from '../../errors.ts';
+import { isMirrorError, type MirrorError } from '../../errors.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
 import type { CallOptions } from '../../stores/store.ts';
+import type { ContentHashes } from '../file-bytes.ts';
+import type { OpenFile } from '../held-folder.ts';
 import { inParallel } from '../in-parallel.ts';
 import type { IndexedFile, IndexReader } from '../index/index-reader.ts';
 import { joinSorted } from '../join-sorted.ts';
-import { pathOfRow } from '../storage/folder-storage.ts';
-import { type ArchivedFile, type ArchivedVersion, archivedFiles } from './archived-files.ts';
+import type { FolderStorage } from '../storage/folder-storage.ts';
 import type { HostKeys } from './backup-keys.ts';
 import type { ListedFile } from './file-list.ts';
-import { filesAtOnce } from './save-ahead.ts';
+import type { HeldFiles } from './held-files.ts';
+import { type KnownFiles, knownAs } from './known-files.ts';
+import { filesAtOnce, type SaveOptions } from './save-ahead.ts';
 import { type SavedFile, saveFile } from './save-file.ts';
-import { stagedPath } from './stage-files.ts';
+
+/** A row whose file is there, but is not read: it is a link, say, or lies outside of the storage. */
+export interface RefusedFile {
+  readonly file: IndexedFile;
+  readonly reason: string;
+}
 
 /** Filled while the list is read. */
 export interface SaveTotals {
@@ -20,82 +28,90 @@ export interface SaveTotals {
   copied: number;
   readonly missing: IndexedFile[];
   readonly damaged: IndexedFile[];
+  readonly refused: RefusedFile[];
 }
 
-interface Places {
-  readonly folder: string;
-  readonly links: string;
+/** Where the bytes of files are, beside the archive. */
+export interface FileSources {
+  readonly storage: FolderStorage;
+  readonly known: KnownFiles;
+  readonly held: HeldFiles;
 }
 
 /** Yields a line for each file that the index names, in ascending order of uuid; saves those not archived yet. */
 export async function* saveListed(
   index: IndexReader,
-  places: Places,
+  sources: FileSources,
   objects: ObjectStorage,
   keys: HostKeys,
   totals: SaveTotals,
-  options: CallOptions & { readonly onSaved?: ((sizeBytes: number) => void) | undefined },
+  options: SaveOptions,
 ): AsyncGenerator<ListedFile> {
-  const { signal, onSaved } = options;
   const pairs = joinSorted(
     index.files(),
-    archivedFiles(objects, keys, { signal }),
+    sources.known,
     ({ uuid }) => uuid,
     ({ uuid }) => uuid,
   );
   const results = inParallel(pairs, filesAtOnce, async ({ left, right }) => {
     if (left === undefined) return undefined;
-    const archived = archivedVersion(left, right);
-    if (archived !== undefined) return { file: left, saved: archived, copied: false };
-    return { file: left, saved: await saveRow(left, places, objects, keys, { signal }), copied: true };
+    const saved = knownAs(left, right)
+      ? { ...right, isNew: false }
+      : await saveRow(left, sources, objects, keys, options);
+    return { file: left, saved };
   });
   for await (const result of results) {
     if (result === undefined) continue;
-    const { file, saved, copied } = result;
-    if (copied && saved !== undefined) {
+    const { file, saved } = result;
+    if (saved !== undefined && 'isNew' in saved && saved.isNew) {
       totals.copied += 1;
-      onSaved?.(saved.sizeBytes);
+      options.onSaved?.(saved.sizeBytes);
     }
-    yield listed(file, saved, totals);
+    const line = listed(file, saved, totals);
+    yield line.content === undefined ? line : { ...line, place: sources.storage.placeOf(file) };
   }
 }
 
-/** The archived version that is what the index says. Without a hash in the index, the size has to do. */
-function archivedVersion(file: IndexedFile, archived: ArchivedFile | undefined): ArchivedVersion | undefined {
-  return archived?.versions.find(({ md5, sizeBytes }) =>
-    file.storedMd5 === undefined ? sizeBytes === file.storedBytes : md5 === file.storedMd5,
-  );
-}
-
+/** `undefined`: there is no such file, or nobody can read it. */
 async function saveRow(
-  file: IndexedFile,
-  { folder, links }: Places,
+  row: IndexedFile,
+  { storage, held }: FileSources,
   objects: ObjectStorage,
   keys: HostKeys,
   options: CallOptions,
-): Promise<SavedFile | undefined> {
-  for (const path of [stagedPath(links, file.uuid), pathOfRow(folder, file)]) {
+): Promise<SavedFile | MirrorError | undefined> {
+  const openers: readonly (() => Promise<OpenFile | undefined>)[] = [
+    () => held.take(row.uuid),
+    () => storage.open(row),
+  ];
+  for (const openFile of openers) {
     try {
-      const saved = await saveFile(objects, keys, file.uuid, path, options);
-      if (saved !== undefined) return saved;
+      const file = await openFile();
+      if (file === undefined) continue;
+      await using _ = file.handle;
+      return await saveFile(objects, keys, row.uuid, file, undefined, options);
     } catch (error) {
+      if (isMirrorError(error, 'refused')) return error;
       if (!isMirrorError(error, 'source-corrupt')) throw error;
     }
   }
   return undefined;
 }
 
-function listed(file: IndexedFile, saved: SavedFile | undefined, totals: SaveTotals): ListedFile {
-  const { uuid, customPath, storedMd5, storedBytes } = file;
-  const path = customPath === undefined ? {} : { path: customPath };
+function listed(file: IndexedFile, saved: ContentHashes | MirrorError | undefined, totals: SaveTotals): ListedFile {
+  const { uuid, storedMd5, storedBytes } = file;
   if (saved === undefined) {
     totals.missing.push(file);
-    return { uuid, ...path };
+    return { uuid };
   }
+  if (isMirrorError(saved)) {
+    totals.refused.push({ file, reason: saved.message });
+    return { uuid };
+  }
+  const { md5, sha256, sizeBytes } = saved;
   totals.files += 1;
-  totals.bytes += saved.sizeBytes;
-  const isDamaged = storedMd5 === undefined ? saved.sizeBytes !== storedBytes : saved.md5 !== storedMd5;
+  totals.bytes += sizeBytes;
+  const isDamaged = storedMd5 === undefined ? sizeBytes !== storedBytes : md5 !== storedMd5;
   if (isDamaged) totals.damaged.push(file);
-  const expected = isDamaged && storedMd5 !== undefined ? { expected: storedMd5 } : {};
-  return { uuid, md5: saved.md5, bytes: saved.sizeBytes, ...path, ...expected };
+  return { uuid, content: { md5, sha256, sizeBytes }, expected: isDamaged ? storedMd5 : undefined };
 }

@@ -1,7 +1,5 @@
 /** The queue of the DelayedDeletion plugin: a SQLite database of its own with the uuids of files to delete. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { makeWorkFolder } from '../work-folder.ts';
 import { copyLiveIndex } from './sqlite-copy.ts';
 import { foldLog, guarded, openUnused } from './sqlite-database.ts';
 
@@ -12,14 +10,10 @@ import { foldLog, guarded, openUnused } from './sqlite-database.ts';
 export async function pendingDeletionsOf(databases: readonly string[]): Promise<ReadonlySet<string>> {
   const uuids = new Set<string>();
   for (const path of databases) {
-    const folder = await mkdtemp(join(tmpdir(), 'orthanc-mirror-deletions-'));
-    try {
-      const copy = await copyLiveIndex(path, folder);
-      foldLog(copy);
-      for (const uuid of readQueue(copy)) uuids.add(uuid);
-    } finally {
-      await rm(folder, { recursive: true, force: true });
-    }
+    await using folder = await makeWorkFolder();
+    const copy = await copyLiveIndex(path, folder.path);
+    foldLog(copy);
+    for (const uuid of readQueue(copy)) uuids.add(uuid);
   }
   return uuids;
 }

@@ -4,6 +4,7 @@
  */
 import type { Backend, FoundServer } from '../../advise/found-server.ts';
 import { type InstanceId, isInstanceId, type Md5, type OrthancId, type ResourceLevel } from '../../identifiers.ts';
+import type { CustomPlace } from './custom-data.ts';
 
 /** Numbers of Orthanc's `FileContentType`: what a file of the storage area is. From 1024 on: user attachments. */
 export const contentTypes = { dicom: 1, dicomAsJson: 2, dicomUntilPixelData: 3 } as const;
@@ -18,7 +19,7 @@ export interface IndexedFile {
   readonly storedBytes: number;
   readonly storedMd5: Md5 | undefined;
   /** Where a plugin put the file, if not where Orthanc itself puts it. */
-  readonly customPath: string | undefined;
+  readonly customPlace: CustomPlace | undefined;
 }
 
 /** The id of the instance whose DICOM bytes a file holds; `undefined` for attachments. */

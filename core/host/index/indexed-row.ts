@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { MirrorError } from '../../errors.ts';
 import { isMd5, isOrthancId, type Md5, type OrthancId, type ResourceLevel, resourceLevels } from '../../identifiers.ts';
-import { customPathOf } from './custom-data.ts';
+import { customPlaceOf } from './custom-data.ts';
 import type { IndexedFile } from './index-reader.ts';
 
 /** PostgreSQL gives BIGINT as text. */
@@ -37,7 +37,7 @@ export function indexedFile(row: unknown, firstLevel: 0 | 1): IndexedFile {
     resource: publicId,
     storedBytes: storedSize,
     storedMd5,
-    customPath: customPathOf(customData),
+    customPlace: customPlaceOf(customData),
   };
 }
 

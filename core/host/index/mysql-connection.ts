@@ -73,7 +73,8 @@ export function mysqlProgramConnection(connection: MysqlConnection): {
   };
 }
 
-/** A call of a program for the database, with further options. Its errors are those of {@link mysqlError}. */
+/**
+ * A call of a program for the database, with further options. The server gets no file of this machine. Its errors are those of {@link mysqlError}. */
 export function mysqlCall(
   which: keyof typeof programNames,
   connection: MysqlConnection,
@@ -83,8 +84,9 @@ export function mysqlCall(
   const { args, environment } = mysqlProgramConnection(connection);
   return {
     program: programOf(which),
-    args: [...args, ...options, connection.database],
+    args: [...args, ...(which === 'client' ? ['--local-infile=0'] : []), ...options, connection.database],
     environment,
+    inherits: (name) => name === 'MYSQL_PWD',
     signal,
     failed: (printed) => mysqlError(printed, mysqlConnectionName(connection)),
     missing: clientMissing,

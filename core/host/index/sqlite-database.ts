@@ -11,7 +11,10 @@ import { MirrorError } from '../../errors.ts';
 export function openUnused(path: string): DatabaseSync {
   const url = pathToFileURL(path);
   url.searchParams.set('immutable', '1');
-  return guarded(path, () => new DatabaseSync(url, { readOnly: true }));
+  const database = guarded(path, () => new DatabaseSync(url, { readOnly: true }));
+  // Whoever made the file cannot have functions called by what it declares.
+  database.exec('PRAGMA trusted_schema = OFF');
+  return database;
 }
 
 /** Takes the log of a copied database into its main file. Throws `answer-malformed` if the copy is damaged. */
@@ -24,13 +27,13 @@ export function foldLog(path: string): void {
   }
 }
 
-/** Reads a whole database that nobody has open. Throws `answer-malformed` if it is damaged. */
-export function checkIntegrity(path: string): void {
+/** Reads a whole database that nobody has open. Throws `answer-malformed`, calling it `name`, if it is damaged. */
+export function checkIntegrity(path: string, name = path): void {
   const database = openUnused(path);
   try {
-    const problems = guarded(path, () => database.prepare('PRAGMA integrity_check').all());
+    const problems = guarded(name, () => database.prepare('PRAGMA integrity_check').all());
     const [first] = problems;
-    if (problems.length !== 1 || first?.integrity_check !== 'ok') throw damaged(path);
+    if (problems.length !== 1 || first?.integrity_check !== 'ok') throw damaged(name);
   } finally {
     database.close();
   }

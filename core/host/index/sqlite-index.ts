@@ -1,12 +1,11 @@
 /** The SQLite index of an Orthanc, of every schema version. */
-import { mkdtemp, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { stat } from 'node:fs/promises';
 import type { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
 import type { SchemaVersion, SqliteAddition } from '../../advise/schema-matrix.ts';
 import { MirrorError } from '../../errors.ts';
 import { fileError, systemCode } from '../file-error.ts';
+import { makeWorkFolder } from '../work-folder.ts';
 import type { IndexDescription, IndexedFile, IndexReader } from './index-reader.ts';
 import { indexedFile } from './indexed-row.ts';
 import { copyLiveIndex, sqliteFiles } from './sqlite-copy.ts';
@@ -44,20 +43,20 @@ export function openFoldedIndex(path: string): IndexReader {
 }
 
 async function openCopy(path: string, options: SqliteIndexOptions): Promise<IndexReader> {
-  const folder = await mkdtemp(join(options.workFolder ?? tmpdir(), 'orthanc-mirror-index-'));
+  const folder = await makeWorkFolder(options.workFolder);
   try {
-    const copy = await copyLiveIndex(path, folder, { signal: options.signal });
+    const copy = await copyLiveIndex(path, folder.path, { signal: options.signal });
     foldLog(copy);
     const reader = readerOf(path, openUnused(copy), true);
     return {
       ...reader,
       close: async () => {
         await reader.close();
-        await rm(folder, { recursive: true, force: true });
+        await folder[Symbol.asyncDispose]();
       },
     };
   } catch (error) {
-    await rm(folder, { recursive: true, force: true });
+    await folder[Symbol.asyncDispose]();
     throw error;
   }
 }
@@ -73,7 +72,9 @@ async function inUse(path: string): Promise<boolean> {
 
 async function modified(path: string, mayBeAbsent = false): Promise<bigint | undefined> {
   try {
-    return (await stat(path, { bigint: true })).mtimeNs;
+    const found = await stat(path, { bigint: true });
+    if (!found.isFile()) throw new MirrorError('configuration', `${path} is no file`);
+    return found.mtimeNs;
   } catch (error) {
     if (mayBeAbsent && systemCode(error) === 'ENOENT') return undefined;
     throw fileError(error, path, 'configuration');

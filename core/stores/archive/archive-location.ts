@@ -4,7 +4,7 @@ import { MirrorError } from '../../errors.ts';
 import { FolderObjects } from './folder-objects.ts';
 import { checkKey } from './key-check.ts';
 import type { ObjectStorage } from './object-storage.ts';
-import { S3Objects } from './s3-objects.ts';
+import { S3Objects, type S3ObjectsOptions } from './s3-objects.ts';
 import type { S3Connection } from './s3-requests.ts';
 
 /** A place that was understood, but not looked at. */
@@ -47,7 +47,7 @@ export function parseArchiveLocation(text: string): ArchiveLocation {
 /** Opens the storage at a place, without a request yet. `name` is how messages call it; default: the place. */
 export function openObjectStorage(
   location: ArchiveLocation,
-  options: S3Connection & { readonly name?: string | undefined } = {},
+  options: S3Connection & Pick<S3ObjectsOptions, 'name' | 'objectLock'> = {},
 ): ObjectStorage {
   const { name, ...connection } = options;
   if (location.kind === 'folder') {

@@ -1,7 +1,7 @@
 /** Folders whose entries survive a power cut. */
-import { mkdir, open } from 'node:fs/promises';
+import { lstat, mkdir, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { hasErrorCode } from './folder-errors.ts';
+import { hasErrorCode, linkedFolder } from './folder-errors.ts';
 
 /** How many folders are remembered as known to be durable; forgetting one costs one more fsync. */
 const rememberedFolders = 10_000;
@@ -13,6 +13,8 @@ const rememberedFolders = 10_000;
 export class DurableFolders {
   readonly #root: string;
   readonly #durable = new Set<string>();
+  /** Folders that are no links. */
+  readonly #real = new Set<string>();
   /** Syncs that have not begun yet, by path: what is created before they begin is covered by them. */
   readonly #waiting = new Map<string, Promise<void>>();
   readonly #running = new Map<string, Promise<void>>();
@@ -21,19 +23,40 @@ export class DurableFolders {
     this.#root = root;
   }
 
-  /** Creates a folder and those above it up to the root; the root's own parent must exist. Not durable yet. */
+  /** Creates the root; its own parent must exist. Not durable yet. */
+  async createRoot(): Promise<void> {
+    await makeUnlessPresent(this.#root);
+  }
+
+  /**
+   * Creates a folder and those above it, but not the root: one that went away is not to be made anew. Not durable yet.
+   * Throws ELOOP if one of them is a link: what is written there would leave the root.
+   */
   async create(folder: string): Promise<void> {
     try {
-      await mkdir(folder);
-    } catch (error) {
-      if (hasErrorCode(error, 'EEXIST')) {
-        return;
+      await this.#requireReal(dirname(folder));
+      if (!(await makeUnlessPresent(folder))) {
+        await this.#requireReal(folder);
       }
-      if (!hasErrorCode(error, 'ENOENT') || folder === this.#root) {
+    } catch (error) {
+      if (!hasErrorCode(error, 'ENOENT') || dirname(folder) === this.#root) {
         throw error;
       }
       await this.create(dirname(folder));
       await this.create(folder);
+    }
+  }
+
+  async #requireReal(folder: string): Promise<void> {
+    // A path that is longer than the root's lies below it.
+    for (let each = folder; each.length > this.#root.length && !this.#real.has(each); each = dirname(each)) {
+      if ((await lstat(each)).isSymbolicLink()) {
+        throw linkedFolder();
+      }
+      if (this.#real.size >= rememberedFolders) {
+        this.#real.clear();
+      }
+      this.#real.add(each);
     }
   }
 
@@ -83,6 +106,19 @@ export class DurableFolders {
       });
     this.#waiting.set(folder, sync);
     return sync;
+  }
+}
+
+/** @returns whether it was made. */
+async function makeUnlessPresent(folder: string): Promise<boolean> {
+  try {
+    await mkdir(folder);
+    return true;
+  } catch (error) {
+    if (!hasErrorCode(error, 'EEXIST')) {
+      throw error;
+    }
+    return false;
   }
 }
 

@@ -10,6 +10,7 @@ const meanings: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   ENOTSUP: ['configuration', 'the file system has no hard links; choose one that has, such as ext4, XFS, ZFS or NFS'],
   EMLINK: ['configuration', 'the file system permits no further hard link'],
   EXDEV: ['configuration', 'the folder spans several file systems; it must lie within one'],
+  ELOOP: ['configuration', 'a folder in it is a link, and links are not followed; mount there what it leads to'],
   ENAMETOOLONG: ['configuration', 'the path is too long for the file system'],
   ENOTDIR: ['configuration', 'a file lies where a folder is expected'],
   EISDIR: ['configuration', 'a folder lies where a file is expected'],
@@ -19,6 +20,17 @@ const meanings: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   ETIMEDOUT: ['unreachable', 'the file system does not answer'],
   ESTALE: ['unreachable', 'the network file system was interrupted'],
 };
+
+/** @returns the error of a key under which something lies that can be no object: reading it could wait for ever. */
+export function specialFile(name: string, key: string): MirrorError {
+  const what = 'is a link, pipe, socket or device, which no archive has: find out who made it, and move it away';
+  return new MirrorError('archive-format', `${name}: ${key} ${what}`, { disposition: 'reject' });
+}
+
+/** @returns an error as the file system's own for a folder that is a link: what is written there would land elsewhere. */
+export function linkedFolder(): Error {
+  return Object.assign(new Error('a folder is a link'), { code: 'ELOOP' });
+}
 
 /** @returns whether `error` is one of the file system's with the given code, such as `ENOENT`. */
 export function hasErrorCode(error: unknown, code: string): boolean {
@@ -31,7 +43,7 @@ export function folderError(name: string, error: unknown): unknown {
     return error;
   }
   const [code, meaning] = meanings[error.code] ?? ['server-error', `the file system failed (${error.code})`];
-  return new MirrorError(code, `${name}: ${meaning}`, { cause: error });
+  return new MirrorError(code, `${name}: ${meaning}`, { cause: error, store: name });
 }
 
 /** Does `work`, which calls the file system, and throws its errors as {@link folderError}s. */

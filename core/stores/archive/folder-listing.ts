@@ -1,8 +1,9 @@
 /** Listing a folder tree as keys in byte order, holding no more than the names of the folders on the current path. */
-import { opendir, stat } from 'node:fs/promises';
+import type { BigIntStats } from 'node:fs';
+import { lstat, opendir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { throwIfAborted } from '../aborted.ts';
-import { unlessAbsent } from './folder-errors.ts';
+import { linkedFolder, unlessAbsent } from './folder-errors.ts';
 import { inOrder } from './in-order.ts';
 import { compareKeys } from './key-order.ts';
 import type { ListOptions, ObjectEntry } from './object-storage.ts';
@@ -28,6 +29,7 @@ export async function* listFolderTree(
   options: ListOptions = {},
 ): AsyncGenerator<ObjectEntry> {
   const start = prefix.slice(0, prefix.lastIndexOf('/') + 1);
+  await refuseLinks(root, start);
   yield* listLevel({ root, prefix, ...options }, start, await namesIn(root, start));
 }
 
@@ -37,6 +39,7 @@ export async function* listFolderNames(
   prefix: string,
   options: ListOptions = {},
 ): AsyncGenerator<string> {
+  await refuseLinks(root, prefix);
   for (const name of await namesIn(root, prefix)) {
     const folder = prefix + name;
     if (name.endsWith('/') && (options.after === undefined || compareKeys(folder, options.after) > 0)) {
@@ -48,12 +51,23 @@ export async function* listFolderNames(
   }
 }
 
-/** @returns what a listing tells of a file; `undefined` if there is none. */
-export async function entryOf(root: string, key: string): Promise<ObjectEntry | undefined> {
-  const found = await unlessAbsent(stat(join(root, key), { bigint: true }));
-  if (found === undefined || !found.isFile()) {
+/**
+ * @returns what a listing tells of a file; `undefined` if there is none. Links, pipes, sockets and devices are none.
+ * @param special called for those, where somebody asks for this very key
+ */
+export async function entryOf(
+  root: string,
+  key: string,
+  special: () => undefined = () => undefined,
+): Promise<ObjectEntry | undefined> {
+  const found = await unlessAbsent(lstat(join(root, key), { bigint: true }));
+  if (found === undefined || found.isDirectory()) {
     return undefined;
   }
+  return found.isFile() ? entryOfFile(key, found) : special();
+}
+
+function entryOfFile(key: string, found: BigIntStats): ObjectEntry {
   return {
     key,
     sizeBytes: Number(found.size),
@@ -123,16 +137,29 @@ async function namesIn(root: string, folder: string): Promise<string[]> {
   const names: string[] = [];
   const directory = await unlessAbsent(opendir(join(root, folder), { bufferSize: 256 }));
   for await (const found of directory ?? []) {
-    const isFolder =
-      found.isDirectory() || (found.isSymbolicLink() && (await isFolderBehind(found.parentPath, found.name)));
-    if (found.name !== temporaryFolder || folder !== '') {
-      names.push(isFolder ? `${found.name}/` : found.name);
+    if (found.name === temporaryFolder && folder === '') {
+      continue;
+    }
+    if (found.isSymbolicLink()) {
+      // A link to a file is no object of ours. What lies behind one to a folder would be missing without a word.
+      await refuseFolderBehind(found.parentPath, found.name);
+    } else {
+      names.push(found.isDirectory() ? `${found.name}/` : found.name);
     }
   }
   return names.sort(compareKeys);
 }
 
-async function isFolderBehind(parent: string, name: string): Promise<boolean> {
-  const found = await unlessAbsent(stat(join(parent, name)));
-  return found?.isDirectory() ?? false;
+/** Refuses a folder to begin at that is a link, or lies behind one. */
+async function refuseLinks(root: string, folder: string): Promise<void> {
+  const segments = folder.split('/').slice(0, -1);
+  for (const [index] of segments.entries()) {
+    const path = join(root, ...segments.slice(0, index + 1));
+    if ((await unlessAbsent(lstat(path)))?.isSymbolicLink() === true) throw linkedFolder();
+  }
+}
+
+async function refuseFolderBehind(parent: string, name: string): Promise<void> {
+  const found = await stat(join(parent, name)).catch(() => undefined);
+  if (found?.isDirectory() === true) throw linkedFolder();
 }

@@ -34,6 +34,11 @@ export class FolderLock {
     return held;
   }
 
+  /** Lets go of the lock file before the next use: it may be another one by now, under the same name. */
+  renew(): void {
+    this.#queue = this.#queue.then(() => this.close());
+  }
+
   /** Frees the lock file. Idempotent. */
   close(): void {
     this.#database?.close();

@@ -1,11 +1,13 @@
 /** Objects as files in a folder. Once `putOnce` or `replaceIf` returned, a power cut loses nothing of it. */
+import { constants } from 'node:fs';
 import { type FileHandle, link, open, rename, rm, stat, unlink, utimes } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { throwIfAborted, untilAborted } from '../aborted.ts';
 import type { CallOptions, InstanceBytes } from '../store.ts';
 import { DurableFolders } from './durable-folders.ts';
 import { fileBody } from './file-body.ts';
-import { folderError, hasErrorCode, onFolder, unlessAbsent } from './folder-errors.ts';
+import { FolderAnchor } from './folder-anchor.ts';
+import { folderError, hasErrorCode, onFolder, specialFile, unlessAbsent } from './folder-errors.ts';
 import { entryOf, etagOf, listFolderNames, listFolderTree, temporaryFolder } from './folder-listing.ts';
 import { FolderLock } from './folder-lock.ts';
 import { checkKey } from './key-check.ts';
@@ -29,6 +31,7 @@ export class FolderObjects implements ObjectStorage {
   readonly #folders: DurableFolders;
   readonly #lock: FolderLock;
   #prepared: Promise<void> | undefined;
+  #anchor: FolderAnchor | undefined;
 
   constructor(path: string, options: FolderObjectsOptions = {}) {
     this.#root = resolve(path);
@@ -38,7 +41,13 @@ export class FolderObjects implements ObjectStorage {
   }
 
   prepare(): Promise<void> {
-    return onFolder(this.name, () => this.#prepare());
+    return this.#onFolder(() => this.#prepare());
+  }
+
+  anchor(key: string): Promise<void> {
+    return onFolder(this.name, async () => {
+      this.#anchor = await FolderAnchor.at(this.name, this.#pathOf(key));
+    });
   }
 
   async putOnce(key: string, bytes: InstanceBytes, options: PutOptions): Promise<'created' | 'exists'> {
@@ -54,9 +63,9 @@ export class FolderObjects implements ObjectStorage {
   }
 
   get(key: string, options: GetOptions = {}): Promise<OpenObject | undefined> {
-    return onFolder(this.name, async () => {
+    return this.#onFolder(async () => {
       throwIfAborted(options.signal);
-      const handle = await openIfPresent(this.#pathOf(key));
+      const handle = await openIfPresent(this.#pathOf(key), () => this.#refuseSpecial(key));
       if (handle === undefined) {
         return undefined;
       }
@@ -76,10 +85,10 @@ export class FolderObjects implements ObjectStorage {
   }
 
   head(key: string, options: CallOptions = {}): Promise<ObjectEntry | undefined> {
-    return onFolder(this.name, async () => {
+    return this.#onFolder(async () => {
       throwIfAborted(options.signal);
       checkKey(key, temporaryFolder);
-      return entryOf(this.#root, key);
+      return entryOf(this.#root, key, () => this.#refuseSpecial(key));
     });
   }
 
@@ -115,6 +124,19 @@ export class FolderObjects implements ObjectStorage {
     });
   }
 
+  setAside(key: string, options: CallOptions = {}): Promise<void> {
+    return this.#onFolder(async () => {
+      throwIfAborted(options.signal);
+      const path = this.#pathOf(key);
+      if ((await unlessAbsent(stat(path))) === undefined) {
+        return;
+      }
+      await this.#linkAside(key);
+      await unlink(path);
+      await this.#folders.sync(dirname(path));
+    });
+  }
+
   async delete(key: string, options: CallOptions = {}): Promise<void> {
     if ((await this.head(key, options)) === undefined) {
       return;
@@ -122,6 +144,7 @@ export class FolderObjects implements ObjectStorage {
     const path = this.#pathOf(key);
     await onFolder(this.name, async () => {
       await this.#prepare();
+      await this.#folders.create(dirname(path));
       await this.#lock.hold(async () => {
         await rm(path, { force: true });
         await this.#folders.sync(dirname(path));
@@ -156,13 +179,13 @@ export class FolderObjects implements ObjectStorage {
     temporary: string,
     expectedEtag: string | null,
   ): Promise<{ readonly etag: string } | 'changed'> {
+    await this.#folders.create(dirname(path));
     const present = await unlessAbsent(stat(path, { bigint: true }));
     const presentEtag = present === undefined ? null : etagOf(present.mtimeNs, present.size);
     if (presentEtag !== expectedEtag) {
       return 'changed';
     }
     const etag = await makeNewer(temporary, present?.mtimeNs);
-    await this.#folders.create(dirname(path));
     await rename(temporary, path);
     await this.#folders.sync(dirname(path));
     return { etag };
@@ -173,10 +196,7 @@ export class FolderObjects implements ObjectStorage {
     const path = this.#pathOf(key);
     const damaged = await unlessAbsent(stat(path));
     if (damaged !== undefined) {
-      const aside = this.#pathOf(`superseded/${key}.${keyTime(new Date())}`);
-      await this.#folders.create(dirname(aside));
-      await link(path, aside);
-      await this.#folders.sync(dirname(aside));
+      await this.#linkAside(key);
       // The time tells when the archive received these bytes; that does not change by mending them.
       await utimes(temporary, damaged.atime, damaged.mtime);
     }
@@ -185,11 +205,38 @@ export class FolderObjects implements ObjectStorage {
     await this.#folders.sync(dirname(path));
   }
 
+  /** Gives what lies under a key a second name, under which it is kept. */
+  async #linkAside(key: string): Promise<void> {
+    const aside = this.#pathOf(`superseded/${key}.${keyTime(new Date())}`);
+    await this.#folders.create(dirname(aside));
+    await link(this.#pathOf(key), aside);
+    await this.#folders.sync(dirname(aside));
+  }
+
+  /** Does what calls the file system, if the folder is still the one that it was. */
+  #onFolder<T>(work: () => Promise<T>): Promise<T> {
+    return onFolder(this.name, async () => {
+      await this.#hold();
+      return work();
+    });
+  }
+
+  /** Throws if the folder is not the one that it was. */
+  async #hold(): Promise<void> {
+    if (this.#anchor === undefined || (await this.#anchor.holds())) return;
+    // It was mounted anew: what was prepared and locked lies on a file system that is gone.
+    this.#prepared = undefined;
+    this.#lock.renew();
+  }
+
   async #withTemporary<T>(work: (path: string) => Promise<T>): Promise<T> {
     await this.prepare();
     const temporary = join(this.#root, temporaryFolder, temporaryName());
     try {
       return await work(temporary);
+    } catch (error) {
+      this.#prepared = undefined;
+      throw error;
     } finally {
       await onFolder(this.name, () => unlessAbsent(unlink(temporary)));
     }
@@ -205,8 +252,13 @@ export class FolderObjects implements ObjectStorage {
 
   async #createTemporaryFolder(): Promise<void> {
     const folder = join(this.#root, temporaryFolder);
+    if (this.#anchor === undefined) await this.#folders.createRoot();
     await this.#folders.create(folder);
     await removeLeftovers(folder);
+  }
+
+  #refuseSpecial(key: string): never {
+    throw specialFile(this.name, key);
   }
 
   #pathOf(key: string): string {
@@ -217,20 +269,30 @@ export class FolderObjects implements ObjectStorage {
   async *#listed<T>(listing: AsyncIterable<T>, options: ListOptions): AsyncGenerator<T> {
     throwIfAborted(options.signal);
     try {
+      await this.#hold();
       // An absent folder is not an empty one: perhaps what it lies on is not mounted.
       await stat(this.#root);
       yield* listing;
+      // Of what was taken away meanwhile the rest was found absent.
+      await this.#hold();
     } catch (error) {
       throw folderError(this.name, error);
     }
   }
 }
 
-async function openIfPresent(path: string): Promise<FileHandle | undefined> {
-  const handle = await unlessAbsent(open(path, 'r'));
-  if (handle === undefined || (await handle.stat()).isFile()) {
+/** Opens a file without following a link, and without waiting for whoever may write into a pipe. */
+const reading = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+async function openIfPresent(path: string, special: () => never): Promise<FileHandle | undefined> {
+  const handle = await unlessAbsent(open(path, reading)).catch((error: unknown) => {
+    // A link; a socket.
+    throw hasErrorCode(error, 'ELOOP') || hasErrorCode(error, 'ENXIO') ? special() : error;
+  });
+  const found = await handle?.stat();
+  if (handle === undefined || found?.isFile() === true) {
     return handle;
   }
   await handle.close();
-  return undefined;
+  return found?.isDirectory() === true ? undefined : special();
 }

@@ -1,6 +1,7 @@
 /** JSON documents of an archive: read with a schema, written in one canonical form. */
 import type { z } from 'zod';
 import { MirrorError } from '../../errors.ts';
+import { jsonBoundsOf, readJson } from '../../json.ts';
 import type { CallOptions } from '../store.ts';
 import type { ObjectStorage } from './object-storage.ts';
 
@@ -23,16 +24,55 @@ export async function readDocument<T>(
   schema: z.ZodType<T>,
   options?: CallOptions,
 ): Promise<ReadDocument<T> | undefined> {
+  const found = await readSmallObject(objects, key, options);
+  if (found === undefined) {
+    return undefined;
+  }
+  const parsed = found.bytes === undefined ? tooLarge : parseDocument(found.bytes, schema);
+  if ('problem' in parsed) {
+    throw damaged(objects.name, key, parsed.problem, parsed.cause);
+  }
+  return { value: parsed.value, etag: found.etag };
+}
+
+/** Reads an object into memory; without `bytes` if it is larger than any document. `undefined` if there is none. */
+export async function readSmallObject(
+  objects: ObjectStorage,
+  key: string,
+  options?: CallOptions,
+): Promise<{ readonly bytes: Uint8Array | undefined; readonly etag: string } | undefined> {
   const object = await objects.get(key, options);
   if (object === undefined) {
     return undefined;
   }
   if (object.sizeBytes > longestDocumentBytes) {
     object.cancel();
-    throw damaged(objects.name, key, 'is too large');
+    return { bytes: undefined, etag: object.etag };
   }
-  const bytes = Buffer.concat(await Array.fromAsync(object.body));
-  return { value: parseDocument(objects.name, key, bytes, schema), etag: object.etag };
+  return { bytes: Buffer.concat(await Array.fromAsync(object.body)), etag: object.etag };
+}
+
+/** A document, or in words what is wrong with it; the words name fields and hold no values. */
+export type ParsedDocument<T> = { readonly value: T } | DocumentProblem;
+export interface DocumentProblem {
+  readonly problem: string;
+  readonly cause?: unknown;
+}
+
+/** What is wrong with an object that was not even read. */
+export const tooLarge: DocumentProblem = { problem: `it is longer than ${longestDocumentBytes} bytes` };
+
+/** Parses the bytes of a document. */
+export function parseDocument<T>(bytes: Uint8Array, schema: z.ZodType<T>): ParsedDocument<T> {
+  let text: string;
+  try {
+    // Bytes that are no UTF-8 must not be read as if they were: something else would be restored.
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (cause) {
+    return { problem: 'it is not UTF-8', cause };
+  }
+  const read = readJson(text, schema, jsonBoundsOf(longestDocumentBytes));
+  return read.ok ? { value: read.value } : { problem: read.problem, cause: read.cause };
 }
 
 /** @returns the bytes of a document: indented, because people read them too, with a line feed at the end. */
@@ -40,25 +80,10 @@ export function documentBytes(value: unknown): Uint8Array {
   return Buffer.from(`${JSON.stringify(value, undefined, 2)}\n`);
 }
 
-function parseDocument<T>(storage: string, key: string, bytes: Buffer, schema: z.ZodType<T>): T {
-  let json: unknown;
-  try {
-    json = JSON.parse(bytes.toString('utf8'));
-  } catch (error) {
-    throw damaged(storage, key, 'is not JSON', error);
-  }
-  const parsed = schema.safeParse(json);
-  if (!parsed.success) {
-    const fields = parsed.error.issues.map((issue) => issue.path.join('.') || 'the whole document');
-    throw damaged(storage, key, `does not have the expected form (${[...new Set(fields)].join(', ')})`, parsed.error);
-  }
-  return parsed.data;
-}
-
 function damaged(storage: string, key: string, what: string, cause?: unknown): MirrorError {
   return new MirrorError(
     'archive-format',
-    `${storage}: ${key} ${what}; put back an earlier version of it, or move it away if it may be made anew`,
-    { cause },
+    `${storage}: ${key} is damaged, ${what}; put back an earlier version of it, or move it away if it may be made anew`,
+    { cause, store: storage },
   );
 }

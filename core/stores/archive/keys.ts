@@ -22,13 +22,30 @@ export const folders = {
   studies: 'studies/',
   patients: 'patients/',
   attachments: 'attachments/',
-  removals: 'removals/',
-  imports: 'imports/',
+  history: 'history/',
+  /** What authorizes the stack to restore; see `core/restore/restore-job.ts`. No part of what is restored. */
+  jobs: 'jobs/',
   state: 'state/',
   reports: 'reports/',
   /** Of `core/host/backup`; no part of the archive's format, and never listed by it. */
   hostBackups: 'host-backups/',
 } as const;
+
+/** Whether a key is that of a document that is replaced again and again: state, progress, the status page. */
+export function isReplaced(key: string): boolean {
+  return key.startsWith(folders.state) || key.startsWith(folders.reports);
+}
+
+/** What the key of a record of an instance's history says; see `history.ts`. */
+export type HistoryRecord = {
+  readonly id: InstanceId;
+  /** From 1 on; of one id the greatest counts. */
+  readonly number: number;
+  readonly at: Date;
+} & ({ readonly what: 'current' | 'imported'; readonly md5: Md5 } | { readonly what: 'removed' });
+
+/** The greatest number of a record that a key can hold. */
+export const lastRecordNumber = 999_999;
 
 /** What a key names. `hash8`: the first eight hexadecimal digits of a hash of the document's content. */
 export type ParsedKey =
@@ -43,8 +60,7 @@ export type ParsedKey =
       readonly number: number;
       readonly md5: Md5;
     }
-  | { readonly kind: 'removal'; readonly id: OrthancId; readonly at: Date }
-  | { readonly kind: 'import'; readonly id: OrthancId }
+  | ({ readonly kind: 'history' } & HistoryRecord)
   | { readonly kind: 'state'; readonly name: string }
   | { readonly kind: 'report'; readonly name: string };
 
@@ -58,10 +74,13 @@ export function instanceFolder(id: InstanceId): string {
   return `${folders.instances}${id}/`;
 }
 
-/** @returns a text that sorts right after all keys of an instance and before those of the next id. */
-export function afterInstance(id: InstanceId): string {
+/**
+ * @returns a text that sorts right after all keys of an id in one of {@link folders} that has a folder for each id, and
+ * before those of the next id.
+ */
+export function afterId(folder: string, id: OrthancId): string {
   // '0' is the character that follows '/'.
-  return `${folders.instances}${id}0`;
+  return `${folder}${id}0`;
 }
 
 /** Key of one state of a study document. */
@@ -89,19 +108,21 @@ export function attachmentKey(level: ResourceLevel, id: OrthancId, number: numbe
   return `${folders.attachments}${level}/${id}/${number}/${md5}`;
 }
 
-/** Key of the record that a resource was no longer in the source at a time. */
-export function removalKey(id: OrthancId, at: Date): string {
-  return `${removalFolder(id)}${keyTime(at)}.json`;
+/** Key of one record of an instance's history. */
+export function historyKey(record: HistoryRecord): string {
+  const number = String(record.number).padStart(6, '0');
+  const what = record.what === 'removed' ? record.what : `${record.what}-${record.md5}`;
+  return `${historyFolder(record.id)}${number}-${keyTime(record.at)}-${what}.json`;
 }
 
-/** Folder of all removals of a resource, oldest first. */
-export function removalFolder(id: OrthancId): string {
-  return `${folders.removals}${id}/`;
+/** Folder of all records of an instance's history, in the order of their numbers. */
+export function historyFolder(id: InstanceId): string {
+  return `${folders.history}${id}/`;
 }
 
-/** Key of the record that an instance did not come from the source. */
-export function importKey(id: OrthancId): string {
-  return `${folders.imports}${id}.json`;
+/** Key of a document of a restore job: `job`, `finished`, or the number of a part. */
+export function jobKey(job: string, name: string): string {
+  return `${folders.jobs}${job}/${name}.json`;
 }
 
 /** Key of a document of state; `name` like `lease` or `main/cursor`. */
@@ -130,10 +151,8 @@ export function parseKey(key: string): ParsedKey | undefined {
       return parseDocument('patient', rest);
     case folders.attachments:
       return parseAttachment(rest);
-    case folders.removals:
-      return parseRemoval(rest);
-    case folders.imports:
-      return parseImport(rest);
+    case folders.history:
+      return parseHistory(rest);
     case folders.state:
       return rest.endsWith('.json') && rest.length > 5 ? { kind: 'state', name: rest.slice(0, -5) } : undefined;
     case folders.reports:
@@ -167,15 +186,16 @@ function parseAttachment(rest: string): ParsedKey | undefined {
     : undefined;
 }
 
-function parseRemoval(rest: string): ParsedKey | undefined {
-  const [id, file, ...more] = rest.split('/');
-  const at = parseKeyTime(file?.endsWith('.json') ? file.slice(0, -5) : undefined);
-  return isOrthancId(id) && at !== undefined && more.length === 0 ? { kind: 'removal', id, at } : undefined;
-}
+const historyName = /^(\d{6})-(\d{8}T\d{6}\.\d{3}Z)-(?:removed|(current|imported)-([0-9a-f]{32}))\.json$/;
 
-function parseImport(rest: string): ParsedKey | undefined {
-  const id = rest.endsWith('.json') ? rest.slice(0, -5) : undefined;
-  return isOrthancId(id) ? { kind: 'import', id } : undefined;
+function parseHistory(rest: string): ParsedKey | undefined {
+  const [id, file, ...more] = rest.split('/');
+  const [name, digits, time, what, md5] = historyName.exec(file ?? '') ?? [];
+  const number = Number(digits);
+  const at = parseKeyTime(time);
+  if (name === undefined || number === 0 || at === undefined || !isInstanceId(id) || more.length > 0) return undefined;
+  const record = { kind: 'history', id, number, at } as const;
+  return isMd5(md5) ? { ...record, what: what === 'imported' ? what : 'current', md5 } : { ...record, what: 'removed' };
 }
 
 /** @returns a time as it stands in keys, `20261121T030201.123Z`: sorts like the time, and is a file name anywhere. */

@@ -1,6 +1,8 @@
 /** The right to be the only one who does something, for a limited time, kept as a document of state. */
+import { setInterval } from 'node:timers/promises';
 import { z } from 'zod';
 import { isMirrorError, MirrorError } from '../../errors.ts';
+import { throwIfAborted } from '../aborted.ts';
 import type { CallOptions } from '../store.ts';
 import type { ObjectStorage } from './object-storage.ts';
 import { StateDocument } from './state.ts';
@@ -17,6 +19,11 @@ type LeaseState = z.infer<typeof leaseSchema>;
 
 /** Milliseconds since 1970. */
 export type Clock = () => number;
+
+export interface AcquireOptions extends CallOptions {
+  /** Whether the holder of that name is known to have ended, so that its time need not be waited for. */
+  readonly isGone?: ((owner: string) => boolean) | undefined;
+}
 
 /**
  * One lease, held by at most one process at a time as long as the clocks of all agree to within less than the margin
@@ -38,10 +45,11 @@ export class Lease {
    * Takes the lease if it is free, released or expired. `owner` must be unique for each taker.
    * @returns the held lease, or `undefined` if somebody else holds it.
    */
-  async acquire(ttlMs: number, owner: string, options?: CallOptions): Promise<HeldLease | undefined> {
+  async acquire(ttlMs: number, owner: string, options: AcquireOptions = {}): Promise<HeldLease | undefined> {
     const present = await this.#document.read(options);
     if (present !== undefined && present.value.expiresAtMs > this.#now()) {
-      return undefined;
+      const isGone = options.isGone?.(present.value.owner) ?? false;
+      if (!isGone) return undefined;
     }
     const state = { owner, fencing: (present?.value.fencing ?? 0) + 1, expiresAtMs: this.#now() + ttlMs };
     try {
@@ -70,6 +78,11 @@ export class HeldLease {
     this.#now = now;
     this.#state = state;
     this.#version = version;
+  }
+
+  /** Whether its time is over: somebody else may have taken it, and nothing may be done in its name any more. */
+  get isOver(): boolean {
+    return this.#state.expiresAtMs <= this.#now();
   }
 
   /** Greater than that of every earlier holder. */
@@ -110,5 +123,78 @@ export class HeldLease {
       }
       throw error;
     }
+  }
+}
+
+/** How a lease is held while some work goes on. */
+export interface LeaseTerms extends AcquireOptions {
+  /** How long others wait for a holder that ended without a word. It is renewed three times as often. */
+  readonly ttlMs: number;
+  /** Unique for each process and call. */
+  readonly owner: string;
+}
+
+/** What work under a lease is given. */
+export interface LeaseUse {
+  /** Aborts with `lease-lost` as soon as the lease is known to be lost, and when the caller's own signal does. */
+  readonly signal: AbortSignal;
+  /** Proves by a write that the lease is still held: right before what cannot be undone. Throws `lease-lost`. */
+  readonly confirm: () => Promise<void>;
+}
+
+/**
+ * Does `work` under a lease, which is renewed meanwhile.
+ * @returns what `work` returns; `undefined` if somebody else holds the lease.
+ * Throws what `work` throws, and `lease-lost` if the lease was lost, even if `work` came to its end.
+ */
+export async function underLease<T>(
+  lease: Lease,
+  terms: LeaseTerms,
+  work: (use: LeaseUse) => Promise<T>,
+): Promise<T | undefined> {
+  const { ttlMs, owner, ...options } = terms;
+  const held = await lease.acquire(ttlMs, owner, options);
+  if (held === undefined) return undefined;
+  const [lost, ended] = [new AbortController(), new AbortController()];
+  let turn: Promise<void> = Promise.resolve();
+  // One after the other: each write names the version of the one before.
+  const renew = (): Promise<void> => {
+    turn = turn.catch(() => undefined).then(() => held.renew(ttlMs));
+    return turn;
+  };
+  const renewing = renewMeanwhile(held, renew, ttlMs / 3, lost, ended.signal);
+  const signal = options.signal === undefined ? lost.signal : AbortSignal.any([options.signal, lost.signal]);
+  try {
+    const result = await work({ signal, confirm: renew });
+    throwIfAborted(lost.signal);
+    return result;
+  } finally {
+    ended.abort();
+    await renewing;
+    // Not released, it ends by itself: no reason to lose a result or hide an error.
+    await held.release().catch(() => undefined);
+  }
+}
+
+/** Renews until `ended`; what fails is tried again for as long as the lease lasts. */
+async function renewMeanwhile(
+  held: HeldLease,
+  renew: () => Promise<void>,
+  everyMs: number,
+  lost: AbortController,
+  ended: AbortSignal,
+): Promise<void> {
+  try {
+    for await (const _ of setInterval(everyMs, undefined, { signal: ended, ref: false })) {
+      await renew().catch((error: unknown) => {
+        if (isMirrorError(error, 'lease-lost')) lost.abort(error);
+        else if (held.isOver) {
+          lost.abort(new MirrorError('lease-lost', 'the lease could not be renewed in time', { cause: error }));
+        }
+      });
+      if (lost.signal.aborted) return;
+    }
+  } catch (error) {
+    if (!ended.aborted) throw error;
   }
 }

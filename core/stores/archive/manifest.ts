@@ -1,6 +1,7 @@
 /** `archive.json`: what says that a place is an archive, in which format, and of which server. */
 import { z } from 'zod';
 import { MirrorError } from '../../errors.ts';
+import { listOf } from '../../json.ts';
 import type { CallOptions } from '../store.ts';
 import { documentBytes, readDocument } from './json-document.ts';
 import { folders, manifestKey } from './keys.ts';
@@ -20,7 +21,10 @@ const manifestSchema = z.object({
   format: z.literal('orthanc-mirror-archive'),
   version: z.literal(formatVersion),
   createdAt: z.iso.datetime(),
+  /** The one source that the archive belongs to. */
   source: sourceSchema,
+  /** Those that it belonged to before, the first one first, with the time at which the next took its place. */
+  predecessors: listOf(sourceSchema.extend({ until: z.iso.datetime() })).default([]),
 });
 
 /** The rest of a newer manifest may look different. */
@@ -69,6 +73,7 @@ export async function createManifest(
     version: formatVersion,
     createdAt: new Date().toISOString(),
     source,
+    predecessors: [],
   };
   const bytes = documentBytes(manifest);
   const outcome = await objects.putOnce(manifestKey, bytes, {
@@ -81,6 +86,26 @@ export async function createManifest(
     throw new MirrorError('changed-meanwhile', `${objects.name}: ${manifestKey} was there and then was not`);
   }
   return present;
+}
+
+/**
+ * Writes down that another server takes the place of the archive's source, for good. @returns the manifest then. Throws
+ * `changed-meanwhile` if another process wrote it since.
+ */
+export async function succeedSource(
+  objects: ObjectStorage,
+  source: ArchiveSource,
+  until: Date,
+  options: CallOptions = {},
+): Promise<ArchiveManifest> {
+  const present = await readDocument(objects, manifestKey, manifestSchema, options);
+  if (present === undefined) throw new MirrorError('archive-format', `${objects.name}: there is no ${manifestKey}`);
+  const { value: before, etag } = present;
+  const predecessors = [...before.predecessors, { ...before.source, until: until.toISOString() }];
+  const manifest = { ...before, source, predecessors };
+  const outcome = await objects.replaceIf(manifestKey, documentBytes(manifest), etag, options);
+  if (outcome !== 'changed') return manifest;
+  throw new MirrorError('changed-meanwhile', `${objects.name}: ${manifestKey} was written by another process`);
 }
 
 async function refuseForeignObjects(objects: ObjectStorage, options: CallOptions): Promise<void> {

@@ -4,7 +4,7 @@
  *
  * A key is text of segments joined by `/`, without empty, `.` or `..` segments. Keys are compared by the bytes of
  * their UTF-8 form. Objects under one key are only ever replaced by {@link ObjectStorage.replaceIf}, which is for
- * documents of state; everything else is written once.
+ * documents of state and the manifest; everything else is written once.
  *
  * Every call throws a `MirrorError`: `unreachable`, `busy`, `server-error` (may be repeated), `forbidden`,
  * `unauthorized`, `full`, `read-only`, `configuration` (no bucket, no folder), `interrupted` when its signal aborts (or
@@ -72,6 +72,12 @@ export interface ObjectStorage {
   prepare(options?: CallOptions): Promise<void>;
 
   /**
+   * From now on every call throws `unreachable` if the object that lies under the key now is gone, or is another one:
+   * what the folder lies on is not mounted. Nothing is created then. A bucket does not go away: there it does nothing.
+   */
+  anchor(key: string): Promise<void>;
+
+  /**
    * Writes an object unless there is one under the key, which is never overwritten. `'created'`: the object is durable
    * now. `'exists'`: there was an object, of whatever content, or another writer was quicker, or an earlier try of this
    * very call succeeded although its answer was lost; the bytes may be left unread then.
@@ -126,6 +132,12 @@ export interface ObjectStorage {
    * `superseded/<key>.<time>`. All or nothing like {@link putOnce}, and never without the MD5 of the right bytes.
    */
   supersede(key: string, bytes: InstanceBytes, options: PutOptions & { readonly md5: Md5 }): Promise<void>;
+
+  /**
+   * Takes away a damaged object whose right bytes are nowhere, so that it is not met again. What was there is kept as by
+   * {@link supersede}. Nothing happens if there is none.
+   */
+  setAside(key: string, options?: CallOptions): Promise<void>;
 
   /**
    * Deletes what is under the key, if anything. Idempotent. Only for documents of state, leases and inboxes: nothing in

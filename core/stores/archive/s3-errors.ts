@@ -82,7 +82,7 @@ export function s3Error(storage: string, error: unknown, signal?: AbortSignal): 
   }
   const failure = s3Failure(error);
   const [code, meaning] = byName[failure.name] ?? byStatus[failure.status] ?? unnamed(error, failure.status);
-  return new MirrorError(code, `${storage}: ${meaning}`, { cause: error });
+  return new MirrorError(code, `${storage}: ${meaning}`, { cause: error, store: storage });
 }
 
 function unnamed(error: unknown, status: number): Meaning {

@@ -12,20 +12,27 @@ import {
   type ListObjectsV2CommandInput,
   type ListObjectsV2CommandOutput,
   PutObjectCommand,
+  type PutObjectCommandInput,
 } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
-import { MirrorError } from '../../errors.ts';
+import { isMirrorError, MirrorError } from '../../errors.ts';
 import { type Md5, md5Of } from '../../identifiers.ts';
 import { throwIfAborted } from '../aborted.ts';
 import type { CallOptions, InstanceBytes } from '../store.ts';
 import { checkKey } from './key-check.ts';
+import { compareKeys } from './key-order.ts';
+import { isReplaced } from './keys.ts';
 import type { GetOptions, ListOptions, ObjectEntry, ObjectStorage, OpenObject, PutOptions } from './object-storage.ts';
 import { s3Body } from './s3-body.ts';
 import { uploadInParts } from './s3-multipart.ts';
 import { type S3Connection, S3Requests } from './s3-requests.ts';
 import { collectVerified, verifiedBody } from './verified-body.ts';
 
+/** In a row: a page may be empty because it stands for a thousand deleted objects. */
+const mostEmptyPages = 1000;
 const defaultPartBytes = 8 * 1024 * 1024;
+/** Under object lock, every version of a document that is replaced is kept for so long, whatever the term of the bucket. */
+const replacedRetentionMs = 24 * 3_600_000;
 /** Metadata by which a writer of state knows its own document again, if the answer to its write was lost. */
 const writeIdName = 'write-id';
 
@@ -37,6 +44,11 @@ export interface S3ObjectsOptions extends S3Connection {
   readonly name?: string | undefined;
   /** Objects of up to this size are sent in one request; larger ones in parts of it. At least 5 MiB; default 8 MiB. */
   readonly partBytes?: number | undefined;
+  /**
+   * Mode of the default retention of the bucket, if it has one. Documents that are replaced every minute are then locked
+   * for a day and not for its term. Needs `s3:PutObjectRetention` for them.
+   */
+  readonly objectLock?: 'governance' | 'compliance' | undefined;
 }
 
 /** The credentials need `s3:GetObject`, `s3:PutObject`, `s3:ListBucket` and `s3:AbortMultipartUpload`, no more. */
@@ -46,12 +58,14 @@ export class S3Objects implements ObjectStorage {
   readonly #bucket: string;
   readonly #prefix: string;
   readonly #partBytes: number;
+  readonly #objectLock: S3ObjectsOptions['objectLock'];
 
   constructor(options: S3ObjectsOptions) {
     this.#bucket = options.bucket;
     this.#prefix = options.prefix ?? '';
     this.name = options.name ?? `s3://${this.#bucket}/${this.#prefix}`;
     this.#partBytes = options.partBytes ?? defaultPartBytes;
+    this.#objectLock = options.objectLock;
     this.#requests = new S3Requests(this.name, options);
   }
 
@@ -64,6 +78,8 @@ export class S3Objects implements ObjectStorage {
       throw new MirrorError('configuration', `${this.name}: there is no such bucket; create it, or check its name`);
     }
   }
+
+  async anchor(): Promise<void> {}
 
   async putOnce(key: string, bytes: InstanceBytes, options: PutOptions): Promise<'created' | 'exists'> {
     checkKey(key);
@@ -143,6 +159,7 @@ export class S3Objects implements ObjectStorage {
       ...(expectedEtag === null ? { IfNoneMatch: '*' } : { IfMatch: expectedEtag }),
       ContentType: 'application/json',
       Metadata: { [writeIdName]: writeId },
+      ...this.#retentionOf(key),
     });
     const answer = await this.#requests.sendOr([404, 409, 412], options.signal, (call) =>
       this.#requests.client.send(command, call),
@@ -164,6 +181,17 @@ export class S3Objects implements ObjectStorage {
   async supersede(key: string, bytes: InstanceBytes, options: PutOptions & { readonly md5: Md5 }): Promise<void> {
     checkKey(key);
     await this.#requireVersions(options);
+    await this.#overwrite(key, bytes, options).catch((error: unknown) => {
+      if (!isMirrorError(error, 'forbidden')) throw error;
+      throw new MirrorError(
+        'forbidden',
+        `${this.name}: these credentials may not put right bytes in the place of damaged ones; the bucket of a stack lets only the role do so that cloud.repairRole names`,
+        { cause: error },
+      );
+    });
+  }
+
+  async #overwrite(key: string, bytes: InstanceBytes, options: PutOptions & { readonly md5: Md5 }): Promise<void> {
     if (options.sizeBytes <= this.#partBytes) {
       const command = new PutObjectCommand({
         ...this.#at(key),
@@ -178,6 +206,14 @@ export class S3Objects implements ObjectStorage {
     const upload = { sizeBytes, contentType, signal, partBytes: this.#partBytes, supersedes: true };
     await uploadInParts(target, verifiedBody(bytes, options), upload);
     await this.#checkSize(key, options);
+  }
+
+  /** The deletion is a version of its own; those before it stay. */
+  async setAside(key: string, options: CallOptions = {}): Promise<void> {
+    await this.#requireVersions(options);
+    if ((await this.head(key, options)) !== undefined) {
+      await this.delete(key, options);
+    }
   }
 
   async delete(key: string, options: CallOptions = {}): Promise<void> {
@@ -242,7 +278,10 @@ export class S3Objects implements ObjectStorage {
       .then((answer) => (answer === 404 ? undefined : answer));
   }
 
-  /** Yields the pages of a listing, asking for the next one while the reader is busy with this one. */
+  /**
+   * Yields the pages of a listing, asking for the next one while the reader is busy with this one. Throws
+   * `answer-malformed` for a page that does not get on: a storage that repeats itself would be asked without end.
+   */
   async *#pages(
     prefix: string,
     after: string | undefined,
@@ -261,8 +300,18 @@ export class S3Objects implements ObjectStorage {
       page.catch(() => undefined);
       return page;
     };
+    let last = '';
+    let emptyPages = 0;
     for (let next: ReturnType<typeof request> | undefined = request(); next !== undefined; ) {
       const page: ListObjectsV2CommandOutput = await next;
+      const keys = [page.Contents?.at(-1)?.Key, page.CommonPrefixes?.at(-1)?.Prefix].filter((key) => key !== undefined);
+      const before = last;
+      for (const key of keys) if (compareKeys(key, last) > 0) last = key;
+      emptyPages = keys.length === 0 ? emptyPages + 1 : 0;
+      if ((keys.length > 0 && last === before) || emptyPages > mostEmptyPages) {
+        const what = 'the storage repeats itself in a listing; is there a cache or proxy before it?';
+        throw new MirrorError('answer-malformed', `${this.name}: ${what}`, { disposition: 'halt' });
+      }
       if (page.IsTruncated && page.NextContinuationToken === undefined) {
         throw new MirrorError('answer-malformed', `${this.name}: the storage cut a listing short`);
       }
@@ -270,6 +319,13 @@ export class S3Objects implements ObjectStorage {
       throwIfAborted(signal);
       yield page;
     }
+  }
+
+  /** An explicit retention takes the place of the bucket's default (S3 User Guide, "Object Lock: retention periods"). */
+  #retentionOf(key: string): Pick<PutObjectCommandInput, 'ObjectLockMode' | 'ObjectLockRetainUntilDate'> {
+    if (this.#objectLock === undefined || !isReplaced(key)) return {};
+    const mode = this.#objectLock === 'compliance' ? 'COMPLIANCE' : 'GOVERNANCE';
+    return { ObjectLockMode: mode, ObjectLockRetainUntilDate: new Date(Date.now() + replacedRetentionMs) };
   }
 
   #at(key: string): { Bucket: string; Key: string } {

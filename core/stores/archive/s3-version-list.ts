@@ -1,5 +1,10 @@
 /** Lists the versions of objects in a versioned bucket of S3. */
-import { ListObjectVersionsCommand, type ListObjectVersionsCommandOutput } from '@aws-sdk/client-s3';
+import {
+  ListObjectsV2Command,
+  type ListObjectsV2CommandOutput,
+  ListObjectVersionsCommand,
+  type ListObjectVersionsCommandOutput,
+} from '@aws-sdk/client-s3';
 import type { CallOptions } from '../store.ts';
 import { S3Requests } from './s3-requests.ts';
 import { decodeKey, type ObjectVersion, type S3VersionsOptions } from './s3-versions.ts';
@@ -29,6 +34,31 @@ export async function* listVersions(
       const { IsTruncated: hasMore, NextKeyMarker: key, NextVersionIdMarker: version } = page;
       const next = key === undefined ? undefined : { KeyMarker: decodeKey(key) };
       after = hasMore === true && next ? { ...next, ...(version && { VersionIdMarker: version }) } : undefined;
+    }
+  } finally {
+    requests.client.destroy();
+  }
+}
+
+/** Yields the distinct next segments below a prefix that ends in `/`, without listing what is below them; each ends in `/`. */
+export async function* listFolders(
+  { bucket, name, ...connection }: S3VersionsOptions,
+  prefix: string,
+  { signal }: CallOptions = {},
+): AsyncGenerator<string> {
+  const requests = new S3Requests(name, connection);
+  const all = { Bucket: bucket, Prefix: prefix, Delimiter: '/', EncodingType: 'url' } as const;
+  try {
+    for (let next: { ContinuationToken?: string } | undefined = {}; next !== undefined; ) {
+      const command = new ListObjectsV2Command({ ...all, ...next });
+      const page: ListObjectsV2CommandOutput = await requests.send(signal, (call) =>
+        requests.client.send(command, call),
+      );
+      for (const { Prefix } of page.CommonPrefixes ?? []) {
+        if (Prefix !== undefined) yield decodeKey(Prefix).slice(prefix.length);
+      }
+      const { IsTruncated: hasMore, NextContinuationToken: token } = page;
+      next = hasMore === true && token !== undefined ? { ContinuationToken: token } : undefined;
     }
   } finally {
     requests.client.destroy();

@@ -10,6 +10,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { MirrorError } from '../../errors.ts';
 import { md5Of } from '../../identifiers.ts';
+import { printableJson } from '../../printable.ts';
 import type { CallOptions } from '../store.ts';
 import type { OpenObject } from './object-storage.ts';
 import { s3Body } from './s3-body.ts';
@@ -22,9 +23,16 @@ export interface ObjectVersion {
   readonly versionId: string;
 }
 
-/** @returns a key that S3 wrote as in a form, in notifications and listings: a key may hold what XML cannot. */
+/**
+ * @returns a key that S3 wrote as in a form, in notifications and listings: a key may hold what XML cannot. Throws
+ *   `answer-malformed`, which does not repeat the key.
+ */
 export function decodeKey(encoded: string): string {
-  return decodeURIComponent(encoded.replaceAll('+', ' '));
+  try {
+    return decodeURIComponent(encoded.replaceAll('+', ' '));
+  } catch (cause) {
+    throw new MirrorError('answer-malformed', 'the storage names an object in a form that nobody can read', { cause });
+  }
 }
 
 export interface S3VersionsOptions extends S3Connection {
@@ -99,7 +107,8 @@ export class S3Versions {
 
   /** Writes a small JSON document; what is under the key becomes an older version. */
   async writeJson(key: string, document: object, { signal }: CallOptions = {}): Promise<void> {
-    const bytes = Buffer.from(`${JSON.stringify(document, undefined, 2)}\n`);
+    // It may hold names that the senders gave.
+    const bytes = Buffer.from(`${printableJson(document, 2)}\n`);
     const command = new PutObjectCommand({
       Bucket: this.#bucket,
       Key: key,

@@ -82,7 +82,10 @@ export async function readCapabilities(client: OrthancClient, options: CallOptio
   } catch (error) {
     if (!isMirrorError(error, 'answer-malformed')) throw error;
     const hint = 'does the address name the REST API, with its base path?';
-    throw new MirrorError('not-orthanc', `${client.name} is not an Orthanc server: ${hint}`, { cause: error });
+    throw new MirrorError('not-orthanc', `${client.name} is not an Orthanc server: ${hint}`, {
+      cause: error,
+      store: client.name,
+    });
   }
 }
 

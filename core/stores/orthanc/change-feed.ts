@@ -3,7 +3,9 @@ import { z } from 'zod';
 import { MirrorError } from '../../errors.ts';
 import type { Change, ChangePage } from '../../follow/change-feed.ts';
 import { isOrthancId, type ResourceLevel } from '../../identifiers.ts';
+import { listOf } from '../../json.ts';
 import type { CallOptions } from '../store.ts';
+import { misbehaviour, Progress } from './bounds.ts';
 import type { OrthancClient } from './http-client.ts';
 
 const levels = {
@@ -31,10 +33,16 @@ const changeSchema = z
     }),
   );
 
-const pageSchema = z.object({ Changes: z.array(changeSchema), Done: z.boolean(), Last: z.int() });
+const pageSchema = z.object({ Changes: listOf(changeSchema), Done: z.boolean(), Last: z.int() });
 
 /** Sequence numbers are 32 bits wide in Orthanc's answers and arguments (SDO FormatLog, SQLite ColumnInt). */
 const largestSequence = 2 ** 31 - 1;
+
+/** Entries asked for at once when all are read; versions before 1.6.0 give 100 at most. */
+const pageLimit = 1000;
+const itemsPerRequest = 10;
+/** An instance may have an entry of its own, and its share of those of its series, study and patient, again and again. */
+const entriesPerInstance = 8;
 
 export interface ReadChangesQuery extends CallOptions {
   /** Entries above this sequence number. */
@@ -45,14 +53,52 @@ export interface ReadChangesQuery extends CallOptions {
 
 /**
  * Reads a page of the feed in ascending order. Entries of deleted resources are gone, and deletions are not announced.
- * Throws `answer-malformed` when the feed has outgrown its 32 bits: only an inventory tells the truth then.
+ * Throws `answer-malformed` when the feed has outgrown its 32 bits: only an inventory tells the truth then; and, which
+ * halts, when the page is not the one that was asked for.
  */
 export async function readChanges(client: OrthancClient, query: ReadChangesQuery): Promise<ChangePage> {
   const { since, limit, signal } = query;
   if (!Number.isInteger(limit) || limit < 1) throw new RangeError('a page of changes holds at least one');
   if (!Number.isInteger(since) || since < 0 || since > largestSequence) throw overflown(client.name);
   const page = await readPage(client, `/changes?since=${since}&limit=${limit}`, { signal });
+  const problem = problemOf(page, query);
+  if (problem !== undefined) throw misbehaviour(client.name, `answers /changes with ${problem}`);
   return { changes: page.Changes, done: page.Done, last: page.Last };
+}
+
+/**
+ * Reads all pages behind `since`, to the end of the feed. Throws as {@link readChanges}, and if the feed does not get
+ * on, or has more entries than the limits of the server allow.
+ */
+export async function* changePages(
+  client: OrthancClient,
+  { since: start, signal }: Omit<ReadChangesQuery, 'limit'>,
+): AsyncGenerator<ChangePage> {
+  const mostItems = client.limits.mostInstances * entriesPerInstance;
+  const progress = new Progress(client.name, 'changes', { mostItems, itemsPerRequest });
+  for (let since = start; ; ) {
+    progress.request();
+    const page = await readChanges(client, { since, limit: pageLimit, signal });
+    progress.found(page.changes.length);
+    yield page;
+    if (page.done) return;
+    since = page.last;
+  }
+}
+
+/** Why a page cannot be the answer to its query: a cache may ignore `since`, another database has other numbers. */
+function problemOf(
+  { Changes: changes, Done: done, Last: last }: z.output<typeof pageSchema>,
+  { since, limit }: ReadChangesQuery,
+): string | undefined {
+  if (changes.length > limit) return 'more entries than were asked for';
+  let before = since;
+  for (const { seq } of changes) {
+    if (seq <= before) return before === since ? 'entries that lie before what was asked for' : 'entries out of order';
+    before = seq;
+  }
+  if (last < before && changes.length > 0) return 'an end that lies before its entries';
+  return !done && last <= since ? 'the news that more follows, and an end that does not move' : undefined;
 }
 
 /** The highest sequence number ever given out; 0 if there was none. `last` wins over all other arguments: alone. */
@@ -65,12 +111,14 @@ async function readPage(
   path: string,
   { signal }: CallOptions,
 ): Promise<z.output<typeof pageSchema>> {
-  const page = await client.getJson(path, pageSchema, { signal, statusCodes: { 404: 'not-orthanc' } });
+  const call = { signal, ifMalformed: 'halt', statusCodes: { 404: 'not-orthanc' } } as const;
+  const page = await client.getJson(path, pageSchema, call);
   if (page.Last < 0 || page.Changes.some(({ seq }) => seq < 0)) throw overflown(client.name);
   return page;
 }
 
 function overflown(name: string): MirrorError {
   const what = 'its sequence numbers have outgrown 32 bits; compare the inventories instead';
-  return new MirrorError('answer-malformed', `${name} has a change feed that cannot be followed: ${what}`);
+  const message = `${name} has a change feed that cannot be followed: ${what}`;
+  return new MirrorError('answer-malformed', message, { disposition: 'halt', store: name });
 }

@@ -1,5 +1,6 @@
 /** How an Orthanc server is reached. Plain options: whoever reads configuration or a command line makes them. */
 
+import type { ServerLimits } from './bounds.ts';
 import type { EgressRules } from './egress-guard.ts';
 
 /** HTTP headers by which a server recognises us; names in lower case. */
@@ -50,6 +51,8 @@ export interface OrthancConnection {
   /** Most connections at once. Default 8. */
   readonly maxConnections?: number | undefined;
   readonly timeouts?: Partial<Timeouts> | undefined;
+  /** What is read from the server at most, and how slow it may be. */
+  readonly limits?: Partial<ServerLimits> | undefined;
   /** Which addresses the server may have; absent: any. */
   readonly egress?: EgressRules | undefined;
 }

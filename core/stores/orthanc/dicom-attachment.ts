@@ -12,10 +12,19 @@ export function dicomPath(id: InstanceId): string {
 
 export const instanceIdSchema = z.string().refine(isInstanceId);
 
+/** A number of bytes; some versions write such numbers as texts. */
+export const sizeSchema = z.union([
+  z.int().nonnegative(),
+  z
+    .string()
+    .regex(/^\d{1,15}$/)
+    .transform(Number),
+]);
+
 /** An attachment as listings and `…/info` tell it. Without hashes (`StoreMD5ForAttachments` off) the MD5 is empty. */
 export const attachmentSchema = z.object({
   ContentType: z.number(),
-  UncompressedSize: z.coerce.number().int().nonnegative(),
+  UncompressedSize: sizeSchema,
   UncompressedMD5: z.string().optional(),
 });
 

@@ -13,19 +13,37 @@ export interface EgressRules {
 
 type Subnet = readonly [network: string, prefix: number, family: 'ipv4' | 'ipv6'];
 
-/** Link-local (where clouds keep their metadata), unspecified, multicast, reserved; and EC2's metadata in IPv6. */
+/** Link-local (where clouds keep their metadata), unspecified, multicast, reserved, examples; and EC2's metadata in IPv6. */
 const neverAllowed = blockListOf([
   ['0.0.0.0', 8, 'ipv4'],
   ['169.254.0.0', 16, 'ipv4'],
+  ['192.0.0.0', 24, 'ipv4'],
+  ['192.0.2.0', 24, 'ipv4'],
+  ['192.88.99.0', 24, 'ipv4'],
+  ['198.51.100.0', 24, 'ipv4'],
+  ['203.0.113.0', 24, 'ipv4'],
   ['224.0.0.0', 4, 'ipv4'],
   ['240.0.0.0', 4, 'ipv4'],
-  ['::', 128, 'ipv6'],
   ['fd00:ec2::', 32, 'ipv6'],
-  ['fe80::', 10, 'ipv6'],
-  ['ff00::', 8, 'ipv6'],
-  // Translations of IPv4 addresses would hide what they lead to.
-  ['64:ff9b::', 96, 'ipv6'],
+  // Teredo and other protocols of the IETF's own, examples, 6to4, and what was the 6bone.
+  ['2001::', 23, 'ipv6'],
+  ['2001:db8::', 32, 'ipv6'],
   ['2002::', 16, 'ipv6'],
+  ['3ffe::', 16, 'ipv6'],
+  ['3fff::', 20, 'ipv6'],
+]);
+
+/**
+ * Where servers can be in IPv6: global unicast, unique local, loopback, and IPv4 addresses written as IPv6, which count
+ * as what they are. What lies elsewhere is link-local, site-local or multicast, or hides an IPv4 address behind a
+ * translation: 64:ff9b::/96, 64:ff9b:1::/48, ::/96, ::ffff:0:0:0/96.
+ * Source: https://www.iana.org/assignments/iana-ipv6-special-registry
+ */
+const usableIpv6 = blockListOf([
+  ['2000::', 3, 'ipv6'],
+  ['fc00::', 7, 'ipv6'],
+  ['::1', 128, 'ipv6'],
+  ['::ffff:0:0', 96, 'ipv6'],
 ]);
 
 const privateNetworks = blockListOf([
@@ -42,10 +60,27 @@ const privateNetworks = blockListOf([
 /** @returns whether a connection may be opened to this IPv4 or IPv6 address. Anything else is not allowed. */
 export function isAllowedAddress(address: string, { allowPrivateNetworks }: EgressRules): boolean {
   const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
-  if (isIP(address) === 0 || neverAllowed.check(address, family)) {
+  // An address with a zone is link-local.
+  if (isIP(address) === 0 || address.includes('%') || neverAllowed.check(address, family)) {
+    return false;
+  }
+  if (family === 'ipv6' && (!usableIpv6.check(address, family) || isIsatap(address))) {
     return false;
   }
   return allowPrivateNetworks || !privateNetworks.check(address, family);
+}
+
+/**
+ * Whether an IPv6 address of any network embeds an IPv4 address by ISATAP: its interface identifier begins with 5efe
+ * after zeros, the bits of universal and group aside. Source: RFC 5214, section 6.1
+ */
+function isIsatap(address: string): boolean {
+  // A URL writes an address in one way only.
+  const [head = '', tail] = new URL(`http://[${address}]`).hostname.slice(1, -1).split('::');
+  const left = head.split(':').filter((group) => group !== '');
+  const right = tail?.split(':').filter((group) => group !== '') ?? [];
+  const groups = [...left, ...Array.from({ length: 8 - left.length - right.length }, () => '0'), ...right];
+  return /^(?:0|100|200|300)$/.test(groups[4] ?? '') && groups[5] === '5efe';
 }
 
 /** Throws `configuration` if a host is an address (in URL form) that is not allowed; names are checked when resolved. */

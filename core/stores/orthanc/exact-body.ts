@@ -1,5 +1,6 @@
 import { MirrorError } from '../../errors.ts';
 import type { InstanceBytes } from '../store.ts';
+import type { Pace } from './bounds.ts';
 
 /** A body whose failure is remembered, because the connection that it breaks tells only that it broke. */
 export interface ExactBody {
@@ -10,16 +11,17 @@ export interface ExactBody {
 
 /**
  * Holds a body to its size: a stream that ends early throws `body-short`, one that goes on throws `hash-mismatch`, both
- * before the last announced byte is sent, so that a receiver never sees a complete body of other bytes.
+ * before the last announced byte is sent, so that a receiver never sees a complete body of other bytes. A receiver that
+ * takes the body too slowly for `pace` ends it with `unreachable`.
  */
-export function exactBody(body: InstanceBytes, sizeBytes: number): ExactBody {
+export function exactBody(body: InstanceBytes, sizeBytes: number, pace: Pace): ExactBody {
   if (body instanceof Uint8Array) {
     if (body.length !== sizeBytes) throw wrongSize(body.length, sizeBytes);
     return { body, failure: () => undefined };
   }
   let failure: unknown;
   return {
-    body: exactly(body, sizeBytes, (error) => {
+    body: exactly(body, sizeBytes, pace, (error) => {
       failure = error;
     }),
     failure: () => failure,
@@ -30,6 +32,7 @@ export function exactBody(body: InstanceBytes, sizeBytes: number): ExactBody {
 async function* exactly(
   body: AsyncIterable<Uint8Array>,
   sizeBytes: number,
+  pace: Pace,
   failed: (error: unknown) => void,
 ): AsyncGenerator<Uint8Array> {
   let readBytes = 0;
@@ -37,7 +40,11 @@ async function* exactly(
   for await (const chunk of reportFailure(body, failed)) {
     readBytes += chunk.length;
     if (readBytes > sizeBytes) break;
-    if (held !== undefined) yield held;
+    if (held !== undefined) {
+      const givenAtMs = performance.now();
+      yield held;
+      pace.passed(held.length, performance.now() - givenAtMs);
+    }
     held = chunk;
   }
   if (readBytes !== sizeBytes) {

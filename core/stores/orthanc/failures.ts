@@ -1,4 +1,5 @@
 /** What can go wrong between us and a server, told as {@link MirrorError}s: decided here and nowhere else. */
+import { errors } from 'undici';
 import { type ErrorCode, MirrorError } from '../../errors.ts';
 
 /** Which code a status has for one kind of call, where it differs from the usual. */
@@ -28,16 +29,18 @@ const advice: Partial<Record<ErrorCode, string>> = {
   forbidden: 'allow this user to do so on this server',
   'read-only': 'the server does not accept changes; is it configured with ReadOnly?',
   full: 'the server has no space left; free some or raise MaximumStorageSize',
-  configuration: 'give the address that the redirect points to; redirects are not followed',
   'not-orthanc': 'does the address name the REST API of an Orthanc server, with its base path?',
 };
+
+const redirectAdvice = 'redirects are not followed; give the address that it points to, if that is the right one';
 
 /** @returns the code of a status that is no success. */
 export function codeOfStatus(status: number, special: StatusCodes = {}): ErrorCode {
   const code = special[status] ?? usualCodes[status];
   if (code !== undefined) return code;
   if (status >= 500) return 'server-error';
-  return status >= 400 ? 'refused' : 'configuration';
+  // What is left is a redirect: what is behind it is another place than the configured one.
+  return status >= 400 ? 'refused' : 'not-orthanc';
 }
 
 export interface RefusedCall {
@@ -58,11 +61,12 @@ export function errorOfStatus(call: RefusedCall, special?: StatusCodes): MirrorE
   const code = codeOfStatus(call.status, special);
   const { name, method, path, status, orthancError, retryAfterMs } = call;
   const reason = orthancError === undefined ? '' : ` (${orthancError})`;
-  const hint = advice[code] === undefined ? '' : `: ${advice[code]}`;
+  const hint = status < 400 ? `: ${redirectAdvice}` : advice[code] === undefined ? '' : `: ${advice[code]}`;
   const message = `${name} answered ${status}${reason} to ${method} ${pathOnly(path)}${hint}`;
   return new MirrorError(code, message, {
     ...(orthancError === lostFile && { disposition: 'reject' }),
     ...(retryAfterMs !== undefined && { retryAfterMs }),
+    store: name,
   });
 }
 
@@ -97,27 +101,33 @@ export function errorOfTransport(name: string, cause: unknown): MirrorError {
   const code = codeOf(cause);
   if (tlsCodes.test(code)) {
     const what = 'the TLS connection is not trusted: give the certificate authority of this server, or ours to it';
-    return new MirrorError('tls-untrusted', `${name}: ${what} (${code})`, { cause });
+    return new MirrorError('tls-untrusted', `${name}: ${what} (${code})`, { cause, store: name });
   }
   if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') return shortBody(name, cause);
-  if (code.startsWith('HPE_')) {
+  if (code === 'UND_ERR_HEADERS_OVERFLOW') {
+    return new MirrorError('server-error', `${name} answers with more headers than any server needs`, { cause });
+  }
+  if (code.startsWith('HPE_') || cause instanceof errors.HTTPParserError) {
     const what = 'answers something that is not HTTP; does its address begin with https://?';
-    return new MirrorError('server-error', `${name} ${what} (${code})`, { cause });
+    const found = code === '' ? '' : ` (${code})`;
+    return new MirrorError('server-error', `${name} ${what}${found}`, { cause, store: name });
   }
   const reason = unreachableReasons[code] ?? 'cannot be reached';
-  return new MirrorError('unreachable', `${name} ${reason}${code === '' ? '' : ` (${code})`}`, { cause });
+  return new MirrorError('unreachable', `${name} ${reason}${code === '' ? '' : ` (${code})`}`, { cause, store: name });
 }
 
 /** @returns the error of a body that ended before its announced size. */
 export function shortBody(name: string, cause?: unknown): MirrorError {
-  return new MirrorError('body-short', `${name} ended the body of an answer before its announced size`, { cause });
+  return new MirrorError('body-short', `${name} ended the body of an answer before its announced size`, {
+    cause,
+    store: name,
+  });
 }
 
 /** @returns the error of an answer of another shape than Orthanc's. */
 export function malformedAnswer(name: string, path: string, problem: string, cause?: unknown): MirrorError {
-  return new MirrorError('answer-malformed', `${name} answered ${pathOnly(path)} in another form: ${problem}`, {
-    cause,
-  });
+  const what = `${name} answered ${pathOnly(path)} in another form: ${problem}`;
+  return new MirrorError('answer-malformed', what, { cause, store: name });
 }
 
 /** The code of an error, or of the first below it that has one: several addresses of a host make an AggregateError. */

@@ -1,28 +1,19 @@
 /** The only place that speaks HTTP with an Orthanc server: bounded connections, retries, one meaning per failure. */
 import { Readable } from 'node:stream';
-import { getCACertificates } from 'node:tls';
-import { type Dispatcher, Pool } from 'undici';
+import type { Pool } from 'undici';
 import { z } from 'zod';
-import { MirrorError } from '../../errors.ts';
+import { type Disposition, isMirrorError, MirrorError } from '../../errors.ts';
+import { jsonBoundsOf, readJson } from '../../json.ts';
 import { abortedError, throwIfAborted } from '../aborted.ts';
 import type { CallOptions, InstanceBytes } from '../store.ts';
-import { collect, collectText } from './answer-body.ts';
+import { type OrthancAnswer, openAnswer } from './answer.ts';
 import { Authorizer } from './authorizer.ts';
-import {
-  type AuthorizationHeaders,
-  defaultMaxConnections,
-  defaultTimeouts,
-  type OrthancConnection,
-  type Timeouts,
-} from './connection.ts';
-import { guardedLookup, requireAllowedHost } from './egress-guard.ts';
+import { defaultServerLimits, mostBytes, mostInterimAnswers, type ServerLimits } from './bounds.ts';
+import { type AuthorizationHeaders, defaultTimeouts, type OrthancConnection, type Timeouts } from './connection.ts';
+import { poolOf } from './connection-pool.ts';
+import { requireAllowedHost } from './egress-guard.ts';
 import { errorOfStatus, errorOfTransport, malformedAnswer, parseRetryAfter, type StatusCodes } from './failures.ts';
 import { fullJitter, type RetryPolicy, withRetries } from './retry.ts';
-
-/** Orthanc closes an idle connection after 1.0 s (measured on 1.10.1 and 1.13.0): we let go before. */
-const idleTimeoutMs = 700;
-const mostErrorBytes = 64 * 1024;
-const mostJsonBytes = 64 * 1024 * 1024;
 
 export interface OrthancCall extends CallOptions {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
@@ -38,33 +29,34 @@ export interface OrthancCall extends CallOptions {
   readonly statusCodes?: StatusCodes | undefined;
   /** Whether the call may be repeated after a failure. Default: GET without body. */
   readonly repeatable?: boolean | undefined;
-  /** Waits longer for the answer: a listing or an upload. */
+  /** Waits longer for the answer, which may be longer: a listing or an upload. */
   readonly long?: boolean | undefined;
-}
-
-/** An answer whose body is still to be read: to its end, or given up by `discard`. */
-export interface OrthancAnswer {
-  readonly status: number;
-  header(name: string): string | undefined;
-  readonly body: Readable;
-  /** Reads a short rest to keep the connection, or drops it. Idempotent. */
-  discard(): Promise<void>;
+  /** Longest answer in bytes, where that is less than usual. */
+  readonly longest?: number | undefined;
+  /** What is to be done if the answer has another form than Orthanc's. Default: `reject`, what was asked for fails. */
+  readonly ifMalformed?: Disposition | undefined;
 }
 
 export class OrthancClient {
   /** Configured name or address of the server, without credentials. */
   readonly name: string;
+  /** Address of the REST API, without credentials and without a slash at its end. */
+  readonly address: string;
   readonly #basePath: string;
   readonly #pool: Pool;
   readonly #authorizer: Authorizer;
+  /** What is read from this server at most. */
+  readonly limits: ServerLimits;
   readonly #timeouts: Timeouts;
   readonly #retryPolicy: RetryPolicy;
 
   constructor(connection: OrthancConnection, retryPolicy: RetryPolicy = fullJitter) {
     const url = new URL(connection.url);
     this.#basePath = url.pathname.replace(/\/+$/, '');
-    this.name = connection.name ?? `${url.origin}${this.#basePath}`;
+    this.address = `${url.origin}${this.#basePath}`;
+    this.name = connection.name ?? this.address;
     this.#timeouts = { ...defaultTimeouts, ...connection.timeouts };
+    this.limits = { ...defaultServerLimits, ...connection.limits };
     this.#authorizer = new Authorizer(connection.authorization);
     this.#retryPolicy = retryPolicy;
     requireAllowedHost(url.hostname, connection.egress);
@@ -102,14 +94,21 @@ export class OrthancClient {
   /** Makes a call that is answered with JSON of a known shape. Throws `answer-malformed` for any other. */
   async callJson<T>(call: OrthancCall, schema: z.ZodType<T>): Promise<T> {
     const value = await this.#readJson(call, schema);
-    if (value === undefined) throw malformedAnswer(this.name, call.path, 'nothing was found');
+    if (value === undefined) throw malformedAnswer(this.name, call.path, 'it says that there is nothing');
     return value;
   }
 
   /** GETs text; @returns `undefined` where there is none (404). */
   async findText(path: string, options: CallOptions = {}): Promise<string | undefined> {
     return this.#repeated({ method: 'GET', path, accept: [404], ...options }, async (answer) =>
-      answer.status === 404 ? discarded(answer) : collectText(this.name, path, answer.body, mostErrorBytes),
+      answer.status === 404 ? discarded(answer) : answer.text(mostBytes.text, this.#timeouts.queryMs),
+    );
+  }
+
+  /** GETs bytes that fit into memory, such as a value of metadata; @returns `undefined` where there are none (404). */
+  async findBytes(path: string, options: CallOptions = {}): Promise<Uint8Array | undefined> {
+    return this.#repeated({ method: 'GET', path, accept: [404], ...options }, async (answer) =>
+      answer.status === 404 ? discarded(answer) : answer.content(mostBytes.resource, this.#timeouts.queryMs),
     );
   }
 
@@ -140,8 +139,11 @@ export class OrthancClient {
   async #readJson<T>(call: OrthancCall, schema: z.ZodType<T>): Promise<T | undefined> {
     return this.#repeated(call, async (answer) => {
       if (call.accept?.includes(answer.status)) return discarded(answer);
-      const text = await collectText(this.name, call.path, answer.body, mostJsonBytes);
-      return parseJson(this.name, call.path, text, schema);
+      const longest = call.longest ?? (call.long ? mostBytes.listing : mostBytes.resource);
+      const text = await answer.text(longest, this.#timeoutOf(call));
+      const read = readJson(text, schema, jsonBoundsOf(longest));
+      if (read.ok) return read.value;
+      throw malformedAnswer(this.name, call.path, read.problem, read.cause);
     });
   }
 
@@ -150,7 +152,7 @@ export class OrthancClient {
     const once = async () => {
       const answer = await this.#authorized(call);
       return read(answer).catch((error: unknown) => {
-        throw call.signal?.aborted ? abortedError(call.signal) : error;
+        throw call.signal?.aborted ? abortedError(call.signal) : asBadAs(call, error);
       });
     };
     const repeatable = call.repeatable ?? call.method === 'GET';
@@ -167,7 +169,7 @@ export class OrthancClient {
     await answer.discard();
     if (isStreamed(call.body)) {
       const what = 'refused our credentials; others are known now';
-      throw new MirrorError('unauthorized', `${this.name} ${what}`, { disposition: 'retry' });
+      throw new MirrorError('unauthorized', `${this.name} ${what}`, { disposition: 'retry', store: this.name });
     }
     return this.#checked(call, await this.#send(call, await this.#authorizer.headers()));
   }
@@ -180,78 +182,53 @@ export class OrthancClient {
         path: this.#basePath + path,
         headers: { ...call.headers, ...lengthOf(call), ...credentials },
         body: isStreamed(body) ? Readable.from(body, { highWaterMark: 1 }) : (body ?? null),
-        headersTimeout: call.long ? this.#timeouts.longMs : this.#timeouts.queryMs,
+        headersTimeout: this.#timeoutOf(call),
+        onInfo: this.#interimAnswers(),
         ...(signal === undefined ? {} : { signal }),
       });
-      return new PoolAnswer(answer);
+      return openAnswer(this.name, path, answer, this.limits);
     } catch (error) {
       if (signal?.aborted) throw abortedError(signal);
       throw error instanceof MirrorError ? error : errorOfTransport(this.name, error);
     }
   }
 
+  #timeoutOf({ long }: OrthancCall): number {
+    return long ? this.#timeouts.longMs : this.#timeouts.queryMs;
+  }
+
+  /** Each interim answer starts the waiting for the real one anew. */
+  #interimAnswers(): () => void {
+    let count = 0;
+    return () => {
+      count += 1;
+      if (count <= mostInterimAnswers) return;
+      const what = `sends more than ${mostInterimAnswers} interim answers (1xx) and no real one`;
+      throw new MirrorError('unreachable', `${this.name} ${what}`, { store: this.name });
+    };
+  }
+
   async #checked(call: OrthancCall, answer: OrthancAnswer): Promise<OrthancAnswer> {
     const { status } = answer;
     if ((status >= 200 && status < 300) || call.accept?.includes(status)) return answer;
     const retryAfterMs = parseRetryAfter(answer.header('retry-after'), Date.now());
-    const orthancError = await errorNameIn(answer);
+    const orthancError = await errorNameIn(answer, this.#timeouts.queryMs);
     const { method, path } = call;
     throw errorOfStatus({ name: this.name, method, path, status, retryAfterMs, orthancError }, call.statusCodes);
   }
 }
 
-export type JsonOptions = Pick<OrthancCall, 'signal' | 'statusCodes' | 'long'>;
+export type JsonOptions = Pick<OrthancCall, 'signal' | 'statusCodes' | 'long' | 'ifMalformed'>;
 export type ChangeOptions = Pick<OrthancCall, 'signal' | 'statusCodes' | 'headers'>;
 
-class PoolAnswer implements OrthancAnswer {
-  readonly status: number;
-  readonly body: Readable;
-  readonly #answer: Dispatcher.ResponseData;
-
-  constructor(answer: Dispatcher.ResponseData) {
-    this.#answer = answer;
-    this.status = answer.statusCode;
-    this.body = answer.body;
-    // A connection that breaks before or after somebody reads must not end the process.
-    answer.body.on('error', () => undefined);
-  }
-
-  header(name: string): string | undefined {
-    const value = this.#answer.headers[name];
-    return Array.isArray(value) ? value[0] : value;
-  }
-
-  async discard(): Promise<void> {
-    await this.#answer.body.dump({ limit: mostErrorBytes }).catch(() => undefined);
-  }
-}
-
-function poolOf(origin: string, connection: OrthancConnection, timeouts: Timeouts): Pool {
-  const { ca, ...identity } = connection.tls ?? {};
-  return new Pool(origin, {
-    connections: connection.maxConnections ?? defaultMaxConnections,
-    allowH2: false,
-    pipelining: 1,
-    keepAliveTimeout: idleTimeoutMs,
-    keepAliveMaxTimeout: idleTimeoutMs,
-    // Orthanc announces `Keep-Alive: timeout=1`; the usual threshold of 1 s would make that no keep-alive at all.
-    keepAliveTimeoutThreshold: 1000 - idleTimeoutMs,
-    bodyTimeout: timeouts.bodyMs,
-    connect: {
-      timeout: timeouts.connectMs,
-      ...(connection.egress === undefined ? {} : { lookup: guardedLookup(connection.egress) }),
-      ...definedOnly(identity),
-      ...(ca === undefined ? {} : { ca: [...getCACertificates('default'), ca] }),
-    },
+/** What an answer of another form means depends on what was asked for. */
+function asBadAs({ ifMalformed }: OrthancCall, error: unknown): unknown {
+  if (ifMalformed === undefined || !isMirrorError(error, 'answer-malformed')) return error;
+  return new MirrorError('answer-malformed', error.message, {
+    disposition: ifMalformed,
+    store: error.store,
+    cause: error.cause,
   });
-}
-
-function definedOnly(options: Readonly<Record<string, string | undefined>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(options).flatMap(([name, value]): [string, string][] =>
-      value === undefined ? [] : [[name, value]],
-    ),
-  );
 }
 
 function isStreamed(body: OrthancCall['body']): body is AsyncIterable<Uint8Array> {
@@ -270,24 +247,9 @@ async function discarded(answer: OrthancAnswer): Promise<undefined> {
 const orthancErrorSchema = z.looseObject({ OrthancError: z.string().regex(/^[\x20-\x7e]{1,120}$/) });
 
 /** Orthanc describes its errors in JSON unless told not to; a proxy answers anything. */
-async function errorNameIn(answer: OrthancAnswer): Promise<string | undefined> {
-  try {
-    const text = (await collect(answer.body, mostErrorBytes))?.toString('utf8') ?? '';
-    return orthancErrorSchema.safeParse(JSON.parse(text)).data?.OrthancError;
-  } catch {
-    return undefined; // not JSON, or cut: the status alone tells
-  }
-}
-
-function parseJson<T>(name: string, path: string, text: string, schema: z.ZodType<T>): T {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw malformedAnswer(name, path, 'it is not JSON', error);
-  }
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const at = parsed.error.issues[0]?.path.join('.') ?? '';
-  throw malformedAnswer(name, path, at === '' ? 'its outermost value' : `at ${at}`, parsed.error);
+async function errorNameIn(answer: OrthancAnswer, withinMs: number): Promise<string | undefined> {
+  // Too long, cut, too slow, or no JSON: the status alone tells.
+  const text = await answer.text(mostBytes.text, withinMs).catch(() => '');
+  const read = readJson(text, orthancErrorSchema, jsonBoundsOf(mostBytes.text));
+  return read.ok ? read.value.OrthancError : undefined;
 }

@@ -3,36 +3,54 @@
  * instances come or go before them. Each page therefore begins with the last row of the one before.
  */
 import { z } from 'zod';
-import type { InstanceId } from '../../identifiers.ts';
+import type { InstanceId, OrthancId } from '../../identifiers.ts';
+import { listOf } from '../../json.ts';
 import type { InventoryEntry, InventoryOptions } from '../store.ts';
+import { misbehaviour, Progress } from './bounds.ts';
 import { attachmentSchema, entryOf, instanceIdSchema } from './dicom-attachment.ts';
-import { malformedAnswer } from './failures.ts';
 import type { OrthancClient } from './http-client.ts';
 
 /** Reads `limit` rows of a list in ascending order of id, from an offset. */
-export type ReadPage = (offset: number, limit: number) => Promise<readonly InventoryEntry[]>;
+export type ReadPage<Row extends ListedRow = InventoryEntry> = (
+  offset: number,
+  limit: number,
+) => Promise<readonly Row[]>;
+
+/** A row of a list that is in the order of ids. */
+export interface ListedRow {
+  readonly id: OrthancId;
+}
 
 const pageLimit = 1001;
+/** A server may cap its pages, but hardly below this. */
+const itemsPerRequest = 10;
 
-const pageSchema = z.array(z.object({ ID: instanceIdSchema, Attachments: z.array(attachmentSchema) }));
+const pageSchema = listOf(z.object({ ID: instanceIdSchema, Attachments: listOf(attachmentSchema) }));
 
-/** One request per 1,000 instances (`limit`), and one or two more. */
+/**
+ * One request per 1,000 instances (`limit`), and one or two more. Throws `answer-malformed`, which halts, if the server
+ * lists in another order, does not get on, or lists more than its limits allow.
+ */
 export async function* pagedInventory(
   client: OrthancClient,
   options: InventoryOptions,
   limit = pageLimit,
 ): AsyncGenerator<InventoryEntry> {
+  const { mostInstances: mostItems } = client.limits;
   const readPage: ReadPage = async (offset, rowLimit) => {
     const path = `/instances?since=${offset}&limit=${rowLimit}&response-content=Attachments`;
     const { signal } = options;
-    const rows = await client.getJson(path, pageSchema, { signal, long: true, statusCodes: { 404: 'not-orthanc' } });
+    const call = { signal, long: true, ifMalformed: 'halt', statusCodes: { 404: 'not-orthanc' } } as const;
+    const rows = await client.getJson(path, pageSchema, call);
     const entries = rows.map(({ ID, Attachments }) => entryOf(ID, Attachments));
-    if (!isAscending(entries)) throw malformedAnswer(client.name, path, 'it is not in the order of ids');
+    requireAscending(client.name, 'instances', entries);
     return entries;
   };
   const { after } = options;
-  const offset = after === undefined ? 0 : await offsetBehind(readPage, after);
-  yield* joinPages(readPage, limit, Math.max(0, offset - 1), after);
+  const offset = after === undefined ? 0 : await offsetBehind(readPage, after, mostItems);
+  if (offset === undefined) throw misbehaviour(client.name, `lists more than ${mostItems} instances`);
+  const progress = new Progress(client.name, 'instances', { mostItems, itemsPerRequest });
+  yield* joinPages(readPage, limit, Math.max(0, offset - 1), after, progress);
 }
 
 /**
@@ -43,16 +61,18 @@ export async function* pagedInventory(
  * that double, until it does. The end is a page without anything new in which only that overlap is left: a shorter
  * page than asked for would not do, because a server may cap its pages.
  */
-export async function* joinPages(
-  readPage: ReadPage,
+export async function* joinPages<Row extends ListedRow>(
+  readPage: ReadPage<Row>,
   limit: number,
   firstOffset: number,
-  after: InstanceId | undefined,
-): AsyncGenerator<InventoryEntry> {
+  after: Row['id'] | undefined,
+  progress: Pick<Progress, 'request' | 'found'>,
+): AsyncGenerator<Row> {
   let last = after;
   let offset = firstOffset;
   let stride = 1;
   for (;;) {
+    progress.request();
     const page = await readPage(offset, limit);
     const [first] = page;
     if (offset > 0 && (first === undefined || last === undefined || first.id > last)) {
@@ -61,18 +81,21 @@ export async function* joinPages(
       continue;
     }
     stride = 1;
-    for (const entry of page) {
-      if (last !== undefined && entry.id <= last) continue;
-      last = entry.id;
-      yield entry;
-    }
+    const before = last;
+    const entries = page.filter(({ id }) => before === undefined || id > before);
+    progress.found(entries.length);
+    yield* entries;
+    last = entries.at(-1)?.id ?? last;
     if (page.length <= 1) return;
     offset += page.length - 1;
   }
 }
 
-/** @returns the offset of the first row whose id is greater than `after`, in about 2 log2(n) requests of one row. */
-export async function offsetBehind(readPage: ReadPage, after: InstanceId): Promise<number> {
+/**
+ * @returns the offset of the first row whose id is greater than `after`, in about 2 log2(n) requests of one row;
+ *   `undefined` if it is greater than `most`.
+ */
+export async function offsetBehind(readPage: ReadPage, after: InstanceId, most: number): Promise<number | undefined> {
   const isBehind = async (offset: number) => {
     const [row] = await readPage(offset, 1);
     return row === undefined || row.id > after;
@@ -80,6 +103,7 @@ export async function offsetBehind(readPage: ReadPage, after: InstanceId): Promi
   let low = 0;
   let high = 1;
   while (!(await isBehind(high - 1))) {
+    if (high > most) return undefined;
     low = high;
     high *= 2;
   }
@@ -92,9 +116,11 @@ export async function offsetBehind(readPage: ReadPage, after: InstanceId): Promi
   return low;
 }
 
-function isAscending(entries: readonly InventoryEntry[]): boolean {
-  return entries.every(({ id }, index) => {
-    const before = entries[index - 1];
+/** Throws `answer-malformed`, which halts, if a page is not in the order of ids: pages of another order cannot be joined. */
+export function requireAscending(name: string, what: string, rows: readonly ListedRow[]): void {
+  const isAscending = rows.every(({ id }, index) => {
+    const before = rows[index - 1];
     return before === undefined || before.id < id;
   });
+  if (!isAscending) throw misbehaviour(name, `does not list its ${what} in the order of their ids`);
 }

@@ -2,15 +2,16 @@
  * The inventory of a server that pages without any order (before 1.12.5; some indexes after): one listing of all ids,
  * which as a single query cannot shift, parsed as it comes and sorted here. It tells no hashes.
  */
-import type { Readable } from 'node:stream';
 import { isInstanceId } from '../../identifiers.ts';
 import type { InventoryEntry, InventoryOptions } from '../store.ts';
-import { wholeBody } from './answer-body.ts';
-import { malformedAnswer } from './failures.ts';
+import type { OrthancAnswer } from './answer.ts';
+import { misbehaviour } from './bounds.ts';
 import type { OrthancClient } from './http-client.ts';
 import { InstanceIdList } from './instance-id-list.ts';
 
-const path = '/instances';
+/** An id takes 51 bytes of the answer; anything beyond is white space that a server could send for ever. */
+const mostBytesPerId = 128;
+const mostBytesInAdvance = 64 * 1024;
 
 /** One request of about 51 bytes per instance; needs 24 bytes of memory for each. */
 export async function* unpagedInventory(
@@ -18,24 +19,30 @@ export async function* unpagedInventory(
   options: InventoryOptions,
 ): AsyncGenerator<InventoryEntry> {
   const { signal, after } = options;
-  const answer = await client.request({ method: 'GET', path, signal, long: true, statusCodes: { 404: 'not-orthanc' } });
-  const sizeBytes = answer.header('content-length');
-  const ids = await readIds(client.name, answer.body, sizeBytes === undefined ? undefined : Number(sizeBytes), signal);
+  const statusCodes = { 404: 'not-orthanc' } as const;
+  const answer = await client.request({ method: 'GET', path: '/instances', signal, long: true, statusCodes });
+  const ids = await readIds(client, answer, signal);
   for (const id of ids.sorted()) {
     if (after === undefined || id > after) yield { id, md5: undefined, sizeBytes: undefined };
   }
 }
 
 async function readIds(
-  name: string,
-  body: Readable,
-  sizeBytes: number | undefined,
+  { name, limits }: OrthancClient,
+  answer: OrthancAnswer,
   signal: AbortSignal | undefined,
 ): Promise<InstanceIdList> {
-  const reader = new IdArrayReader((problem) => malformedAnswer(name, path, problem));
+  const reader = new IdArrayReader((problem) => misbehaviour(name, `answered /instances in another form: ${problem}`));
   const decoder = new TextDecoder();
-  for await (const chunk of wholeBody(name, body, sizeBytes, signal)) {
+  let readBytes = 0;
+  for await (const chunk of answer.bytes(signal)) {
     reader.read(decoder.decode(chunk, { stream: true }));
+    readBytes += chunk.length;
+    if (reader.count > limits.mostInstances)
+      throw misbehaviour(name, `lists more than ${limits.mostInstances} instances`);
+    if (readBytes > mostBytesInAdvance + chunk.length + mostBytesPerId * reader.count) {
+      throw misbehaviour(name, 'fills the list of its instances with white space');
+    }
   }
   return reader.end();
 }
@@ -53,6 +60,11 @@ export class IdArrayReader {
     this.#malformed = malformed;
   }
 
+  /** How many ids were read so far, the same ones counted again. */
+  get count(): number {
+    return this.#ids.count;
+  }
+
   read(piece: string): void {
     const text = this.#rest + piece;
     let position = 0;
@@ -61,7 +73,7 @@ export class IdArrayReader {
       if (next === undefined) break;
       position = next;
     }
-    this.#rest = text.slice(position);
+    this.#rest = text.slice(skipSpace(text, position));
   }
 
   /** @returns all ids; throws if the array did not end. */

@@ -1,7 +1,7 @@
 import type { InstanceId } from '../../identifiers.ts';
 import type { CallOptions, InventoryEntry } from '../store.ts';
 import type { OrthancCapabilities } from './capabilities.ts';
-import { attachmentSchema, dicomPath, entryOf, md5In } from './dicom-attachment.ts';
+import { attachmentSchema, dicomPath, entryOf, md5In, sizeSchema } from './dicom-attachment.ts';
 import { malformedAnswer } from './failures.ts';
 import type { OrthancClient } from './http-client.ts';
 
@@ -22,8 +22,8 @@ export async function lookUpInstance(
   }
   const size = await client.findText(`${path}/size`, options);
   if (size === undefined) return undefined;
-  const sizeBytes = Number(size);
-  if (!Number.isSafeInteger(sizeBytes)) throw malformedAnswer(client.name, `${path}/size`, 'it is not a number');
+  const sizeBytes = sizeSchema.safeParse(size.trim()).data;
+  if (sizeBytes === undefined) throw malformedAnswer(client.name, `${path}/size`, 'it is not a number');
   // No MD5 where the server keeps none (404), or where the instance went away in between.
   return { id, md5: md5In(await client.findText(`${path}/md5`, options)), sizeBytes };
 }

@@ -1,33 +1,41 @@
 import { isMirrorError, MirrorError } from '../../errors.ts';
 import type { InstanceId, Md5 } from '../../identifiers.ts';
 import type { CallOptions, OpenInstance } from '../store.ts';
-import { wholeBody } from './answer-body.ts';
+import type { OrthancAnswer } from './answer.ts';
 import { dicomPath, md5In, parseEtag } from './dicom-attachment.ts';
-import type { OrthancAnswer, OrthancClient } from './http-client.ts';
+import type { OrthancClient } from './http-client.ts';
 
 /**
  * Starts reading an instance: one request where the ETag tells the MD5 (1.9.3), two before. No gzip is asked for: it
  * costs old servers 23 ms of processor time per 512 KiB instead of 1.
  *
- * Throws `vanished` if the server does not hold the instance, and `source-corrupt` if it knows it but has lost its
+ * Throws `answer-malformed` if the server does not tell the size, `vanished` if the server does not hold the instance, and `source-corrupt` if it knows it but has lost its
  * file (400, 404 or 500, depending on version and storage).
  */
 export async function openInstance(client: OrthancClient, id: InstanceId, options: CallOptions): Promise<OpenInstance> {
   const { signal } = options;
   const answer = await readableAnswer(client, id, options);
-  const length = answer.header('content-length');
-  const sizeBytes = length === undefined ? undefined : Number(length);
-  const cancel = () => {
-    answer.body.destroy();
-  };
+  const { sizeBytes } = answer;
   try {
+    if (sizeBytes === undefined) throw withoutSize(client.name, id);
+    if (sizeBytes > client.limits.mostInstanceBytes) throw tooLarge(client, id, sizeBytes);
     const md5 = await md5Of(client, id, answer, options);
-    const body = wholeBody(client.name, answer.body, sizeBytes, signal);
-    return { id, md5, sizeBytes, body, cancel };
+    return { id, md5, sizeBytes, body: answer.bytes(signal), cancel: () => answer.cancel() };
   } catch (error) {
-    cancel();
+    answer.cancel();
     throw error;
   }
+}
+
+/** A body of unknown length could end early without notice, or never end. */
+function withoutSize(name: string, id: InstanceId): MirrorError {
+  const hint = 'check for a proxy before the server that removes Content-Length';
+  return new MirrorError('answer-malformed', `${name} does not tell the size of instance ${id}: ${hint}`);
+}
+
+function tooLarge({ name, limits }: OrthancClient, id: InstanceId, sizeBytes: number): MirrorError {
+  const what = `announces ${sizeBytes} bytes of instance ${id}, more than ${limits.mostInstanceBytes}`;
+  return new MirrorError('answer-malformed', `${name} ${what}: no instance is so large`);
 }
 
 async function md5Of(

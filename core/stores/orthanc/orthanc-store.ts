@@ -20,7 +20,7 @@ import type {
 } from '../store.ts';
 import type { Witness } from '../witness.ts';
 import { type OrthancCapabilities, readCapabilities } from './capabilities.ts';
-import { lastChange, type ReadChangesQuery, readChanges } from './change-feed.ts';
+import { changePages, lastChange, type ReadChangesQuery, readChanges } from './change-feed.ts';
 import type { OrthancConnection } from './connection.ts';
 import { OrthancClient } from './http-client.ts';
 import { IdCheck } from './id-check.ts';
@@ -127,6 +127,10 @@ class ServerStore implements OrthancStore {
 
   readChanges(query: ReadChangesQuery): Promise<ChangePage> {
     return readChanges(this.client, query);
+  }
+
+  changePages(query: Omit<ReadChangesQuery, 'limit'>): AsyncIterable<ChangePage> {
+    return changePages(this.client, query);
   }
 
   lastChange(options: CallOptions = {}): Promise<number> {

@@ -22,17 +22,25 @@ export const fullJitter: RetryPolicy = (error, attempt, random) => {
   return Math.min(longestPauseMs, retryAfterMs + random * firstCeilingMs * 2 ** (attempt - 1));
 };
 
+/** A try that fails after so long is made again once, not more: who stalls would stall again. */
+const longTryMs = 30_000;
+const mostLongTries = 2;
+
 /** Tries until it works or the policy gives up; then throws the last error. An abort ends the pause at once. */
 export async function withRetries<T>(
   tryOnce: () => Promise<T>,
   policy: RetryPolicy,
   signal: AbortSignal | undefined,
 ): Promise<T> {
+  let longTries = 0;
   for (let attempt = 1; ; attempt += 1) {
+    const startedAtMs = performance.now();
     try {
       return await tryOnce();
     } catch (error) {
       if (!isMirrorError(error) || signal?.aborted) throw error;
+      if (performance.now() - startedAtMs >= longTryMs) longTries += 1;
+      if (longTries >= mostLongTries) throw error;
       const pauseMs = policy(error, attempt, Math.random());
       if (pauseMs === undefined) throw error;
       // Aborted while waiting: the next try says so in the terms of all other calls.

@@ -2,8 +2,9 @@
 import { z } from 'zod';
 import { isMirrorError, MirrorError } from '../../errors.ts';
 import { type InstanceId, isInstanceId, type Md5 } from '../../identifiers.ts';
-import { md5ReadBack } from '../md5-read-back.ts';
+import { md5OfOpened } from '../md5-read-back.ts';
 import type { InstanceBytes, InstanceIdentity, InventoryEntry, StoreOptions, StoreOutcome } from '../store.ts';
+import { mostBytes, Pace } from './bounds.ts';
 import type { OrthancCapabilities } from './capabilities.ts';
 import { exactBody } from './exact-body.ts';
 import type { StatusCodes } from './failures.ts';
@@ -107,15 +108,22 @@ async function outcomeOf(
   claim: Claim,
   options: StoreOptions,
 ): Promise<StoreOutcome> {
-  const md5 = held.md5 ?? (await md5HeldBy(server.client, instance.id, options));
+  const md5 = held.md5 ?? (await md5HeldBy(server.client, instance, options));
   if (md5 === instance.md5) return { kind: claim === 'stored' ? 'stored' : 'already-equal' };
   if (claim === 'held-before') return { kind: 'conflict', md5 };
   throw await otherBytes(server, instance, held);
 }
 
-/** The proof of a server that keeps no hashes (`StoreMD5ForAttachments` off): read it all back. */
-function md5HeldBy(client: OrthancClient, id: InstanceId, options: StoreOptions): Promise<Md5> {
-  return md5ReadBack({ open: (one, call) => openInstance(client, one, call ?? {}) }, id, options);
+/** The proof of a server that keeps no hashes (`StoreMD5ForAttachments` off): read it all back, if the size is right. */
+async function md5HeldBy(
+  client: OrthancClient,
+  { id, sizeBytes }: InstanceIdentity,
+  options: StoreOptions,
+): Promise<Md5 | undefined> {
+  const opened = await openInstance(client, id, options);
+  if (opened.sizeBytes === sizeBytes) return md5OfOpened(opened);
+  opened.cancel();
+  return undefined;
 }
 
 async function post(
@@ -126,7 +134,7 @@ async function post(
 ): Promise<Answer> {
   const { sizeBytes } = instance;
   const headers = { 'content-type': 'application/dicom' };
-  const exact = exactBody(body, sizeBytes);
+  const exact = exactBody(body, sizeBytes, new Pace(client.name, client.limits));
   try {
     return await client.callJson(
       {
@@ -137,6 +145,7 @@ async function post(
         headers,
         signal,
         long: true,
+        longest: mostBytes.text,
         statusCodes: uploadCodes,
       },
       answerSchema,

@@ -39,7 +39,7 @@ export async function instanceIds(server: OrthancServer): Promise<readonly strin
     .toSorted();
 }
 
-const jsonLine = z.looseObject({ type: z.enum(['problem', 'summary']) });
+const jsonLine = z.looseObject({ type: z.enum(['problem', 'summary', 'change', 'replaced']) });
 
 /** The lines of `--json`, parsed: problems and the summary. */
 export function parseJsonLines(stdout: string): { problems: unknown[]; summary: unknown } {

@@ -27,14 +27,26 @@ export function zip(members: readonly ZipMember[]): Buffer {
     locals.push(local);
     offset += local.length;
   }
+  return Buffer.concat([...locals, contentsOf(centrals, offset)]);
+}
+
+/** A zip that lists one and the same member many times: each of them unfolds to all of its bytes. */
+export function overlappingZip(bytes: Uint8Array, times: number): Buffer {
+  const member = { name: 'x.dcm', bytes };
+  const local = localMember(member);
+  const centrals = Array.from({ length: times }, (_, n) => centralHeader({ ...member, name: `${n}.dcm` }, 0));
+  return Buffer.concat([local, contentsOf(centrals, local.length)]);
+}
+
+function contentsOf(centrals: readonly Buffer[], offset: number): Buffer {
   const central = Buffer.concat(centrals);
   const end = Buffer.alloc(22);
   end.writeUInt32LE(0x06054b50, 0);
-  end.writeUInt16LE(members.length, 8);
-  end.writeUInt16LE(members.length, 10);
+  end.writeUInt16LE(centrals.length, 8);
+  end.writeUInt16LE(centrals.length, 10);
   end.writeUInt32LE(central.length, 12);
   end.writeUInt32LE(offset, 16);
-  return Buffer.concat([...locals, central, end]);
+  return Buffer.concat([central, end]);
 }
 
 function localMember(member: ZipMember): Buffer {

@@ -2,11 +2,11 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Md5, type OrthancId, orthancIdOf } from '../../../core/identifiers.ts';
+import { sidecarHash } from '../../../core/sidecars/sidecar-state.ts';
 import { openArchive } from '../../../core/stores/archive/archive.ts';
 import { FolderObjects } from '../../../core/stores/archive/folder-objects.ts';
 import { instanceKey, studyKey } from '../../../core/stores/archive/keys.ts';
 import type { ObjectStorage } from '../../../core/stores/archive/object-storage.ts';
-import { contentHash } from '../../../core/studies/canonical-json.ts';
 import { generateInstance } from '../../../local/dicom/generate.ts';
 import { identifiersOf, instanceIdOf } from '../../../local/dicom/identifiers.ts';
 
@@ -70,8 +70,8 @@ export async function writeStudy(folder: string, plan: GeneratedStudyPlan): Prom
       },
     ],
   };
-  const key = studyKey(id, new Date('2026-01-01T00:00:00Z'), contentHash(document).slice(0, 8));
-  await write(join(folder, key), Buffer.from(JSON.stringify(document)));
+  const bytes = Buffer.from(JSON.stringify(document));
+  await write(join(folder, studyKey(id, new Date('2026-01-01T00:00:00Z'), sidecarHash(bytes))), bytes);
   return id;
 }
 

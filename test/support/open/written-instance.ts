@@ -10,6 +10,7 @@ import {
   undefinedLength,
 } from '../../../core/dicom/encode.ts';
 import { type InstanceId, type Md5, md5Of, type OrthancId, orthancIdOf } from '../../../core/identifiers.ts';
+import { sidecarHash } from '../../../core/sidecars/sidecar-state.ts';
 import { openArchive } from '../../../core/stores/archive/archive.ts';
 import { FolderObjects } from '../../../core/stores/archive/folder-objects.ts';
 import { documentBytes } from '../../../core/stores/archive/json-document.ts';
@@ -100,10 +101,14 @@ export function fragments(table: readonly number[], ...parts: readonly Buffer[])
 
 /** Puts an instance into an archive. */
 export async function archiveInstance(folder: string, { id, md5, bytes }: WrittenInstance, at?: string): Promise<void> {
-  const archive = await openArchive(new FolderObjects(folder));
-  await archive.store({ id, md5, sizeBytes: bytes.length }, bytes);
+  const now = () => (at === undefined ? new Date() : new Date(at));
+  const archive = await openArchive(new FolderObjects(folder), { writer: 'run', now });
+  const outcome = await archive.store({ id, md5, sizeBytes: bytes.length }, bytes);
   await archive.close();
-  if (at !== undefined) await utimes(join(folder, instanceKey(id, md5)), new Date(at), new Date(at));
+  // An object that was there already keeps its time.
+  if (at !== undefined && outcome.kind === 'stored') {
+    await utimes(join(folder, instanceKey(id, md5)), new Date(at), new Date(at));
+  }
 }
 
 /** Puts a sidecar into an archive that lists instances of one study. */
@@ -136,6 +141,6 @@ export async function archiveSidecar(
   };
   const objects = new FolderObjects(folder);
   const bytes = documentBytes(document);
-  await objects.putOnce(studyKey(first.study, new Date(at), '00000000'), bytes, { sizeBytes: bytes.length });
+  await objects.putOnce(studyKey(first.study, new Date(at), sidecarHash(bytes)), bytes, { sizeBytes: bytes.length });
   await objects.close();
 }

@@ -1,0 +1,32 @@
+/** What a command tells of repairs and replacements that were interrupted, and are settled now. */
+import { KeptRepairs, type SettledRepair, type SettleOptions } from '../core/archive-life/kept-repairs.ts';
+import type { Archive } from '../core/stores/archive/archive.ts';
+import type { Terminal } from './terminal.ts';
+
+/** Settles what is kept for a server. @returns how much of it could not be written yet */
+export async function settleRepairs(archive: Archive, options: SettleOptions, terminal: Terminal): Promise<number> {
+  const { client } = options.server;
+  let left = 0;
+  for await (const settled of new KeptRepairs(archive.objects, client).settleAll(options)) {
+    if (settled.kind !== 'settled') left += 1;
+    tellSettled(settled, client.name, terminal);
+  }
+  return left;
+}
+
+/** Tells on stderr what became of one. */
+export function tellSettled({ id, key, kind, error }: SettledRepair, server: string, terminal: Terminal): void {
+  const what = `what users attached to ${id} on ${server}, whose replacement was interrupted,`;
+  switch (kind) {
+    case 'settled':
+      terminal.say(`${what} is there again`);
+      break;
+    case 'waiting':
+      terminal.warn(
+        `${what} waits until it is there again (${key}); \`restore --repair\` brings back what the archive has`,
+      );
+      break;
+    case 'failed':
+      terminal.warn(`${what} could not be written: ${error?.message} (${error?.code}); it is tried again next time`);
+  }
+}

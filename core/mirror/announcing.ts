@@ -1,0 +1,172 @@
+/** Puts what the steps of a mirror find on a queue, and saves the progress only after the queue acknowledged. */
+import type { Clock } from '../clock.ts';
+import type { PlannedInstance } from '../compare/plan.ts';
+import type { Destination } from '../copy/outcome.ts';
+import type { Deletions } from '../deletions/gone-keeper.ts';
+import type { MirrorError } from '../errors.ts';
+import type { Change } from '../follow/change-feed.ts';
+import { type InstanceId, isInstanceId, type OrthancId } from '../identifiers.ts';
+import type { Comparison } from './comparison.ts';
+import type { DocumentSync } from './document-sync.ts';
+import type { Progress, ProgressDocument } from './progress.ts';
+import type { MirrorStep } from './steps.ts';
+
+/** What a queue message names: an instance to copy, or a study whose document is to be synchronized. */
+export type Announcement = InstanceAnnouncement | { readonly kind: 'study'; readonly id: OrthancId };
+
+/** Carries no hash: a message is believed in nothing but where to look. */
+export interface InstanceAnnouncement {
+  readonly kind: 'instance';
+  readonly id: InstanceId;
+  readonly sizeBytes?: number | undefined;
+}
+
+export interface AnnouncingOptions {
+  readonly document: ProgressDocument;
+  /** Tells which study documents differ somewhere; absent where only instances are mirrored. */
+  readonly documents?: Pick<DocumentSync, 'announced' | 'differing'> | undefined;
+  /** Resolves when the queue acknowledged every announcement. */
+  readonly send: (announcements: readonly Announcement[]) => Promise<void>;
+  readonly destinations: readonly Destination[];
+  readonly clock: Clock;
+  /** Aborts when the time is over. */
+  readonly deadline: AbortSignal;
+}
+
+/** Announcements per send and save of the progress while comparing. */
+const batchSize = 500;
+/** Compared ids after which the progress is saved even if nothing differed. */
+const saveEvery = 10_000;
+/** The progress is saved this often at least, so that no slice ends without any. */
+const saveEveryMs = 10_000;
+
+export class Announcing {
+  readonly #options: AnnouncingOptions & { readonly served: () => readonly Destination[] };
+  saved: Progress | undefined;
+  announced = 0;
+  compared = 0;
+  conflicts = 0;
+  /** Why a comparison was begun, if one was. */
+  compareReason: string | undefined;
+  deletions: Deletions | undefined;
+  #version: string | null = null;
+  #savedAtMs: number;
+  /** What was compared since the progress was saved, and by which comparison. */
+  #part: ComparedPart = nothingCompared();
+  #comparison: Comparison | undefined;
+
+  /** @param served the destinations that can be used now */
+  constructor(options: AnnouncingOptions, served: () => readonly Destination[]) {
+    this.#options = { ...options, served };
+    this.#savedAtMs = options.clock.nowMs();
+  }
+
+  /** Reads the progress that was saved before; to be called first. */
+  async read(): Promise<Progress | undefined> {
+    const found = await this.#options.document.read();
+    this.#version = found?.version ?? null;
+    this.saved = found?.value;
+    return this.saved;
+  }
+
+  async take(step: MirrorStep): Promise<void> {
+    switch (step.kind) {
+      case 'begun':
+        this.compareReason = step.reason;
+        this.#part = nothingCompared();
+        await this.save(step.progress);
+        break;
+      case 'changes':
+        // What is new goes first; what was compared until now goes with it, so that the progress holds for both.
+        await this.#announce(await this.#toAnnounce(step.changes));
+        await this.settlePart();
+        await this.save(step.progress);
+        break;
+      case 'compared':
+        this.#comparison = step.comparison;
+        this.#note(step.planned);
+        if (!this.#isTimeToSave()) break;
+        await this.settlePart();
+        await this.save(step.progress);
+        break;
+      case 'listed':
+        await this.#announce(this.#part.announcements);
+        await this.#announce((await this.#differing()).map(asStudy));
+        this.deletions = await step.comparison.conclude(this.#options.served(), { signal: this.#options.deadline });
+        if (this.deletions?.kind === 'gone') this.conflicts += this.deletions.kept.length;
+        this.#part = nothingCompared();
+        await this.save(step.progress);
+    }
+  }
+
+  #note(planned: PlannedInstance): void {
+    this.compared += 1;
+    if (planned.settled.some(({ kind }) => kind === 'conflict')) this.conflicts += 1;
+    this.#part.ids += 1;
+    if (planned.request === undefined) return;
+    const { id, sizeBytes } = planned.request;
+    this.#part.announcements.push({ kind: 'instance', id, sizeBytes });
+  }
+
+  #isTimeToSave(): boolean {
+    const { ids, announcements } = this.#part;
+    const elapsedMs = this.#options.clock.nowMs() - this.#savedAtMs;
+    return announcements.length >= batchSize || ids >= saveEvery || elapsedMs >= saveEveryMs;
+  }
+
+  /** Puts what was compared on the queue. */
+  async settlePart(): Promise<void> {
+    if (this.#part.ids === 0) return;
+    await this.#announce(this.#part.announcements);
+    await this.#comparison?.save();
+    this.#part = nothingCompared();
+  }
+
+  async #toAnnounce(changes: readonly Change[]): Promise<readonly Announcement[]> {
+    const { documents, deadline } = this.#options;
+    const studies = (await documents?.announced(changes, { signal: deadline })) ?? [];
+    return [...newInstances(changes), ...studies.map(asStudy)];
+  }
+
+  /** Studies whose documents differ at a destination whose documents can be listed. */
+  async #differing(): Promise<readonly OrthancId[]> {
+    const { documents, destinations, deadline } = this.#options;
+    const served = this.#options.served();
+    const left = destinations.filter((destination) => !served.includes(destination));
+    const withdrawn = new Map(left.map((destination) => [destination, undefined]));
+    const onFailure = ({ role }: Destination, error: MirrorError) => {
+      if (role === 'archive') throw error;
+    };
+    return (await documents?.differing(withdrawn, { onFailure, signal: deadline })) ?? [];
+  }
+
+  async #announce(announcements: readonly Announcement[]): Promise<void> {
+    if (announcements.length === 0) return;
+    await this.#options.send(announcements);
+    this.announced += announcements.length;
+  }
+
+  async save(progress: Progress): Promise<void> {
+    this.#version = await this.#options.document.write(progress, this.#version);
+    this.saved = progress;
+    this.#savedAtMs = this.#options.clock.nowMs();
+  }
+}
+
+interface ComparedPart {
+  ids: number;
+  readonly announcements: Announcement[];
+}
+
+function nothingCompared(): ComparedPart {
+  return { ids: 0, announcements: [] };
+}
+
+function newInstances(changes: readonly Change[]): readonly Announcement[] {
+  const ids = new Set(changes.filter(({ type }) => type === 'NewInstance').map(({ id }) => id));
+  return [...ids].filter(isInstanceId).map((id) => ({ kind: 'instance', id }));
+}
+
+function asStudy(id: OrthancId): Announcement {
+  return { kind: 'study', id };
+}

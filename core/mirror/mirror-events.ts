@@ -1,0 +1,63 @@
+/** What a mirror tells while it goes on, beside what became of each instance. */
+import type { ErrorCode } from '../errors.ts';
+import type { Hold } from '../pause/pause-state.ts';
+
+/** A store as events name it; `mirror` is all of them at once. */
+export interface EventSubject {
+  readonly role: 'source' | 'target' | 'archive' | 'mirror';
+  readonly store: string;
+}
+
+/** Of a store that cannot be used: at first, and again whenever it was asked in vain. */
+export interface AwayEvent extends EventSubject {
+  readonly kind: 'away';
+  /** A code of an error, or `paused`. */
+  readonly code: string;
+  /** What happened and what to do. */
+  readonly reason: string;
+  /** How long it has been so; 0 at first. */
+  readonly sinceMs: number;
+  /** When it is asked again; `undefined` while somebody wants it to pause. */
+  readonly askedAgainInMs: number | undefined;
+}
+
+export interface BackEvent extends EventSubject {
+  readonly kind: 'back';
+  readonly afterMs: number;
+}
+
+/** Of a part of the work that failed, and is done again later; what is new is copied all the same. */
+export interface DelayedEvent {
+  readonly kind: 'delayed';
+  readonly what: 'comparison' | 'deletions' | 'sidecars';
+  /** The store that failed, where one is known. */
+  readonly store: string | undefined;
+  readonly code: ErrorCode;
+  readonly reason: string;
+}
+
+export type MirrorEvent =
+  | AwayEvent
+  | BackEvent
+  | DelayedEvent
+  | { readonly kind: 'comparing'; readonly reason: string }
+  | { readonly kind: 'compared'; readonly instances: number; readonly copied: number; readonly durationMs: number }
+  /** What came to the source was copied. `lagMs` since the source got the oldest of it, by the clocks of both machines. */
+  | {
+      readonly kind: 'arrived';
+      readonly instances: number;
+      readonly bytes: number;
+      readonly lagMs: number | undefined;
+    };
+
+/** @returns what is to be told of a store that is held */
+export function awayEvent(subject: EventSubject, hold: Hold, nowMs: number): AwayEvent {
+  const { code, reason, begunAt, probeAt } = hold;
+  const askedAgainInMs = code === 'paused' ? undefined : Math.max(0, Date.parse(probeAt) - nowMs);
+  return { ...subject, kind: 'away', code, reason, sinceMs: nowMs - Date.parse(begunAt), askedAgainInMs };
+}
+
+/** @returns what is to be told of a store that was held until now */
+export function backEvent(subject: EventSubject, { begunAt }: Hold, nowMs: number): BackEvent {
+  return { ...subject, kind: 'back', afterMs: nowMs - Date.parse(begunAt) };
+}

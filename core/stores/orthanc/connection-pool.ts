@@ -1,0 +1,40 @@
+/** The connections to one server. */
+import { getCACertificates } from 'node:tls';
+import { Pool } from 'undici';
+import { defaultMaxConnections, type OrthancConnection, type Timeouts } from './connection.ts';
+import { guardedLookup } from './egress-guard.ts';
+
+/** Orthanc closes an idle connection after 1.0 s (measured on 1.10.1 and 1.13.0): we let go before. */
+const idleTimeoutMs = 700;
+/** Longest headers of an answer, all together; Orthanc sends some hundred bytes, a proxy a few thousand. */
+const mostHeaderBytes = 16 * 1024;
+
+/** Makes the pool, without a connection yet. Close it to let go of its connections. */
+export function poolOf(origin: string, connection: OrthancConnection, timeouts: Timeouts): Pool {
+  const { ca, ...identity } = connection.tls ?? {};
+  return new Pool(origin, {
+    connections: connection.maxConnections ?? defaultMaxConnections,
+    allowH2: false,
+    pipelining: 1,
+    keepAliveTimeout: idleTimeoutMs,
+    keepAliveMaxTimeout: idleTimeoutMs,
+    // Orthanc announces `Keep-Alive: timeout=1`; the usual threshold of 1 s would make that no keep-alive at all.
+    keepAliveTimeoutThreshold: 1000 - idleTimeoutMs,
+    maxHeaderSize: mostHeaderBytes,
+    bodyTimeout: timeouts.bodyMs,
+    connect: {
+      timeout: timeouts.connectMs,
+      ...(connection.egress === undefined ? {} : { lookup: guardedLookup(connection.egress) }),
+      ...definedOnly(identity),
+      ...(ca === undefined ? {} : { ca: [...getCACertificates('default'), ca] }),
+    },
+  });
+}
+
+function definedOnly(options: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(options).flatMap(([name, value]): [string, string][] =>
+      value === undefined ? [] : [[name, value]],
+    ),
+  );
+}

@@ -1,0 +1,25 @@
+/** Setting up a checkout for the command line alone. */
+import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { needs } from '../support/needs.ts';
+import { run } from './support/run-program.ts';
+
+const checkout = fileURLToPath(new URL('../..', import.meta.url));
+const orthanc = '/usr/sbin/Orthanc';
+const canHide = needs(
+  process.getuid?.() === 0 && existsSync(orthanc),
+  `root, to hide ${orthanc} and to be somebody else`,
+);
+
+test.runIf(canHide)('installs no Orthanc, and needs no root', async () => {
+  const asNobody = 'setpriv --reuid 65534 --regid 65534 --clear-groups';
+  const path = `${dirname(process.execPath)}:/usr/bin:/bin`;
+  const script = `cd '${checkout}'
+    mount --bind /dev/null ${orthanc}
+    ${asNobody} env -i PATH='${path}' sh scripts/setup.sh
+    ${asNobody} env -i PATH='${path}' bin/orthanc-mirror --version`;
+  const ended = await run('unshare', ['--mount', 'sh', '-euc', script]);
+  expect(ended).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
+});

@@ -1,0 +1,28 @@
+/** What an import prints and writes down of names that somebody else gave. */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { problemLine } from '../../cli/import/import-report.ts';
+import { openReportFile } from '../../cli/import/report-file.ts';
+import type { ReportLine } from '../../core/import/report.ts';
+
+const acting = 'a\u009b2J\u001b[31m\u202egnp.dcm';
+const line: ReportLine = { path: acting, outcome: 'refused', reason: 'it is text', code: 'source-corrupt' };
+
+test('a name that would act on the screen is printed as what it is', () => {
+  const printed = problemLine(line);
+  expect(printed).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+  expect(printed).toContain('"a\\u009b2J\\u001b[31m\\u202egnp.dcm"');
+});
+
+test('a name that would act on the screen is in the report, and acts on nobody who looks at it', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'report-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const report = await openReportFile(join(folder, 'report.jsonl'));
+  await report.write(line);
+  await report.close();
+  const text = await readFile(join(folder, 'report.jsonl'), 'utf8');
+  expect(text.trimEnd()).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+  expect(JSON.parse(text)).toEqual(line);
+});

@@ -1,0 +1,53 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { KeptRepairs } from '../../core/archive-life/kept-repairs.ts';
+import { MirrorError } from '../../core/errors.ts';
+import { Limitations } from '../../core/studies/limitations.ts';
+import type { StudyServer } from '../../core/studies/study-server.ts';
+import { studyId, WatchedObjects, watchedArchive } from '../support/archived-studies.ts';
+
+/** Nothing is written to it: what was kept lies nowhere any more. */
+const server = { client: { address: 'http://server' } } as StudyServer;
+const reference = { id: studyId(0), key: 'reports/replaced/gone/study.json', hash8: '00000000' };
+const kept = { version: 1 as const, at: new Date(0).toISOString(), study: reference, only: [studyId(0)] };
+
+test.each([
+  ['is deleted', false],
+  ['stays as a mark where nothing may be deleted', true],
+])('a record that is settled %s, and is not settled twice', async (_, mayNotDelete) => {
+  const { path } = await watchedArchive();
+  const objects = new WatchedObjects(path);
+  if (mayNotDelete) {
+    objects.delete = async () => {
+      throw new MirrorError('forbidden', 'no role may delete');
+    };
+  }
+  const repairs = new KeptRepairs(objects, server.client);
+  const settle = () => Array.fromAsync(repairs.settleAll({ server, limitations: new Limitations() }));
+  expect(await settle()).toEqual([]);
+  await repairs.keep(studyId(0), kept, {});
+  expect(
+    await Array.fromAsync(
+      new KeptRepairs(objects, { address: 'http://other' }).settleAll({ server, limitations: new Limitations() }),
+    ),
+  ).toEqual([]);
+  expect(await settle()).toMatchObject([{ id: studyId(0), kind: 'settled' }]);
+  expect(await settle()).toEqual([]);
+  const [folder = ''] = await readdir(join(path, 'state/repair'));
+  expect(await readdir(join(path, 'state/repair', folder))).toHaveLength(mayNotDelete ? 1 : 0);
+  await repairs.keep(studyId(0), kept, {});
+  expect(await settle()).toHaveLength(1);
+});
+
+test('a record that cannot be read is told, and stops no other', async () => {
+  const { objects } = await watchedArchive();
+  const repairs = new KeptRepairs(objects, server.client);
+  await repairs.keep(studyId(0), kept, {});
+  await repairs.keep(studyId(1), kept, {});
+  const [damaged = ''] = await Array.fromAsync(objects.list('state/repair/'), ({ key }) => key);
+  const { etag = null } = (await objects.head(damaged)) ?? {};
+  await objects.replaceIf(damaged, Buffer.from('damaged'), etag);
+  const settled = await Array.fromAsync(repairs.settleAll({ server, limitations: new Limitations() }));
+  expect(settled.map(({ kind }) => kind).toSorted()).toEqual(['failed', 'settled']);
+});
