@@ -22,12 +22,14 @@ const wasm = [
   '@cornerstonejs/codec-openjph/wasm',
 ];
 
-/** Builds into a folder, which is replaced when all is there. */
-export async function buildViewer(folder: string): Promise<void> {
+/** Builds into a folder, which is replaced when all is there. @returns the files that it is made of, in the checkout. */
+export async function buildViewer(folder: string): Promise<readonly string[]> {
   const work = `${folder}.partial.${process.pid}`;
   await rm(work, { recursive: true, force: true });
   await mkdir(work, { recursive: true });
-  await build({
+  const { metafile } = await build({
+    absWorkingDir: root,
+    metafile: true,
     entryPoints: [{ in: join(root, 'viewer/src/main.ts'), out: 'viewer' }],
     outdir: work,
     bundle: true,
@@ -57,6 +59,7 @@ export async function buildViewer(folder: string): Promise<void> {
   for (const name of wasm) await copyFile(resolve(name), join(work, basename(resolve(name))));
   await rm(folder, { recursive: true, force: true });
   await rename(work, folder);
+  return [...Object.keys(metafile.inputs), ...wasm.map((name) => resolve(name))];
 }
 
 if (import.meta.main) await buildViewer(process.argv[2] ?? join(root, 'viewer/dist'));

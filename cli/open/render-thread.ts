@@ -1,11 +1,14 @@
 /** One frame after the other in another thread, which is ended when it takes too long. */
 import { once } from 'node:events';
+import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { z } from 'zod';
 import { UndecodableFrame } from '../../core/rendering/decode-frame.ts';
 import type { FrameToRender } from '../../core/rendering/render-frame.ts';
 import { WebError } from '../../core/web/message.ts';
 
+/** Beside this file, or beside the parts of a program that was bundled. */
+const workerFile = new URL(`../open/render-worker${extname(import.meta.url)}`, import.meta.url);
 const longestMs = 20_000;
 /** Frames that wait: each is held in memory. */
 const mostWaiting = 32;
@@ -38,7 +41,7 @@ export class RenderThread {
 
   async #renderNow(frame: FrameToRender, signal: AbortSignal): Promise<Uint8Array> {
     if (signal.aborted) throw new UndecodableFrame('nobody waits for the image any more');
-    this.#worker ??= new Worker(new URL('./render-worker.ts', import.meta.url), {
+    this.#worker ??= new Worker(workerFile, {
       resourceLimits: { maxOldGenerationSizeMb: mostHeapMiB },
     });
     const worker = this.#worker;
