@@ -12,7 +12,7 @@ import { placeOfNth } from '../local/dicom/identifiers.ts';
 import { startOrthanc } from '../local/orthanc-server.ts';
 import { folderPlace, orthancPlace, proofTable, prove } from '../local/prove.ts';
 import { post } from '../local/upload.ts';
-import { measureCommand } from './measure-command.ts';
+import { measureCommand, orthancMirror } from './measure-command.ts';
 
 /** Orthanc 1.10.1 answers `Success` to a file of 2^31 bytes and keeps an empty one; this is the largest it stores. */
 const largestStoredBytes = 2 ** 31 - 2;
@@ -28,7 +28,7 @@ try {
   if (answer.kind === 'refused') throw new Error(`the source refused the instance with ${answer.status}`);
 
   const archive = join(folder, 'archive');
-  const usage = await measureCommand(['run', source.url, target.url, '--archive', archive]);
+  const usage = await measureCommand([orthancMirror, 'run', source.url, target.url, '--archive', archive]);
   console.log(usage.stdout);
   const mebibytes = instance.sizeBytes / 1024 ** 2;
   console.log(`${mebibytes.toFixed(0)} MiB in ${(usage.wallMs / 1000).toFixed(1)} s`);

@@ -1,4 +1,4 @@
-/** Runs our command line in a process of its own and watches what it uses. */
+/** Runs a command line in a process of its own and watches what it uses. */
 import { spawn } from 'node:child_process';
 import { cpuTimeMs, peakResidentBytes } from './process-usage.ts';
 
@@ -10,12 +10,16 @@ export interface CommandUsage {
   readonly stdout: string;
 }
 
-const executable = new URL('../bin/orthanc-mirror', import.meta.url).pathname;
+/** A program and its arguments. */
+export type Command = readonly string[];
+
+/** Our command line. */
+export const orthancMirror = new URL('../bin/orthanc-mirror', import.meta.url).pathname;
 
 /** Runs the command to its end; throws, with what it said, if its exit code is not 0. */
-export async function measureCommand(args: readonly string[]): Promise<CommandUsage> {
+export async function measureCommand([program = '', ...args]: Command): Promise<CommandUsage> {
   const startedAtMs = performance.now();
-  const child = spawn(executable, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -32,7 +36,7 @@ export async function measureCommand(args: readonly string[]): Promise<CommandUs
   child.on('error', reject).on('close', resolve);
   const exitCode = await promise.finally(() => clearInterval(watch));
   const wallMs = performance.now() - startedAtMs;
-  if (exitCode !== 0) throw new Error(`orthanc-mirror ${args.join(' ')} exited with ${exitCode}\n${stdout}${stderr}`);
+  if (exitCode !== 0) throw new Error(`${program} ${args.join(' ')} exited with ${exitCode}\n${stdout}${stderr}`);
   return { wallMs, ...usage, stdout };
 }
 

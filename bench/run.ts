@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util';
 import { type GeneratedInstance, generateInstances, writeFolder } from '../local/dicom/generate.ts';
 import { type OrthancServer, startOrthanc } from '../local/orthanc-server.ts';
 import { uploadAll } from '../local/upload.ts';
-import { measureCommand } from './measure-command.ts';
+import { measureCommand, orthancMirror } from './measure-command.ts';
 import { peerTransfer } from './peer-transfer.ts';
 import { sequentialCopy } from './sequential-copy.ts';
 
@@ -100,14 +100,14 @@ async function measureAll(workload: Workload): Promise<readonly Measurement[]> {
   const archive = await mkdtemp(join(tmpdir(), 'orthanc-mirror-bench-'));
   try {
     const run = await measure('run with a folder archive', workload, (target) =>
-      measureCommand(['run', source.url, target.url, '--archive', join(archive, 'archive')]),
+      measureCommand([orthancMirror, 'run', source.url, target.url, '--archive', join(archive, 'archive')]),
     );
     await writeFolder(join(archive, 'files'), instances);
     const imported = await measure('import of a folder', workload, (target) =>
-      measureCommand(['import', join(archive, 'files'), '--to', target.url]),
+      measureCommand([orthancMirror, 'import', join(archive, 'files'), '--to', target.url]),
     );
     const restored = await measure('restore of the archive', workload, (target) =>
-      measureCommand(['restore', '--archive', join(archive, 'archive'), '--to', target.url]),
+      measureCommand([orthancMirror, 'restore', '--archive', join(archive, 'archive'), '--to', target.url]),
     );
     return [best, sequential, uncompressed, peer, run, imported, restored];
   } finally {

@@ -7,10 +7,8 @@ import { z } from 'zod';
 import type { ServerAuth, ServerConfiguration } from '../core/config/server-schema.ts';
 import { MirrorError } from '../core/errors.ts';
 import { type OrthancAddress, parseOrthancUrl } from '../core/stores/orthanc/address.ts';
+import { defaultMaxConnections } from '../core/stores/orthanc/connection.ts';
 import { valueOption } from './options.ts';
-
-/** A bound for servers that the command line names; `--concurrency` decides. */
-const mostConnections = 256;
 
 /** What a server is to the command; the options begin with it: `--source-ca`. */
 export type ServerRole = 'source' | 'target';
@@ -50,7 +48,7 @@ export interface NamedServer {
  */
 export function serverOfUrl(role: ServerRole, text: string, values: unknown): NamedServer {
   const { url, credentials, warnings } = parseOrthancUrl(text);
-  const configuration = overrideServer(role, { url, maxConnections: mostConnections }, values);
+  const configuration = overrideServer(role, { url, maxConnections: connectionsFor(values) }, values);
   if (credentials !== undefined && configuration.auth !== undefined) {
     throw new MirrorError(
       'configuration',
@@ -58,6 +56,12 @@ export function serverOfUrl(role: ServerRole, text: string, values: unknown): Na
     );
   }
   return { configuration, urlCredentials: credentials, warnings };
+}
+
+/** Whoever asks for more copies at once than a server has connections by default means it. */
+function connectionsFor(values: unknown): number {
+  const { concurrency = 0 } = z.looseObject({ concurrency: z.number().optional() }).parse(values);
+  return Math.max(defaultMaxConnections, concurrency);
 }
 
 /** A server of the configuration file, as far as options do not say otherwise. */

@@ -65,7 +65,7 @@ export function registerRestore(program: Command, context: CommandContext): void
     .addOption(switchOption('--force', 'go on in spite of a risk that the look at the target found'))
     .addOption(switchOption('--dry-run', 'compare only, and name everything that would be added, replaced or kept'))
     .addOption(
-      valueOption('--concurrency <n>', 'most instances copied at once (default: 16)').argParser(wholeNumber(1)),
+      valueOption('--concurrency <n>', 'most instances copied at once (default: 48)').argParser(wholeNumber(1)),
     )
     .addOption(jsonOption());
   for (const option of serverOptions('target')) command.addOption(option);

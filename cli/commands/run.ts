@@ -46,7 +46,7 @@ export function registerRun(program: Command, context: CommandContext): void {
     .addOption(switchOption('--watch', 'then follow the change feed of the source until stopped'))
     .addOption(switchOption('--dry-run', 'compare only, and tell what would be copied').conflicts('watch'))
     .addOption(
-      valueOption('--concurrency <n>', 'most instances copied at once (default: 16)').argParser(wholeNumber(1)),
+      valueOption('--concurrency <n>', 'most instances copied at once (default: 48)').argParser(wholeNumber(1)),
     )
     .addOption(
       new Option('--conflicts <policy>', 'what to do where the target holds other bytes under the same id')

@@ -29,7 +29,7 @@ export function registerServe(program: Command, context: CommandContext): void {
     .addOption(valueOption('--secret-file <file>', 'file with the secret that the hooks send').makeOptionMandatory())
     .addOption(valueOption('--mirror <name>', 'name by which the hooks call the mirror (default: SOURCE, or main)'))
     .addOption(
-      valueOption('--concurrency <n>', 'most instances copied at once (default: 16)').argParser(wholeNumber(1)),
+      valueOption('--concurrency <n>', 'most instances copied at once (default: 48)').argParser(wholeNumber(1)),
     )
     .addOption(switchOption('--succeed', 'SOURCE takes the place of the source that the archive belongs to, for good'))
     .addOption(jsonOption());

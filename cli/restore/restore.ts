@@ -1,6 +1,7 @@
 /** The work of `restore`: opens archive and target, copies, restores sidecars, verifies, reports. */
 
 import { replaceConflicts } from '../../core/conflicts/settle.ts';
+import { defaultCeiling, defaultUnadaptedAtOnce } from '../../core/copy/adaptive-concurrency.ts';
 import type { CopyResult } from '../../core/copy/outcome.ts';
 import { MirrorError } from '../../core/errors.ts';
 import type { InstanceId, OrthancId } from '../../core/identifiers.ts';
@@ -47,8 +48,6 @@ export interface RestoreArguments {
   /** All option values, those of the server included. */
   readonly values: unknown;
 }
-
-const defaultConcurrency = 16;
 
 /** Restores everything that is selected, prints the summary. Throws a MirrorError if it cannot be begun. */
 export async function restore({ options, values }: RestoreArguments, context: CommandContext): Promise<ExitCode> {
@@ -103,7 +102,7 @@ async function repairTarget(
   const { server } = target;
   const { dryRun = false, replace = false, json = false } = options;
   if (server === undefined) throw new MirrorError('configuration', '--repair needs a server: --to http://…');
-  const concurrency = options.concurrency ?? defaultConcurrency;
+  const concurrency = options.concurrency ?? defaultUnadaptedAtOnce;
   const missingSince = momentOf(options.missingSince, 'start');
   const given = { archive, server, part, missingSince, concurrency, dryRun, replace, problems, findings };
   const done = await repair(given, context);
@@ -204,7 +203,7 @@ class Restore {
     const end = await runMirror({
       source,
       destinations: [{ role: 'target', store: target.store }],
-      concurrency: options.concurrency ?? defaultConcurrency,
+      concurrency: options.concurrency ?? defaultCeiling,
       dryRun,
       draining: interruption,
       settleConflicts: options.replace === true ? this.#replacing() : undefined,
@@ -308,7 +307,7 @@ class Restore {
       studies,
       onFinding: findings.note,
       draining: this.#context.interruption,
-      atOnce: options.concurrency ?? defaultConcurrency,
+      atOnce: options.concurrency ?? defaultUnadaptedAtOnce,
     });
   }
 

@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import { loadConfiguration } from '../../core/config/load.ts';
 import { successorsOf } from '../../core/config/schema.ts';
 import { replaceConflicts } from '../../core/conflicts/settle.ts';
+import { defaultCeiling, defaultUnadaptedAtOnce } from '../../core/copy/adaptive-concurrency.ts';
 import type { SyncReport } from '../../core/mirror/document-sync.ts';
 import type { MirrorObserver } from '../../core/mirror/mirror-run.ts';
 import { archiveOf, documentSyncOf, removalPartsOf, sourceProofOf } from '../../core/mirror/parts.ts';
@@ -40,7 +41,6 @@ export interface RunArguments {
   readonly values: unknown;
 }
 
-const defaultConcurrency = 16;
 const pollMs = 5_000;
 const compareEveryMs = 24 * 3_600_000;
 
@@ -68,7 +68,8 @@ export async function run(
   await using mirror = await openForRun(named, opening);
   await lookAtTargets(mirror, options, terminal, interruption);
   const limitations = new Limitations(({ message }) => terminal.warn(message));
-  const concurrency = options.concurrency ?? named.concurrency ?? defaultConcurrency;
+  const concurrency = options.concurrency ?? named.concurrency ?? defaultCeiling;
+  const studiesAtOnce = options.concurrency ?? Math.min(concurrency, defaultUnadaptedAtOnce);
   const findings = tellFindings(terminal);
   const syncReport: SyncReport = {
     onResult: documentProblems(terminal, { json, watch }),
@@ -78,7 +79,7 @@ export async function run(
   const documents =
     options.instancesOnly || mirror.selects !== undefined
       ? undefined
-      : documentSyncOf(mirror, limitations, { report: syncReport, studiesAtOnce: concurrency });
+      : documentSyncOf(mirror, limitations, { report: syncReport, studiesAtOnce });
   const archive = archiveOf(mirror.destinations)?.store;
   const settle = { source: mirror.source, archive, limitations, signal: interruption };
   const startedAtMs = performance.now();

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { conflictPolicies, defaultConflictPolicy } from '../conflicts/policy.ts';
+import { defaultCeiling } from '../copy/adaptive-concurrency.ts';
 import { defaultDeletionLimits } from '../deletions/missing.ts';
 import { filterSchema } from '../filters/filter-schema.ts';
 import { scheduleSchema } from '../schedule/schedule-schema.ts';
@@ -129,8 +130,11 @@ const mirrorSchema = z
       .int()
       .min(1)
       .max(256)
-      .default(16)
-      .describe('Most instances that one process copies at once; in the cloud, `cloud.transfer.batchSize` says it.'),
+      .default(defaultCeiling)
+      .describe(
+        'Most instances that one process copies at once, however far the servers are; a near or busy one is given only ' +
+          'what it can work on. In the cloud, `cloud.transfer.batchSize` says it.',
+      ),
     follow: followSchema.prefault({}),
     conflicts: z
       .enum(conflictPolicies)

@@ -1,7 +1,7 @@
 /** The part of the configuration that says how to reach one Orthanc server, and where its secrets lie. */
 import { z } from 'zod';
 import { defaultServerLimits } from '../stores/orthanc/bounds.ts';
-import { defaultTimeouts } from '../stores/orthanc/connection.ts';
+import { defaultMaxConnections, defaultTimeouts } from '../stores/orthanc/connection.ts';
 
 const secretsManagerName = z
   .string()
@@ -169,9 +169,10 @@ export const serverSchema = z
       .int()
       .min(1)
       .max(256)
-      .default(16)
+      .default(defaultMaxConnections)
       .describe(
-        'Most connections at once to this server, of all that works for this mirror; in the cloud the functions share it.',
+        'Most connections at once to this server, of all that works for this mirror; in the cloud the functions share it. ' +
+          'Each holds one of its `HttpThreadsCount` (50 unless configured), which users need too.',
       ),
     limits: limitsSchema.optional(),
   })

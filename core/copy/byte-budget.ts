@@ -23,8 +23,11 @@ export class ByteBudget {
     this.#freeBytes = totalBytes;
   }
 
-  /** Waits for `bytes`; the returned function gives them back (once). Throws the signal's reason when it aborts. */
-  async acquire(bytes: number, signal?: AbortSignal): Promise<() => void> {
+  /**
+   * Waits for `bytes`. The returned function gives them back, but for those that are still wanted (none, unless it is
+   * told otherwise); what was given back is gone. Throws the signal's reason when it aborts.
+   */
+  async acquire(bytes: number, signal?: AbortSignal): Promise<(keptBytes?: number) => void> {
     const amount = Math.min(bytes, this.totalBytes);
     signal?.throwIfAborted();
     if (this.#waiting.length === 0 && amount <= this.#freeBytes) {
@@ -32,11 +35,11 @@ export class ByteBudget {
     } else {
       await this.#wait(amount, signal);
     }
-    let held = true;
-    return () => {
-      if (!held) return;
-      held = false;
-      this.#freeBytes += amount;
+    let heldBytes = amount;
+    return (keptBytes = 0) => {
+      if (keptBytes >= heldBytes) return;
+      this.#freeBytes += heldBytes - keptBytes;
+      heldBytes = keptBytes;
       this.#grantNext();
     };
   }

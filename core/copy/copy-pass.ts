@@ -136,10 +136,14 @@ export class CopyPass {
     const result = await copyInstance(request, this.#options);
     const nowMs = performance.now();
     const failures = result.outcomes.filter(({ kind }) => kind === 'failed');
-    if (failures.length === 0) this.#concurrency.succeeded(nowMs - startedAtMs, nowMs);
-    this.#standstill.note(result, nowMs - startedAtMs);
+    const latencyMs = nowMs - startedAtMs;
+    if (failures.length === 0) {
+      const movedBytes = result.outcomes.some(({ kind }) => kind === 'copied') ? (result.sizeBytes ?? 0) : 0;
+      this.#concurrency.succeeded({ latencyMs, nowMs, sizeBytes: movedBytes, atOnce: this.#running.size });
+    }
+    this.#standstill.note(result, latencyMs);
     const passing = failures.filter(({ error }) => error?.disposition === 'retry');
-    if (passing.length > 0) this.#concurrency.pushedBack();
+    if (passing.length > 0) this.#concurrency.pushedBack({ latencyMs, nowMs });
     const settled = result.outcomes.filter((outcome) => !passing.includes(outcome));
     if (passing.length === 0 || this.#last || this.#stopping()) {
       const final = { ...result, outcomes: [...settled, ...passing] };

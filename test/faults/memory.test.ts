@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { measureCommand } from '../../bench/measure-command.ts';
+import { measureCommand, orthancMirror } from '../../bench/measure-command.ts';
 import { generateStream } from '../../local/dicom/generate.ts';
 import { placeOfNth } from '../../local/dicom/identifiers.ts';
 import { folderPlace, orthancPlace, prove } from '../../local/prove.ts';
@@ -12,7 +12,14 @@ test('an instance of 256 MiB takes less than 256 MB of our memory on its way to 
   const instance = generateStream(placeOfNth('large', 0), 256 * 1024 ** 2);
   expect((await post(source.url, instance)).kind).toBe('stored');
   const archive = join(folder, 'archive');
-  const { peakResidentBytes } = await measureCommand(['run', source.url, target.url, '--archive', archive]);
+  const { peakResidentBytes } = await measureCommand([
+    orthancMirror,
+    'run',
+    source.url,
+    target.url,
+    '--archive',
+    archive,
+  ]);
   expect(peakResidentBytes).toBeLessThan(256_000_000);
   const places = [
     orthancPlace('source', source.url),

@@ -25,7 +25,7 @@ test('the example of the documentation is valid and fits the cloud', async () =>
 
 test('a configuration of one line gets all defaults', () => {
   const configuration = validateConfiguration({ mirrors: { a: { source, archive: {} } } }, 'file');
-  expect(configuration.mirrors.a).toMatchObject({ concurrency: 16, targets: {}, follow: { compareEveryHours: 24 } });
+  expect(configuration.mirrors.a).toMatchObject({ concurrency: 48, targets: {}, follow: { compareEveryHours: 24 } });
   expect(configuration.cloud.transfer).toMatchObject({ batchSize: 10, maxReceiveCount: 8, timeoutSeconds: 300 });
 });
 

@@ -48,7 +48,7 @@ export interface OrthancConnection {
   readonly name?: string | undefined;
   readonly authorization?: Authorization | Credentials | undefined;
   readonly tls?: TlsOptions | undefined;
-  /** Most connections at once. Default 8. */
+  /** Most connections at once. Default 40. */
   readonly maxConnections?: number | undefined;
   readonly timeouts?: Partial<Timeouts> | undefined;
   /** What is read from the server at most, and how slow it may be. */
@@ -57,7 +57,8 @@ export interface OrthancConnection {
   readonly egress?: EgressRules | undefined;
 }
 
-export const defaultMaxConnections = 8;
+/** Each connection holds a thread of the server; Orthanc has 50 (`HttpThreadsCount`), and users need the others. */
+export const defaultMaxConnections = 40;
 
 /** A server on slow disks may think for minutes about a listing of millions; no query of one resource takes one. */
 export const defaultTimeouts: Timeouts = { connectMs: 10_000, queryMs: 60_000, longMs: 300_000, bodyMs: 60_000 };
