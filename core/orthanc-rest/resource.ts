@@ -2,7 +2,6 @@
 import { isInstanceId, isOrthancId, type OrthancId, type ResourceLevel } from '../identifiers.ts';
 import type { ArchiveReader } from '../reader/archive-reader.ts';
 import type { StudyContent, StudyInstance } from '../reader/study-content.ts';
-import { readArchivedPatient } from '../studies/archive-document.ts';
 import type { PatientDocument } from '../studies/study-document.ts';
 import { notFound } from '../web/message.ts';
 
