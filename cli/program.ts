@@ -10,10 +10,12 @@ import { registerCheck } from './commands/check.ts';
 import { registerConfig } from './commands/config.ts';
 import { registerDiff } from './commands/diff.ts';
 import { registerEstimate } from './commands/estimate.ts';
+import { registerExport } from './commands/export.ts';
 import { registerFailures } from './commands/failures.ts';
 import { registerFind } from './commands/find.ts';
 import { registerImport } from './commands/import.ts';
 import { registerLs } from './commands/ls.ts';
+import { registerOpen } from './commands/open.ts';
 import { registerPause } from './commands/pause.ts';
 import { registerRedrive } from './commands/redrive.ts';
 import { registerRestore } from './commands/restore.ts';
@@ -40,6 +42,8 @@ const registrations: readonly ((program: Command, context: CommandContext) => vo
   registerLs,
   registerFind,
   registerDiff,
+  registerOpen,
+  registerExport,
   registerStatus,
   registerServe,
   registerFailures,

@@ -11,6 +11,7 @@ import type { MirrorFunctionProps } from './mirror-function.ts';
 import { MirrorSchedules } from './mirror-schedules.ts';
 import { Monitoring } from './monitoring.ts';
 import { Network } from './network.ts';
+import { OpenFunction } from './open-function.ts';
 import { SchedulerFunction } from './scheduler-function.ts';
 import { secretArnsOf } from './secret-access.ts';
 import { StackKey } from './stack-key.ts';
@@ -52,6 +53,7 @@ export class MirrorStack extends Stack {
     const verifier = new VerifierFunction(this, 'Verifier', common);
     const status = new StatusFunction(this, 'Status', common);
     const webhook = this.#webhook(common);
+    const opener = this.#opener(common);
     const taker = inbox && cloud.inbox && new InboxFunction(this, 'InboxTaker', common, inbox, cloud.inbox);
     new MirrorSchedules(this, 'Schedules', {
       configuration,
@@ -60,7 +62,9 @@ export class MirrorStack extends Stack {
       status: status.function,
       inbox: taker?.function,
     });
-    const functions = [scheduler, transfer, verifier, status, webhook, taker].filter((made) => made !== undefined);
+    const functions = [scheduler, transfer, verifier, status, webhook, opener, taker].filter(
+      (made) => made !== undefined,
+    );
     network?.admit({
       roles: functions.map(({ role }) => role.arn),
       sqs: queues.all.map(({ queueArn }) => queueArn),
@@ -88,6 +92,16 @@ export class MirrorStack extends Stack {
     }
     const made = new WebhookFunction(this, 'Webhook', props, webhook);
     new CfnOutput(this, 'WebhookUrl', { value: made.url.url });
+    return made;
+  }
+
+  #opener(props: MirrorFunctionProps): OpenFunction | undefined {
+    const { open } = props.configuration.cloud;
+    if (open === undefined) {
+      return undefined;
+    }
+    const made = new OpenFunction(this, 'Opener', props, open);
+    new CfnOutput(this, 'OpenUrl', { value: made.url.url });
     return made;
   }
 }

@@ -45,6 +45,8 @@ const allowedFields = [
   // Of what was measured.
   'missing',
   'oldestPendingSeconds',
+  // Who looked at what of an archive: a line of its log, with ids and the name that AWS gives the caller.
+  'entry',
   // Of sidecars that were restored: values that stay although they differ, instances that are lost.
   'kept',
   'lost',

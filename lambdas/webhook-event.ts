@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { secretHeader } from '../core/webhook/secrets.ts';
 import type { IncomingAnnouncement, WebhookDecision } from '../core/webhook/webhook.ts';
 
-const urlEventSchema = z.object({
+/** What every function URL gives. */
+export const urlEventSchema = z.object({
   // Lambda gives the names in lower case, and several values of one header joined by commas.
   headers: z.record(z.string(), z.string()).default({}),
   body: z.string().default(''),

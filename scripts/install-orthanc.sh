@@ -4,7 +4,7 @@
 #   scripts/install-orthanc.sh VERSION|SUITE [FOLDER|''] [PACKAGE...]
 #
 # e.g. 1.12.7 or trixie, 1.13.0 or forky, 1.9.1 or bullseye. FOLDER defaults to .cache/orthanc/VERSION. Further
-# packages (orthanc-postgresql) are unpacked beside it. FOLDER/Orthanc is then the program: it runs Orthanc with the
+# packages (orthanc-postgresql, orthanc-dicomweb) are unpacked beside it. FOLDER/Orthanc is then the program: it runs Orthanc with the
 # libraries of its own suite, needs no chroot, no mounts and no root, and takes Orthanc's own arguments.
 # Debian and root are needed to install (mmdebstrap). Nothing is done when FOLDER has all that is asked for.
 set -eu

@@ -1,9 +1,10 @@
 #!/bin/sh
 # Makes a checkout ready to run. Called by `npm run demo` and `npm test`.
 #
-#   scripts/setup.sh           what the command line needs: node modules and Node 24. Installs nothing else, needs no root
+#   scripts/setup.sh           what the command line needs: node modules, Node 24, the viewer. Installs nothing else, needs no root
 #   scripts/setup.sh --demo    what the demo needs too: the distribution's Orthanc (or one of your own)
-#   scripts/setup.sh --test    what the tests need too: other Orthancs beside it, PostgreSQL, MariaDB, fresh Debians
+#   scripts/setup.sh --test    what the tests need too: other Orthancs beside it, PostgreSQL, MariaDB,
+#                              fresh Debians, Chromium, DICOM tools
 #
 # ORTHANC_BIN (one) or ORTHANC_BINS (several, separated by colons) name Orthanc programs that are there already.
 # Prints one line per thing done and nothing when all is there. Installs with apt-get, as root on Debian; elsewhere
@@ -40,6 +41,17 @@ check_node() {
       exit 1
       ;;
   esac
+}
+
+# The page of `open`: there before it is needed, because in an emergency nobody builds anything.
+viewer_is_current() {
+  [ -f viewer/dist/index.html ] &&
+    [ -z "$(find viewer core package-lock.json -newer viewer/dist/index.html -type f -not -path 'viewer/dist/*' | head -n 1)" ]
+}
+
+build_viewer() {
+  node_modules/.bin/node scripts/build-viewer.ts || { say "the viewer cannot be built: open works without its page"; return 0; }
+  say "built the viewer"
 }
 
 has_orthanc() {
@@ -103,12 +115,23 @@ install_beside() {
     say "no Orthanc $1: its tests will fail; name others in ORTHANC_BINS (old to new, separated by colons)"
 }
 
+# The browser in which the viewer is tested, and the tools that read what is exported.
+install_readers() {
+  [ -x /usr/bin/chromium ] && [ -x /usr/bin/dcmdump ] && [ -x /usr/bin/dciodvfy ] && return 0
+  if ! can_install; then
+    say "chromium, dcmtk or dicom3tools is missing in /usr/bin: the tests of viewer and export will fail"
+    return 0
+  fi
+  install_packages chromium dcmtk dicom3tools || return 0
+}
+
 install_other_orthanc() {
   if [ -z "${ORTHANC_BINS:-}" ]; then
     # One of Debian stable and one of testing: what Orthanc does differs between them. PostgreSQL goes with the newest,
     # because labels came after the distribution's version.
-    install_beside 1.12.7
-    install_beside 1.13.0 '' orthanc-postgresql
+    # The DICOMweb plugin is what the answers of `open` are compared with.
+    install_beside 1.12.7 '' orthanc-dicomweb
+    install_beside 1.13.0 '' orthanc-postgresql orthanc-dicomweb
   fi
   # The last that upgrades every database; apart from the others, because most tests take the oldest that they find.
   install_beside 1.9.1 "$PWD/.cache/orthanc-older/1.9.1"
@@ -123,9 +146,11 @@ install_fresh_roots() {
 
 modules_are_current || install_modules
 check_node
+viewer_is_current || build_viewer
 [ -n "$wanted" ] || exit 0
 has_orthanc || install_orthanc
 [ "$wanted" = --test ] || exit 0
 install_databases
+install_readers
 install_other_orthanc
 install_fresh_roots

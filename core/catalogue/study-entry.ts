@@ -21,6 +21,8 @@ export const studyEntrySchema = z.strictObject({
   accessionNumber: z.string().optional(),
   studyDate: z.string().optional(),
   description: z.string().optional(),
+  /** What else lists show of patient and study, by the name of the tag: sex, date of birth, time, … */
+  otherTags: z.record(z.string(), z.string()).default({}),
   modalities: listOf(z.string()),
   labels: listOf(z.string()),
   series: z.int(),
@@ -28,6 +30,15 @@ export const studyEntrySchema = z.strictObject({
   sizeBytes: z.int(),
 });
 export type StudyEntry = z.infer<typeof studyEntrySchema>;
+
+const otherTagNames = [
+  'PatientBirthDate',
+  'PatientSex',
+  'StudyTime',
+  'StudyID',
+  'ReferringPhysicianName',
+  'InstitutionName',
+];
 
 /** The entry of a study that has a document. Pure. */
 export function entryOfDocument(key: string, document: StudyDocument): StudyEntry {
@@ -43,6 +54,9 @@ export function entryOfDocument(key: string, document: StudyDocument): StudyEntr
     accessionNumber: tags.AccessionNumber,
     studyDate: tags.StudyDate,
     description: tags.StudyDescription,
+    otherTags: Object.fromEntries(
+      Object.entries({ ...patientTags, ...tags }).filter(([name]) => otherTagNames.includes(name)),
+    ),
     modalities: distinct(series.map((one) => one.tags.Modality)),
     labels,
     series: series.length,
@@ -79,6 +93,7 @@ export class EntryOfHeaders {
       studyInstanceUid,
       accessionNumber,
       studyDate,
+      otherTags: {},
       modalities: distinct(this.#modalities),
       labels: [],
       series: this.#series.size,

@@ -55,6 +55,7 @@ async function* withoutDocument(
   }
 }
 
-async function* asInventory(list: InstanceIdList): AsyncGenerator<InventoryEntry> {
+/** The ids of a list as an inventory, so that they can be joined with one. */
+export async function* asInventory(list: InstanceIdList): AsyncGenerator<InventoryEntry> {
   for (const id of list.sorted()) yield { id, md5: undefined, sizeBytes: undefined };
 }

@@ -82,6 +82,21 @@ export const inboxSchema = z
   })
   .describe('The bucket in which DICOM files arrive that go to the targets and the archive. Absent: there is none.');
 
+export const openSchema = z
+  .strictObject({
+    memoryMiB: z.int().min(512).max(10_240).default(1024).describe('Memory of the function.'),
+    timeoutSeconds: z.int().min(30).max(900).default(300).describe('An answer is ended after this time.'),
+    maxConcurrency: z
+      .int()
+      .min(1)
+      .max(1000)
+      .default(10)
+      .describe('Most requests that are answered at once; others are told to come again.'),
+  })
+  .describe(
+    'The function URL that answers DICOMweb and REST from the archives, to whom AWS lets through (`lambda:InvokeFunctionUrl`); it can only read. Absent: there is none.',
+  );
+
 export const alarmsSchema = z
   .strictObject({
     topic: z

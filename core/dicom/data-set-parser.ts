@@ -53,6 +53,30 @@ export interface ElementValue {
   readonly bytes: Buffer;
 }
 
+/** An element whose header was read. */
+export interface ElementStart {
+  /** `group << 16 | element`, unsigned. */
+  readonly tag: number;
+  /** Value representation; in implicit VR what the listener said. */
+  readonly vr: string | undefined;
+  /** Of the value in bytes. */
+  readonly length: number;
+  /** Of the first byte of the value, counted from the beginning of the data set. */
+  readonly position: number;
+}
+
+/** Is told of every element of a data set, for who wants more than a few values. */
+export interface DataSetListener {
+  /** The value representation of an element of implicit VR; what is said to be `SQ` is read as a sequence. */
+  vrOf(tag: number): string;
+  /** Whether the value is wanted; may be asked twice. All bytes of a wanted value are held in memory. */
+  wants(tag: number, vr: string | undefined, length: number): boolean;
+  /** An element with its value if that was wanted; the bytes are only lent. A fragment is an element with the tag of an item. */
+  element(element: ElementStart, value: Buffer | undefined): void;
+  open(kind: 'sequence' | 'fragments' | 'item', element: ElementStart): void;
+  close(kind: 'sequence' | 'fragments' | 'item'): void;
+}
+
 interface ElementHeader {
   readonly tag: number;
   readonly vr: string | undefined;
@@ -63,6 +87,7 @@ interface ElementHeader {
 export class DataSetParser {
   readonly #encoding: ElementEncoding;
   readonly #wanted: ReadonlySet<number>;
+  readonly #listener: DataSetListener | undefined;
   readonly #values = new Map<number, ElementValue>();
   readonly #seen = new Set<number>();
   readonly #levels: Level[] = [];
@@ -77,9 +102,10 @@ export class DataSetParser {
    * @param wanted tags (`group << 16 | element`) of the top level whose value, or for elements longer than 4 KiB whose
    *   presence, is kept
    */
-  constructor(encoding: ElementEncoding, wanted: ReadonlySet<number>) {
+  constructor(encoding: ElementEncoding, wanted: ReadonlySet<number>, listener?: DataSetListener) {
     this.#encoding = encoding;
     this.#wanted = wanted;
+    this.#listener = listener;
   }
 
   /** Values of the wanted elements as they stand in the file, the first one if an element is repeated. */
@@ -90,6 +116,27 @@ export class DataSetParser {
   /** The wanted elements that were met, also those whose value was too long to keep. */
   get seen(): ReadonlySet<number> {
     return this.#seen;
+  }
+
+  /** How many bytes were taken, including those that were jumped over. */
+  get position(): number {
+    return this.#position + this.#carry.length;
+  }
+
+  /** What was found to be wrong so far. */
+  get fault(): StructureFault | undefined {
+    return this.#fault;
+  }
+
+  /**
+   * Takes the next bytes as read that are of no interest, instead of {@link push}ing them: for a reader that can leave
+   * them out. @returns how many they are.
+   */
+  jump(): number {
+    const jumped = this.#toSkip;
+    this.#position += jumped;
+    this.#toSkip = 0;
+    return jumped;
   }
 
   /** Takes the next bytes. After a fault the rest is ignored. */
@@ -156,14 +203,16 @@ export class DataSetParser {
       this.#keep(header, bytes, at);
       at += header.headerBytes;
       this.#position += header.headerBytes;
-      this.#enter(header);
+      this.#enter(header, value === undefined ? undefined : bytes.subarray(at, value));
     }
     return at;
   }
 
   #wantedValueEnd(header: ElementHeader, at: number): number | undefined {
-    const isKept = this.#levels.length === 0 && this.#wanted.has(header.tag) && header.length <= maxValueBytes;
-    return isKept ? at + header.headerBytes + header.length : undefined;
+    const { tag, vr, length } = header;
+    const isKept = this.#levels.length === 0 && this.#wanted.has(tag) && length <= maxValueBytes;
+    const isHeardOf = length !== undefinedLength && vr !== 'SQ' && this.#listener?.wants(tag, vr, length) === true;
+    return isKept || isHeardOf ? at + header.headerBytes + length : undefined;
   }
 
   #keep(header: ElementHeader, bytes: Buffer, at: number): void {
@@ -191,7 +240,8 @@ export class DataSetParser {
       : bytes.readUInt16LE(at) * 0x10000 + bytes.readUInt16LE(at + 2);
     const longLength = (offset: number) => (bigEndian ? bytes.readUInt32BE(offset) : bytes.readUInt32LE(offset));
     if (implicitHere || tag >= 0xfffe0000) {
-      return { tag, vr: undefined, length: longLength(at + 4), headerBytes: 8 };
+      const vr = tag >= 0xfffe0000 ? undefined : this.#listener?.vrOf(tag);
+      return { tag, vr, length: longLength(at + 4), headerBytes: 8 };
     }
     const vr = bytes.toString('latin1', at + 4, at + 6);
     if (!isLongForm(vr)) {
@@ -202,10 +252,10 @@ export class DataSetParser {
   }
 
   /** Acts on an element whose header was just consumed: opens a level, closes one, or skips its value. */
-  #enter(header: ElementHeader): void {
+  #enter(header: ElementHeader, value: Buffer | undefined): void {
     const top = this.#levels.at(-1);
     if (header.tag === itemTag || header.tag === itemEnd || header.tag === sequenceEnd) {
-      this.#enterDelimiter(header, top);
+      this.#enterDelimiter(header, top, value);
       return;
     }
     if (header.tag === 0 && this.#hasPixelData && top === undefined) {
@@ -221,30 +271,30 @@ export class DataSetParser {
     if (end === undefined) {
       const isFragments = header.vr === 'OB' || header.vr === 'OW';
       const implicit = header.vr === 'UN' || (top?.implicit ?? !this.#encoding.explicitVr);
-      this.#open(isFragments ? 'fragments' : 'sequence', end, implicit);
+      this.#open(isFragments ? 'fragments' : 'sequence', end, implicit, header);
     } else if (header.vr === 'SQ') {
-      this.#open('sequence', end, top?.implicit ?? false);
+      this.#open('sequence', end, top?.implicit ?? !this.#encoding.explicitVr, header);
     } else {
-      this.#skip(header.length);
+      this.#skip(header, value);
     }
   }
 
-  #enterDelimiter(header: ElementHeader, top: Level | undefined): void {
+  #enterDelimiter(header: ElementHeader, top: Level | undefined, value: Buffer | undefined): void {
     if (header.tag === itemTag && top?.kind === 'fragments' && header.length !== undefinedLength) {
-      this.#skip(header.length);
+      this.#skip(header, value);
     } else if (header.tag === itemTag && top?.kind === 'sequence') {
       const end = header.length === undefinedLength ? undefined : this.#position + header.length;
-      this.#open('item', end, top.implicit);
+      this.#open('item', end, top.implicit, header);
     } else if (header.tag === itemEnd && top?.kind === 'item') {
-      this.#levels.pop();
+      this.#close();
     } else if (header.tag === sequenceEnd && top !== undefined && top.kind !== 'item') {
-      this.#levels.pop();
+      this.#close();
     } else {
       this.#fault = 'broken';
     }
   }
 
-  #open(kind: Level['kind'], end: number | undefined, implicit: boolean): void {
+  #open(kind: Level['kind'], end: number | undefined, implicit: boolean, header: ElementHeader): void {
     const limit = this.#levels.at(-1)?.limit;
     if (end !== undefined && limit !== undefined && end > limit) {
       this.#fault = 'broken';
@@ -252,16 +302,27 @@ export class DataSetParser {
       this.#fault = 'nested-too-deeply';
     } else {
       this.#levels.push({ kind, end, limit: end ?? limit, implicit });
+      this.#listener?.open(kind, this.#startOf(header));
     }
   }
 
-  #skip(length: number): void {
+  #close(): void {
+    const level = this.#levels.pop();
+    if (level !== undefined) this.#listener?.close(level.kind);
+  }
+
+  #skip(header: ElementHeader, value: Buffer | undefined): void {
     const limit = this.#levels.at(-1)?.limit;
-    if (limit !== undefined && this.#position + length > limit) {
+    if (limit !== undefined && this.#position + header.length > limit) {
       this.#fault = 'broken';
       return;
     }
-    this.#toSkip = length;
+    this.#toSkip = header.length;
+    this.#listener?.element(this.#startOf(header), value);
+  }
+
+  #startOf({ tag, vr, length }: ElementHeader): ElementStart {
+    return { tag, vr, length, position: this.#position };
   }
 
   #closeFinishedLevels(): void {
@@ -273,7 +334,7 @@ export class DataSetParser {
       top?.end !== undefined && this.#position >= top.end;
       top = this.#levels.at(-1)
     ) {
-      this.#levels.pop();
+      this.#close();
     }
   }
 }

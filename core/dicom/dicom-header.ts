@@ -183,8 +183,12 @@ async function drain(input: AsyncIterator<Uint8Array>): Promise<void> {
   }
 }
 
-function headerOf(
-  parser: DataSetParser,
+/**
+ * Tells what a file is from the values of its top level. @returns `undefined` if the UIDs of an instance are not among
+ * them.
+ */
+export function headerOf(
+  parser: Pick<DataSetParser, 'values' | 'seen'>,
   start: DicomFileStart,
   defaultEncoding: OrthancEncoding | undefined,
 ): DicomHeader | undefined {

@@ -6,7 +6,7 @@
 export const metricsNamespace = 'OrthancMirror';
 
 /** The functions, as they call themselves in logs and in the dimension `service`. */
-export const functionNames = ['scheduler', 'transfer', 'verifier', 'status', 'webhook', 'inbox'] as const;
+export const functionNames = ['scheduler', 'transfer', 'verifier', 'status', 'webhook', 'inbox', 'open'] as const;
 export type FunctionName = (typeof functionNames)[number];
 
 export type MetricUnitName = 'Count' | 'Bytes' | 'Seconds';
@@ -74,6 +74,8 @@ export const metricDefinitions = {
     ...count('inbox', 'Objects of the inbox that S3 did not tell of, found by a look.'),
     per: 'stack',
   },
+
+  ArchiveRequests: count('open', 'Requests that looked into the archive; the log tells who.'),
 } as const satisfies Record<string, MetricDefinition>;
 
 export type MetricName = keyof typeof metricDefinitions;

@@ -17,8 +17,15 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
 /**
  * Yields what `source` yields, but throws as soon as the signal is aborted, even while `source` does not answer.
  * Leaves a source that does not answer to whoever owns it.
+ *
+ * @param release called when the signal is aborted before the first byte: a source that never began does not end by itself
  */
-export async function* untilAborted<T>(source: AsyncIterable<T>, signal: AbortSignal | undefined): AsyncGenerator<T> {
+export async function* untilAborted<T>(
+  source: AsyncIterable<T>,
+  signal: AbortSignal | undefined,
+  release: () => void = () => undefined,
+): AsyncGenerator<T> {
+  if (signal?.aborted) release();
   throwIfAborted(signal);
   if (signal === undefined) {
     yield* source;

@@ -21,6 +21,12 @@ export class TokenBucket {
     this.#filledAtMs = options.now();
   }
 
+  /** Whether there is no token now; takes none. */
+  isEmpty(): boolean {
+    this.#fill();
+    return this.#tokens < 1;
+  }
+
   /** Takes one token. @returns 0 if there was one, else the milliseconds until there will be one. */
   take(): number {
     this.#fill();

@@ -5,9 +5,9 @@
 import { createCipheriv, createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { element, elementHeader, elementUS, fileMetaHeader } from '../../core/dicom/encode.ts';
 import { isMd5, type Md5, md5Of } from '../../core/identifiers.ts';
 import type { InstanceIdentity } from '../../core/stores/store.ts';
-import { element, elementHeader, elementUS, fileMetaHeader } from './encode.ts';
 import { type DicomIdentifiers, identifiersOf, instanceIdOf, type Place, placeOfNth } from './identifiers.ts';
 
 /** A generated instance in memory. */

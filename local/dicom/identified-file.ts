@@ -1,4 +1,4 @@
-import { element, fileMetaHeader } from './encode.ts';
+import { element, fileMetaHeader } from '../../core/dicom/encode.ts';
 
 export interface FileIdentity {
   /** UID of the instance; study and series have it with `.1` and `.2` at the end. */

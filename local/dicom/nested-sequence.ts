@@ -2,8 +2,9 @@
  * Generates a well-formed DICOM file that kills real Orthanc servers (1.10.1, 1.12.7 and 1.13.0 as packaged by Debian):
  * their parser recurses once per level of a sequence and runs out of stack. A mirror must survive such an instance.
  */
+
+import { element, elementHeader, fileMetaHeader, sequenceMark, undefinedLength } from '../../core/dicom/encode.ts';
 import { md5Of } from '../../core/identifiers.ts';
-import { element, elementHeader, fileMetaHeader, sequenceMark, undefinedLength } from './encode.ts';
 import type { GeneratedInstance } from './generate.ts';
 import { identifiersOf, instanceIdOf, type Place } from './identifiers.ts';
 

@@ -46,7 +46,10 @@ export function requireAllowed(request: IncomingMessage, isAllowed: IsAllowed, b
   const versioned = key !== '' && searchParams.has('versionId') ? 'Version' : '';
   const action = (actions[`${request.method} ${operation}`] ?? 's3:*').replace(/Object$/, `Object${versioned}`);
   const resource = `arn:aws:s3:::${bucket}${key === '' ? '' : `/${key}`}`;
-  const accessKeyId = /Credential=([^/]+)\//.exec(request.headers.authorization ?? '')?.[1];
+  // In a header, or in an address that was signed.
+  const credential =
+    searchParams.get('X-Amz-Credential') ?? /Credential=([^,]+)/.exec(request.headers.authorization ?? '')?.[1];
+  const accessKeyId = credential?.split('/')[0];
   const isLocking = request.headers['x-amz-object-lock-mode'] !== undefined;
   for (const needed of isLocking ? [action, 's3:PutObjectRetention'] : [action]) {
     const conditions = needed === 's3:PutObject' ? conditionsOfWrite(request, operation) : {};

@@ -14,6 +14,7 @@ const responseSchema = z.object({
   statusCode: z.int(),
   headers: z.record(z.string(), z.string()).default({}),
   body: z.string().default(''),
+  isBase64Encoded: z.boolean().default(false),
 });
 
 /** One function URL. */
@@ -50,8 +51,9 @@ async function answer(request: IncomingMessage, response: ServerResponse, served
     return;
   }
   try {
-    const { statusCode, headers, body: text } = responseSchema.parse(await served.invoke(eventOf(request, body)));
-    response.writeHead(statusCode, headers).end(text);
+    const answered = responseSchema.parse(await served.invoke(eventOf(request, body)));
+    const text = Buffer.from(answered.body, answered.isBase64Encoded ? 'base64' : 'utf8');
+    response.writeHead(answered.statusCode, answered.headers).end(text);
   } catch (error) {
     response.writeHead(error instanceof ThrottledError ? 429 : 502).end();
   }

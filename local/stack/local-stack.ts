@@ -35,7 +35,7 @@ export interface LocalStackOptions {
   readonly secrets?: Readonly<Record<string, string>>;
   /** How long a minute of a schedule lasts; `off`: no schedule runs. Default: a minute. */
   readonly scheduleMinuteMs?: number | 'off';
-  /** Port of the function URL, of which the template has one at most; default: a free one. */
+  /** Port of the function URL of the webhook; default: a free one, as for others. */
   readonly functionUrlPort?: number;
   /** Told about everything that goes wrong outside the functions, such as a failed invocation. */
   readonly onFailure?: (error: Error) => void;
@@ -136,7 +136,7 @@ export class LocalStack {
   async serveFunctionUrls(resources: readonly FunctionUrlResource[], port: number): Promise<void> {
     for (const resource of resources) {
       const served = this.#function(resource.function);
-      const url = await LocalFunctionUrl.start(served, port);
+      const url = await LocalFunctionUrl.start(served, served.name === 'webhook' ? port : 0);
       this.#parts.defer(() => url.stop());
       this.#urls.set(served.name, url);
     }

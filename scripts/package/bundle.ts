@@ -26,7 +26,7 @@ const packageFile = z.object({ name: z.string(), version: z.string(), license: z
 export async function bundle(checkout: string): Promise<Bundle> {
   const result = await build({
     absWorkingDir: checkout,
-    entryPoints: ['cli/main.ts'],
+    entryPoints: ['cli/main.ts', 'cli/open/render-worker.ts'],
     bundle: true,
     splitting: true,
     format: 'esm',
@@ -37,9 +37,11 @@ export async function bundle(checkout: string): Promise<Bundle> {
     outdir: '.',
     chunkNames: 'cli/parts/[name]-[hash]',
     legalComments: 'none',
-    // CommonJS packages ask for Node's own modules by `require`, which a module does not have.
+    // CommonJS packages ask for Node's own modules by `require`, and for where they are, which a module does not have.
     banner: {
-      js: "import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);",
+      js:
+        "import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url); " +
+        'const { dirname: __dirname, filename: __filename } = import.meta;',
     },
     write: false,
     metafile: true,
@@ -47,20 +49,22 @@ export async function bundle(checkout: string): Promise<Bundle> {
   const files = new Map(
     result.outputFiles.map(({ path, contents }) => [path.slice(checkout.length + 1), file(Buffer.from(contents))]),
   );
-  const inputs = Object.keys(result.metafile.inputs).map((path) => resolve(checkout, path));
-  return { files, packages: await packagesOf(inputs) };
+  return { files, packages: await packagesOf(checkout, Object.keys(result.metafile.inputs)) };
 }
 
 /**
- * Throws when code refers to a file beside it (`new URL('../x', import.meta.url)`) that the program lacks: such a path
+ * Throws when code refers to a file or folder beside it (`new URL('../x', import.meta.url)`) that the program lacks: such a path
  * is that of the source, and only by care that of the bundle.
  */
 export function checkReferences(program: Tree): void {
   for (const [path, entry] of program) {
     if (!path.endsWith('.js') || entry.kind !== 'file' || !Buffer.isBuffer(entry.content)) continue;
     for (const [, reference = ''] of entry.content.toString().matchAll(/new URL\("([^"]+)", import\.meta\.url\)/g)) {
-      if (!program.has(join(dirname(path), reference)))
-        throw new Error(`${path} refers to ${reference}, which is not packed`);
+      const referred = join(dirname(path), reference);
+      const isThere = referred.endsWith('/')
+        ? [...program.keys()].some((each) => each.startsWith(referred))
+        : program.has(referred);
+      if (!isThere) throw new Error(`${path} refers to ${reference}, which is not packed`);
     }
   }
 }
@@ -77,8 +81,10 @@ async function licenseText({ name, version, license, folder }: BundledPackage): 
   return [`${'='.repeat(80)}\n${name} ${version}: ${license}\n`, ...texts.map((text) => text.trim())].join('\n');
 }
 
-async function packagesOf(inputs: readonly string[]): Promise<readonly BundledPackage[]> {
-  const folders = new Set(inputs.filter((path) => path.includes('/node_modules/')).map(packageFolder));
+/** The packages of files, which are told as paths in the checkout. */
+export async function packagesOf(checkout: string, inputs: readonly string[]): Promise<readonly BundledPackage[]> {
+  const paths = inputs.map((path) => resolve(checkout, path));
+  const folders = new Set(paths.filter((path) => path.includes('/node_modules/')).map(packageFolder));
   const packages = await Promise.all([...folders].map(readPackage));
   return packages.toSorted((one, other) => (one.name < other.name ? -1 : 1));
 }

@@ -1,6 +1,7 @@
 /** The files of the program, the same in every artefact. */
 import { join } from 'node:path';
-import { type BundledPackage, bundle, checkReferences, thirdPartyLicenses } from './bundle.ts';
+import { buildViewer } from '../build-viewer.ts';
+import { type BundledPackage, bundle, checkReferences, packagesOf, thirdPartyLicenses } from './bundle.ts';
 import { commandTree } from './command-tree.ts';
 import { bashCompletion, fishCompletion, zshCompletion } from './completion.ts';
 import { manPage } from './man-page.ts';
@@ -18,11 +19,15 @@ export interface Program {
 }
 
 export async function buildProgram({ checkout, version, description, time }: Release): Promise<Program> {
-  const { files, packages } = await bundle(checkout);
+  const { files, packages: ofCommands } = await bundle(checkout);
+  const viewer = join(checkout, 'viewer/dist');
+  const ofViewer = await packagesOf(checkout, await buildViewer(viewer));
+  const packages = distinct([...ofCommands, ...ofViewer]);
   const commands = commandTree();
   const code = joined(
     files,
     below('hooks', await copyOfFolder(join(checkout, 'hooks'))),
+    below('viewer/dist', await copyOfFolder(viewer)),
     new Map([
       ['bin/orthanc-mirror', copyOf(join(checkout, 'bin/orthanc-mirror'), 0o755)],
       ['package.json', file(`${JSON.stringify(packageJson(version, description), undefined, 2)}\n`)],
@@ -41,6 +46,12 @@ export async function buildProgram({ checkout, version, description, time }: Rel
     completions: { bash: bashCompletion(commands), zsh: zshCompletion(commands), fish: fishCompletion(commands) },
     packages,
   };
+}
+
+function distinct(packages: readonly BundledPackage[]): readonly BundledPackage[] {
+  return [...new Map(packages.map((each) => [each.folder, each])).values()].toSorted((one, other) =>
+    one.name < other.name ? -1 : 1,
+  );
 }
 
 /** Everything that the program imports is bundled: it depends on nothing. */

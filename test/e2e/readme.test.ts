@@ -3,13 +3,14 @@
  * the README stand for those of the test.
  */
 import { spawn } from 'node:child_process';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { generateInstance, writeFolder } from '../../local/dicom/generate.ts';
 import { placeOfNth } from '../../local/dicom/identifiers.ts';
+import { freePort } from '../../local/free-port.ts';
 import { orthancPlace, prove } from '../../local/prove.ts';
 import { startS3 } from '../../local/s3/start-s3.ts';
 import { runCommand } from './support/command-line.ts';
@@ -36,6 +37,8 @@ test('every block of commands says what it needs, and has a test', () => {
     'needs: source s3',
     'needs: source password',
     'needs: source target file',
+    'needs: archive to open',
+    'needs: archive to export',
     'needs: archive new-server',
     'needs: archive study',
     'needs: archive damaged-server',
@@ -169,6 +172,30 @@ test('watches until it is stopped', async () => {
   if (command.pid === undefined) throw new Error('the command did not start');
   process.kill(-command.pid, 'SIGINT');
   await ended;
+});
+
+test('opens an archive in the browser, and exports a study of it', async () => {
+  const { words, folder } = await setStage();
+  await runBlock('needs: source target', words);
+  const port = await freePort();
+  const log = join(folder, 'access.jsonl');
+  const command = spawn('sh', ['-euc', `exec ${staged('needs: archive to open', words)}`], {
+    cwd: checkout,
+    env: { ...process.env, ORTHANC_MIRROR_LISTEN: `127.0.0.1:${port}`, ORTHANC_MIRROR_ACCESS_LOG: log },
+    stdio: 'ignore',
+    detached: true,
+  });
+  const ended = new Promise<number | null>((resolve) => command.on('exit', resolve));
+  const instanceCount = async () => {
+    const answer = await fetch(`http://127.0.0.1:${port}/instances`);
+    return z.array(z.string()).parse(await answer.json()).length;
+  };
+  await expect.poll(() => instanceCount().catch(() => 0), { timeout: 60_000 }).toBe(5);
+  if (command.pid === undefined) throw new Error('the command did not start');
+  process.kill(-command.pid, 'SIGINT');
+  await ended;
+  expect(await runBlock('needs: archive to export', words)).toContain('exported 5 instances of 1 studies');
+  expect((await stat(join(folder, 'images.zip'))).size).toBeGreaterThan(5 * 4096);
 });
 
 test('archives to S3', async () => {

@@ -31,7 +31,7 @@ test('roles get their permissions from their own policy alone', () => {
   }
 });
 
-const roles: readonly RoleName[] = ['Scheduler', 'Transfer', 'Verifier', 'Status', 'Webhook', 'Schedules'];
+const roles: readonly RoleName[] = ['Scheduler', 'Transfer', 'Verifier', 'Status', 'Webhook', 'Opener', 'Schedules'];
 
 test.each(roles)('every permission of %s names its actions one by one', (name) => {
   expect(stack.actionsOf(name).filter((action) => action.includes('*'))).toEqual([]);

@@ -34,7 +34,15 @@ const policySchema = z.object({
 });
 
 /** Parts of the stack whose role has a policy. */
-export type RoleName = 'Scheduler' | 'Transfer' | 'Verifier' | 'Status' | 'Webhook' | 'InboxTaker' | 'Schedules';
+export type RoleName =
+  | 'Scheduler'
+  | 'Transfer'
+  | 'Verifier'
+  | 'Status'
+  | 'Webhook'
+  | 'InboxTaker'
+  | 'Opener'
+  | 'Schedules';
 
 /** A statement of a policy that is attached to a role. */
 export type Statement = z.output<typeof policySchema>['PolicyDocument']['Statement'][number];

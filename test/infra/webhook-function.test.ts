@@ -13,10 +13,12 @@ test('without a webhook in the configuration there is no function URL', () => {
   plain.template.resourceCountIs('AWS::Lambda::Permission', 0);
 });
 
-test('the webhook is the only function with a URL', () => {
-  template.resourceCountIs('AWS::Lambda::Url', 1);
-  const [url] = stack.resources('AWS::Lambda::Url');
-  expect(JSON.stringify(url?.TargetFunctionArn)).toContain('WebhookFunction');
+test('the webhook is the only function with a URL, beside the one that opens archives', () => {
+  const targets = stack
+    .resources('AWS::Lambda::Url')
+    .map(({ TargetFunctionArn }) => /Webhook|Opener/.exec(JSON.stringify(TargetFunctionArn))?.[0]);
+  expect(new Set(targets)).toEqual(new Set(['Opener', 'Webhook']));
+  expect(targets).toHaveLength(2);
 });
 
 test('whoever calls the webhook can do so through its URL only', () => {
@@ -90,7 +92,7 @@ describe('a webhook whose callers AWS knows', () => {
 });
 
 test('a webhook that knows its callers by a secret is open to the hooks, which cannot sign', () => {
-  expect(stack.resources('AWS::Lambda::Url')).toMatchObject([{ AuthType: 'NONE' }]);
+  expect(stack.resources('AWS::Lambda::Url', 'Webhook')).toMatchObject([{ AuthType: 'NONE' }]);
 });
 
 test('the secrets of the webhook must lie in Secrets Manager', () => {

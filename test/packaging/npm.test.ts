@@ -1,14 +1,15 @@
 /** The npm package, installed without a registry, on the Node of this checkout and on an older one. */
 import { existsSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { identifiersOf, placeOfNth } from '../../local/dicom/identifiers.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { folderForTest } from '../e2e/support/scene.ts';
 import { needs } from '../support/needs.ts';
 import { artefactsForFile } from './support/artefacts.ts';
-import { expectRoundTrip } from './support/round-trip.ts';
+import { expectRoundTrip, filledServer } from './support/round-trip.ts';
 import { type Ended, run } from './support/run-program.ts';
 
 const artefacts = artefactsForFile('npm');
@@ -37,9 +38,29 @@ async function installed(
 
 test('is small, and installs and runs on Node 24 without a registry', async () => {
   const orthancMirror = (await installed(artefacts.path('.tgz')))(dirname(process.execPath));
-  expect((await stat(artefacts.path('.tgz'))).size).toBeLessThan(2_000_000);
+  expect((await stat(artefacts.path('.tgz'))).size).toBeLessThan(3_000_000);
   expect((await orthancMirror('--version')).stdout).toBe(`${packageJson.version}\n`);
   await expectRoundTrip(await folderForTest(), orthancMirror);
+});
+
+test('makes pictures, in a thread and with codecs that are packed', async () => {
+  const orthancMirror = (await installed(artefacts.path('.tgz')))(dirname(process.execPath));
+  const [folder, source] = await Promise.all([folderForTest(), filledServer()]);
+  const [archive, medium] = [join(folder, 'archive'), join(folder, 'medium')];
+  await orthancMirror('run', source.url, '--archive', archive);
+  const { patientId } = identifiersOf(placeOfNth('packaging', 0));
+  const { exitCode, stderr } = await orthancMirror(
+    'export',
+    '--archive',
+    archive,
+    '--patient',
+    patientId,
+    '--to',
+    medium,
+  );
+  expect(exitCode, stderr).toBe(0);
+  const names = await readdir(medium, { recursive: true });
+  expect(names.filter((name) => name.endsWith('.JPG')).length).toBeGreaterThan(0);
 });
 
 test('names a program in the timer that it prints which is there', async () => {

@@ -1,12 +1,13 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
 import { openArchive } from '../../core/stores/archive/archive.ts';
 import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
 import { instanceKey } from '../../core/stores/archive/keys.ts';
 import { makeArchiveSample, makeOtherArchiveVersion } from '../contract/archive-samples.ts';
 import { identityOf } from '../contract/store-contract-destination.ts';
+import { openFilesOf } from '../support/open-files.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -17,6 +18,17 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 const createFor = { name: 'main', serverIdentifier: 'orthanc-1' };
 const open = (path = folder) => openArchive(new FolderObjects(path));
 const create = (path = folder) => openArchive(new FolderObjects(path), { createFor });
+
+test('a file whose reading is given up before it begins is closed', async () => {
+  await writeFile(join(folder, 'given-up'), 'x');
+  const objects = new FolderObjects(folder);
+  const aborter = new AbortController();
+  const object = await objects.get('given-up', { signal: aborter.signal });
+  aborter.abort();
+  await expect(Array.fromAsync(object?.body ?? [])).rejects.toMatchObject({ code: 'interrupted' });
+  await expect.poll(() => openFilesOf(folder)).toEqual([]);
+  await objects.close();
+});
 
 describe('opening an archive', () => {
   it('makes an empty folder an archive of its source, once', async () => {

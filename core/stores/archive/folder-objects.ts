@@ -78,7 +78,7 @@ export class FolderObjects implements ObjectStorage {
         lastModified: new Date(Number(found.mtimeMs)),
         etag: etagOf(found.mtimeNs, found.size),
         bodyBytes: body.sizeBytes,
-        body: untilAborted(body.bytes, options.signal),
+        body: untilAborted(body.bytes, options.signal, body.cancel),
         cancel: body.cancel,
       };
     });

@@ -145,6 +145,12 @@ export interface ObjectStorage {
    */
   delete(key: string, options?: CallOptions): Promise<void>;
 
+  /**
+   * An address under which anybody reads an object for so many seconds, with the rights of this process and without
+   * credentials of their own. Absent where a storage has no such addresses.
+   */
+  readonly addressFor?: (key: string, seconds: number) => Promise<string>;
+
   /** Frees connections. The storage cannot be used afterwards. Idempotent. */
   close(): Promise<void>;
 }

@@ -14,10 +14,8 @@ export function s3Body(
 ): Pick<OpenObject, 'body' | 'cancel'> {
   // A connection that breaks while nobody reads must not end the process; who reads later is told.
   stream.on('error', () => undefined);
-  return {
-    body: readWhole(name, untilAborted(stream, signal), bodyBytes),
-    cancel: () => void stream.destroy(),
-  };
+  const cancel = () => void stream.destroy();
+  return { body: readWhole(name, untilAborted(stream, signal, cancel), bodyBytes), cancel };
 }
 
 async function* readWhole(name: string, chunks: AsyncIterable<unknown>, bodyBytes: number): AsyncGenerator<Uint8Array> {

@@ -14,6 +14,7 @@ import {
   PutObjectCommand,
   type PutObjectCommandInput,
 } from '@aws-sdk/client-s3';
+import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { isMirrorError, MirrorError } from '../../errors.ts';
 import { type Md5, md5Of } from '../../identifiers.ts';
 import { throwIfAborted } from '../aborted.ts';
@@ -218,6 +219,10 @@ export class S3Objects implements ObjectStorage {
   async delete(key: string, options: CallOptions = {}): Promise<void> {
     const command = new DeleteObjectCommand(this.#at(key));
     await this.#requests.send(options.signal, (call) => this.#requests.client.send(command, call));
+  }
+
+  async addressFor(key: string, seconds: number): Promise<string> {
+    return getSignedUrl(this.#requests.client, new GetObjectCommand(this.#at(key)), { expiresIn: seconds });
   }
 
   async close(): Promise<void> {

@@ -41,6 +41,7 @@ export async function setStage(): Promise<ReadmeStage> {
     ['mirror.jsonc', join(folder, 'mirror.jsonc')],
     ['import.jsonl', join(folder, 'import.jsonl')],
     ['/tmp/restored', join(folder, 'restored')],
+    ['/tmp/images.zip', join(folder, 'images.zip')],
     ['/srv/restored', join(folder, 'back')],
     ['/data/dicom', join(folder, 'dicom')],
     ['1.2.840.99999.1', studyInstanceUid],

@@ -9,11 +9,11 @@ import {
   readText,
 } from '../../../core/dicom/charset.ts';
 import { type DicomReading, readDicom } from '../../../core/dicom/dicom-header.ts';
+import { element } from '../../../core/dicom/encode.ts';
 import { IdentifierReader, readIdentifyingElements } from '../../../core/dicom/identifier-reader.ts';
 import { everyId } from '../../../core/dicom/identifying-elements.ts';
 import { isInstanceId } from '../../../core/identifiers.ts';
 import { sniff } from '../../../core/import/sniff.ts';
-import { element } from '../../../local/dicom/encode.ts';
 import { generateInstances } from '../../../local/dicom/generate.ts';
 import { placeOfNth } from '../../../local/dicom/identifiers.ts';
 import { generateNestedSequence } from '../../../local/dicom/nested-sequence.ts';

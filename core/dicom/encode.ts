@@ -1,6 +1,6 @@
 /**
- * Writes DICOM elements in Explicit VR Little Endian (DICOM PS3.5, section 7.1.2 and annex A.2): just enough to
- * generate valid files, no parser.
+ * Writes DICOM elements in Explicit VR Little Endian (DICOM PS3.5, section 7.1.2 and annex A.2): just enough for
+ * a DICOMDIR and for generated files, no parser.
  */
 
 /** Value representations whose length field has four bytes, after two reserved ones (PS3.5, section 7.1.2). */
@@ -21,7 +21,7 @@ export function elementHeader(group: number, element: number, vr: string, length
 
 /** An element of text or bytes, padded to an even length: UIDs and bytes with NUL, text with a blank (PS3.5, 6.2). */
 export function element(group: number, number: number, vr: string, value: string | Uint8Array): Buffer {
-  const bytes = typeof value === 'string' ? Buffer.from(value, 'ascii') : value;
+  const bytes = typeof value === 'string' ? Buffer.from(value) : value;
   const padding = bytes.length % 2 === 0 ? '' : vr === 'UI' || typeof value !== 'string' ? '\0' : ' ';
   return Buffer.concat([elementHeader(group, number, vr, bytes.length + padding.length), bytes, Buffer.from(padding)]);
 }
@@ -43,12 +43,16 @@ export function sequenceMark(number: 0xe000 | 0xe00d | 0xe0dd, lengthBytes: numb
 }
 
 /** Preamble, magic word and meta header with its group length (PS3.10, section 7.1). */
-export function fileMetaHeader(sopClassUid: string, sopInstanceUid: string): Buffer {
+export function fileMetaHeader(
+  sopClassUid: string,
+  sopInstanceUid: string,
+  transferSyntax = '1.2.840.10008.1.2.1',
+): Buffer {
   const group = Buffer.concat([
     element(0x0002, 0x0001, 'OB', Uint8Array.of(0, 1)),
     element(0x0002, 0x0002, 'UI', sopClassUid),
     element(0x0002, 0x0003, 'UI', sopInstanceUid),
-    element(0x0002, 0x0010, 'UI', '1.2.840.10008.1.2.1'),
+    element(0x0002, 0x0010, 'UI', transferSyntax),
     element(0x0002, 0x0012, 'UI', '2.25.314159265358979323846264338327950288'),
   ]);
   const groupLength = Buffer.alloc(4);

@@ -1,0 +1,37 @@
+/** `export`: studies of an archive for a patient or another hospital. */
+import type { Command } from 'commander';
+import { z } from 'zod';
+import type { CommandContext } from '../command-context.ts';
+import { switchOption, valueOption } from '../options.ts';
+import { archiveOptions, atOption } from '../restore/archive-options.ts';
+
+export const exportOptionValues = z.object({
+  archive: z.string(),
+  endpoint: z.string().optional(),
+  at: z.string().optional(),
+  study: z.array(z.string()).optional(),
+  patient: z.array(z.string()).optional(),
+  to: z.string(),
+  filesOnly: z.boolean().optional(),
+  json: z.boolean().optional(),
+});
+export type ExportOptionValues = z.output<typeof exportOptionValues>;
+
+export function registerExport(program: Command, context: CommandContext): void {
+  const command = program
+    .command('export')
+    .summary('give studies of an archive to a patient or another hospital')
+    .description(
+      'Writes studies to a folder or a zip file: DICOM files with a DICOMDIR, pages that any browser opens from the ' +
+        'medium, and the hashes of all files. What is damaged is left out and reported (exit code 3).',
+    )
+    .addOption(valueOption('--study <uid...>', 'StudyInstanceUID or Orthanc id of a study'))
+    .addOption(valueOption('--patient <id...>', 'PatientID or Orthanc id of a patient: all studies'))
+    .addOption(valueOption('--to <place>', 'a new folder, or a file that ends in .zip').makeOptionMandatory())
+    .addOption(switchOption('--files-only', 'no pages with pictures, only files, DICOMDIR and hashes'));
+  for (const option of [...archiveOptions(), atOption()]) command.addOption(option);
+  command.action(async (values: unknown) => {
+    const { exportStudies } = await import('../export/export.ts');
+    context.finish(await exportStudies(exportOptionValues.parse(values), context));
+  });
+}
