@@ -9,7 +9,7 @@ import { type SecretResolver, secretResolver } from '../core/secrets/resolve-sec
 import { secretsManagerFetcher } from '../core/secrets/secrets-manager.ts';
 import { Archive, openArchive } from '../core/stores/archive/archive.ts';
 import { openObjectStorage } from '../core/stores/archive/archive-location.ts';
-import { type FutureTime, tellingFutureTimes } from '../core/stores/archive/future-times.ts';
+import type { FutureTime } from '../core/stores/archive/future-times.ts';
 import type { ArchiveSource } from '../core/stores/archive/manifest.ts';
 import { readManifest } from '../core/stores/archive/manifest.ts';
 import type { ObjectStorage } from '../core/stores/archive/object-storage.ts';
@@ -78,13 +78,15 @@ async function openDestinationArchive(
   source: OrthancStore,
   options: OpenMirrorOptions,
 ): Promise<DestinationStore> {
-  const objects = storageOf(archive, options.onFutureTime);
+  const objects = storageOf(archive);
   try {
     const opened = await openOrCreate(objects, source, options);
     if (opened !== undefined) return opened;
   } catch (error) {
     const isWrong = !isMirrorError(error) || isMirrorError(error, 'configuration', 'archive-format');
-    if (!isWrong && options.openLater === true) return new Archive(objects, { writer: 'run' });
+    if (!isWrong && options.openLater === true) {
+      return new Archive(objects, { writer: 'run', onFutureTime: options.onFutureTime });
+    }
     await objects.close();
     if (isWrong) throw error;
     return failingArchive(objects.name, error);
@@ -97,11 +99,11 @@ async function openDestinationArchive(
 async function openOrCreate(
   objects: ObjectStorage,
   source: OrthancStore,
-  { createArchive, signal }: OpenMirrorOptions,
+  { createArchive, onFutureTime, signal }: OpenMirrorOptions,
 ): Promise<DestinationStore | undefined> {
   if (!createArchive && (await readManifest(objects, { signal })) === undefined) return undefined;
   const createFor = createArchive ? await archiveSourceOf(source, { signal }) : undefined;
-  return openArchive(objects, { signal, writer: 'run', createFor });
+  return openArchive(objects, { signal, writer: 'run', onFutureTime, createFor });
 }
 
 /** What the archive of a source is made for. */
@@ -110,13 +112,8 @@ export async function archiveSourceOf(source: OrthancStore, options: CallOptions
   return { name: source.name, ...(serverIdentifier !== undefined && { serverIdentifier }) };
 }
 
-/** Opens the storage of an archive, without a request yet. `onFutureTime`: see {@link tellingFutureTimes}. */
-export function storageOf(archive: ArchiveConfiguration, onFutureTime?: (found: FutureTime) => void): ObjectStorage {
-  const objects = storageAt(archive);
-  return onFutureTime === undefined ? objects : tellingFutureTimes(objects, onFutureTime);
-}
-
-function storageAt(archive: ArchiveConfiguration): ObjectStorage {
+/** Opens the storage of an archive, without a request yet. */
+export function storageOf(archive: ArchiveConfiguration): ObjectStorage {
   if ('folder' in archive) return openObjectStorage({ kind: 'folder', path: archive.folder });
   const { bucket, prefix = '', endpoint, region, objectLock } = archive;
   if (bucket === undefined) {

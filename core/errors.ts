@@ -40,6 +40,7 @@ const usualDispositions = {
   'job-refused': 'reject',
   'not-dicom': 'reject',
   'history-full': 'reject',
+  'history-damaged': 'reject',
   'answer-malformed': 'reject',
   'sidecar-damaged': 'reject',
   // A part of a host backup that nobody with its passphrase wrote.

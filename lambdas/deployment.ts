@@ -23,8 +23,8 @@ import { type SecretResolver, secretResolver } from '../core/secrets/resolve-sec
 import { secretsManagerFetcher } from '../core/secrets/secrets-manager.ts';
 import { SidecarFindings } from '../core/sidecars/sidecar-state.ts';
 import type { Archive } from '../core/stores/archive/archive.ts';
-import type { ArchiveWriter } from '../core/stores/archive/archive-history.ts';
 import type { FutureTime } from '../core/stores/archive/future-times.ts';
+import type { ArchiveWriter } from '../core/stores/archive/history-record.ts';
 import { Limitations } from '../core/studies/limitations.ts';
 import { log, logFinding } from './telemetry.ts';
 

@@ -67,7 +67,7 @@ async function verifyOne(
   const isArchive = destination.role === 'archive';
   const store = isArchive ? new EveryVersion(archive) : destination.store;
   const onFinding = (finding: SidecarFinding) => logFinding(mirror, finding);
-  const beside = isArchive ? { objects: archive.objects, onFinding } : undefined;
+  const beside = isArchive ? { archive, onFinding } : undefined;
   const report = await verifyShare({ store, beside, document, now: () => new Date(), deadline });
   const { sound, problems, complete } = report;
   for (const problem of problems) {

@@ -16,6 +16,6 @@ export function registerDiff(program: Command, context: CommandContext): void {
   for (const option of archiveOptions()) command.addOption(option);
   command.action(async (before: string, after: string, values: unknown) => {
     const { showDifferences } = await import('../restore/show-differences.ts');
-    await showDifferences({ before, after }, archiveOptionValues.parse(values), context);
+    context.finish(await showDifferences({ before, after }, archiveOptionValues.parse(values), context));
   });
 }

@@ -14,6 +14,6 @@ export function registerSnapshots(program: Command, context: CommandContext): vo
   for (const option of archiveOptions()) command.addOption(option);
   command.action(async (values: unknown) => {
     const { showSnapshots } = await import('../restore/show-snapshots.ts');
-    await showSnapshots(archiveOptionValues.parse(values), context);
+    context.finish(await showSnapshots(archiveOptionValues.parse(values), context));
   });
 }

@@ -7,9 +7,8 @@ import { RestoredFolder } from '../../core/restore/restored-folder.ts';
 import type { Selection } from '../../core/restore/selection.ts';
 import { secretResolver } from '../../core/secrets/resolve-secret.ts';
 import { secretsManagerFetcher } from '../../core/secrets/secrets-manager.ts';
-import { type Archive, openArchive } from '../../core/stores/archive/archive.ts';
+import { type Archive, type ArchiveOptions, openArchive } from '../../core/stores/archive/archive.ts';
 import { openObjectStorage, parseArchiveLocation } from '../../core/stores/archive/archive-location.ts';
-import type { FutureTime } from '../../core/stores/archive/future-times.ts';
 import type { OrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
 import type { CallOptions, DestinationStore } from '../../core/stores/store.ts';
 import { Limitations } from '../../core/studies/limitations.ts';
@@ -39,11 +38,11 @@ export function momentOf(text: string | undefined, dayMeans?: 'start' | 'end'): 
 export async function openArchiveToRead(
   place: string,
   endpoint: string | undefined,
-  { onFutureTime, ...options }: CallOptions & { readonly onFutureTime?: (found: FutureTime) => void } = {},
+  options: CallOptions & Pick<ArchiveOptions, 'onFutureTime'> = {},
 ): Promise<Archive> {
   const archive = parseArchive(place, endpoint);
   if (archive === undefined) throw new MirrorError('configuration', 'name the archive by --archive');
-  const objects = storageOf(archive, onFutureTime);
+  const objects = storageOf(archive);
   try {
     return await openArchive(objects, options);
   } catch (error) {

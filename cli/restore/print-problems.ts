@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { MirrorError } from '../../core/errors.ts';
 import type { InstanceId, Md5, OrthancId, ResourceLevel } from '../../core/identifiers.ts';
 import type { RestoredDocument } from '../../core/restore/restore-documents.ts';
 import type { SidecarFinding } from '../../core/sidecars/sidecar-state.ts';
@@ -89,6 +90,11 @@ export class ProblemPrinter {
   lost(id: InstanceId, archive: string, md5: Md5): void {
     const reason = `the object with MD5 ${md5} is gone; bring it back with verify --repair, then restore again`;
     this.#print({ id, destination: archive, outcome: 'lost', code: 'source-corrupt', reason });
+  }
+
+  /** Prints that an archive cannot tell what it had of an instance at the moment. */
+  history(id: InstanceId, archive: string, { code, message: reason }: MirrorError): void {
+    this.#print({ id, destination: archive, outcome: 'history', code, reason });
   }
 
   /** Prints a value that the target should hold by now and does not. */

@@ -27,6 +27,7 @@ import type { RestoreOptionValues } from '../commands/restore.ts';
 import { type ExitCode, exitCodeOf, exitCodes } from '../exit-codes.ts';
 import { formatCount } from '../format.ts';
 import { tellFindings } from '../sidecar-findings.ts';
+import { UnreadableHistories } from '../unreadable-histories.ts';
 import { failuresOf, type JobFailure } from './job-failures.ts';
 import { isServerUrl, momentOf, openArchiveToRead, selectionOf } from './open-restore.ts';
 import { ProblemPrinter, unsettledLine } from './print-problems.ts';
@@ -42,10 +43,11 @@ interface Plan {
   readonly deadLetterQueueUrl: string;
   readonly mirror: string;
   readonly target: string;
-  readonly view: Pick<ViewOptions, 'at' | 'only' | 'includeRemoved'>;
+  readonly view: Pick<ViewOptions, 'at' | 'only' | 'includeRemoved' | 'onUnreadable'>;
   /** Studies whose documents are restored; absent: all. */
   readonly studies: ReadonlySet<OrthancId> | undefined;
   readonly onFinding: OnSidecarFinding;
+  readonly histories: UnreadableHistories;
 }
 
 /** Throws a MirrorError if it cannot be begun. After an interruption the messages are worked on all the same. */
@@ -75,7 +77,7 @@ export async function queueRestore(
 }
 
 async function restoreByStack(plan: Plan, json: boolean, context: CommandContext): Promise<ExitCode> {
-  const { archive, client, deadLetterQueueUrl, mirror, target, view } = plan;
+  const { archive, client, deadLetterQueueUrl, mirror, target, view, histories } = plan;
   const { terminal, interruption: signal } = context;
   // A queue that is not there must be noticed before anything begins.
   await sqsLeft(client, plan.queueUrl);
@@ -109,6 +111,8 @@ async function restoreByStack(plan: Plan, json: boolean, context: CommandContext
     if (json) terminal.printJson(failure);
     else terminal.print(lineOf(failure));
   }
+  rejected += histories.outcome.rejected;
+  failed += histories.outcome.failed;
   const exitCode = exitCodeOf({ conflicting: 0, rejected, failed });
   const summary = { type: 'summary', mirror, target, job: job.id, instances, studies, rejected, failed, exitCode };
   if (json) terminal.printJson(summary);
@@ -136,12 +140,15 @@ async function planOf(
   const at = momentOf(options.at);
   const selection = selectionOf(options);
   const { note: onFinding } = tellFindings(terminal);
+  const problems = new ProblemPrinter(terminal, options.json ?? false);
+  const histories = new UnreadableHistories((id, error) => problems.history(id, archive.name, error));
+  const moment = { at, includeRemoved, onUnreadable: histories.note };
   const queueUrl = mirrorQueue(queuesUrl, { mirror, lane: 'transfer' });
   const deadLetterQueueUrl = sharedQueue(queuesUrl, deadLetterQueues.transfer);
-  const common = { archive, client, queueUrl, deadLetterQueueUrl, target, mirror, onFinding };
-  if (selectsAll(selection)) return { ...common, view: { at, includeRemoved }, studies: undefined };
-  const { instances, studies } = await selectInstances(archive, selection, { at, includeRemoved, onFinding, signal });
-  return { ...common, view: { at, includeRemoved, only: instances }, studies };
+  const common = { archive, client, queueUrl, deadLetterQueueUrl, target, mirror, onFinding, histories };
+  if (selectsAll(selection)) return { ...common, view: moment, studies: undefined };
+  const { instances, studies } = await selectInstances(archive, selection, { ...moment, onFinding, signal });
+  return { ...common, view: { ...moment, only: instances }, studies };
 }
 
 /** What is put on the queue stands in the job before. */

@@ -1,9 +1,9 @@
 /** The summary of `restore --repair`, as text and as JSON, and its exit code. Pure. */
 import type { MirrorRunEnd } from '../../core/mirror/mirror-run.ts';
-import { type ExitCode, exitCodeOf, exitCodes } from '../exit-codes.ts';
+import { type ExitCode, exitCodeOf, exitCodes, type Outcome } from '../exit-codes.ts';
 import { formatCount, formatDuration } from '../format.ts';
 import { exitCodeOfRun } from '../run/run-report.ts';
-import type { VerifiedCounts } from './restore-report.ts';
+import { unreadableLine, type VerifiedCounts } from './restore-report.ts';
 
 /** What was found and what became of it, in instances; `unwritten` in resources. */
 export interface RepairCounts {
@@ -42,6 +42,8 @@ export interface RepairReport {
   readonly counts: RepairCounts;
   /** Sidecars of the archive that could not be read: the one before each of them counted. */
   readonly damagedSidecars: number;
+  /** Instances of which the archive cannot tell what it had at the moment. */
+  readonly unreadable: Pick<Outcome, 'rejected' | 'failed'>;
   /** How bringing back what was missing ended; absent if nothing was. */
   readonly end: MirrorRunEnd | undefined;
   readonly interrupted: boolean;
@@ -55,27 +57,28 @@ export interface RepairReport {
  * version now than it had is not: its own is lost.
  */
 export function exitCodeOfRepair(report: RepairReport): ExitCode {
-  const { dryRun, counts, damagedSidecars, end, interrupted, verified } = report;
+  const { dryRun, counts, damagedSidecars, unreadable, end, interrupted, verified } = report;
   if (interrupted) return exitCodes.interrupted;
   const ofRun = end === undefined ? exitCodes.ok : exitCodeOfRun(end);
   if (ofRun !== exitCodes.ok) return ofRun;
   const { damaged, missing, rejected, failed, unread, unwritten, otherVersion } = counts;
   return exitCodeOf({
     conflicting: 0,
-    rejected: rejected + otherVersion + damagedSidecars,
-    failed: failed + unread + unwritten + (verified?.unread ?? 0),
+    rejected: rejected + otherVersion + damagedSidecars + unreadable.rejected,
+    failed: failed + unread + unwritten + unreadable.failed + (verified?.unread ?? 0),
     differences: (dryRun ? damaged + missing : 0) + (verified?.damaged ?? 0) + (verified?.missing ?? 0),
   });
 }
 
 /** The last line of `restore --repair --json`. Fields are only ever added. */
 export function jsonRepairSummary(report: RepairReport) {
-  const { dryRun, counts, damagedSidecars, end, interrupted, durationMs, verified } = report;
+  const { dryRun, counts, damagedSidecars, unreadable, end, interrupted, durationMs, verified } = report;
   return {
     type: 'summary',
     dryRun,
     ...counts,
     damagedSidecars,
+    unreadableHistories: unreadable.rejected + unreadable.failed,
     broughtBack: end?.summary.instances.copied ?? 0,
     verified: verified ?? null,
     durationMs: Math.round(durationMs),
@@ -89,6 +92,7 @@ export function repairSummaryLines(report: RepairReport): readonly string[] {
   const { counts, damagedSidecars, end, interrupted, durationMs } = report;
   const { sound, damaged, unread, mended, otherVersion, rejected, failed, missing, unwritten } = counts;
   const broughtBack = end?.summary.instances.copied ?? 0;
+  const unreadable = report.unreadable.rejected + report.unreadable.failed;
   return [
     `sound ${formatCount(sound)}, damaged ${formatCount(damaged)}, unread ${formatCount(unread)}, ` +
       `missing ${formatCount(missing)} (read in ${formatDuration(durationMs)})`,
@@ -100,6 +104,7 @@ export function repairSummaryLines(report: RepairReport): readonly string[] {
     ...(damagedSidecars === 0
       ? []
       : [`sidecars of the archive that could not be read ${formatCount(damagedSidecars)}`]),
+    ...(unreadable === 0 ? [] : [unreadableLine(unreadable)]),
     ...(unwritten === 0
       ? []
       : [`what users attached to ${formatCount(unwritten)} resources is still to be written; run again`]),

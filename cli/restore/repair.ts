@@ -16,6 +16,7 @@ import type { CommandContext } from '../command-context.ts';
 import { startProgress } from '../progress.ts';
 import { problemsOf } from '../run/run-report.ts';
 import { settleRepairs } from '../settled-repairs.ts';
+import type { UnreadableHistories } from '../unreadable-histories.ts';
 import type { TargetServer } from './open-restore.ts';
 import { type ProblemPrinter, unsettledLine } from './print-problems.ts';
 import { nothingRepaired, type RepairCounts, type RepairReport } from './repair-report.ts';
@@ -24,7 +25,7 @@ export interface RepairArguments {
   readonly archive: Archive;
   readonly server: TargetServer;
   /** What of the archive counts, and at which moment. */
-  readonly part: Pick<ViewOptions, 'at' | 'only' | 'includeRemoved'>;
+  readonly part: Pick<ViewOptions, 'at' | 'only' | 'includeRemoved' | 'onUnreadable'>;
   /** Of what is missing, only what the archive received since. */
   readonly missingSince: Date | undefined;
   readonly concurrency: number;
@@ -33,6 +34,7 @@ export interface RepairArguments {
   readonly replace: boolean;
   readonly problems: ProblemPrinter;
   readonly findings: SidecarFindings;
+  readonly histories: UnreadableHistories;
 }
 
 /** Repairs a server. Throws a MirrorError if it, or the archive, cannot be listed. */
@@ -69,8 +71,18 @@ class Repair {
       );
     }
     const durationMs = performance.now() - startedAtMs;
-    const damagedSidecars = this.#given.findings.count('sidecar-damaged');
-    return { dryRun, counts: this.#counts, damagedSidecars, end, interrupted: this.#interrupted(), durationMs };
+    const { findings, histories } = this.#given;
+    const damagedSidecars = findings.count('sidecar-damaged');
+    const unreadable = histories.outcome;
+    return {
+      dryRun,
+      counts: this.#counts,
+      damagedSidecars,
+      unreadable,
+      end,
+      interrupted: this.#interrupted(),
+      durationMs,
+    };
   }
 
   /** Reads everything back that the server holds, and mends what is damaged. */

@@ -2,7 +2,7 @@
 import type { MirrorRunEnd } from '../../core/mirror/mirror-run.ts';
 import type { RestoredDocument } from '../../core/restore/restore-documents.ts';
 import type { Verified } from '../../core/verify/verify.ts';
-import { type ExitCode, exitCodeOf, exitCodes } from '../exit-codes.ts';
+import { type ExitCode, exitCodeOf, exitCodes, type Outcome } from '../exit-codes.ts';
 import { formatBytes, formatCount, formatDuration } from '../format.ts';
 import { exitCodeOfRun, plainPolicies } from '../run/run-report.ts';
 
@@ -56,6 +56,8 @@ export interface RestoreReport {
   readonly unsettled: number;
   /** Instances whose version that counts is gone from the archive. */
   readonly lost: number;
+  /** Instances of which the archive cannot tell what it had at the moment. */
+  readonly unreadable: Pick<Outcome, 'rejected' | 'failed'>;
   /** Whether what is there is made as in the archive. */
   readonly replaces: boolean;
   /** Instances of those restored whose other version was saved. */
@@ -101,7 +103,7 @@ export function countVerified(counts: VerifiedCounts, { kind }: Verified): Verif
 
 /** The exit code: of the copies, then of the sidecars, then of the reading back. Values that are kept are no failure. */
 export function exitCodeOfRestore(report: RestoreReport): ExitCode {
-  const { dryRun, replaces, end, lost, unwritten, documents = noDocuments, interrupted } = report;
+  const { dryRun, replaces, end, lost, unreadable, unwritten, documents = noDocuments, interrupted } = report;
   const { verified = nothingVerified } = report;
   if (interrupted) return exitCodes.interrupted;
   // In a dry run nothing settles the conflicts that `--replace` would.
@@ -110,15 +112,15 @@ export function exitCodeOfRestore(report: RestoreReport): ExitCode {
   if (ofRun !== exitCodes.ok) return ofRun;
   return exitCodeOf({
     conflicting: 0,
-    rejected: lost + documents.rejected + documents.outdated + documents.lost,
-    failed: documents.failed + unwritten + verified.unread,
+    rejected: lost + unreadable.rejected + documents.rejected + documents.outdated + documents.lost,
+    failed: unreadable.failed + documents.failed + unwritten + verified.unread,
     differences: verified.damaged + verified.missing + verified.differing,
   });
 }
 
 /** The last line of `restore --json`. Fields are only ever added. */
 export function jsonSummary(report: RestoreReport) {
-  const { dryRun, archive, target, end, removed, unsettled, lost, replaced, documents, verified } = report;
+  const { dryRun, archive, target, end, removed, unsettled, lost, unreadable, replaced, documents, verified } = report;
   const { interrupted, durationMs } = report;
   const { copied, vanished, rejected, failed, conflict, ...others } = end.summary.instances;
   const stop = stopOf(end);
@@ -138,6 +140,7 @@ export function jsonSummary(report: RestoreReport) {
     removedLeftOut: removed,
     unsettled,
     lost,
+    unreadableHistories: unreadable.rejected + unreadable.failed,
     replaced,
     documents: documents ?? noDocuments,
     verified: verified ?? null,
@@ -151,6 +154,7 @@ export function jsonSummary(report: RestoreReport) {
 /** The summary as lines of text. */
 export function summaryLines(report: RestoreReport): readonly string[] {
   const { dryRun, end, removed, unsettled, lost, replaced, documents, verified, interrupted, durationMs } = report;
+  const unreadable = report.unreadable.rejected + report.unreadable.failed;
   const { instances, bytesCopied, notAtSource } = end.summary;
   const rate = dryRun || durationMs === 0 ? '' : `, ${formatBytes((bytesCopied / durationMs) * 1000)}/s`;
   const counted = [
@@ -170,6 +174,7 @@ export function summaryLines(report: RestoreReport): readonly string[] {
     ...(removed === 0 ? [] : [removedLine(removed)]),
     ...(unsettled === 0 ? [] : [`${formatCount(unsettled)} with several versions and no record: the newest was taken`]),
     ...(lost === 0 ? [] : [`${formatCount(lost)} lost by the archive; they could not be restored`]),
+    ...(unreadable === 0 ? [] : [unreadableLine(unreadable)]),
     ...(notAtSource === 0 || report.selective
       ? []
       : [`${formatCount(notAtSource)} at the target only; left where they are`]),
@@ -196,6 +201,11 @@ function documentsLines(counts: DocumentCounts, dryRun: boolean): readonly strin
 function verifiedLine({ sound, damaged, missing, unread, differing }: VerifiedCounts): string {
   const [s, d, m, u, v] = [sound, damaged, missing, unread, differing].map(formatCount);
   return `read back: sound ${s}, damaged ${d}, missing ${m}, unread ${u}; values of sidecars that are not there ${v}`;
+}
+
+/** What is said of instances whose history cannot be read. */
+export function unreadableLine(count: number): string {
+  return `${formatCount(count)} left out because the archive cannot tell what it had of them at that time`;
 }
 
 function removedLine(removed: number): string {

@@ -25,6 +25,7 @@ import { startProgress } from '../progress.ts';
 import { progressObserver } from '../run/run-progress.ts';
 import { problemsOf } from '../run/run-report.ts';
 import { settleRepairs } from '../settled-repairs.ts';
+import { UnreadableHistories } from '../unreadable-histories.ts';
 import { lookAtTarget } from './look-at-target.ts';
 import { momentOf, openArchiveToRead, openTarget, type RestoreTarget, selectionOf } from './open-restore.ts';
 import { ProblemPrinter, unsettledLine } from './print-problems.ts';
@@ -66,13 +67,14 @@ export async function restore({ options, values }: RestoreArguments, context: Co
   opened.defer(() => target.store.close());
   const problems = new ProblemPrinter(terminal, options.json === true);
   const findings = new SidecarFindings((finding) => problems.finding(finding, archive.name));
-  const part = await partOf(archive, wanted, options, findings, context);
+  const histories = new UnreadableHistories((id, error) => problems.history(id, archive.name, error));
+  const part = await partOf(archive, wanted, options, { findings, histories }, context);
   if (target.server !== undefined) {
     const say = (line: string) => terminal.say(line);
     const look = { force: options.force === true, say, signal: interruption };
     await lookAtTarget(new ArchiveView(archive, part), target.server.store, look);
   }
-  const given = { archive, target, part, options, problems, findings };
+  const given = { archive, target, part, options, problems, findings, histories };
   if (options.repair === true) {
     const exitCode = await repairTarget(given, context);
     futureTimes.tell();
@@ -92,10 +94,11 @@ interface Given {
   readonly options: RestoreOptionValues;
   readonly problems: ProblemPrinter;
   readonly findings: SidecarFindings;
+  readonly histories: UnreadableHistories;
 }
 
 async function repairTarget(
-  { archive, target, part, options, problems, findings }: Given,
+  { archive, target, part, options, problems, findings, histories }: Given,
   context: CommandContext,
 ): Promise<ExitCode> {
   const { terminal, interruption } = context;
@@ -104,7 +107,7 @@ async function repairTarget(
   if (server === undefined) throw new MirrorError('configuration', '--repair needs a server: --to http://…');
   const concurrency = options.concurrency ?? defaultUnadaptedAtOnce;
   const missingSince = momentOf(options.missingSince, 'start');
-  const given = { archive, server, part, missingSince, concurrency, dryRun, replace, problems, findings };
+  const given = { archive, server, part, missingSince, concurrency, dryRun, replace, problems, findings, histories };
   const done = await repair(given, context);
   const again = options.verify === true && !done.interrupted;
   const verified = again
@@ -117,7 +120,7 @@ async function repairTarget(
 }
 
 /** What of the archive is restored. */
-interface Part extends Pick<ViewOptions, 'at' | 'only' | 'includeRemoved'> {
+interface Part extends Pick<ViewOptions, 'at' | 'only' | 'includeRemoved' | 'onUnreadable'> {
   /** Studies whose sidecars are restored; absent: all. */
   readonly studies: ReadonlySet<OrthancId> | undefined;
 }
@@ -126,13 +129,15 @@ async function partOf(
   archive: Archive,
   { selection, at }: { readonly selection: ReturnType<typeof selectionOf>; readonly at: Date | undefined },
   { includeRemoved }: RestoreOptionValues,
-  { note: onFinding }: SidecarFindings,
+  { findings, histories }: Pick<Given, 'findings' | 'histories'>,
   { terminal, interruption: signal }: CommandContext,
 ): Promise<Part> {
-  if (selectsAll(selection)) return { at, includeRemoved, only: undefined, studies: undefined };
+  const moment = { at, includeRemoved, onUnreadable: histories.note };
+  if (selectsAll(selection)) return { ...moment, only: undefined, studies: undefined };
   terminal.say('looking for what is selected');
-  const { instances, studies } = await selectInstances(archive, selection, { at, includeRemoved, onFinding, signal });
-  return { at, includeRemoved, only: instances, studies };
+  const selecting = { ...moment, onFinding: findings.note, signal };
+  const { instances, studies } = await selectInstances(archive, selection, selecting);
+  return { ...moment, only: instances, studies };
 }
 
 class Restore {
@@ -167,6 +172,7 @@ class Restore {
       end,
       selective: part.only !== undefined,
       ...left,
+      unreadable: this.#given.histories.outcome,
       replaces: replace,
       replaced: this.#replaced,
       unwritten: written?.unwritten ?? 0,
@@ -313,8 +319,7 @@ class Restore {
 
   #view(observer?: ViewObserver): ArchiveView {
     const { archive, part } = this.#given;
-    const { at, only, includeRemoved } = part;
-    return new ArchiveView(archive, { at, only, includeRemoved, observer });
+    return new ArchiveView(archive, { ...part, observer });
   }
 }
 

@@ -2,8 +2,9 @@
 import { type Difference, listDifferences } from '../../core/catalogue/differences.ts';
 import { parseMoment } from '../../core/restore/moment.ts';
 import type { CommandContext } from '../command-context.ts';
+import type { ExitCode } from '../exit-codes.ts';
 import { formatCount } from '../format.ts';
-import { tellFindings } from '../sidecar-findings.ts';
+import { exitCodeOfHistories, tellUnreadable } from '../unreadable-histories.ts';
 import type { ArchiveOptionValues } from './archive-options.ts';
 import { openArchiveToRead } from './open-restore.ts';
 
@@ -13,23 +14,24 @@ export async function showDifferences(
   times: { readonly before: string; readonly after: string },
   options: ArchiveOptionValues,
   { terminal, interruption: signal }: CommandContext,
-): Promise<void> {
-  const { note: onFinding } = tellFindings(terminal);
+): Promise<ExitCode> {
+  const histories = tellUnreadable(terminal);
   const [before, after] = [parseMoment(times.before), parseMoment(times.after)];
   const archive = await openArchiveToRead(options.archive, options.endpoint, { signal });
   const counts = { added: 0, removed: 0, changed: 0, documents: 0 };
   try {
-    for await (const difference of listDifferences(archive, before, after, { onFinding, signal })) {
+    for await (const difference of listDifferences(archive, before, after, { onUnreadable: histories.note, signal })) {
       counts[difference.level === 'study' ? 'documents' : difference.kind] += 1;
       if (options.json === true) terminal.printJson({ type: 'difference', ...difference });
       else terminal.print(lineOf(difference));
-      if (terminal.readerGone) return;
+      if (terminal.readerGone) return exitCodeOfHistories(histories);
     }
   } finally {
     await archive.close();
   }
   if (options.json === true) terminal.printJson({ type: 'summary', ...counts });
   else terminal.print(summaryLine(counts));
+  return exitCodeOfHistories(histories);
 }
 
 function lineOf(difference: Difference): string {

@@ -1,8 +1,9 @@
 /** The work of `snapshots`. */
 import { listSnapshots, type Snapshot } from '../../core/catalogue/snapshots.ts';
 import type { CommandContext } from '../command-context.ts';
+import type { ExitCode } from '../exit-codes.ts';
 import { formatBytes, formatCount } from '../format.ts';
-import { tellFindings } from '../sidecar-findings.ts';
+import { exitCodeOfHistories, tellUnreadable } from '../unreadable-histories.ts';
 import type { ArchiveOptionValues } from './archive-options.ts';
 import { columns } from './columns.ts';
 import { openArchiveToRead } from './open-restore.ts';
@@ -10,16 +11,18 @@ import { openArchiveToRead } from './open-restore.ts';
 const header = ['day', 'added', 'changed', 'removed', 'returned', 'documents', 'received'];
 const widths = [10, 10, 10, 10, 10, 10, 10];
 
-export async function showSnapshots(options: ArchiveOptionValues, context: CommandContext): Promise<void> {
+export async function showSnapshots(options: ArchiveOptionValues, context: CommandContext): Promise<ExitCode> {
   const { terminal, interruption: signal } = context;
+  const histories = tellUnreadable(terminal);
   const archive = await openArchiveToRead(options.archive, options.endpoint, { signal });
   try {
-    const snapshots = await listSnapshots(archive, { onFinding: tellFindings(terminal).note, signal });
+    const snapshots = await listSnapshots(archive, { onUnreadable: histories.note, signal });
     if (options.json !== true) terminal.print(columns(header, widths));
     for (const snapshot of snapshots) {
       if (options.json === true) terminal.printJson({ type: 'snapshot', ...snapshot });
       else terminal.print(columns(cellsOf(snapshot), widths));
     }
+    return exitCodeOfHistories(histories);
   } finally {
     await archive.close();
   }

@@ -12,6 +12,7 @@ import type { ExitCode } from '../exit-codes.ts';
 import { formatBytes, formatCount } from '../format.ts';
 import { FutureTimes } from '../future-times.ts';
 import { exitCodeOfFindings, tellFindings } from '../sidecar-findings.ts';
+import { tellUnreadable } from '../unreadable-histories.ts';
 import type { ArchiveOptionValues } from './archive-options.ts';
 import { columns } from './columns.ts';
 import { momentOf, openArchiveToRead } from './open-restore.ts';
@@ -31,7 +32,8 @@ export async function listStudies(
   const at = momentOf(options.at);
   const futureTimes = new FutureTimes(terminal);
   const findings = tellFindings(terminal);
-  const listing = { at, onFinding: findings.note, signal };
+  const histories = tellUnreadable(terminal);
+  const listing = { at, onFinding: findings.note, onUnreadable: histories.note, signal };
   const reading = { signal, onFutureTime: futureTimes.note };
   const archive = await openArchiveToRead(options.archive, options.endpoint, reading);
   let documented = 0;
@@ -47,11 +49,12 @@ export async function listStudies(
       show(entry);
       if (terminal.readerGone) break;
     }
-    if (terminal.readerGone || (documented > 0 && options.deep !== true)) return exitCodeOfFindings(findings);
+    if (terminal.readerGone || (documented > 0 && options.deep !== true))
+      return exitCodeOfFindings(findings, histories);
     terminal.say('reading the headers of the instances that no study document lists');
-    const view = new ArchiveView(archive, { at });
+    const view = new ArchiveView(archive, { at, onUnreadable: histories.note });
     for (const entry of await readUndocumentedStudies(archive, view, listing)) show(entry);
-    return exitCodeOfFindings(findings);
+    return exitCodeOfFindings(findings, histories);
   } finally {
     futureTimes.tell();
     await archive.close();
@@ -74,7 +77,8 @@ export async function listStudy(
   const at = momentOf(options.at);
   const futureTimes = new FutureTimes(terminal);
   const findings = tellFindings(terminal);
-  const listing = { at, onFinding: findings.note, signal };
+  const histories = tellUnreadable(terminal);
+  const listing = { at, onFinding: findings.note, onUnreadable: histories.note, signal };
   const reading = { signal, onFutureTime: futureTimes.note };
   const archive = await openArchiveToRead(options.archive, options.endpoint, reading);
   try {
@@ -92,7 +96,7 @@ export async function listStudy(
           terminal.print(`${id}  ${md5 ?? ''}  ${formatBytes(sizeBytes ?? 0).padStart(9)}  ${series ?? ''}`.trimEnd());
       }
     }
-    return exitCodeOfFindings(findings);
+    return exitCodeOfFindings(findings, histories);
   } finally {
     futureTimes.tell();
     await archive.close();

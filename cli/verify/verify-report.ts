@@ -19,7 +19,7 @@ interface Counts {
 }
 
 const nothing: Counts = { sound: 0, damaged: 0, lost: 0, repaired: 0, vanished: 0, notVerified: 0 };
-const groups = { instance: 'instances', sidecar: 'sidecars', attachment: 'attachments' } as const;
+const groups = { instance: 'instances', sidecar: 'sidecars', attachment: 'attachments', record: 'records' } as const;
 type What = keyof typeof groups;
 
 interface Problem {
@@ -35,7 +35,12 @@ interface Problem {
 export class VerifyReport {
   readonly #terminal: Terminal;
   readonly #json: boolean;
-  readonly #counts: Record<What, Counts> = { instance: nothing, sidecar: nothing, attachment: nothing };
+  readonly #counts: Record<What, Counts> = {
+    instance: nothing,
+    sidecar: nothing,
+    attachment: nothing,
+    record: nothing,
+  };
   #bytes = 0;
 
   constructor(terminal: Terminal, json: boolean) {
@@ -67,9 +72,9 @@ export class VerifyReport {
    * @param futureTimes records and sidecars of the archive with times in the future
    */
   finish(ofArchive: boolean, futureTimes: number): void {
-    const { instance: instances, sidecar: sidecars, attachment: attachments } = this.#counts;
+    const { instance: instances, sidecar: sidecars, attachment: attachments, record: records } = this.#counts;
     if (this.#json) {
-      const counts = { instances, sidecars, attachments, bytes: this.#bytes, futureTimes };
+      const counts = { instances, sidecars, attachments, records, bytes: this.#bytes, futureTimes };
       this.#terminal.printJson({ type: 'summary', ...counts });
       return;
     }
@@ -77,6 +82,7 @@ export class VerifyReport {
     if (!ofArchive) return;
     this.#terminal.print(`sidecars: ${countsText(sidecars)}`);
     this.#terminal.print(`attachments: ${countsText(attachments)}`);
+    this.#terminal.print(`records of history: ${countsText(records)}`);
   }
 
   outcome(): Outcome {

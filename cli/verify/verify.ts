@@ -101,7 +101,7 @@ class Verification {
     });
     const mend = repair === true ? await this.#repairOptions(versions) : undefined;
     const options = { subset, atOnce, known: known.has.bind(known), onFinding, signal };
-    for await (const checked of verifyBeside(archive.objects, options)) {
+    for await (const checked of verifyBeside(archive, options)) {
       const isWrong = checked.kind === 'damaged' || checked.kind === 'lost';
       const mended = isWrong && mend !== undefined ? await repairBeside(checked, { ...mend, onFinding }) : undefined;
       this.#report.addBeside(archive.name, checked, mended);
@@ -165,9 +165,9 @@ async function openStores(
   };
   let versions: EveryVersion | undefined;
   if (place !== undefined) {
-    const objects = storageOf(place, futureTimes.note);
+    const objects = storageOf(place);
     opened.defer(() => objects.close());
-    versions = new EveryVersion(await openArchive(objects, { signal }));
+    versions = new EveryVersion(await openArchive(objects, { onFutureTime: futureTimes.note, signal }));
   }
   return { versions, target: await server('target', options.target), source: await server('source', options.source) };
 }

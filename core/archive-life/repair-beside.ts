@@ -34,6 +34,10 @@ export async function repairBeside(checked: Checked, options: RepairBesideOption
         return await repairSidecar(checked.state, options);
       case 'attachment':
         return await repairAttachment(checked.place, checked.key, checked.kind === 'lost', options);
+      case 'record':
+        return notMended(
+          'only the archive knew when it was: put back an earlier version of the object, or one of a copy',
+        );
       case 'instance': {
         const { id, md5 } = checked.instance;
         if (md5 === null) return notMended(`the sidecar tells no hash of instance ${id}: mirror it again`);

@@ -1,6 +1,6 @@
 /**
  * Reads back what an archive holds beside the instances, and joins it with them: every state of every sidecar and every
- * attachment has a hash in its key; every instance that a sidecar says the archive held, and every attachment that one
+ * attachment has a hash in its key; every record of a history says what its key says, and when; every instance that a sidecar says the archive held, and every attachment that one
  * names, must be there, because an archive deletes nothing.
  */
 import { createHash } from 'node:crypto';
@@ -14,7 +14,16 @@ import {
   type SidecarOptions,
   type SidecarState,
 } from '../sidecars/sidecar-state.ts';
-import { folders, instanceFolder, instanceKey, parseKey } from '../stores/archive/keys.ts';
+import type { Archive } from '../stores/archive/archive.ts';
+import type { ArchiveHistory } from '../stores/archive/archive-history.ts';
+import {
+  folders,
+  type HistoryRecord,
+  historyKey,
+  instanceFolder,
+  instanceKey,
+  parseKey,
+} from '../stores/archive/keys.ts';
 import type { ObjectEntry, ObjectStorage } from '../stores/archive/object-storage.ts';
 import type { CallOptions } from '../stores/store.ts';
 import { isArchived, keyOfAttachment } from '../studies/archive-document.ts';
@@ -35,13 +44,14 @@ export type Checked = {
    * deleted since it was listed. `unread`: it could not be read for a reason that says nothing of it.
    */
   readonly kind: 'sound' | 'damaged' | 'lost' | 'vanished' | 'unread';
-  /** Of attachments that are sound; sidecars are not counted. */
+  /** Of attachments that are sound; sidecars and records are not counted. */
   readonly sizeBytes: number;
   /** Why it is not sound. */
   readonly error?: MirrorError;
 } & (
   | { readonly what: 'sidecar'; readonly state: SidecarState }
   | { readonly what: 'attachment'; readonly place: AttachmentName }
+  | { readonly what: 'record' }
   /** Of instances only those that are lost: the others are read back by themselves. */
   | { readonly what: 'instance'; readonly instance: Pick<InstanceRecord, 'id' | 'md5'>; readonly namedAt: Date }
 );
@@ -58,10 +68,11 @@ const defaultAtOnce = 4;
 const lookupsAtOnce = 8;
 
 /**
- * Verifies sidecars and attachments; with a subset, those whose own id belongs to it. Never stops at a problem. Throws
+ * Verifies sidecars, attachments and records; with a subset, those whose own id belongs to it. Never stops at a problem. Throws
  * only if the archive cannot be listed, or when the signal aborts.
  */
-export async function* verifyBeside(objects: ObjectStorage, options: VerifyBesideOptions): AsyncGenerator<Checked> {
+export async function* verifyBeside(archive: Archive, options: VerifyBesideOptions): AsyncGenerator<Checked> {
+  const { objects, history } = archive;
   const range = rangeOf(options);
   for (const level of ['studies', 'patients'] as const) {
     const sidecars = within(
@@ -82,6 +93,8 @@ export async function* verifyBeside(objects: ObjectStorage, options: VerifyBesid
     const listed = within(objects.list(folder, { after, signal: options.signal }), range, ({ key }) => nameIn(key)?.id);
     yield* mapInOrder(listed, options.atOnce ?? defaultAtOnce, (entry) => checkAttachment(objects, entry, options));
   }
+  const records = within(history.records({ after: range.after, signal: options.signal }), range, ({ id }) => id);
+  yield* mapInOrder(records, options.atOnce ?? defaultAtOnce, (record) => checkRecord(history, record, options));
 }
 
 /** What of a listing in order of id lies within a range; what has no id is passed over. */
@@ -142,7 +155,7 @@ async function readTwice(objects: ObjectStorage, state: SidecarState, options: C
 }
 
 async function readBack(objects: ObjectStorage, state: SidecarState, { signal }: CallOptions): Promise<ReadBack> {
-  return guarded(signal, 'sidecar-damaged', async () => {
+  return guarded(signal, async () => {
     const document = await readSidecar(objects, state, { signal });
     return document === undefined ? { kind: 'vanished', sizeBytes: 0 } : { kind: 'sound', sizeBytes: 0, document };
   });
@@ -156,7 +169,7 @@ async function lookForInstance(
   const { id, md5 } = instance;
   if (md5 !== null && known?.(id, md5) === true) return [];
   const key = md5 === null ? instanceFolder(id) : instanceKey(id, md5);
-  const found = await guarded(signal, undefined, async () => {
+  const found = await guarded(signal, async () => {
     if (await isArchived(objects, instance, { signal })) return { kind: 'sound', sizeBytes: 0 };
     return { kind: 'lost', sizeBytes: 0, error: lost(objects.name, key) };
   });
@@ -169,7 +182,7 @@ async function lookForAttachment(
   { signal }: VerifyBesideOptions,
 ): Promise<readonly Checked[]> {
   const key = keyOfAttachment(place);
-  const found = await guarded(signal, undefined, async () => {
+  const found = await guarded(signal, async () => {
     if ((await objects.head(key, { signal })) !== undefined) return { kind: 'sound', sizeBytes: 0 };
     return { kind: 'lost', sizeBytes: 0, error: lost(objects.name, key) };
   });
@@ -188,13 +201,25 @@ async function checkAttachment(
   return { what: 'attachment', id: place.id, key, place, ...read };
 }
 
+async function checkRecord(
+  history: ArchiveHistory,
+  record: HistoryRecord,
+  { signal }: VerifyBesideOptions,
+): Promise<Checked> {
+  const read = await guarded(signal, async () => {
+    const found = await history.read(record, { signal });
+    return { kind: found === undefined ? 'vanished' : 'sound', sizeBytes: 0 };
+  });
+  return { what: 'record', id: record.id, key: historyKey(record), ...read };
+}
+
 async function hashBack(
   objects: ObjectStorage,
   key: string,
   { md5 }: AttachmentName,
   { signal }: CallOptions,
 ): Promise<ReadBack> {
-  return guarded(signal, undefined, async () => {
+  return guarded(signal, async () => {
     const object = await objects.get(key, { signal });
     if (object === undefined) return { kind: 'vanished', sizeBytes: 0 };
     const hash = createHash('md5');
@@ -206,18 +231,14 @@ async function hashBack(
   });
 }
 
-/** What cannot be read is told and stops nothing; `damage` is the code of what is damaged. */
-async function guarded(
-  signal: AbortSignal | undefined,
-  damage: 'sidecar-damaged' | undefined,
-  work: () => Promise<ReadBack>,
-): Promise<ReadBack> {
+/** What cannot be read is told and stops nothing. */
+async function guarded(signal: AbortSignal | undefined, work: () => Promise<ReadBack>): Promise<ReadBack> {
   try {
     return await work();
   } catch (error) {
     signal?.throwIfAborted();
     if (!isMirrorError(error)) throw error;
-    const isDamage = error.code === damage || error.code === 'body-short';
+    const isDamage = isMirrorError(error, 'sidecar-damaged', 'history-damaged', 'body-short');
     return { kind: isDamage ? 'damaged' : 'unread', sizeBytes: 0, error };
   }
 }

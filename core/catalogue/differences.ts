@@ -4,6 +4,7 @@ import type { InstanceId, Md5, OrthancId } from '../identifiers.ts';
 import { ArchiveView } from '../restore/archive-view.ts';
 import type { SidecarOptions } from '../sidecars/sidecar-state.ts';
 import type { Archive } from '../stores/archive/archive.ts';
+import type { DatedOptions } from '../stores/archive/archive-history.ts';
 import { mergeJoin } from '../streams/merge-join.ts';
 import { listStudiesAt, type StudyStates } from './list-documents.ts';
 
@@ -21,14 +22,18 @@ export type Difference =
   /** The study's document: what users attached, or the list of its instances. */
   | { readonly kind: 'added' | 'changed'; readonly level: 'study'; readonly id: OrthancId };
 
+/** `onUnreadable`: of which instances no moment of the past can be told; see {@link DatedOptions}. */
+export type PastOptions = Partial<SidecarOptions> & Pick<DatedOptions, 'onUnreadable'>;
+
 /** Lists the differences: first of the instances, then of the study documents, each in order of id. */
 export async function* listDifferences(
   archive: Archive,
   before: Date,
   after: Date,
-  options: Partial<SidecarOptions> = {},
+  options: PastOptions = {},
 ): AsyncGenerator<Difference> {
-  const views = [before, after].map((at) => new ArchiveView(archive, { at }).inventory(options));
+  const { onUnreadable } = options;
+  const views = [before, after].map((at) => new ArchiveView(archive, { at, onUnreadable }).inventory(options));
   for await (const { id, held } of mergeJoin(views)) {
     const [first, second] = held.map((entries) => entries[0]);
     if (first === undefined) yield { kind: 'added', level: 'instance', id, md5: second?.md5 };

@@ -1,7 +1,8 @@
 /** On which days an archive changed, and how. */
-import { listSidecarStates, type SidecarOptions } from '../sidecars/sidecar-state.ts';
+import { listSidecarStates } from '../sidecars/sidecar-state.ts';
 import type { Archive } from '../stores/archive/archive.ts';
-import { type ArchivedVersion, type InstanceHistory, newestOf, recordsThatCount } from '../stores/archive/history.ts';
+import { type ArchivedVersion, type DatedHistory, newestOf, recordsThatCount } from '../stores/archive/history.ts';
+import type { PastOptions } from './differences.ts';
 
 /** What changed on one day. */
 export interface Snapshot {
@@ -23,13 +24,13 @@ export interface Snapshot {
 type Counts = Omit<Snapshot, 'day'>;
 const nothing: Counts = { added: 0, changed: 0, removed: 0, returned: 0, documents: 0, bytes: 0 };
 
-/** Lists the days on which something changed, the first one first. Lists the whole archive; memory per day only. */
-export async function listSnapshots(
-  archive: Archive,
-  options: Partial<SidecarOptions> = {},
-): Promise<readonly Snapshot[]> {
+/**
+ * Lists the days on which something changed, the first one first. Lists the whole archive and reads every record; memory
+ * per day only.
+ */
+export async function listSnapshots(archive: Archive, options: PastOptions = {}): Promise<readonly Snapshot[]> {
   const days = new Days();
-  for await (const history of archive.history.list(options)) {
+  for await (const history of archive.history.listDated(options)) {
     for (const version of history.versions) days.addBytes(receivedAt(version, history), version.sizeBytes);
     for (const { at, what } of eventsOf(history)) days.add(at, what);
   }
@@ -43,7 +44,7 @@ interface Event {
 }
 
 /** What happened to one instance, in order. Pure. */
-export function eventsOf(history: InstanceHistory): readonly Event[] {
+export function eventsOf(history: DatedHistory): readonly Event[] {
   const records = recordsThatCount(history);
   if (records.length === 0) {
     const newest = newestOf(history.versions);
@@ -60,7 +61,7 @@ export function eventsOf(history: InstanceHistory): readonly Event[] {
 }
 
 /** The time of an object is another one once it was put right; that of a record stays. */
-function receivedAt({ md5, archivedAt }: ArchivedVersion, history: InstanceHistory): Date {
+function receivedAt({ md5, archivedAt }: ArchivedVersion, history: DatedHistory): Date {
   const first = recordsThatCount(history).find((record) => record.what !== 'removed' && record.md5 === md5);
   return first?.at ?? archivedAt;
 }

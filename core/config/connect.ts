@@ -3,9 +3,9 @@ import type { Destination } from '../copy/outcome.ts';
 import { isMirrorError, MirrorError } from '../errors.ts';
 import type { SecretResolver } from '../secrets/resolve-secret.ts';
 import { type Archive, openArchive } from '../stores/archive/archive.ts';
-import type { ArchiveWriter } from '../stores/archive/archive-history.ts';
 import { FolderObjects } from '../stores/archive/folder-objects.ts';
-import { type FutureTime, tellingFutureTimes } from '../stores/archive/future-times.ts';
+import type { FutureTime } from '../stores/archive/future-times.ts';
+import type { ArchiveWriter } from '../stores/archive/history-record.ts';
 import { readManifest } from '../stores/archive/manifest.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
 import { S3Objects, type S3ObjectsOptions } from '../stores/archive/s3-objects.ts';
@@ -109,18 +109,19 @@ async function connectArchive(
   source: OrthancStore,
   options: ConnectOptions,
 ): Promise<Archive> {
-  const { writer, onFutureTime } = options;
-  const plain = archiveStorage(name, mirror, archive, options);
-  const objects = onFutureTime === undefined ? plain : tellingFutureTimes(plain, (found) => onFutureTime(name, found));
+  const { writer } = options;
+  const objects = archiveStorage(name, mirror, archive, options);
+  const onFutureTime = (found: FutureTime) => options.onFutureTime?.(name, found);
   try {
     // A restore must work when the source is gone for good: only a new archive needs to know it.
     if ((await readManifest(objects)) !== undefined) {
-      return await openArchive(objects, { writer });
+      return await openArchive(objects, { writer, onFutureTime });
     }
     const { serverIdentifier } = await source.capabilities();
     return await openArchive(objects, {
       createFor: { name, ...(serverIdentifier === undefined ? {} : { serverIdentifier }) },
       writer,
+      onFutureTime,
     }).catch(notMadeYet(objects));
   } catch (error) {
     await objects.close();

@@ -1,6 +1,6 @@
 /** Finds what a server delivers wrongly or not at all, and puts it right with the bytes of other stores. */
 import type { ByteBudget } from '../copy/byte-budget.ts';
-import { MirrorError } from '../errors.ts';
+import { isMirrorError, MirrorError } from '../errors.ts';
 import type { InstanceId, Md5 } from '../identifiers.ts';
 import type { OrthancStore } from '../stores/orthanc/orthanc-store.ts';
 import type { CallOptions, Store } from '../stores/store.ts';
@@ -39,7 +39,13 @@ async function repairInstance(id: InstanceId, options: MendServerOptions): Promi
   const promised = (await server.lookup(id, { signal }))[0]?.md5;
   const right = await heldSomewhere(id, promised, goodCopies, { signal });
   if (right !== undefined) return { id, outcome: await mendInstance(id, right, mend), otherVersion: false };
-  const other = (await fallback?.lookup(id, { signal }))?.[0]?.md5;
+  let other: Md5 | undefined;
+  try {
+    other = (await fallback?.lookup(id, { signal }))?.[0]?.md5;
+  } catch (error) {
+    if (signal?.aborted === true || !isMirrorError(error)) throw error;
+    return { id, outcome: { kind: 'not-mended', error }, otherVersion: false };
+  }
   if (other !== undefined) return { id, outcome: await mendInstance(id, other, mend), otherVersion: true };
   const error = new MirrorError('source-corrupt', `no store that was named holds a good copy of instance ${id}`);
   return { id, outcome: { kind: 'not-mended', error }, otherVersion: false };

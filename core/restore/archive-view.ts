@@ -1,11 +1,19 @@
 /**
  * An archive as it was at a moment, as a store: each id once, with the version that was the current one then. Restoring
- * is copying from such a view. Which version that is, `stateAt` says (`core/stores/archive/history.ts`).
+ * is copying from such a view. Which version that is, `core/stores/archive/history.ts` says. A view of now reads no record.
  */
 import { MirrorError } from '../errors.ts';
 import type { InstanceId, Md5 } from '../identifiers.ts';
 import type { Archive } from '../stores/archive/archive.ts';
-import { type ArchivedVersion, type InstanceHistory, stateAt } from '../stores/archive/history.ts';
+import type { DatedOptions } from '../stores/archive/archive-history.ts';
+import {
+  type ArchivedVersion,
+  type DatedHistory,
+  type InstanceState,
+  sinceWhen,
+  stateAt,
+  stateNow,
+} from '../stores/archive/history.ts';
 import type {
   CallOptions,
   InventoryEntry,
@@ -25,7 +33,7 @@ export interface ViewObserver {
   onLost?(id: InstanceId, md5: Md5): void;
 }
 
-export interface ViewOptions {
+export interface ViewOptions extends Pick<DatedOptions, 'onUnreadable'> {
   /** The moment; absent: now. */
   readonly at?: Date | undefined;
   /** Only these instances. */
@@ -50,14 +58,20 @@ export class ArchiveView implements Store {
   }
 
   async *inventory(options: InventoryOptions = {}): AsyncGenerator<InventoryEntry> {
-    for await (const history of this.#archive.history.list(options)) {
-      const entry = this.#chosen(history, this.#options.observer);
+    for await (const seen of this.#seen(options)) {
+      const entry = this.#chosen(seen, this.#options.observer);
       if (entry !== undefined) yield entry;
     }
   }
 
   async lookup(id: InstanceId, options: CallOptions = {}): Promise<readonly InventoryEntry[]> {
-    const entry = this.#chosen(await this.#archive.history.of(id, options));
+    if (this.#options.only?.has(id) === false) return [];
+    const { history } = this.#archive;
+    const entry = this.#chosen(
+      this.#looksBack
+        ? this.#inThePast(await history.datedOf(id, options))
+        : { id, state: stateNow(await history.of(id, options)), since: undefined },
+    );
     return entry === undefined ? [] : [entry];
   }
 
@@ -70,35 +84,58 @@ export class ArchiveView implements Store {
   /** The archive stays open: it belongs to the caller. */
   async close(): Promise<void> {}
 
-  #chosen(history: InstanceHistory, observer: ViewObserver = {}): InventoryEntry | undefined {
-    const { only, since } = this.#options;
-    if (only?.has(history.id) === false) return undefined;
-    const found = this.#versionOf(history, observer);
-    return found === undefined || (since !== undefined && found.since < since) ? undefined : found.version;
+  /** Whether it takes more than the keys of the records to tell what is in it. */
+  get #looksBack(): boolean {
+    return this.#options.at !== undefined || this.#options.since !== undefined;
   }
 
-  #versionOf(
-    history: InstanceHistory,
-    observer: ViewObserver,
-  ): { readonly version: ArchivedVersion; readonly since: Date } | undefined {
-    const { at, includeRemoved = false } = this.#options;
-    const { id } = history;
-    const state = stateAt(history, at);
+  async *#seen(options: InventoryOptions): AsyncGenerator<Seen> {
+    const { only, onUnreadable } = this.#options;
+    const { history } = this.#archive;
+    if (this.#looksBack) {
+      for await (const dated of history.listDated({ ...options, only, onUnreadable })) yield this.#inThePast(dated);
+      return;
+    }
+    for await (const known of history.list(options)) {
+      if (only?.has(known.id) !== false) yield { id: known.id, state: stateNow(known), since: undefined };
+    }
+  }
+
+  #inThePast(history: DatedHistory): Seen {
+    const { at } = this.#options;
+    const state = at === undefined ? stateNow(history) : stateAt(history, at);
+    return { id: history.id, state, since: sinceWhen(state) };
+  }
+
+  #chosen({ id, state, since }: Seen, observer: ViewObserver = {}): InventoryEntry | undefined {
+    const version = this.#versionOf(id, state, observer);
+    const { since: earliest } = this.#options;
+    return earliest !== undefined && since !== undefined && since < earliest ? undefined : version;
+  }
+
+  #versionOf(id: InstanceId, state: InstanceState, observer: ViewObserver): ArchivedVersion | undefined {
     switch (state.kind) {
       case 'absent':
         return undefined;
       case 'held':
-        return state;
+        return state.version;
       case 'unsettled':
         observer.onUnsettled?.(id);
-        return { version: state.newest, since: state.newest.archivedAt };
+        return state.newest;
       case 'lost':
         observer.onLost?.(id, state.md5);
         return undefined;
       case 'removed':
-        if (includeRemoved && state.before !== undefined) return { version: state.before, since: state.since };
+        if (this.#options.includeRemoved === true && state.before !== undefined) return state.before;
         observer.onRemoved?.(id);
         return undefined;
     }
   }
+}
+
+/** What the archive has of an instance; `since` where the view looks back. */
+interface Seen {
+  readonly id: InstanceId;
+  readonly state: InstanceState;
+  readonly since: Date | undefined;
 }

@@ -8,7 +8,7 @@ import { InstanceIdList } from '../stores/orthanc/instance-id-list.ts';
 import { ArchiveView, type ViewOptions } from './archive-view.ts';
 import { identityIn, identityOfHeader, isSelected, type Selection } from './selection.ts';
 
-export interface SelectOptions extends SidecarOptions, Pick<ViewOptions, 'at' | 'includeRemoved'> {}
+export interface SelectOptions extends SidecarOptions, Pick<ViewOptions, 'at' | 'includeRemoved' | 'onUnreadable'> {}
 
 export interface Selected {
   readonly instances: ReadonlySet<InstanceId>;
@@ -26,7 +26,7 @@ export async function selectInstances(
   selection: Selection,
   options: SelectOptions,
 ): Promise<Selected> {
-  const { at, includeRemoved, onFinding, signal } = options;
+  const { at, includeRemoved, onUnreadable, onFinding, signal } = options;
   const instances = new Set<InstanceId>();
   const studies = new Set<OrthancId>();
   const documented = new InstanceIdList();
@@ -38,7 +38,7 @@ export async function selectInstances(
       for (const { id } of series.instances) instances.add(id);
     }
   }
-  const view = new ArchiveView(archive, { at, includeRemoved });
+  const view = new ArchiveView(archive, { at, includeRemoved, onUnreadable });
   for await (const { id, header } of headersWithoutDocument(archive, view, documented, { signal })) {
     if (header === undefined || !isSelected(identityOfHeader(header), selection)) continue;
     instances.add(id);

@@ -143,7 +143,7 @@ export async function readSidecar<Level extends SidecarLevel>(
   const { level, id, key, hash8 } = state;
   const found = await readSmallObject(objects, key, options);
   if (found === undefined) return undefined;
-  if (found.bytes === undefined) throw damaged(objects.name, key, `is damaged, ${tooLarge.problem}`);
+  if (found.bytes === undefined) throw damaged(objects.name, key, `is damaged, ${tooLarge().problem}`);
   const hash = sidecarHash(found.bytes);
   if (hash !== hash8) throw damaged(objects.name, key, `was altered or cut: its SHA-256 begins with ${hash}`);
   const parsed = parseDocument(found.bytes, schemas[level]);

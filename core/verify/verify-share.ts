@@ -2,6 +2,7 @@
 import { type Checked, verifyBeside } from '../archive-life/verify-beside.ts';
 import type { InstanceId } from '../identifiers.ts';
 import type { OnSidecarFinding } from '../sidecars/sidecar-state.ts';
+import type { Archive } from '../stores/archive/archive.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
 import { StateDocument } from '../stores/archive/state.ts';
 import type { Store } from '../stores/store.ts';
@@ -20,8 +21,8 @@ import { type Verified, verifyStore } from './verify.ts';
 
 export interface VerifyShareOptions {
   readonly store: Store;
-  /** An archive, whose sidecars and attachments of the share are verified too. */
-  readonly beside?: { readonly objects: ObjectStorage; readonly onFinding: OnSidecarFinding } | undefined;
+  /** An archive, whose sidecars, attachments and records of the share are verified too. */
+  readonly beside?: { readonly archive: Archive; readonly onFinding: OnSidecarFinding } | undefined;
   readonly document: Pick<StateDocument<Rotation>, 'read' | 'write'>;
   readonly now: () => Date;
   /** What was read until it aborts counts; the next run goes on behind it. */
@@ -91,7 +92,7 @@ async function readShare(share: Share, { store, beside, deadline }: VerifyShareO
     // What is beside the instances is few: where a deadline cuts it, it begins again.
     if (beside !== undefined) {
       const range = { after: idBefore(share.from), before: share.to, onFinding: beside.onFinding, signal: deadline };
-      for await (const one of verifyBeside(beside.objects, range)) note(one);
+      for await (const one of verifyBeside(beside.archive, range)) note(one);
     }
   } catch (error) {
     if (!deadline.aborted) throw error;

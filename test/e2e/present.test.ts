@@ -1,10 +1,12 @@
 /** What a restore gives is what the source holds, however it came to hold it, whatever the times of the archive say. */
 import { execFile } from 'node:child_process';
 import { copyFile, mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { md5Of } from '../../core/identifiers.ts';
+import { recordBytes } from '../../core/stores/archive/history-record.ts';
+import { historyKey } from '../../core/stores/archive/keys.ts';
 import { type GeneratedInstance, generateInstance } from '../../local/dicom/generate.ts';
 import { type Place, placeOfNth } from '../../local/dicom/identifiers.ts';
 import { remove, upload } from '../support/orthanc/upload.ts';
@@ -133,14 +135,17 @@ test('what the source holds, in spite of a removal and a sidecar of the year 299
   await hold(first(0));
   await run();
   const at = '29990101T000000.000Z';
-  for (const [folder, name] of [
-    ['history', `000001-${at}-removed.json`],
+  const then = new Date('2999-01-01');
+  const record = { id: first(0).id, number: 1, what: 'removed' } as const;
+  for (const [key, bytes] of [
+    [historyKey(record), recordBytes({ ...record, at: then }, { writer: 'run', origin: 'source' })],
     // As it was before there were histories: nobody reads it.
-    ['removals', `${at}.json`],
+    [`removals/${first(0).id}/${at}.json`, '{}\n'],
   ] as const) {
-    const path = join(archive, folder, first(0).id);
-    await mkdir(path, { recursive: true });
-    await writeFile(join(path, name), '{}\n');
+    const path = join(archive, key);
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, bytes);
+    await utimes(path, then, then);
   }
   const [study = ''] = await readdir(join(archive, 'studies'));
   const [sidecar = ''] = await readdir(join(archive, 'studies', study));
@@ -159,7 +164,7 @@ test('what the source holds, in spite of a removal and a sidecar of the year 299
     const { exitCode, stderr } = await runCommand(command);
     expect(exitCode).toBe(0);
     expect(stderr).toContain(`studies/${study}/${at}-${sidecar.slice(-13)} has a time in the future`);
-    if (command[0] !== 'find') expect(stderr).toContain(`history/${first(0).id}/000001-${at}-removed.json has a time`);
+    if (command[0] !== 'find') expect(stderr).toContain(`${historyKey(record)} has a time`);
     expect(stderr).toMatch(/\d records or sidecars have times in the future/);
   }
 });

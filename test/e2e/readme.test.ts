@@ -100,6 +100,10 @@ test('restores by hand what the source holds, not what it replaced or removed', 
   for (let comparison = 1; comparison <= 2; comparison += 1) {
     expect(await runCommand(['run', source.url, '--archive', archive, ...gone])).toMatchObject({ exitCode: 0 });
   }
+  // Of two records of one number the one that holds something counts.
+  const [, second = ''] = (await readdir(join(archive, 'history', changed.id))).toSorted();
+  expect(second).toMatch(/^000002-current-/);
+  await writeFile(join(archive, 'history', changed.id, '000002-removed.json'), '{"at":"2026-11-21T03:02:01.123Z"}\n');
   await runBlock('needs: archive by-hand', words);
   await expectSameBytes(source, newServer);
 });

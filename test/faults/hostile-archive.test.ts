@@ -37,21 +37,30 @@ async function filesBelow(folder: string): Promise<readonly string[]> {
   return entries.filter((entry) => !entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name));
 }
 
+/** Where is restored to: now, and for a moment. */
+const restored = () => [join(base, 'to'), join(base, 'to-past')];
+
+async function filesRestored(): Promise<readonly string[]> {
+  return (await Promise.all(restored().map(filesBelow))).flat();
+}
+
 const commands = {
   restore: () => runInProcess('restore', '--archive', scene.folder, '--to', join(base, 'to')),
+  restoreAt: () =>
+    runInProcess('restore', '--archive', scene.folder, '--to', join(base, 'to-past'), '--at', '2999-01-01'),
   verify: () => runInProcess('verify', '--archive', scene.folder),
   find: () => runInProcess('find', '--archive', scene.folder),
 } as const;
 type Command = keyof typeof commands;
 
-/** What lies in the folder to restore to is what was archived, and nothing else; or the user was told. */
+/** What lies in the folders to restore to is what was archived, and nothing else; or the user was told. */
 async function expectGenuine(told: string): Promise<void> {
   const names = new Map(scene.instances.map(({ id, md5 }) => [`${id}.dcm`, md5]));
-  for (const path of await filesBelow(join(base, 'to'))) {
+  for (const path of await filesRestored()) {
     if (path.includes('/.tmp/')) continue;
     const bytes = await readFile(path);
     const name = path.split('/').at(-1) ?? '';
-    if (path.startsWith(join(base, 'to/unidentified/'))) expect(told).toContain('unidentified/');
+    if (/\/to(?:-past)?\/unidentified\//.test(path)) expect(told).toContain('unidentified/');
     else if (path.endsWith('.dcm')) expect(md5Of(bytes), path).toBe(names.get(name));
     else if (path.includes('/attachments/')) expect(bytes.toString(), path).toBe(String(Buffer.from(scene.attachment)));
     else expect(z.looseObject({ id: z.string() }).parse(JSON.parse(bytes.toString())).id).toMatch(/^[0-9a-f-]{44}$/);
@@ -62,7 +71,7 @@ test('a genuine archive is restored, verified and found', async () => {
   for (const command of Object.keys(commands) as Command[]) {
     expect(await commands[command](), command).toMatchObject({ exitCode: 0, stderr: '' });
   }
-  expect((await filesBelow(join(base, 'to'))).filter((path) => path.endsWith('.dcm'))).toHaveLength(3);
+  expect((await filesRestored()).filter((path) => path.endsWith('.dcm'))).toHaveLength(2 * 3);
   await expectGenuine('');
 });
 
@@ -87,8 +96,8 @@ describe('forged', () => {
       expect(`${stdout}${stderr}`, told).not.toMatch(/(?!\n)\p{Cc}/u);
       if (toldBy.includes(command)) expect(exitCode, told).not.toBe(0);
     }
-    await expectGenuine(ends.get('restore')?.stderr ?? '');
-    expect(treeOf(base, [scene.folder, join(base, 'to')])).toEqual(outside);
+    await expectGenuine(`${ends.get('restore')?.stderr}${ends.get('restoreAt')?.stderr}`);
+    expect(treeOf(base, [scene.folder, ...restored()])).toEqual(outside);
     expect(await contentsOf(scene.folder).catch(() => undefined)).toEqual(before);
   });
 });

@@ -9,6 +9,7 @@ import { type InstanceId, isInstanceId, md5Of, type OrthancId, orthancIdOf } fro
 import { sidecarHash } from '../../core/sidecars/sidecar-state.ts';
 import { openArchive } from '../../core/stores/archive/archive.ts';
 import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
+import { recordBytes } from '../../core/stores/archive/history-record.ts';
 import {
   attachmentKey,
   historyKey,
@@ -85,7 +86,7 @@ export interface ArchiveForgery extends Forgery<ArchiveScene> {
   /** What was forged; each kind is forged at least once. */
   readonly of: 'keys' | 'manifest' | 'history' | 'sidecar' | 'attachment' | 'catalogue' | 'state' | 'instance';
   /** Commands that must end with another exit code than 0; the others may pass it over, as what nobody believes. */
-  readonly toldBy: readonly ('restore' | 'verify' | 'find')[];
+  readonly toldBy: readonly ('restore' | 'restoreAt' | 'verify' | 'find')[];
 }
 
 async function put({ folder }: ArchiveScene, key: string, bytes: string | Uint8Array): Promise<void> {
@@ -246,12 +247,8 @@ const ofHistory: readonly ArchiveForgery[] = [
     name: 'a record of removal that is a huge file',
     of: 'history',
     forge: (scene) =>
-      put(
-        scene,
-        historyKey({ id: scene.instances[0].id, number: 1, at: new Date('2026-01-01T00:00:00.000Z'), what: 'removed' }),
-        Buffer.alloc(66_000_000),
-      ),
-    toldBy: [],
+      put(scene, historyKey({ id: scene.instances[0].id, number: 1, what: 'removed' }), Buffer.alloc(66_000_000)),
+    toldBy: ['restoreAt', 'verify'],
   },
   {
     name: 'instances that claim to come from the year 1970 and from the year 2099',
@@ -271,16 +268,36 @@ const ofHistory: readonly ArchiveForgery[] = [
     forge: async (scene) => {
       for (let n = 0; n < 500; n += 1) {
         const md5 = scene.instances[0].md5;
-        await put(
-          scene,
-          historyKey({ id: idOf(`nobody ${n}`), number: 1, at: archivedAt, what: 'imported', md5 }),
-          '{}',
-        );
+        await put(scene, historyKey({ id: idOf(`nobody ${n}`), number: 1, what: 'imported', md5 }), '{}');
       }
     },
-    toldBy: [],
+    toldBy: ['verify'],
   },
 ];
+
+const ofRecords: readonly ArchiveForgery[] = (
+  [
+    ['that is cut', (text) => text.slice(0, text.length / 2)],
+    ['that is no UTF-8', (text) => Buffer.from(text.replace('run', 'r\xfcn'), 'latin1')],
+    ['with a time that is none', (text) => text.replace('2026-11-21', '2026-11-31')],
+    ['with two times', (text) => text.replace('"at"', '"at": "1970-01-01T00:00:00.000Z", "at"')],
+    ['that tells of another instance than its key', (text) => text.replace(/"id": "[^"]*/, '"id": "x')],
+    ['that tells of another version than its key', (text) => text.replace(/"md5": "[^"]*/, '"md5": "x')],
+    ['that tells of a removal, which its key does not', (text) => text.replace('"current"', '"removed"')],
+  ] satisfies readonly [string, (text: string) => string | Uint8Array][]
+).map(
+  ([name, change]): ArchiveForgery => ({
+    name: `a record ${name}`,
+    of: 'history',
+    forge: (scene) => {
+      const [{ id, md5 }] = scene.instances;
+      const record = { id, number: 1, what: 'current', md5 } as const;
+      const genuine = recordBytes({ ...record, at: archivedAt }, { writer: 'run', origin: 'object' });
+      return put(scene, historyKey(record), change(Buffer.from(genuine).toString()));
+    },
+    toldBy: ['restoreAt', 'verify'],
+  }),
+);
 
 const ofSidecars: readonly ArchiveForgery[] = [
   {
@@ -421,6 +438,7 @@ export const archiveForgeries: readonly ArchiveForgery[] = [
   ...ofManifests,
   ...ofSpecialManifests,
   ...ofHistory,
+  ...ofRecords,
   ...ofSidecars,
   ...ofAttachments,
   ...ofState,

@@ -3,12 +3,13 @@ import { describe, expect, test } from 'vitest';
 import { compareStores } from '../../core/compare/check.ts';
 import { planCopies } from '../../core/compare/plan.ts';
 import { copyInstance, defaultBudget } from '../../core/copy/copy-instance.ts';
+import { MirrorError } from '../../core/errors.ts';
 import { runMirror } from '../../core/mirror/run-mirror.ts';
-import { ArchiveView } from '../../core/restore/archive-view.ts';
+import { ArchiveView, type ViewOptions } from '../../core/restore/archive-view.ts';
 import { type Archive, openArchive } from '../../core/stores/archive/archive.ts';
-import type { ArchiveWriter } from '../../core/stores/archive/archive-history.ts';
 import { EveryVersion } from '../../core/stores/archive/every-version.ts';
-import { instanceKey } from '../../core/stores/archive/keys.ts';
+import type { ArchiveWriter } from '../../core/stores/archive/history-record.ts';
+import { historyKey, instanceKey } from '../../core/stores/archive/keys.ts';
 import { mendInstance, supersedeIn } from '../../core/verify/mend.ts';
 import { verifyStore } from '../../core/verify/verify.ts';
 import { identityOf, md5Of, recordsIn } from '../support/histories/archived.ts';
@@ -159,6 +160,174 @@ describe('a mirror to an archive', () => {
     }
     const copy = await openArchive(objects.copyTo(new MemoryObjects({ now: () => 0 })));
     expect(await restored(copy)).toBe(md5Of(first));
+  });
+});
+
+describe('what an archive is asked for', () => {
+  /** Forty instances, every second one with two versions; with the hash that each had at first, and has now. */
+  async function manyInstances() {
+    const { source, mirror, objects, archive, clock } = await newArchive();
+    const ids = Array.from({ length: 40 }, (_, n) => sampleId(n)).toSorted();
+    for (const one of ids) source.instances.set(one, Buffer.from(`${one} at first`));
+    await mirror();
+    const before = new Date(clock.ms);
+    clock.ms += hourMs;
+    for (const [n, one] of ids.entries()) if (n % 2 === 0) source.instances.set(one, Buffer.from(`${one} now`));
+    await mirror();
+    objects.calls.get = 0;
+    return { objects, archive, before, ids };
+  }
+
+  test('for now is answered by its keys: no record is read', async () => {
+    const { objects, archive, ids } = await manyInstances();
+    expect(await Array.fromAsync(new ArchiveView(archive).inventory())).toHaveLength(ids.length);
+    expect(await Array.fromAsync(archive.known())).toHaveLength(ids.length);
+    expect(await Array.fromAsync(new EveryVersion(archive).inventory())).toHaveLength(60);
+    expect(await new ArchiveView(archive).lookup(id)).toHaveLength(1);
+    expect(objects.calls.get).toBe(0);
+  });
+
+  test('for a moment costs one request for each record, and none for what has none; in order of id', async () => {
+    const { objects, archive, before, ids } = await manyInstances();
+    const held = await Array.fromAsync(new ArchiveView(archive, { at: before }).inventory());
+    expect(held.map((entry) => [entry.id, entry.md5])).toEqual(
+      ids.map((one) => [one, md5Of(Buffer.from(`${one} at first`))]),
+    );
+    expect(objects.calls.get).toBe(20 * 2);
+  });
+
+  test('for a moment reads several records at once, and no more than a few, however many there are', async () => {
+    const { objects, archive, before } = await manyInstances();
+    const get = objects.get.bind(objects);
+    let [underWay, most] = [0, 0];
+    objects.get = async (key, options) => {
+      underWay += 1;
+      most = Math.max(most, underWay);
+      await new Promise((resolve) => setImmediate(resolve));
+      underWay -= 1;
+      return get(key, options);
+    };
+    expect(await Array.fromAsync(new ArchiveView(archive, { at: before }).inventory())).toHaveLength(40);
+    expect(most).toBeGreaterThan(4);
+    expect(most).toBeLessThan(20);
+  });
+
+  test('for a moment, of some instances, reads no record of others', async () => {
+    const { objects, archive, before, ids } = await manyInstances();
+    const only = new Set(ids.slice(0, 3));
+    expect(await Array.fromAsync(new ArchiveView(archive, { at: before, only }).inventory())).toHaveLength(3);
+    expect(objects.calls.get).toBe(2 * 2);
+  });
+
+  test('for what is so since a time reads the records, and finds it', async () => {
+    const { archive, before, ids } = await manyInstances();
+    const found = await Array.fromAsync(new ArchiveView(archive, { since: before }).inventory());
+    expect(found.map((entry) => entry.id)).toEqual(ids.filter((_, n) => n % 2 === 0));
+  });
+});
+
+describe('a record that is damaged', () => {
+  const body = { id, number: 1, what: 'current', md5: md5Of(first), at: '2026-11-21T00:00:00.000Z' };
+  const text = (change: object) => JSON.stringify({ ...body, ...change });
+  const damages = [
+    ['empty', ''],
+    ['cut', text({}).slice(0, -1)],
+    ['without a time', text({ at: undefined })],
+    ['with a day that there is not', text({ at: '2026-02-31T00:00:00.000Z' })],
+    ['of another format', text({ format: 'other' })],
+    ['of a newer version', text({ version: 2 })],
+    ['with another id than its key', text({ id: sampleId(2) })],
+    ['with another number', text({ number: 2 })],
+    ['of another kind', text({ what: 'imported' })],
+    ['with another hash', text({ md5: md5Of(second) })],
+    ['longer than any record', text({ more: ' '.repeat(100_000) })],
+  ] as const;
+  const key = historyKey({ id, number: 1, what: 'current', md5: md5Of(first) });
+
+  /** Two instances with two versions; the first record of one of them is replaced. */
+  async function damaged(bytes: string) {
+    const made = await newArchive();
+    const { source, mirror, objects, archive, clock } = made;
+    const other = sampleId(2);
+    for (const one of [id, other]) source.instances.set(one, first);
+    await mirror();
+    const before = new Date(clock.ms);
+    clock.ms += hourMs;
+    for (const one of [id, other]) source.instances.set(one, second);
+    await mirror();
+    objects.stored.delete(key);
+    await objects.putOnce(key, Buffer.from(bytes), { sizeBytes: Buffer.byteLength(bytes) });
+    const view = (onUnreadable?: ViewOptions['onUnreadable']) => new ArchiveView(archive, { at: before, onUnreadable });
+    return { ...made, other, view };
+  }
+
+  test.each(damages)(
+    '%s: what counts now is as before; of the past it costs this one id, which is told',
+    async (_, bytes) => {
+      const { archive, other, view } = await damaged(bytes);
+      const now = await Array.fromAsync(new ArchiveView(archive).inventory());
+      expect(now.map((entry) => [entry.id, entry.md5])).toEqual(
+        [id, other].toSorted().map((one) => [one, md5Of(second)]),
+      );
+      const told: [string, MirrorError][] = [];
+      const then = await Array.fromAsync(view((one, error) => told.push([one, error])).inventory());
+      expect(then).toMatchObject([{ id: other, md5: md5Of(first) }]);
+      expect(told).toMatchObject([[id, { code: 'history-damaged', disposition: 'reject' }]]);
+      expect(told[0]?.[1].message).toContain(`memory: ${key} is damaged`);
+    },
+  );
+
+  test('is never left out without a word: who does not listen is thrown the error, and so is who asks for the id', async () => {
+    const { view } = await damaged('{}');
+    const thrown = expect.objectContaining({ code: 'history-damaged' });
+    await expect(Array.fromAsync(view().inventory())).rejects.toThrow(thrown);
+    await expect(view().lookup(id)).rejects.toThrow(thrown);
+  });
+
+  test('and is the last one keeps nothing from being recorded after it', async () => {
+    const { source, mirror, archive, objects } = await damaged('{}');
+    const last = historyKey({ id, number: 2, what: 'current', md5: md5Of(second) });
+    const { stored } = objects;
+    stored.set(last, { ...(stored.get(last) ?? expect.fail('no record')), bytes: Buffer.from('{') });
+    source.instances.set(id, first);
+    expect(await mirror()).toBe(1);
+    expect(await restored(archive)).toBe(md5Of(first));
+  });
+
+  test('as what says no more than when it was made is not: the key says the rest', async () => {
+    const { view } = await damaged('{"at":"2026-11-21T00:00:00Z"}');
+    expect(await view().lookup(id)).toMatchObject([{ id, md5: md5Of(first) }]);
+  });
+
+  test('that cannot be read for now costs this one id, too, and may be read another time', async () => {
+    const { objects, other, view } = await damaged(text({}));
+    const get = objects.get.bind(objects);
+    objects.get = (one, options) =>
+      one === key ? Promise.reject(new MirrorError('server-error', 'a disk error')) : get(one, options);
+    const told: string[] = [];
+    const then = await Array.fromAsync(view((one, { disposition }) => told.push(`${one} ${disposition}`)).inventory());
+    expect(then).toMatchObject([{ id: other }]);
+    expect(told).toEqual([`${id} retry`]);
+  });
+});
+
+describe('two processes', () => {
+  test('that record the same make one record of it, and what follows is never before it', async () => {
+    const { source, mirror, archive, objects, open, clock } = await newArchive();
+    source.instances.set(id, first);
+    await mirror();
+    const slow = await archive.history.of(id);
+    clock.ms += hourMs;
+    await (await open('repair')).recordRemoval(id);
+    clock.ms -= 2 * hourMs;
+    const after = await archive.history.append(slow, { what: 'removed' });
+    await archive.history.append(after, { what: 'current', md5: md5Of(first) });
+    expect(recordsIn(objects).map(({ number, what, at }) => [number, what, at])).toEqual([
+      [1, 'current', '2026-11-21T00:00:00.000Z'],
+      [2, 'removed', '2026-11-21T02:00:00.000Z'],
+      [3, 'current', '2026-11-21T02:00:00.000Z'],
+    ]);
+    expect(await restored(archive)).toBe(md5Of(first));
   });
 });
 

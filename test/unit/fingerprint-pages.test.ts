@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import type { z } from 'zod';
 import { MirrorError } from '../../core/errors.ts';
 import { type OrthancId, orthancIdOf } from '../../core/identifiers.ts';
+import { defaultServerLimits } from '../../core/stores/orthanc/bounds.ts';
 import { listStudyFingerprints } from '../../core/studies/list-fingerprints.ts';
 import type { StudyServer } from '../../core/studies/study-server.ts';
 
@@ -39,7 +40,10 @@ function serverWith(mostRows: number) {
     listsProtection: true,
     metadataNumbers: {},
   };
-  const server = { client: { name: 'server', getJson }, capabilities } as unknown as StudyServer;
+  const server = {
+    client: { name: 'server', limits: defaultServerLimits, getJson },
+    capabilities,
+  } as unknown as StudyServer;
   const scope = { labels: true, patients: true };
   return { asked, list: () => Array.fromAsync(listStudyFingerprints(server, { scope })) };
 }

@@ -3,12 +3,15 @@ import { describe, expect, test } from 'vitest';
 import { md5Of } from '../../core/identifiers.ts';
 import {
   type ArchivedVersion,
-  type InstanceHistory,
+  type DatedHistory,
+  type DatedRecord,
+  type InstanceState,
   isForeign,
   nextRecord,
+  sinceWhen,
   stateAt,
+  stateNow,
 } from '../../core/stores/archive/history.ts';
-import type { HistoryRecord } from '../../core/stores/archive/keys.ts';
 import { sampleId } from '../support/memory-store.ts';
 
 const id = sampleId(1);
@@ -20,27 +23,27 @@ const version = (name: string, n: number): ArchivedVersion => ({
   sizeBytes: 1,
   archivedAt: day(n),
 });
-const current = (number: number, n: number, name: string): HistoryRecord => ({
+const current = (number: number, n: number, name: string): DatedRecord => ({
   id,
   number,
   at: day(n),
   what: 'current',
   md5: md5(name),
 });
-const imported = (number: number, n: number, name: string): HistoryRecord => ({
+const imported = (number: number, n: number, name: string): DatedRecord => ({
   ...current(number, n, name),
   what: 'imported',
   md5: md5(name),
 });
-const removed = (number: number, n: number): HistoryRecord => ({ id, number, at: day(n), what: 'removed' });
+const removed = (number: number, n: number): DatedRecord => ({ id, number, at: day(n), what: 'removed' });
 
-function historyOf(versions: readonly ArchivedVersion[], records: readonly HistoryRecord[] = []): InstanceHistory {
+function historyOf(versions: readonly ArchivedVersion[], records: readonly DatedRecord[] = []): DatedHistory {
   return { id, versions, records };
 }
 
 /** The name of the version that counts, or the kind of the state where none does. */
-function stateText(history: InstanceHistory, at?: Date): string {
-  const state = stateAt(history, at);
+function stateText(history: DatedHistory, at?: Date): string {
+  const state: InstanceState = at === undefined ? stateNow(history) : stateAt(history, at);
   if (state.kind !== 'held') return state.kind;
   return ['first', 'second', 'third'].find((name) => md5(name) === state.version.md5) ?? 'unknown';
 }
@@ -82,7 +85,7 @@ describe('the version of a moment', () => {
 
   test('of several objects without a record is not known; the newest is told', () => {
     const foreign = historyOf([version('second', 5), version('first', 1)]);
-    expect(stateAt(foreign)).toMatchObject({ kind: 'unsettled', newest: { md5: md5('second') } });
+    expect(stateNow(foreign)).toMatchObject({ kind: 'unsettled', newest: { md5: md5('second') } });
     expect(stateAt(foreign, day(2))).toMatchObject({ kind: 'unsettled', newest: { md5: md5('first') } });
   });
 
@@ -92,12 +95,18 @@ describe('the version of a moment', () => {
   });
 
   test('is lost where its object is gone, and no older version takes its place', () => {
-    const state = stateAt(historyOf([version('first', 1)], full.records.slice(0, 2)));
+    const state = stateNow(historyOf([version('first', 1)], full.records.slice(0, 2)));
     expect(state).toMatchObject({ kind: 'lost', md5: md5('second') });
   });
 
   test('tells what was there before a removal', () => {
-    expect(stateAt(full, day(8))).toMatchObject({ kind: 'removed', before: { md5: md5('second') }, since: day(7) });
+    expect(stateAt(full, day(8))).toMatchObject({ kind: 'removed', before: { md5: md5('second') } });
+  });
+
+  test('tells since when it is so: since its record, or, without one, since its object', () => {
+    expect([4, 6, 8, 10].map((n) => sinceWhen(stateAt(full, day(n))))).toEqual([1, 5, 7, 9].map(day));
+    expect(sinceWhen(stateAt(historyOf([version('first', 3)]), day(4)))).toEqual(day(3));
+    expect(sinceWhen(stateAt(full, day(0)))).toBeUndefined();
   });
 });
 
@@ -116,19 +125,14 @@ describe('two records of one number', () => {
 describe('the next record', () => {
   const versions = [version('first', 5)];
 
-  test('has the next number and the time of now', () => {
-    const next = nextRecord(historyOf(versions, [current(1, 1, 'first')]), { what: 'removed' }, day(7));
-    expect(next).toEqual(removed(2, 7));
-  });
-
-  test('is never before the record before it, although the clock was set back', () => {
-    const next = nextRecord(historyOf(versions, [removed(2, 9), current(1, 1, 'first')]), { what: 'removed' }, day(3));
-    expect(next).toEqual(removed(3, 9));
+  test('has the number that follows the greatest', () => {
+    const next = nextRecord(historyOf(versions, [removed(2, 9), current(1, 1, 'first')]), { what: 'removed' });
+    expect(next).toEqual({ id, number: 3, what: 'removed' });
   });
 
   test('is refused when no number is left', () => {
     const full = historyOf(versions, [current(999_999, 1, 'first')]);
-    expect(() => nextRecord(full, { what: 'removed' }, day(2))).toThrow(
+    expect(() => nextRecord(full, { what: 'removed' })).toThrow(
       expect.objectContaining({ code: 'history-full', disposition: 'reject' }),
     );
   });

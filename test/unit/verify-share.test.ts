@@ -108,7 +108,7 @@ test('run after run the whole store is read, and the oldest reading is told', as
   expect(oldestMs / 86_400_000).toBeLessThan(30);
 });
 
-test('run after run every sidecar of an archive is read as well, and what they name is looked for', async () => {
+test('run after run every sidecar and record of an archive is read as well, and what they name is looked for', async () => {
   const archive = await watchedArchive();
   const ids = Array.from({ length: 12 }, (_, n) => instanceId(n));
   for (const id of ids) {
@@ -123,9 +123,13 @@ test('run after run every sidecar of an archive is read as well, and what they n
   const [file = ''] = await readdir(join(archive.path, 'studies', cut));
   await truncate(join(archive.path, 'studies', cut, file), 100);
 
+  for (const n of [7, 8]) await archive.archive.recordRemoval(instanceId(n));
+  const [, removal = ''] = await readdir(join(archive.path, 'history', instanceId(8)));
+  await truncate(join(archive.path, 'history', instanceId(8), removal), 100);
+
   const document = documentOf();
   const deadline = new AbortController().signal;
-  const beside = { objects: archive.objects, onFinding: () => undefined };
+  const beside = { archive: archive.archive, onFinding: () => undefined };
   const problems: ShareProblem[] = [];
   let sound = 0;
   for (let run = 0; run < slotCount; run += 1) {
@@ -133,6 +137,7 @@ test('run after run every sidecar of an archive is read as well, and what they n
     problems.push(...report.problems);
     sound += report.sound;
   }
-  expect(sound).toBe(11 + 3);
-  expect(problems.map(({ id, kind }) => `${kind} ${id}`).toSorted()).toEqual([`damaged ${cut}`, `lost ${lost}`]);
+  expect(sound).toBe(11 - 2 + 3 + 3);
+  const damaged = [cut, instanceId(8)].map((id) => `damaged ${id}`);
+  expect(problems.map(({ id, kind }) => `${kind} ${id}`).toSorted()).toEqual([...damaged, `lost ${lost}`].toSorted());
 });

@@ -1,31 +1,35 @@
 /**
  * The records of an archive's history: what was the current version of each instance, and when the source had none.
  *
- *     history/<orthanc id>/<n>-<UTC time>-current-<md5>.json     from now on this version is what the source holds
- *     history/<orthanc id>/<n>-<UTC time>-removed.json           the source no longer has it
- *     history/<orthanc id>/<n>-<UTC time>-imported-<md5>.json    this version came another way; the source had none
+ *     history/<orthanc id>/<n>-current-<md5>.json     from now on this version is what the source holds
+ *     history/<orthanc id>/<n>-removed.json           the source no longer has it
+ *     history/<orthanc id>/<n>-imported-<md5>.json    this version came another way; the source had none
  *
- * A record is written once and never changed. Everything that decides is in its key, so that listing the keys is reading
- * the history; what is in it is for people.
+ * A record is written once and never changed. Everything that decides what counts now is in its key, so that listing the
+ * keys is enough; only who asks for the past reads the records, for their times.
  */
+import { isMirrorError, MirrorError } from '../../errors.ts';
 import { type InstanceId, type Md5, md5Of } from '../../identifiers.ts';
 import { mergeJoin } from '../../streams/merge-join.ts';
 import type { CallOptions, InventoryOptions } from '../store.ts';
+import type { NoteTime } from './future-times.ts';
 import {
   type ArchivedVersion,
+  type DatedHistory,
+  type DatedRecord,
   type InstanceHistory,
+  isDated,
+  lastRecord,
   type NewRecord,
   newestOf,
   nextRecord,
   recordsThatCount,
-  stateAt,
+  stateNow,
 } from './history.ts';
-import { documentBytes } from './json-document.ts';
+import { type ArchiveWriter, type RecordOrigin, readRecord, recordBytes } from './history-record.ts';
+import { inOrder } from './in-order.ts';
 import { afterId, folders, type HistoryRecord, historyFolder, historyKey, instanceFolder, parseKey } from './keys.ts';
 import type { ObjectEntry, ObjectStorage } from './object-storage.ts';
-
-/** Who writes to an archive. */
-export type ArchiveWriter = 'run' | 'scheduler' | 'transfer' | 'repair' | 'import' | 'inbox';
 
 /** Whether what a writer stores is what the archive's source holds. */
 export function speaksForSource(writer: ArchiveWriter): boolean {
@@ -35,7 +39,22 @@ export function speaksForSource(writer: ArchiveWriter): boolean {
 export interface ArchiveHistoryOptions {
   readonly writer: ArchiveWriter;
   readonly now: () => Date;
+  /** Is given the time of each record that is read. */
+  readonly noteTime?: NoteTime | undefined;
 }
+
+export interface DatedOptions extends InventoryOptions {
+  /** Only these instances: nothing is read of others. */
+  readonly only?: ReadonlySet<InstanceId> | undefined;
+  /**
+   * Told of each instance of which a record cannot be read: nothing is known of its past, and it is left out. Absent: the
+   * error is thrown, so that nobody leaves it out without a word.
+   */
+  readonly onUnreadable?: ((id: InstanceId, error: MirrorError) => void) | undefined;
+}
+
+/** Instances whose records are read at once. */
+const readsAtOnce = 16;
 
 export class ArchiveHistory {
   readonly #objects: ObjectStorage;
@@ -48,13 +67,23 @@ export class ArchiveHistory {
 
   /** The history of every instance, in order of id: one pass over the keys, memory per instance only. */
   async *list(options: InventoryOptions = {}): AsyncGenerator<InstanceHistory> {
-    const lists = [this.versions(options), this.#listRecords(options)];
+    const lists = [this.versions(options), this.records(options)];
     for await (const { id, held } of mergeJoin<ArchivedVersion | HistoryRecord>(lists)) {
       const [versions = [], records = []] = held;
       const listed = { id, versions: versions.filter(isVersion), records: records.filter(isRecord) };
-      const { kind } = stateAt(listed);
+      const { kind } = stateNow(listed);
       // Objects and records are listed at different moments: what seems to be missing may have come in between.
       yield kind === 'unsettled' || kind === 'lost' ? await this.#lookUp(id, options) : listed;
+    }
+  }
+
+  /** As {@link list}, with the times of the records: a request for each of those that count. */
+  async *listDated({ only, onUnreadable, ...options }: DatedOptions = {}): AsyncGenerator<DatedHistory> {
+    const wanted = this.#listOnly(only, options);
+    for await (const found of inOrder(wanted, readsAtOnce, (history) => this.#tryDated(history, options))) {
+      if ('records' in found) yield found;
+      else if (onUnreadable === undefined) throw found.error;
+      else onUnreadable(found.id, found.error);
     }
   }
 
@@ -71,6 +100,27 @@ export class ArchiveHistory {
   async of(id: InstanceId, { signal }: CallOptions = {}): Promise<InstanceHistory> {
     const versions = await this.#versionsOf(id, { signal });
     return { id, versions, records: versions.length === 0 ? [] : await this.#recordsOf(id, { signal }) };
+  }
+
+  /** As {@link of}, with the times of the records. Throws as {@link read}. */
+  async datedOf(id: InstanceId, options: CallOptions = {}): Promise<DatedHistory> {
+    return this.#dated(await this.of(id, options), options);
+  }
+
+  /** Every record, in order of id, then of number. Objects that are not of the format are passed over. */
+  async *records({ after, signal }: InventoryOptions = {}): AsyncGenerator<HistoryRecord> {
+    const afterKey = after === undefined ? undefined : afterId(folders.history, after);
+    for await (const object of this.#objects.list(folders.history, { after: afterKey, signal })) {
+      const record = recordOf(object);
+      if (record !== undefined) yield record;
+    }
+  }
+
+  /** Reads a record, with its time; `undefined` if it is gone. Throws `history-damaged`, and what the storage throws. */
+  async read(record: HistoryRecord, options: CallOptions = {}): Promise<DatedRecord | undefined> {
+    const dated = await readRecord(this.#objects, record, options);
+    if (dated !== undefined) this.#options.noteTime?.(historyKey(record), dated.at);
+    return dated;
   }
 
   /**
@@ -107,25 +157,63 @@ export class ArchiveHistory {
     history: InstanceHistory,
     wanted: NewRecord,
     at: Date,
-    origin: 'source' | 'import' | 'object',
+    origin: RecordOrigin,
     options: CallOptions,
   ): Promise<InstanceHistory> {
-    const record = nextRecord(history, wanted, at);
-    const bytes = documentBytes({
-      format: 'orthanc-mirror-history',
-      version: 1,
-      ...record,
-      at: record.at.toISOString(),
-      observedBy: this.#options.writer,
-      origin,
-    });
-    await this.#objects.putOnce(historyKey(record), bytes, {
+    const record = nextRecord(history, wanted);
+    const dated = { ...record, at: await this.#notBeforeLast(history, at, options) };
+    const bytes = recordBytes(dated, { writer: this.#options.writer, origin });
+    const outcome = await this.#objects.putOnce(historyKey(record), bytes, {
       sizeBytes: bytes.length,
       md5: md5Of(bytes),
       contentType: 'application/json',
       ...options,
     });
-    return { ...history, records: [...history.records, record] };
+    // Another process was quicker to record the same: then the time is its.
+    return { ...history, records: [...history.records, outcome === 'created' ? dated : record] };
+  }
+
+  /** The time of what follows a history: never before the record before it, however the clock was set since. */
+  async #notBeforeLast(history: InstanceHistory, at: Date, options: CallOptions): Promise<Date> {
+    const last = lastRecord(history);
+    if (last === undefined) return at;
+    try {
+      const dated = isDated(last) ? last : await this.read(last, options);
+      return dated !== undefined && dated.at > at ? dated.at : at;
+    } catch (error) {
+      // What is damaged must not keep the mirror from recording what the source has now.
+      if (isMirrorError(error, 'history-damaged')) return at;
+      throw error;
+    }
+  }
+
+  async *#listOnly(only: ReadonlySet<InstanceId> | undefined, options: InventoryOptions) {
+    for await (const history of this.list(options)) if (only?.has(history.id) !== false) yield history;
+  }
+
+  async #dated(history: InstanceHistory, options: CallOptions): Promise<DatedHistory> {
+    const records: DatedRecord[] = [];
+    for (const record of recordsThatCount(history)) {
+      const dated = await this.read(record, options);
+      if (dated === undefined) {
+        const what = `${historyKey(record)} was there and then was not`;
+        throw new MirrorError('changed-meanwhile', `${this.#objects.name}: ${what}`);
+      }
+      records.push(dated);
+    }
+    return { ...history, records };
+  }
+
+  async #tryDated(
+    history: InstanceHistory,
+    options: CallOptions,
+  ): Promise<DatedHistory | { readonly id: InstanceId; readonly error: MirrorError }> {
+    try {
+      return await this.#dated(history, options);
+    } catch (error) {
+      if (options.signal?.aborted === true || !isMirrorError(error)) throw error;
+      return { id: history.id, error };
+    }
   }
 
   /** Versions first: what was recorded before a second version was written is then seen with it. */
@@ -142,14 +230,6 @@ export class ArchiveHistory {
   async #recordsOf(id: InstanceId, options: CallOptions): Promise<readonly HistoryRecord[]> {
     const objects = await Array.fromAsync(this.#objects.list(historyFolder(id), options));
     return objects.map(recordOf).filter((record) => record !== undefined);
-  }
-
-  async *#listRecords({ after, signal }: InventoryOptions): AsyncGenerator<HistoryRecord> {
-    const afterKey = after === undefined ? undefined : afterId(folders.history, after);
-    for await (const object of this.#objects.list(folders.history, { after: afterKey, signal })) {
-      const record = recordOf(object);
-      if (record !== undefined) yield record;
-    }
   }
 }
 

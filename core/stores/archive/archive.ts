@@ -17,8 +17,10 @@ import type {
   StoreOptions,
   StoreOutcome,
 } from '../store.ts';
-import { ArchiveHistory, type ArchiveWriter, speaksForSource } from './archive-history.ts';
-import { type ArchivedVersion, type InstanceHistory, isForeign, stateAt } from './history.ts';
+import { ArchiveHistory, speaksForSource } from './archive-history.ts';
+import { type FutureTime, notingTimes, tellingFutureTimes } from './future-times.ts';
+import { type ArchivedVersion, type InstanceHistory, isForeign, stateNow } from './history.ts';
+import type { ArchiveWriter } from './history-record.ts';
 import { instanceKey, manifestKey } from './keys.ts';
 import { type ArchiveManifest, type ArchiveSource, createManifest, readManifest, succeedSource } from './manifest.ts';
 import type { ObjectStorage } from './object-storage.ts';
@@ -28,6 +30,8 @@ export interface ArchiveOptions {
   readonly writer?: ArchiveWriter | undefined;
   /** The clock of the records; default: this machine's. */
   readonly now?: (() => Date) | undefined;
+  /** Told of each record and sidecar whose time lies in the future, once, when a listing meets it or it is read. */
+  readonly onFutureTime?: ((found: FutureTime) => void) | undefined;
 }
 
 export interface ProveArchiveOptions extends CallOptions {
@@ -37,22 +41,13 @@ export interface ProveArchiveOptions extends CallOptions {
 
 export interface OpenArchiveOptions extends ArchiveOptions, ProveArchiveOptions {}
 
-export interface OpenArchiveOptions extends CallOptions {
-  /** If the place is empty, makes it an archive of this source. Otherwise an absent archive is an error. */
-  readonly createFor?: ArchiveSource | undefined;
-  /** Who writes; default `repair`, as who opens an archive to read it may still repair it. */
-  readonly writer?: ArchiveWriter | undefined;
-  /** The clock of the records; default: this machine's. */
-  readonly now?: (() => Date) | undefined;
-}
-
 /**
  * Opens the archive that lies in a storage, which the archive then owns. Throws `archive-format` if there is none (and
  * none may be created), if something else lies there, or if its format is newer; and what the storage throws.
  */
 export async function openArchive(objects: ObjectStorage, options: OpenArchiveOptions = {}): Promise<Archive> {
-  const { writer, now, ...call } = options;
-  const archive = new Archive(objects, { writer, now });
+  const { writer, now, onFutureTime, ...call } = options;
+  const archive = new Archive(objects, { writer, now, onFutureTime });
   await archive.prove(call);
   return archive;
 }
@@ -68,10 +63,14 @@ export class Archive implements DestinationStore {
   readonly #storing = new Map<InstanceId, Promise<void>>();
   #manifest: ArchiveManifest | undefined;
 
-  constructor(objects: ObjectStorage, { writer = 'repair', now = () => new Date() }: ArchiveOptions = {}) {
+  constructor(
+    objects: ObjectStorage,
+    { writer = 'repair', now = () => new Date(), onFutureTime }: ArchiveOptions = {},
+  ) {
+    const noteTime = onFutureTime && tellingFutureTimes(onFutureTime, () => now().getTime());
     this.name = objects.name;
-    this.objects = objects;
-    this.#history = new ArchiveHistory(objects, { writer, now });
+    this.objects = noteTime === undefined ? objects : notingTimes(objects, noteTime);
+    this.#history = new ArchiveHistory(this.objects, { writer, now, noteTime });
     this.#speaksForSource = speaksForSource(writer);
   }
 
@@ -213,7 +212,7 @@ export class Archive implements DestinationStore {
   /** Records that the source no longer has an instance, unless that is recorded or the archive never had it. */
   async recordRemoval(id: InstanceId, options: CallOptions = {}): Promise<void> {
     const history = await this.history.of(id, options);
-    const { kind } = stateAt(history);
+    const { kind } = stateNow(history);
     if (kind !== 'absent' && kind !== 'removed') await this.history.append(history, { what: 'removed' }, options);
   }
 
@@ -312,7 +311,7 @@ export class Archive implements DestinationStore {
   /** What a comparison is told. */
   #asKnown(history: InstanceHistory): KnownEntry | undefined {
     const { id } = history;
-    const state = stateAt(history);
+    const state = stateNow(history);
     if (state.kind === 'absent') return undefined;
     const versions = history.versions.map(({ md5 }) => md5);
     const known = { id, versions, isForeign: this.#speaksForSource && isForeign(history) };
@@ -326,7 +325,7 @@ export class Archive implements DestinationStore {
 
 /** The hash of the version that counts now, also where its object was missing a moment ago. */
 function currentOf(history: InstanceHistory): Md5 | undefined {
-  const state = stateAt(history);
+  const state = stateNow(history);
   if (state.kind === 'held') return state.version.md5;
   return state.kind === 'lost' ? state.md5 : undefined;
 }

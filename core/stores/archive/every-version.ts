@@ -3,7 +3,7 @@ import { MirrorError } from '../../errors.ts';
 import type { InstanceId } from '../../identifiers.ts';
 import type { CallOptions, InventoryEntry, InventoryOptions, OpenInstance, OpenOptions, Store } from '../store.ts';
 import type { Archive } from './archive.ts';
-import { type InstanceHistory, stateAt } from './history.ts';
+import { type InstanceHistory, stateNow } from './history.ts';
 
 /**
  * Lists each version, and those that are recorded as current and have no object any more, in order of id, then of MD5.
@@ -42,6 +42,6 @@ export class EveryVersion implements Store {
 
 function entriesOf(history: InstanceHistory): readonly InventoryEntry[] {
   const { id, versions } = history;
-  const state = stateAt(history);
+  const state = stateNow(history);
   return state.kind === 'lost' ? [...versions, { id, md5: state.md5, sizeBytes: undefined }] : versions;
 }

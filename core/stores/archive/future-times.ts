@@ -18,24 +18,32 @@ export interface FutureTime {
   readonly at: Date;
 }
 
+/** Is given the time of a record or sidecar that was met. */
+export type NoteTime = (key: string, at: Date) => void;
+
 /**
- * The same storage; `onFuture` is told of each such key that a listing meets, once. No request is made for it.
+ * Tells `onFuture` of each time that lies in the future, once for each key.
  * @param now the time of now, in milliseconds since 1970
  */
-export function tellingFutureTimes(
-  objects: ObjectStorage,
-  onFuture: (found: FutureTime) => void,
-  now: () => number = Date.now,
-): ObjectStorage {
+export function tellingFutureTimes(onFuture: (found: FutureTime) => void, now: () => number): NoteTime {
   const told = new Set<string>();
+  return (key, at) => {
+    const isFuture = at.getTime() > now() + toleranceMs;
+    if (!isFuture || told.size >= mostTold || told.has(key)) return;
+    told.add(key);
+    onFuture({ key, at });
+  };
+}
+
+/**
+ * The same storage; `note` is given the time of each record and sidecar that a listing meets: that in the key of a sidecar,
+ * and, as that of a record stands in its body, that of its object. No request is made for it.
+ */
+export function notingTimes(objects: ObjectStorage, note: NoteTime): ObjectStorage {
   async function* listed(prefix: string, options?: ListOptions): AsyncGenerator<ObjectEntry> {
     for await (const entry of objects.list(prefix, options)) {
-      const at = timeOf(entry.key);
-      const isFuture = at !== undefined && at.getTime() > now() + toleranceMs;
-      if (isFuture && told.size < mostTold && !told.has(entry.key)) {
-        told.add(entry.key);
-        onFuture({ key: entry.key, at });
-      }
+      const at = timeOf(entry);
+      if (at !== undefined) note(entry.key, at);
       yield entry;
     }
   }
@@ -57,14 +65,15 @@ export function tellingFutureTimes(
   };
 }
 
-/** Lists what nobody else lists, so that {@link tellingFutureTimes} sees the times of all sidecars. */
+/** Lists what nobody else lists, so that {@link notingTimes} sees the times of all sidecars. */
 export async function lookAtTimes(objects: ObjectStorage, options: CallOptions = {}): Promise<void> {
   for (const folder of [folders.studies, folders.patients]) {
     for await (const _ of objects.list(folder, options));
   }
 }
 
-function timeOf(key: string): Date | undefined {
+function timeOf({ key, lastModified }: ObjectEntry): Date | undefined {
   const parsed = parseKey(key);
+  if (parsed?.kind === 'history') return lastModified;
   return parsed !== undefined && 'at' in parsed ? parsed.at : undefined;
 }

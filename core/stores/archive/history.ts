@@ -4,7 +4,7 @@
  *
  * An id with one object and no record needs none: the object is its history. Everything else is recorded, see
  * `archive-history.ts`. For *now* the last record counts and no time does, so that no clock, no resolution of a listing and
- * no copying of an archive can change what a restore gives.
+ * no copying of an archive can change what a restore gives. What is asked of the past needs a {@link DatedHistory}.
  */
 import { MirrorError } from '../../errors.ts';
 import type { InstanceId, Md5 } from '../../identifiers.ts';
@@ -20,62 +20,105 @@ export interface ArchivedVersion extends InventoryEntry {
   readonly archivedAt: Date;
 }
 
+/** A record with its time, which stands in its body; see `history-record.ts`. */
+export type DatedRecord = HistoryRecord & { readonly at: Date };
+
+/** Whether its time is known: it was read, or has just been written. */
+export function isDated(record: HistoryRecord): record is DatedRecord {
+  return 'at' in record;
+}
+
 /** One instance, of which there are versions, records, or both. */
-export interface InstanceHistory {
+export interface InstanceHistory<Recorded extends HistoryRecord = HistoryRecord> {
   readonly id: InstanceId;
   readonly versions: readonly ArchivedVersion[];
   /** In any order. */
-  readonly records: readonly HistoryRecord[];
+  readonly records: readonly Recorded[];
 }
 
-/** What an archive has of an instance, now or at a moment. */
-export type InstanceState =
+/** A history of which every record was read, so that it tells of the past, too. */
+export type DatedHistory = InstanceHistory<DatedRecord>;
+
+/** What an archive has of an instance, now or at a moment. `record`: the one that says so. */
+export type InstanceState<Recorded extends HistoryRecord = HistoryRecord> =
   /** Nothing. */
   | { readonly kind: 'absent' }
-  /** This version; `since` when. */
-  | { readonly kind: 'held'; readonly version: ArchivedVersion; readonly since: Date }
+  /** This version; without a record since the time of its object. */
+  | { readonly kind: 'held'; readonly version: ArchivedVersion; readonly record: Recorded | undefined }
   /** The source no longer had it; `before` is what it had last, where the archive has that. */
-  | { readonly kind: 'removed'; readonly before: ArchivedVersion | undefined; readonly since: Date }
+  | { readonly kind: 'removed'; readonly before: ArchivedVersion | undefined; readonly record: Recorded }
   /** Several versions, and nothing tells which one counts: two writers met, or the archive was made by other means. */
   | { readonly kind: 'unsettled'; readonly newest: ArchivedVersion }
   /** The version that counts has no object: somebody deleted it. */
-  | { readonly kind: 'lost'; readonly md5: Md5; readonly since: Date };
+  | { readonly kind: 'lost'; readonly md5: Md5; readonly record: Recorded };
 
-const absent: InstanceState = { kind: 'absent' };
+const absent = { kind: 'absent' } as const;
 
-/** @returns the state at a moment: the last record that is not after it counts. Without a moment: the last record. */
-export function stateAt(history: InstanceHistory, at?: Date): InstanceState {
+/** @returns the state of now: that of the last record. No time is needed for it. */
+export function stateNow<Recorded extends HistoryRecord>(history: InstanceHistory<Recorded>): InstanceState<Recorded> {
+  const records = recordsThatCount(history);
+  return records.length === 0 ? stateOfObjects(history.versions) : stateAfter(records, history.versions);
+}
+
+/** @returns the state at a moment: that of the last record that is not after it. */
+export function stateAt(history: DatedHistory, moment: Date): InstanceState<DatedRecord> {
   const { versions } = history;
   const records = recordsThatCount(history);
-  if (records.length === 0) return stateOfObjects(versions, at);
-  const until = at === undefined ? records : records.filter((record) => record.at <= at);
-  const last = until.at(-1);
-  if (last === undefined) return absent;
-  const versionOf = (md5: Md5) => versions.find((version) => version.md5 === md5);
-  if (last.what === 'removed') {
-    const before = until.findLast((record) => record.what !== 'removed');
-    return { kind: 'removed', before: before && versionOf(before.md5), since: last.at };
+  return records.length === 0
+    ? stateOfObjects(versions, moment)
+    : stateAfter(
+        records.filter(({ at }) => at <= moment),
+        versions,
+      );
+}
+
+/** @returns since when a state is so; `undefined` for what is absent. */
+export function sinceWhen(state: InstanceState<DatedRecord>): Date | undefined {
+  switch (state.kind) {
+    case 'absent':
+      return undefined;
+    case 'held':
+      return state.record?.at ?? state.version.archivedAt;
+    case 'unsettled':
+      return state.newest.archivedAt;
+    case 'removed':
+    case 'lost':
+      return state.record.at;
   }
-  const version = versionOf(last.md5);
-  return version === undefined
-    ? { kind: 'lost', md5: last.md5, since: last.at }
-    : { kind: 'held', version, since: last.at };
+}
+
+/** What the last of some records, in order, says. */
+function stateAfter<Recorded extends HistoryRecord>(
+  records: readonly Recorded[],
+  versions: readonly ArchivedVersion[],
+): InstanceState<Recorded> {
+  const record = records.at(-1);
+  if (record === undefined) return absent;
+  const versionOf = (md5: Md5) => versions.find((version) => version.md5 === md5);
+  if (record.what === 'removed') {
+    const last = records.findLast(({ what }) => what !== 'removed');
+    const before = last === undefined || last.what === 'removed' ? undefined : versionOf(last.md5);
+    return { kind: 'removed', before, record };
+  }
+  const version = versionOf(record.md5);
+  return version === undefined ? { kind: 'lost', md5: record.md5, record } : { kind: 'held', version, record };
 }
 
 /** In order. An import is recorded before its object is written: without that, it never came to its end. */
-export function recordsThatCount({ versions, records }: InstanceHistory): readonly HistoryRecord[] {
+export function recordsThatCount<Recorded extends HistoryRecord>({
+  versions,
+  records,
+}: InstanceHistory<Recorded>): readonly Recorded[] {
   if (records.length === 0) return records;
   return records
     .filter((record) => record.what !== 'imported' || versions.some(({ md5 }) => md5 === record.md5))
     .toSorted(compareRecords);
 }
 
-function stateOfObjects(versions: readonly ArchivedVersion[], at: Date | undefined): InstanceState {
-  const newest = newestOf(at === undefined ? versions : versions.filter(({ archivedAt }) => archivedAt <= at));
+function stateOfObjects(versions: readonly ArchivedVersion[], moment?: Date): InstanceState<never> {
+  const newest = newestOf(moment === undefined ? versions : versions.filter(({ archivedAt }) => archivedAt <= moment));
   if (newest === undefined) return absent;
-  return versions.length === 1
-    ? { kind: 'held', version: newest, since: newest.archivedAt }
-    : { kind: 'unsettled', newest };
+  return versions.length === 1 ? { kind: 'held', version: newest, record: undefined } : { kind: 'unsettled', newest };
 }
 
 /** @returns the version whose object is the newest; of several of one time, the one with the greatest MD5. */
@@ -93,20 +136,22 @@ export function isForeign(history: InstanceHistory): boolean {
 /** What a record is to say. */
 export type NewRecord = { readonly what: 'current' | 'imported'; readonly md5: Md5 } | { readonly what: 'removed' };
 
-/**
- * The record that follows those of a history: with the next number, and never before the record before it, however the
- * clock was set since. Throws `history-full` when no number is left.
- */
-export function nextRecord({ id, records }: InstanceHistory, record: NewRecord, at: Date): HistoryRecord {
-  const last = records.toSorted(compareRecords).at(-1);
-  const number = (last?.number ?? 0) + 1;
+/** The record with the greatest number. */
+export function lastRecord<Recorded extends HistoryRecord>(history: InstanceHistory<Recorded>): Recorded | undefined {
+  return history.records.toSorted(compareRecords).at(-1);
+}
+
+/** The record that follows those of a history, with the next number. Throws `history-full` when none is left. */
+export function nextRecord(history: InstanceHistory, record: NewRecord): HistoryRecord {
+  const { id } = history;
+  const number = (lastRecord(history)?.number ?? 0) + 1;
   if (number > lastRecordNumber) {
     throw new MirrorError(
       'history-full',
       `instance ${id} changed ${lastRecordNumber} times, more cannot be recorded; mirror to a new archive`,
     );
   }
-  return { id, number, at: last !== undefined && last.at > at ? last.at : at, ...record };
+  return { id, number, ...record };
 }
 
 /**

@@ -5,12 +5,12 @@
  * Throws what `work` throws, at the place of its item.
  */
 export async function* inOrder<T, R>(
-  items: Iterable<T>,
+  items: Iterable<T> | AsyncIterable<T>,
   ahead: number,
   work: (item: T) => Promise<R>,
 ): AsyncGenerator<R> {
   const underWay: Promise<R>[] = [];
-  for (const item of items) {
+  for await (const item of items) {
     const result = work(item);
     // Handled where it is awaited; until then, or if the reader leaves, it must not end the process.
     result.catch(() => undefined);

@@ -28,24 +28,25 @@ export async function readDocument<T>(
   if (found === undefined) {
     return undefined;
   }
-  const parsed = found.bytes === undefined ? tooLarge : parseDocument(found.bytes, schema);
+  const parsed = found.bytes === undefined ? tooLarge() : parseDocument(found.bytes, schema);
   if ('problem' in parsed) {
     throw damaged(objects.name, key, parsed.problem, parsed.cause);
   }
   return { value: parsed.value, etag: found.etag };
 }
 
-/** Reads an object into memory; without `bytes` if it is larger than any document. `undefined` if there is none. */
+/** Reads an object into memory; without `bytes` if it has more than `mostBytes`. `undefined` if there is none. */
 export async function readSmallObject(
   objects: ObjectStorage,
   key: string,
   options?: CallOptions,
+  mostBytes = longestDocumentBytes,
 ): Promise<{ readonly bytes: Uint8Array | undefined; readonly etag: string } | undefined> {
   const object = await objects.get(key, options);
   if (object === undefined) {
     return undefined;
   }
-  if (object.sizeBytes > longestDocumentBytes) {
+  if (object.sizeBytes > mostBytes) {
     object.cancel();
     return { bytes: undefined, etag: object.etag };
   }
@@ -60,7 +61,9 @@ export interface DocumentProblem {
 }
 
 /** What is wrong with an object that was not even read. */
-export const tooLarge: DocumentProblem = { problem: `it is longer than ${longestDocumentBytes} bytes` };
+export function tooLarge(mostBytes = longestDocumentBytes): DocumentProblem {
+  return { problem: `it is longer than ${mostBytes} bytes` };
+}
 
 /** Parses the bytes of a document. */
 export function parseDocument<T>(bytes: Uint8Array, schema: z.ZodType<T>): ParsedDocument<T> {

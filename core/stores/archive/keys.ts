@@ -36,12 +36,11 @@ export function isReplaced(key: string): boolean {
   return key.startsWith(folders.state) || key.startsWith(folders.reports);
 }
 
-/** What the key of a record of an instance's history says; see `history.ts`. */
+/** What the key of a record of an instance's history says: all that *now* depends on; see `history.ts`. */
 export type HistoryRecord = {
   readonly id: InstanceId;
   /** From 1 on; of one id the greatest counts. */
   readonly number: number;
-  readonly at: Date;
 } & ({ readonly what: 'current' | 'imported'; readonly md5: Md5 } | { readonly what: 'removed' });
 
 /** The greatest number of a record that a key can hold. */
@@ -112,7 +111,7 @@ export function attachmentKey(level: ResourceLevel, id: OrthancId, number: numbe
 export function historyKey(record: HistoryRecord): string {
   const number = String(record.number).padStart(6, '0');
   const what = record.what === 'removed' ? record.what : `${record.what}-${record.md5}`;
-  return `${historyFolder(record.id)}${number}-${keyTime(record.at)}-${what}.json`;
+  return `${historyFolder(record.id)}${number}-${what}.json`;
 }
 
 /** Folder of all records of an instance's history, in the order of their numbers. */
@@ -186,15 +185,14 @@ function parseAttachment(rest: string): ParsedKey | undefined {
     : undefined;
 }
 
-const historyName = /^(\d{6})-(\d{8}T\d{6}\.\d{3}Z)-(?:removed|(current|imported)-([0-9a-f]{32}))\.json$/;
+const historyName = /^(\d{6})-(?:removed|(current|imported)-([0-9a-f]{32}))\.json$/;
 
 function parseHistory(rest: string): ParsedKey | undefined {
   const [id, file, ...more] = rest.split('/');
-  const [name, digits, time, what, md5] = historyName.exec(file ?? '') ?? [];
+  const [name, digits, what, md5] = historyName.exec(file ?? '') ?? [];
   const number = Number(digits);
-  const at = parseKeyTime(time);
-  if (name === undefined || number === 0 || at === undefined || !isInstanceId(id) || more.length > 0) return undefined;
-  const record = { kind: 'history', id, number, at } as const;
+  if (name === undefined || number === 0 || !isInstanceId(id) || more.length > 0) return undefined;
+  const record = { kind: 'history', id, number } as const;
   return isMd5(md5) ? { ...record, what: what === 'imported' ? what : 'current', md5 } : { ...record, what: 'removed' };
 }
 

@@ -10,7 +10,7 @@ import { readFileList, writeFileList } from '../../../core/host/backup/file-list
 import { manifestSchema } from '../../../core/host/backup/manifest.ts';
 import { openManifest, sealManifest } from '../../../core/host/backup/sealed-manifest.ts';
 import { substituteVariables } from '../../../core/host/configuration/substitute-variables.ts';
-import { isOrthancId, type OrthancId } from '../../../core/identifiers.ts';
+import { type InstanceId, isInstanceId, isOrthancId, md5Of, type OrthancId } from '../../../core/identifiers.ts';
 import { parseNotification } from '../../../core/inbox/notification.ts';
 import { jsonBoundsOf, parseJson } from '../../../core/json.ts';
 import { progressBeside, storedProgressSchema } from '../../../core/mirror/progress.ts';
@@ -19,7 +19,9 @@ import { parseMessage } from '../../../core/queue/message.ts';
 import { partSize, RestoreJobs, restoreJobPartSchema } from '../../../core/restore/restore-job.ts';
 import { archiveCountSchema } from '../../../core/status/archive-count.ts';
 import { statusSchema } from '../../../core/status/status-document.ts';
+import { readRecord, recordBytes } from '../../../core/stores/archive/history-record.ts';
 import { documentBytes, readDocument } from '../../../core/stores/archive/json-document.ts';
+import type { HistoryRecord } from '../../../core/stores/archive/keys.ts';
 import { Lease } from '../../../core/stores/archive/lease.ts';
 import { readManifest } from '../../../core/stores/archive/manifest.ts';
 import type { ObjectStorage, OpenObject } from '../../../core/stores/archive/object-storage.ts';
@@ -43,6 +45,11 @@ const at = '2026-11-21T03:02:01.123Z';
 function orthancId(text: string): OrthancId {
   if (!isOrthancId(text)) throw new Error('no id');
   return text;
+}
+
+function instanceId(id: OrthancId): InstanceId {
+  if (!isInstanceId(id)) throw new Error('no id');
+  return id;
 }
 
 /** A storage in which every key holds these bytes; a listing shows one key below whatever is asked for. */
@@ -121,6 +128,32 @@ async function checkSidecar(input: Uint8Array): Promise<void> {
     const written = documentBytes(canonical(patient.document));
     const again = await readArchivedPatient(storageOf(written), other, unnoted);
     mustEqual(canonical(again?.document), canonical(patient.document), 'a sidecar of a patient changes');
+  }
+}
+
+const records: readonly HistoryRecord[] = (['current', 'imported', 'removed'] as const).map((what) => ({
+  id: instanceId(study),
+  number: 2,
+  ...(what === 'removed' ? { what } : { what, md5: md5Of(Buffer.from('a')) }),
+}));
+const recordBodies = records.map((record) => ({
+  format: 'orthanc-mirror-history',
+  version: 1,
+  ...record,
+  at,
+  observedBy: 'run',
+  origin: 'source',
+}));
+
+/** A record is believed only with a time, and where it does not contradict its key; it is then written back the same. */
+async function checkRecord(input: Uint8Array): Promise<void> {
+  for (const record of records) {
+    const found = await attempt(() => readRecord(storageOf(input), record));
+    if (found === undefined) continue;
+    must(Number.isFinite(found.at.getTime()), 'a record has no time');
+    mustEqual({ ...found, at: undefined }, { ...record, at: undefined }, 'a record says something else than its key');
+    const written = recordBytes(found, { writer: 'run', origin: 'source' });
+    mustEqual(await readRecord(storageOf(written), record), found, 'a record is written otherwise than it was read');
   }
 }
 
@@ -356,6 +389,7 @@ export async function documentTargets(): Promise<readonly FuzzTarget[]> {
   return [
     { name: 'json', inputs: mutatedJson([studyDocument, ...states]), check: checkJson, runs: 1000 },
     { name: 'sidecars', inputs: mutatedJson([studyDocument, patientDocument]), check: checkSidecar, runs: 500 },
+    { name: 'records', inputs: mutatedJson(recordBodies), check: checkRecord, runs: 500 },
     { name: 'manifest', inputs: mutatedJson(manifests), check: checkManifest, runs: 500 },
     { name: 'state', inputs: mutatedJson(states), check: checkState, runs: 300 },
     { name: 'host-manifest', inputs: hostManifests(), check: checkHostManifest, runs: 500 },

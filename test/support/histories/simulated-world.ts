@@ -9,7 +9,7 @@ import { runMirror } from '../../../core/mirror/run-mirror.ts';
 import { ArchiveView } from '../../../core/restore/archive-view.ts';
 import type { SidecarFinding } from '../../../core/sidecars/sidecar-state.ts';
 import { type Archive, openArchive } from '../../../core/stores/archive/archive.ts';
-import type { ArchiveWriter } from '../../../core/stores/archive/archive-history.ts';
+import type { ArchiveWriter } from '../../../core/stores/archive/history-record.ts';
 import type { PutOptions } from '../../../core/stores/archive/object-storage.ts';
 import { StateDocument } from '../../../core/stores/archive/state.ts';
 import type { InstanceBytes } from '../../../core/stores/store.ts';
