@@ -1,5 +1,6 @@
 /** Everything about one study: what is attached to it, what it consists of, what became of each instance, and the proof. */
 import { createHash } from 'node:crypto';
+import { isMirrorError } from '../errors.ts';
 import type { InstanceId, OrthancId } from '../identifiers.ts';
 import type { ArchiveReader } from '../reader/archive-reader.ts';
 import type { StudyContent, StudyInstance } from '../reader/study-content.ts';
@@ -7,6 +8,7 @@ import { textOf } from '../reader/tag-text.ts';
 import { uidOf } from '../search/candidates.ts';
 import { bytesOf, type MetadataValue } from '../sidecars/metadata-value.ts';
 import { recordsThatCount } from '../stores/archive/history.ts';
+import type { HistoryRecord } from '../stores/archive/keys.ts';
 import type { ResourceContent } from '../studies/study-document.ts';
 import { notFound } from '../web/message.ts';
 
@@ -91,12 +93,24 @@ export async function instanceHistory(reader: ArchiveReader, id: InstanceId): Pr
     id,
     current: current?.file.md5,
     versions: versions.map(({ md5, sizeBytes, archivedAt }) => ({ md5, sizeBytes, at: archivedAt })),
-    records: recordsThatCount(history).map((record) => ({
-      what: record.what,
-      at: record.at,
-      md5: record.what === 'removed' ? undefined : record.md5,
-    })),
+    records: await Promise.all(
+      recordsThatCount(history).map(async (record) => ({
+        what: record.what,
+        at: await timeOf(reader, record),
+        md5: record.what === 'removed' ? undefined : record.md5,
+      })),
+    ),
   };
+}
+
+/** @returns `undefined` for a record that is damaged: the others are told all the same. */
+async function timeOf({ archive }: ArchiveReader, record: HistoryRecord): Promise<Date | undefined> {
+  try {
+    return (await archive.history.read(record))?.at;
+  } catch (error) {
+    if (isMirrorError(error, 'history-damaged')) return undefined;
+    throw error;
+  }
 }
 
 /** Reads an instance now, and compares its hash with the one under which it was archived. */

@@ -180,10 +180,12 @@ function historyLine({ id }: StudyInstance): HTMLElement {
             at,
             text: `received ${md5} (${formatBytes(sizeBytes)})${md5 === current ? ', shown here' : ''}`,
           })),
-          ...records.map(({ what, at, md5 }) => ({ at, text: md5 === undefined ? what : `${what} ${md5}` })),
+          ...records.map(({ what, at = '', md5 }) => ({ at, text: md5 === undefined ? what : `${what} ${md5}` })),
         ].toSorted((a, b) => (a.at < b.at ? -1 : 1));
         list.replaceChildren(
-          ...lines.map(({ at, text }) => element('div', { class: 'mono' }, `${formatMoment(at)}  ${text}`)),
+          ...lines.map(({ at, text }) =>
+            element('div', { class: 'mono' }, `${at === '' ? 'at an unknown time' : formatMoment(at)}  ${text}`),
+          ),
         );
       },
     },

@@ -84,7 +84,7 @@ export interface History {
   readonly id: string;
   readonly current?: string;
   readonly versions: readonly { readonly md5: string; readonly sizeBytes: number; readonly at: string }[];
-  readonly records: readonly { readonly what: string; readonly at: string; readonly md5?: string }[];
+  readonly records: readonly { readonly what: string; readonly at?: string; readonly md5?: string }[];
 }
 
 export interface Proof {
