@@ -1,44 +1,52 @@
 /** Lists of all resources of a level, and pages of them. */
 import type { OrthancId, ResourceLevel } from '../identifiers.ts';
 import type { ArchiveReader } from '../reader/archive-reader.ts';
+import type { StudyContent } from '../reader/study-content.ts';
 import type { InventoryEntry } from '../stores/store.ts';
 import { listedFile } from './attached.ts';
 import { patientOf, type Resource } from './resource.ts';
 import { type ResponsePart, resourceJson, seriesOf } from './resource-json.ts';
 
-/**
- * Every resource of a level. Patients and studies come in the order of their ids; series and instances study by study,
- * because only their study tells what they are.
- */
-export async function* allResources(reader: ArchiveReader, level: ResourceLevel): AsyncGenerator<Resource> {
-  if (level === 'patients') {
-    const ids = new Set((await reader.studies()).map(({ patient }) => patient));
-    for (const id of [...ids].toSorted()) yield await patientOf(reader, id);
-    return;
-  }
-  const ids = (await reader.studies()).map(({ study }) => study).toSorted();
-  for (const id of ids) {
-    const study = await reader.study(id);
-    if (study === undefined || study.instances.length === 0) continue;
-    if (level === 'studies') yield { level, id, study };
-    else if (level === 'series') for (const series of seriesOf(study)) yield { level, id: series, study };
-    else for (const instance of study.instances) yield { level, id: instance.id, study, instance };
+/** Of series and instances, which come in another order than that of their studies. */
+const rowsAtOnce = 10_000;
+
+async function* patientsAndStudies(reader: ArchiveReader, level: 'patients' | 'studies'): AsyncGenerator<Resource> {
+  for await (const id of allIds(reader, level)) {
+    if (level === 'patients') yield await patientOf(reader, id);
+    else yield* resourcesOf(await reader.study(id), level);
   }
 }
 
-/** The ids of a level; of studies, patients and instances without reading any of them. */
+/** The resources of one level of a study. */
+function* resourcesOf(study: StudyContent | undefined, level: 'studies' | 'series' | 'instances'): Generator<Resource> {
+  if (study === undefined || study.instances.length === 0) return;
+  if (level === 'studies') yield { level, id: study.id, study };
+  else if (level === 'series') for (const id of seriesOf(study)) yield { level, id, study };
+  else for (const instance of study.instances) yield { level, id: instance.id, study, instance };
+}
+
+/** Where series and instances are found, in the order of their ids: some 150 bytes of memory for each. */
+async function placesOf(reader: ArchiveReader, level: 'series' | 'instances') {
+  const places: { readonly id: OrthancId; readonly study: OrthancId }[] = [];
+  for await (const study of allIds(reader, 'studies')) {
+    for (const { id } of resourcesOf(await reader.study(study), level)) places.push({ id, study });
+  }
+  return places.sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+/** The ids of a level, in order; of studies, patients and instances without reading any of them. */
 export async function* allIds(reader: ArchiveReader, level: ResourceLevel): AsyncGenerator<OrthancId> {
   if (level === 'instances') {
     for await (const { id } of reader.inventory()) yield id;
   } else if (level === 'series') {
-    for await (const { id } of allResources(reader, level)) yield id;
+    for (const { id } of await placesOf(reader, level)) yield id;
   } else {
     const ids = (await reader.studies()).map(({ study, patient }) => (level === 'studies' ? study : patient));
     yield* [...new Set(ids)].toSorted();
   }
 }
 
-/** All resources in JSON with the parts that are asked for. */
+/** All resources in JSON with the parts that are asked for, in the order of their ids, as Orthanc lists them. */
 export async function* listedJson(
   reader: ArchiveReader,
   level: ResourceLevel,
@@ -49,7 +57,22 @@ export async function* listedJson(
     for await (const entry of reader.inventory()) yield inventoryJson(entry, parts);
     return;
   }
-  for await (const resource of allResources(reader, level)) yield resourceJson(resource, parts);
+  if (level === 'patients' || level === 'studies') {
+    for await (const resource of patientsAndStudies(reader, level)) yield resourceJson(resource, parts);
+    return;
+  }
+  const places = await placesOf(reader, level);
+  for (let from = 0; from < places.length; from += rowsAtOnce) {
+    const page = places.slice(from, from + rowsAtOnce);
+    const rows = new Map<OrthancId, unknown>();
+    for (const [study, wanted] of Map.groupBy(page, (place) => place.study)) {
+      const ids = new Set(wanted.map(({ id }) => id));
+      for (const resource of resourcesOf(await reader.study(study), level)) {
+        if (ids.has(resource.id)) rows.set(resource.id, resourceJson(resource, parts));
+      }
+    }
+    for (const { id } of page) if (rows.has(id)) yield rows.get(id);
+  }
 }
 
 function inventoryJson({ id, md5, sizeBytes }: InventoryEntry, parts: ReadonlySet<ResponsePart>): unknown {

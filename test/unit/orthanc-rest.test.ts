@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { AccessControl } from '../../cli/open/access.ts';
 import { createListener, listenOn } from '../../cli/open/listener.ts';
 import { openOrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
@@ -115,6 +116,19 @@ describe('what a sidecar says', () => {
     expect(await find({ Labels: ['other'], LabelsConstraint: 'None' })).toEqual([written.study]);
     expect(await askJson(routes, '/tools/labels')).toEqual(['urgent']);
   });
+});
+
+test('lists are in the order of ids on every level, with and without content, as in Orthanc', async () => {
+  const { routes } = await generatedSite(4, 5);
+  for (const level of ['patients', 'studies', 'series', 'instances']) {
+    const ids = z.array(z.string()).parse(await askJson(routes, `/${level}`));
+    const rows = z.array(z.looseObject({ ID: z.string() })).parse(await askJson(routes, `/${level}?expand`));
+    expect(ids, level).toEqual(ids.toSorted());
+    expect(
+      rows.map(({ ID }) => ID),
+      level,
+    ).toEqual(ids);
+  }
 });
 
 describe('a question', () => {
