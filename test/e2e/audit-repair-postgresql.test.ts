@@ -1,4 +1,4 @@
-import { cp, readdir, rm } from 'node:fs/promises';
+import { cp, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
@@ -116,14 +116,17 @@ test('a database and files of different moments: the audit names exactly the ske
   const added = [...(await fill(original.url, 'after', 6)), ...(await fill(original.url, 'before', 64, 20_000, 60))];
   await attachToAll(original);
   expect((await runCommand(['run', original.url, '--archive', archive])).exitCode).toBe(0);
-  const backup = ['--config', original.configPath, '--archive', archive, '--omit-configuration'];
+  const passphrase = join(root, 'passphrase');
+  await writeFile(passphrase, 'correct horse battery staple\n', { mode: 0o600 });
+  const proven = ['--archive', archive, '--passphrase-file', passphrase];
+  const backup = ['--config', original.configPath, ...proven, '--omit-configuration'];
   expect((await runCommand(['backup', ...backup])).exitCode).toBe(0);
   const lost = await filesOf(postgresql, 'orthanc', added);
   const expected = await attachedTo(original);
 
   await postgresql.createDatabase('restored');
   const places = ['--to', restored, '--database', postgresql.url('restored')];
-  const restoring = await runCommand(['backup', 'restore', '--archive', archive, ...places]);
+  const restoring = await runCommand(['backup', 'restore', ...proven, ...places]);
   expect(restoring.exitCode, restoring.stderr).toBe(0);
   await rm(join(restored, 'storage'), { recursive: true });
   await cp(early, join(restored, 'storage'), { recursive: true });

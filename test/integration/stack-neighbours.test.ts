@@ -1,4 +1,4 @@
-/** Two mirrors in one synthesized stack: the source of one accepts every request and answers none. */
+/** Two mirrors in one synthesized stack: source and target of one accept every request and answer none. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -33,6 +33,7 @@ let hangs = false;
 let source: OrthancServer;
 let proxy: FaultyProxy;
 let hanging: Hanging;
+let hangingTarget: Hanging;
 let stack: LocalStack;
 let client: S3Client;
 
@@ -65,17 +66,22 @@ beforeAll(async () => {
   cleanUp.defer(() => rm(folder, { recursive: true, force: true }));
   source = await startOrthanc();
   cleanUp.defer(() => source.stop());
+  const target = await startOrthanc();
+  cleanUp.defer(() => target.stop());
   hanging = await startHanging(() => source.url);
+  hangingTarget = await startHanging(() => target.url);
   cleanUp.defer(() => {
-    hanging.server.close();
-    hanging.server.closeAllConnections();
+    for (const { server } of [hanging, hangingTarget]) {
+      server.close();
+      server.closeAllConnections();
+    }
   });
   proxy = await startProxy(source.url, () => undefined);
   cleanUp.defer(() => proxy.stop());
   const templateFolder = await synthesizeStack(
     {
       mirrors: {
-        hanging: { source: { url: hanging.url }, archive: {} },
+        hanging: { source: { url: hanging.url }, targets: { standby: { url: hangingTarget.url } }, archive: {} },
         healthy: { source: { url: proxy.url }, archive: {} },
       },
       cloud: {
@@ -146,9 +152,9 @@ test('messages of the one that hangs use up its own invocations and tries, and n
 });
 
 test('objects in the inbox of the one that hangs keep nobody else from being taken in', async () => {
-  const before = hanging.held.size;
+  const before = hangingTarget.held.size;
   for (const [index, { bytes }] of arrivals.entries()) await putIntoInbox('hanging', `${index}.dcm`, bytes);
-  await vi.waitUntil(() => hanging.held.size >= before + maxConcurrency, eventually);
+  await vi.waitUntil(() => hangingTarget.held.size >= before + maxConcurrency, eventually);
   const [first = instances[0]] = arrivals;
   await putIntoInbox('healthy', 'one.dcm', first?.bytes ?? new Uint8Array());
   await vi.waitUntil(() => settled('object handled', 'healthy').length === 1, eventually);

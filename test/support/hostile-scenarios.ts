@@ -476,14 +476,10 @@ const ofPages: readonly Scenario[] = [
     requests: 120,
   },
   {
-    name: 'finds the same labelled resources without end',
-    twist: async (exchange) => {
-      if (exchange.path === '/tools/labels') exchange.json(['a']);
-      else if (exchange.path !== '/tools/find' || !String(await exchange.body()).includes('"Labels":["a"]'))
-        return false;
-      else exchange.json([{ ID: idAt(1), Labels: ['a'], ParentStudy: idAt(2) }]);
-      return true;
-    },
+    name: 'ignores where a page of series is to begin',
+    twist: on('/series', ({ json }) =>
+      json(Array.from({ length: 100 }, (_, n) => ({ ID: idAt(n), ParentStudy: idAt(n), Labels: [], Metadata: {} }))),
+    ),
     exit: 7,
     code: 'answer-malformed',
     requests: 120,
@@ -880,10 +876,16 @@ const ofTargets: readonly Scenario[] = [
     name: 'tells hashes of what it holds without end',
     role: 'target',
     instances: 1,
-    twist: on(info, async ({ raw, pour }) => {
-      raw(`${chunked}${chunk('{"ContentType":1,"UncompressedMD5":"')}`);
-      await pour(chunk('a'.repeat(256 * 1024)));
-    }),
+    twist: async (exchange) => {
+      const { method, path, json, raw, pour, body } = exchange;
+      if (method === 'POST' && path === '/instances') {
+        json({ ID: readIdentifyingElements(await body())?.plainId, Status: 'Success' });
+      } else if (info.test(path)) {
+        raw(`${chunked}${chunk('{"ContentType":1,"UncompressedMD5":"')}`);
+        await pour(chunk('a'.repeat(256 * 1024)));
+      } else return false;
+      return true;
+    },
     exit: 3,
     code: 'answer-malformed',
     bytes: 64 * mebi,
