@@ -7,7 +7,7 @@
  * As root on Linux the archive's mount point is emptied and its disk filled, too. Exit code 0 if all are equal.
  */
 import { execFileSync, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -75,6 +75,7 @@ async function soak(): Promise<boolean> {
       await delay(lookEveryMs);
     }),
   ];
+  await untilArchived(site);
   const phases = await goThroughTroubles(site, random, lags);
   lags.phase = 'after the last trouble';
   await delay(20_000);
@@ -134,6 +135,11 @@ async function writeConfiguration({ source, toTarget, passwordFile, mountPoint }
 
 function startWatch(config: string): WatchProcess {
   return leaving.adopt(new WatchProcess(config, logPath), (watch) => watch.stop());
+}
+
+/** An archive that was never made cannot go away. */
+async function untilArchived({ mountPoint }: Site): Promise<void> {
+  while (!existsSync(join(mountPoint, 'archive/archive.json'))) await delay(lookEveryMs);
 }
 
 /** One trouble after the other, each of them in each round, until the time is over. @returns their names */

@@ -214,7 +214,8 @@ class Exchange {
 }
 
 function reset(incoming: IncomingMessage): void {
-  incoming.socket.resetAndDestroy();
+  // The connection may be gone already.
+  incoming.socket?.resetAndDestroy();
 }
 
 function counted(count: (bytes: number) => void): Transform {
