@@ -32,6 +32,7 @@ async function start(args: readonly string[], folder: string): Promise<Opened> {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, AWS_ACCESS_KEY_ID: 'bench', AWS_SECRET_ACCESS_KEY: 'bench', AWS_REGION: 'us-east-1' },
   });
+  process.once('exit', () => child.kill());
   for await (const line of createInterface({ input: child.stdout })) {
     const { url } = JSON.parse(line) as { url: string };
     return { url, process: child };

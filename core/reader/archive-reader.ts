@@ -122,6 +122,7 @@ export class ArchiveReader {
 
   /** What is known of {@link studies}, to be shown while more may come; waits for a time if it is nothing yet. */
   async studiesSoFar(withinMs: number): Promise<readonly StudyEntry[]> {
+    await this.#survey.begun;
     if (this.#list.size === 0) await Promise.race([this.listed(), delay(withinMs, undefined, { ref: false })]);
     return this.#list.sorted();
   }

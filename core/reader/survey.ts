@@ -3,6 +3,7 @@
  * sidecars do not tell: instances that none lists (they came shortly before the end), and studies of which nothing is
  * left.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { readStudiesAt } from '../catalogue/list-documents.ts';
 import { keptCatalogue, readCatalogue } from '../catalogue/read-catalogue.ts';
 import { asInventory } from '../catalogue/undocumented.ts';
@@ -10,6 +11,7 @@ import { isMirrorError } from '../errors.ts';
 import type { InstanceId, OrthancId } from '../identifiers.ts';
 import { ArchiveView } from '../restore/archive-view.ts';
 import type { SidecarOptions } from '../sidecars/sidecar-state.ts';
+import { throwIfAborted } from '../stores/aborted.ts';
 import type { Archive } from '../stores/archive/archive.ts';
 import { newestOf } from '../stores/archive/history.ts';
 import { InstanceIdList } from '../stores/orthanc/instance-id-list.ts';
@@ -54,13 +56,15 @@ export interface SurveyOptions extends SidecarOptions {
   readonly forget: (id: OrthancId) => void;
 }
 
+const firstLookMs = 500;
 /** Headers read at once, beside the requests of users. */
 const width = 8;
 
 /** Begins. The promises throw what the storage throws. */
 export function survey(options: SurveyOptions) {
   const work = new Survey(options);
-  const kept = work.takeKept();
+  const begun = work.takeNewest();
+  const kept = begun.then((some) => work.takeKept(some));
   const compared = kept.then(() => work.list());
   const surveyed = compared.then(() => work.search());
   const ended = surveyed.then(
@@ -69,11 +73,13 @@ export function survey(options: SurveyOptions) {
   );
   // A kept list is shown at once; without one there is nothing to show before the archive was listed.
   const listed = kept.then((some) => (some ? undefined : compared));
-  for (const promise of [listed, compared, surveyed]) promise.catch(() => undefined);
+  for (const promise of [begun, listed, compared, surveyed]) promise.catch(() => undefined);
   return {
     get progress() {
       return work.progress;
     },
+    /** Resolves when the newest studies are there, as far as they were kept. */
+    begun,
     listed,
     compared,
     surveyed,
@@ -103,11 +109,20 @@ class Survey {
     };
   }
 
-  /** @returns whether a list was kept; of an earlier moment none is. */
-  async takeKept(): Promise<boolean> {
+  /** @returns whether some were kept; of an earlier moment none are. */
+  async takeNewest(): Promise<boolean> {
     const { archive, at, list, signal } = this.#options;
     if (at !== undefined) return false;
     for (const entry of await newestStudies(archive.objects, { signal })) list.put(entry);
+    return list.size > 0;
+  }
+
+  /** @returns whether a list was kept; of an earlier moment none is. */
+  async takeKept(hasNewest: boolean): Promise<boolean> {
+    const { archive, at, list, signal } = this.#options;
+    if (at !== undefined) return false;
+    // Parts of a large archive take long to parse: whoever opened it gets the first page before.
+    if (hasNewest) await delay(firstLookMs, undefined, { signal }).catch(() => throwIfAborted(signal));
     for await (const entry of keptCatalogue(archive.objects, { signal })) list.put(entry);
     return list.size > 0;
   }
