@@ -6,7 +6,7 @@ export default defineConfig({
     // Tests start real servers; a timeout here only ends a hang, no test asserts a duration.
     testTimeout: 120_000,
     hookTimeout: 180_000,
-    maxWorkers: 3,
+    maxWorkers: 4,
     // Kills and outages happen at random moments on real servers: one that a busy machine upset is run once more, and told.
     retry: 1,
   },
