@@ -2,6 +2,7 @@ import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import { archivePrefixOf } from '../core/config/archive-location.ts';
 import type { Configuration } from '../core/config/schema.ts';
+import { isReplaced } from '../core/stores/archive/keys.ts';
 import type { PermissionName } from './permission-reasons.ts';
 import type { ServiceRole } from './service-role.ts';
 
@@ -32,9 +33,6 @@ const writtenBy = {
   verifier: ['reports/verify/*', 'state/verify-*'],
   status: ['reports/status.*', 'state/status*'],
 } as const;
-
-/** What is replaced again and again, of all that is written. */
-const replaced = ['state/', 'reports/status.'];
 
 const permissionOf = {
   scheduler: 'WriteState',
@@ -71,6 +69,5 @@ export function allowWriteArchive(
   role.allow(permissionOf[writer], ['s3:PutObject', 's3:AbortMultipartUpload'], resourcesOf(written));
   role.allow('EncryptArchive', ['kms:GenerateDataKey'], [key.keyArn]);
   if (cloud.objectLock === undefined) return;
-  const lockedBriefly = written.filter((pattern) => replaced.some((begin) => pattern.startsWith(begin)));
-  role.allow('LockStateBriefly', ['s3:PutObjectRetention'], resourcesOf(lockedBriefly));
+  role.allow('LockStateBriefly', ['s3:PutObjectRetention'], resourcesOf(written.filter(isReplaced)));
 }

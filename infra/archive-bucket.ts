@@ -17,6 +17,7 @@ import { Construct } from 'constructs';
 import { archivePrefixOf } from '../core/config/archive-location.ts';
 import type { CloudConfiguration } from '../core/config/cloud-schema.ts';
 import type { Configuration } from '../core/config/schema.ts';
+import { manifestKey, replacedPrefixes } from '../core/stores/archive/keys.ts';
 
 /** Days after which what is left of an interrupted multipart upload is deleted. It never was an object. */
 const abortUploadsAfterDays = 7;
@@ -75,7 +76,7 @@ export class ArchiveBucket extends Construct {
  */
 function writtenOnce(bucket: Bucket, { cloud: { repairRole }, mirrors }: Configuration): PolicyStatement {
   const replaced = Object.entries(mirrors).flatMap(([name, mirror]) =>
-    ['archive.json', 'state/*', 'reports/status.*'].map((key) => archivePrefixOf(name, mirror) + key),
+    [manifestKey, ...replacedPrefixes.map((prefix) => `${prefix}*`)].map((key) => archivePrefixOf(name, mirror) + key),
   );
   return new PolicyStatement({
     sid: 'NothingIsOverwritten',

@@ -31,7 +31,8 @@ export const studyEntrySchema = z.strictObject({
 });
 export type StudyEntry = z.infer<typeof studyEntrySchema>;
 
-const otherTagNames = [
+/** The tags of {@link StudyEntry.otherTags}. */
+export const otherTagNames = [
   'PatientBirthDate',
   'PatientSex',
   'StudyTime',

@@ -130,7 +130,6 @@ const limitsSchema = z
       .describe('Most instances that the server may list, so that a listing without end is noticed.'),
   })
   .describe('What the server may cost: how long it may take, and how much it may send.');
-export type ConfiguredLimits = z.output<typeof limitsSchema>;
 
 const serverUrlSchema = z
   .string()

@@ -1,5 +1,5 @@
 /** Instances that no sidecar lists, by the study that their own headers name. */
-import type { StudyEntry } from '../catalogue/study-entry.ts';
+import { otherTagNames, type StudyEntry } from '../catalogue/study-entry.ts';
 import type { JsonDataSet } from '../dicom/json-model.ts';
 import { isInstanceId, isMd5, type OrthancId } from '../identifiers.ts';
 import type { ArchivedFile } from './archived-file.ts';
@@ -49,14 +49,6 @@ class UnlistedStudy {
 
   entry(study: OrthancId, patient: OrthancId): StudyEntry {
     const { tags } = this.#first;
-    const others = [
-      'PatientBirthDate',
-      'PatientSex',
-      'StudyTime',
-      'StudyID',
-      'ReferringPhysicianName',
-      'InstitutionName',
-    ];
     return {
       study,
       patient,
@@ -66,7 +58,7 @@ class UnlistedStudy {
       accessionNumber: textOf(tags, 'AccessionNumber'),
       studyDate: textOf(tags, 'StudyDate'),
       description: textOf(tags, 'StudyDescription'),
-      otherTags: valuesOf(tags, others),
+      otherTags: valuesOf(tags, otherTagNames),
       modalities: [...this.modalities].toSorted(),
       labels: [],
       series: this.series.size,

@@ -31,9 +31,12 @@ export const folders = {
   hostBackups: 'host-backups/',
 } as const;
 
-/** Whether a key is that of a document that is replaced again and again: state, progress, the status page. */
+/** What the keys of documents begin with that are replaced again and again: state, progress, the status page. */
+export const replacedPrefixes = [folders.state, `${folders.reports}status.`] as const;
+
+/** Whether a key, or a pattern of keys, is of such documents only. */
 export function isReplaced(key: string): boolean {
-  return key.startsWith(folders.state) || key.startsWith(folders.reports);
+  return replacedPrefixes.some((prefix) => key.startsWith(prefix));
 }
 
 /** What the key of a record of an instance's history says: all that *now* depends on; see `history.ts`. */
