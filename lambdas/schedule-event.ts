@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { nameSchema } from '../core/config/schema.ts';
 import { MirrorError } from '../core/errors.ts';
+import { nameSchema } from '../core/names.ts';
 
 const scheduleEventSchema = z.strictObject({ mirror: nameSchema });
 

@@ -1,11 +1,17 @@
 /** How the source of a mirror is read: no more than the filter selects, no faster than the configuration allows. */
 import { ByteRate } from '../bandwidth/byte-rate.ts';
 import { limitReads } from '../bandwidth/limit-reads.ts';
+import type { Filter } from '../filters/filter-schema.ts';
 import { Selection } from '../filters/select-instances.ts';
 import type { InstanceId } from '../identifiers.ts';
 import type { OrthancStore } from '../stores/orthanc/orthanc-store.ts';
 import type { CallOptions, Store } from '../stores/store.ts';
-import type { MirrorConfiguration } from './schema.ts';
+
+/** What of a source is read, and how fast; nothing: all of it, as fast as it can. */
+export interface SourceLimits {
+  readonly filter?: Filter | undefined;
+  readonly megabitsPerSecond?: number | undefined;
+}
 
 export interface SourceReader {
   /** Lists what the filter selects, and reads at the configured rate. */
@@ -17,7 +23,7 @@ export interface SourceReader {
 /** @param processes how many share the rate */
 export function sourceReader(
   source: OrthancStore,
-  { filter, megabitsPerSecond }: Pick<MirrorConfiguration, 'filter' | 'megabitsPerSecond'>,
+  { filter, megabitsPerSecond }: SourceLimits,
   processes = 1,
 ): SourceReader {
   const selection = filter === undefined ? undefined : new Selection(source, filter);

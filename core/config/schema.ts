@@ -7,14 +7,10 @@ import { conflictPolicies, defaultConflictPolicy } from '../conflicts/policy.ts'
 import { defaultCeiling } from '../copy/adaptive-concurrency.ts';
 import { defaultDeletionLimits } from '../deletions/missing.ts';
 import { filterSchema } from '../filters/filter-schema.ts';
+import { nameSchema } from '../names.ts';
 import { scheduleSchema } from '../schedule/schedule-schema.ts';
 import { cloudSchema } from './cloud-schema.ts';
 import { serverSchema } from './server-schema.ts';
-
-/** How a mirror or a target may be called; such names appear in logs, metrics, messages and keys. */
-export const nameSchema = z.string().regex(/^[a-z0-9-]{1,32}$/, {
-  error: 'is not a name: use 1 to 32 of the characters a-z, 0-9 and -',
-});
 
 const succeedSchema = z
   .int()

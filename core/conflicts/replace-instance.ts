@@ -2,7 +2,7 @@
 import { identifiedBody } from '../copy/read-verified.ts';
 import { isMirrorError, MirrorError } from '../errors.ts';
 import type { InstanceId } from '../identifiers.ts';
-import type { RereadableBytes } from '../import/found.ts';
+import type { RereadableBytes } from '../import/file-bytes.ts';
 import { replaceOnServer } from '../repair/replace-on-server.ts';
 import type { Archive } from '../stores/archive/archive.ts';
 import { verifiedBody } from '../stores/archive/verified-body.ts';

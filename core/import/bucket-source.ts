@@ -1,6 +1,7 @@
 import { MirrorError } from '../errors.ts';
 import type { ObjectEntry, ObjectStorage } from '../stores/archive/object-storage.ts';
-import type { Found, ImportSource, RereadableBytes } from './found.ts';
+import type { RereadableBytes } from './file-bytes.ts';
+import type { Found, ImportSource } from './found.ts';
 import { storageRoleOf } from './storage-role.ts';
 
 /**

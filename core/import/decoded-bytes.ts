@@ -3,7 +3,7 @@ import { createGunzip, createInflate } from 'node:zlib';
 import { InflateError, inflated } from '../dicom/inflate.ts';
 import { MirrorError } from '../errors.ts';
 import type { ExpansionBudget } from './expansion-limits.ts';
-import type { RereadableBytes } from './found.ts';
+import type { RereadableBytes } from './file-bytes.ts';
 import { decryptObject, encryptionBytes, type MasterKeys } from './object-encryption.ts';
 
 const sizeHeaderBytes = 8;

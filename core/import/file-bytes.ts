@@ -2,9 +2,18 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { MirrorError } from '../errors.ts';
-import type { RereadableBytes } from './found.ts';
 
 const chunkBytes = 256 * 1024;
+
+/** Bytes that can be read as often as needed, each time from their beginning. */
+export interface RereadableBytes {
+  /** `undefined` where only reading tells. */
+  readonly sizeBytes: number | undefined;
+  /** Starts reading. Throws a {@link MirrorError}: `source-corrupt`, `vanished`, `forbidden`, `body-short`. */
+  read(): AsyncIterable<Uint8Array>;
+  /** Frees memory, temporary files and the archive around it. Idempotent; nothing can be read afterwards. */
+  release(): void;
+}
 
 /** The bytes of a regular file. */
 export function fileBytes(path: Buffer, sizeBytes: number): RereadableBytes {

@@ -2,7 +2,8 @@
 import { MirrorError } from '../errors.ts';
 import type { InstanceId, Md5 } from '../identifiers.ts';
 import type { InventoryEntry, OpenInstance, OpenOptions, Store } from '../stores/store.ts';
-import type { FoundAt, RereadableBytes } from './found.ts';
+import type { RereadableBytes } from './file-bytes.ts';
+import type { FoundAt } from './found.ts';
 
 /** An instance on its way. */
 export interface FoundInstance {

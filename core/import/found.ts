@@ -4,16 +4,8 @@
 
 import type { ErrorCode } from '../errors.ts';
 import { shortenedAmid } from '../printable.ts';
-
-/** Bytes that can be read as often as needed, each time from their beginning. */
-export interface RereadableBytes {
-  /** `undefined` where only reading tells. */
-  readonly sizeBytes: number | undefined;
-  /** Starts reading. Throws a {@link MirrorError}: `source-corrupt`, `vanished`, `forbidden`, `body-short`. */
-  read(): AsyncIterable<Uint8Array>;
-  /** Frees memory, temporary files and the archive around it. Idempotent; nothing can be read afterwards. */
-  release(): void;
-}
+import type { RereadableBytes } from './file-bytes.ts';
+import type { StorageRole } from './storage-role.ts';
 
 /**
  * Where something was found, in the user's own words: file names can hold names of patients, so this goes to the
@@ -53,22 +45,6 @@ export interface ImportSource {
   storageFile(uuid: string): Promise<Found | undefined>;
   /** Frees connections. */
   close(): Promise<void>;
-}
-
-/** The part that a file plays in an Orthanc storage area, as far as its name tells (ORTHANC.md, section 2). */
-export interface StorageRole {
-  /** Lower-case uuid of the attachment. */
-  readonly uuid: string;
-  /**
-   * - `unknown`: no extension: plain storage, or legacy layout of the object-storage plugin.
-   * - `instance`: `.dcm`
-   * - `header`: `.dcm.head`, or `dcm.head` without dot in plugin 1.2.x
-   * - `summary`: `.json`
-   * - `attachment`: `.unk`: user attachments, and headers in plugin 1.2.0 to 1.3.0
-   */
-  readonly content: 'unknown' | 'instance' | 'header' | 'summary' | 'attachment';
-  /** Whether the name ends in `.enc`. */
-  readonly isEncrypted: boolean;
 }
 
 /** Something in the walk that is not a readable file. */

@@ -7,8 +7,8 @@ import { randomUUID } from 'node:crypto';
 import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { RereadableBytes } from './file-bytes.ts';
 import { fileError, memoryBytes, readHandle } from './file-bytes.ts';
-import type { RereadableBytes } from './found.ts';
 
 /** Bytes that a {@link HoldingPlace} holds in a temporary file. */
 export interface HeldFile extends RereadableBytes {

@@ -13,7 +13,8 @@ import { type PatientDocument, type StudyDocument, saysAnything } from '../studi
 import type { StudyServer } from '../studies/study-server.ts';
 import { decrypted, inflatedStorageFile } from './decoded-bytes.ts';
 import { defaultExpansionLimits, ExpansionBudget } from './expansion-limits.ts';
-import type { ImportSource, RereadableBytes } from './found.ts';
+import type { RereadableBytes } from './file-bytes.ts';
+import type { ImportSource } from './found.ts';
 import type { MasterKeys } from './object-encryption.ts';
 import type { IndexedFile, StorageIndex } from './storage-index.ts';
 

@@ -1,4 +1,18 @@
-import type { StorageRole } from './found.ts';
+/** The part that a file plays in an Orthanc storage area, as far as its name tells (ORTHANC.md, section 2). */
+export interface StorageRole {
+  /** Lower-case uuid of the attachment. */
+  readonly uuid: string;
+  /**
+   * - `unknown`: no extension: plain storage, or legacy layout of the object-storage plugin.
+   * - `instance`: `.dcm`
+   * - `header`: `.dcm.head`, or `dcm.head` without dot in plugin 1.2.x
+   * - `summary`: `.json`
+   * - `attachment`: `.unk`: user attachments, and headers in plugin 1.2.0 to 1.3.0
+   */
+  readonly content: 'unknown' | 'instance' | 'header' | 'summary' | 'attachment';
+  /** Whether the name ends in `.enc`. */
+  readonly isEncrypted: boolean;
+}
 
 const uuid = '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}';
 const storageName = new RegExp(`(?:^|/)(${uuid})(\\.dcm\\.head|dcm\\.head|\\.dcm|\\.json|\\.unk)?(\\.enc)?$`);

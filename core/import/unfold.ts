@@ -5,11 +5,13 @@
 import { isMirrorError, MirrorError } from '../errors.ts';
 import { decrypted, gunzipped, inflatedStorageFile } from './decoded-bytes.ts';
 import { ExpansionBudget, type ExpansionLimits } from './expansion-limits.ts';
+import type { RereadableBytes } from './file-bytes.ts';
 import { fileError, isSystemError, memoryBytes, openForReading } from './file-bytes.ts';
-import type { Found, FoundAt, RereadableBytes, StorageRole } from './found.ts';
+import type { Found, FoundAt } from './found.ts';
 import type { HoldingPlace } from './holding-place.ts';
 import type { MasterKeys } from './object-encryption.ts';
 import { type FileKind, sniff, sniffBytes } from './sniff.ts';
+import type { StorageRole } from './storage-role.ts';
 import { storageRoleOf } from './storage-role.ts';
 import { tarMembers } from './tar-members.ts';
 import { type OpenArchive, zipMembers } from './zip-members.ts';

@@ -5,8 +5,9 @@ import { type Entry, fromFdPromise, type ZipFile } from 'yauzl';
 import { InflateError, inflated } from '../dicom/inflate.ts';
 import { isMirrorError, MirrorError } from '../errors.ts';
 import type { ExpansionBudget } from './expansion-limits.ts';
+import type { RereadableBytes } from './file-bytes.ts';
 import { readHandle } from './file-bytes.ts';
-import { type FoundAt, memberAt, type RereadableBytes } from './found.ts';
+import { type FoundAt, memberAt } from './found.ts';
 
 /** A zip that is open. */
 export interface OpenArchive {

@@ -5,7 +5,8 @@
  */
 import type { Destination } from '../copy/outcome.ts';
 import { MirrorError } from '../errors.ts';
-import type { Found, ImportSource, RereadableBytes } from '../import/found.ts';
+import type { RereadableBytes } from '../import/file-bytes.ts';
+import type { Found, ImportSource } from '../import/found.ts';
 import { importFiles } from '../import/import-files.ts';
 import type { FileOutcome, ReportLine } from '../import/report.ts';
 import type { ObjectVersion, S3Versions } from '../stores/archive/s3-versions.ts';

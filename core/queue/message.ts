@@ -4,10 +4,10 @@
  * more. A message of a restore names a job in the archive, without which it causes nothing.
  */
 import { z } from 'zod';
-import { nameSchema } from '../config/schema.ts';
 import { MirrorError } from '../errors.ts';
 import { type InstanceId, isInstanceId, isOrthancId, type OrthancId } from '../identifiers.ts';
 import { jsonBoundsOf, readJson } from '../json.ts';
+import { nameSchema } from '../names.ts';
 import { jobIdSchema, jobPartSchema } from '../restore/restore-job.ts';
 
 /** Ours have some hundred bytes. */

@@ -7,7 +7,7 @@ import { type KeptRepair, KeptRepairs, type SettledRepair } from '../archive-lif
 import { type Destroyed, destroyedWith, reasonAgainst } from '../conflicts/destroyed.ts';
 import { deliveredBy, readTarget, type SavedVersion, saveReplaced } from '../conflicts/save-replaced.ts';
 import { isMirrorError, MirrorError } from '../errors.ts';
-import type { RereadableBytes } from '../import/found.ts';
+import type { RereadableBytes } from '../import/file-bytes.ts';
 import { HoldingPlace } from '../import/holding-place.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
 import { verifiedBody } from '../stores/archive/verified-body.ts';

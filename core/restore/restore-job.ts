@@ -10,10 +10,10 @@
  */
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import { nameSchema } from '../config/schema.ts';
 import { isMirrorError, MirrorError } from '../errors.ts';
 import { type InstanceId, isInstanceId, isMd5, isOrthancId, type Md5, type OrthancId } from '../identifiers.ts';
 import { listOf } from '../json.ts';
+import { nameSchema } from '../names.ts';
 import { documentBytes, readDocument } from '../stores/archive/json-document.ts';
 import { jobKey, keyTime } from '../stores/archive/keys.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
