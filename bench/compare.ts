@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { compareStores } from '../core/compare/check.ts';
+import { compareStores } from '../core/mirror/check.ts';
 import { openArchive } from '../core/stores/archive/archive.ts';
 import { S3Objects } from '../core/stores/archive/s3-objects.ts';
 import { openOrthancStore } from '../core/stores/orthanc/orthanc-store.ts';

@@ -1,12 +1,12 @@
 /** Opens the stores that a mirror names. */
 
-import { type SourceReader, sourceReader } from '../core/config/reader.ts';
 import type { ArchiveConfiguration } from '../core/config/schema.ts';
+import { type SecretResolver, secretResolver } from '../core/config/secrets/resolve-secret.ts';
+import { secretsManagerFetcher } from '../core/config/secrets/secrets-manager.ts';
 import { boundsOf, credentialsOf, tlsMaterialOf } from '../core/config/server-access.ts';
 import type { Destination } from '../core/copy/outcome.ts';
 import { isMirrorError, MirrorError } from '../core/errors.ts';
-import { type SecretResolver, secretResolver } from '../core/secrets/resolve-secret.ts';
-import { secretsManagerFetcher } from '../core/secrets/secrets-manager.ts';
+import { type SourceReader, sourceReader } from '../core/mirror/reader.ts';
 import { Archive, openArchive } from '../core/stores/archive/archive.ts';
 import { openObjectStorage } from '../core/stores/archive/archive-location.ts';
 import type { FutureTime } from '../core/stores/archive/future-times.ts';

@@ -1,6 +1,6 @@
 /** Tells systemd about a watch (Type=notify): it has begun, it lives, it ends. */
 import { execFile } from 'node:child_process';
-import { environmentVariable } from '../core/config/environment.ts';
+import { environmentVariable } from '../core/environment.ts';
 import type { Terminal } from './terminal.ts';
 
 /**

@@ -1,6 +1,7 @@
 /** The alarms, as data. Each has a chapter of the same name in `docs/runbook.md`, which tells what to do. */
+
+import type { MetricName } from '../core/cloud/metrics/metrics.ts';
 import { type Configuration, type MirrorConfiguration, usualFollowMinutes } from '../core/config/schema.ts';
-import type { MetricName } from '../core/metrics/metrics.ts';
 
 /** `page`: somebody must act now, copies are not made or are damaged. `ticket`: within the next working days. */
 export type Severity = 'page' | 'ticket';

@@ -11,9 +11,9 @@ import {
   TextWidget,
 } from 'aws-cdk-lib/aws-cloudwatch';
 import { Construct } from 'constructs';
+import type { MetricName } from '../core/cloud/metrics/metrics.ts';
 import { destinationNames } from '../core/config/destination-names.ts';
 import type { Configuration, MirrorConfiguration } from '../core/config/schema.ts';
-import type { MetricName } from '../core/metrics/metrics.ts';
 import { metricOf, type Window } from './stack-metrics.ts';
 import type { StackQueues } from './stack-queues.ts';
 

@@ -1,7 +1,7 @@
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
+import { inboxFolders } from '../core/cloud/inbox/inbox-keys.ts';
 import type { Configuration } from '../core/config/schema.ts';
-import { inboxFolders } from '../core/inbox/inbox-keys.ts';
 import { allowReadArchive, allowWriteArchive } from './archive-access.ts';
 import { serversOf } from './configured-servers.ts';
 import type { Inbox } from './inbox.ts';

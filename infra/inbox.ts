@@ -4,8 +4,8 @@ import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { BlockPublicAccess, Bucket, BucketEncryption, CfnBucket, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
 import { QueuePolicy } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
+import { inboxFolders } from '../core/cloud/inbox/inbox-keys.ts';
 import type { CloudConfiguration } from '../core/config/cloud-schema.ts';
-import { inboxFolders } from '../core/inbox/inbox-keys.ts';
 import { acknowledgedForInbox } from './acknowledged-findings.ts';
 import type { LaneQueue } from './lane-queue.ts';
 

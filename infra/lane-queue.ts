@@ -3,7 +3,7 @@ import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { Queue, type QueueProps } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import type { MirrorQueue } from '../core/queue/queue-names.ts';
+import type { MirrorQueue } from '../core/config/queue-names.ts';
 
 /** How the work of a lane is given to its function. */
 export interface LaneShare {

@@ -5,9 +5,9 @@ import { type ICommandHooks, NodejsFunction, OutputFormat } from 'aws-cdk-lib/aw
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
-import { bundledConfigurationFile, type FunctionEnvironment } from '../core/config/environment.ts';
+import { type FunctionName, metricsNamespace } from '../core/cloud/metrics/metrics.ts';
 import type { Configuration } from '../core/config/schema.ts';
-import { type FunctionName, metricsNamespace } from '../core/metrics/metrics.ts';
+import { bundledConfigurationFile, type FunctionEnvironment } from '../core/environment.ts';
 import type { ArchivePlace } from './archive-access.ts';
 import { Network } from './network.ts';
 import { ServiceRole } from './service-role.ts';

@@ -1,9 +1,9 @@
 /** The metrics of the functions, as CloudWatch knows them. */
 import { Duration } from 'aws-cdk-lib';
 import { type IMetric, MathExpression, Metric } from 'aws-cdk-lib/aws-cloudwatch';
+import { type MetricName, metricDefinitions, metricsNamespace } from '../core/cloud/metrics/metrics.ts';
 import { destinationNames } from '../core/config/destination-names.ts';
 import type { MirrorConfiguration } from '../core/config/schema.ts';
-import { type MetricName, metricDefinitions, metricsNamespace } from '../core/metrics/metrics.ts';
 import type { MirrorCondition } from './alarm-definitions.ts';
 
 export interface Window {

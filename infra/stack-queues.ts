@@ -3,8 +3,8 @@ import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { Queue, QueueEncryption, type QueueProps } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { transferInvocations } from '../core/config/cloud-shares.ts';
+import { deadLetterQueues, type Lane, mirrorQueue, type SharedQueue, sharedQueue } from '../core/config/queue-names.ts';
 import type { Configuration, MirrorConfiguration } from '../core/config/schema.ts';
-import { deadLetterQueues, type Lane, mirrorQueue, type SharedQueue, sharedQueue } from '../core/queue/queue-names.ts';
 import { LaneQueue, type LaneShare } from './lane-queue.ts';
 import type { ServiceRole } from './service-role.ts';
 

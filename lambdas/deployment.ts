@@ -1,31 +1,31 @@
 /** What a function keeps from one invocation to the next: configuration, clients, open mirrors. */
 import { join } from 'node:path';
+import type { DeliveryQueue } from '../core/cloud/queue/deliveries.ts';
+import type { InstanceQueue } from '../core/cloud/queue/message.ts';
+import { createSqsClient } from '../core/cloud/queue/sqs-client.ts';
+import { type SqsDeliveriesOptions, sqsDeliveries } from '../core/cloud/queue/sqs-deliveries.ts';
+import { type QueueDepths, sqsDepths, sqsLeft } from '../core/cloud/queue/sqs-depths.ts';
+import { sendTexts, sqsQueue } from '../core/cloud/queue/sqs-queue.ts';
+import type { DeliveryLimits } from '../core/cloud/queue/verdict.ts';
 import { processesAt } from '../core/config/cloud-shares.ts';
 import { type ConnectedMirror, type ConnectOptions, connectMirror } from '../core/config/connect.ts';
-import { bundledConfigurationFile, readFunctionEnvironment } from '../core/config/environment.ts';
 import { loadConfiguration } from '../core/config/load.ts';
 import { mirrorNamed } from '../core/config/mirror-named.ts';
+import { deadLetterQueues, type MirrorQueue, mirrorQueue, sharedQueue } from '../core/config/queue-names.ts';
 import type { Configuration, MirrorConfiguration } from '../core/config/schema.ts';
+import { type SecretResolver, secretResolver } from '../core/config/secrets/resolve-secret.ts';
+import { secretsManagerFetcher } from '../core/config/secrets/secrets-manager.ts';
 import type { ServerConfiguration } from '../core/config/server-schema.ts';
+import { bundledConfigurationFile, readFunctionEnvironment } from '../core/environment.ts';
 import { MirrorError } from '../core/errors.ts';
 import type { DocumentSync, SyncReport } from '../core/mirror/document-sync.ts';
 import { documentSyncOf } from '../core/mirror/parts.ts';
-import { type Pause, pauseBeside } from '../core/pause/pause.ts';
-import type { DeliveryQueue } from '../core/queue/deliveries.ts';
-import type { InstanceQueue } from '../core/queue/message.ts';
-import { deadLetterQueues, type MirrorQueue, mirrorQueue, sharedQueue } from '../core/queue/queue-names.ts';
-import { createSqsClient } from '../core/queue/sqs-client.ts';
-import { type SqsDeliveriesOptions, sqsDeliveries } from '../core/queue/sqs-deliveries.ts';
-import { type QueueDepths, sqsDepths, sqsLeft } from '../core/queue/sqs-depths.ts';
-import { sendTexts, sqsQueue } from '../core/queue/sqs-queue.ts';
-import type { DeliveryLimits } from '../core/queue/verdict.ts';
-import { type SecretResolver, secretResolver } from '../core/secrets/resolve-secret.ts';
-import { secretsManagerFetcher } from '../core/secrets/secrets-manager.ts';
+import { type Pause, pauseBeside } from '../core/mirror/pause/pause.ts';
+import { Limitations } from '../core/sidecars/limitations.ts';
 import { SidecarFindings } from '../core/sidecars/sidecar-state.ts';
 import type { Archive } from '../core/stores/archive/archive.ts';
 import type { FutureTime } from '../core/stores/archive/future-times.ts';
 import type { ArchiveWriter } from '../core/stores/archive/history-record.ts';
-import { Limitations } from '../core/studies/limitations.ts';
 import { log, logFinding } from './telemetry.ts';
 
 export interface Deployment {

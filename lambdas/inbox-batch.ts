@@ -1,7 +1,8 @@
 /** What the inbox function does with the notifications of a batch. */
+
+import { type Settled, settleAttempt } from '../core/cloud/queue/deliveries.ts';
+import { settleBatch } from '../core/cloud/queue/settle-batch.ts';
 import { MirrorError } from '../core/errors.ts';
-import { type Settled, settleAttempt } from '../core/queue/deliveries.ts';
-import { settleBatch } from '../core/queue/settle-batch.ts';
 import { S3Versions } from '../core/stores/archive/s3-versions.ts';
 import type { Deployment } from './deployment.ts';
 import { inboxWork } from './inbox-work.ts';

@@ -4,11 +4,11 @@
  * What lies below the name of no mirror, of which S3 tells nobody, is refused.
  */
 import { z } from 'zod';
+import { inboxFolders, parseArrivingKey } from '../core/cloud/inbox/inbox-keys.ts';
+import { notificationOf } from '../core/cloud/inbox/notification.ts';
+import { type Arrival, refuseObject } from '../core/cloud/inbox/receive-object.ts';
 import { mirrorNamed } from '../core/config/mirror-named.ts';
 import { MirrorError } from '../core/errors.ts';
-import { inboxFolders, parseArrivingKey } from '../core/inbox/inbox-keys.ts';
-import { notificationOf } from '../core/inbox/notification.ts';
-import { type Arrival, refuseObject } from '../core/inbox/receive-object.ts';
 import { listFolders, listVersions } from '../core/stores/archive/s3-version-list.ts';
 import { S3Versions, type S3VersionsOptions } from '../core/stores/archive/s3-versions.ts';
 import type { Deployment } from './deployment.ts';

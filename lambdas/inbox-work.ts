@@ -1,12 +1,13 @@
 /** What the inbox function does for one notification. */
+
+import { parseArrivingKey } from '../core/cloud/inbox/inbox-keys.ts';
+import { parseNotification } from '../core/cloud/inbox/notification.ts';
+import { type Arrival, type Reception, receiveObject, refuseObject } from '../core/cloud/inbox/receive-object.ts';
+import type { Delivery } from '../core/cloud/queue/deliveries.ts';
+import { verdictOn } from '../core/cloud/queue/verdict.ts';
 import { isMirrorError, MirrorError } from '../core/errors.ts';
-import { parseArrivingKey } from '../core/inbox/inbox-keys.ts';
-import { parseNotification } from '../core/inbox/notification.ts';
-import { type Arrival, type Reception, receiveObject, refuseObject } from '../core/inbox/receive-object.ts';
-import { holdOn } from '../core/pause/pause-state.ts';
-import { asHalt, looksAway, whyAway } from '../core/pause/store-away.ts';
-import type { Delivery } from '../core/queue/deliveries.ts';
-import { verdictOn } from '../core/queue/verdict.ts';
+import { holdOn } from '../core/mirror/pause/pause-state.ts';
+import { asHalt, looksAway, whyAway } from '../core/mirror/pause/store-away.ts';
 import type { S3Versions } from '../core/stores/archive/s3-versions.ts';
 import type { CloudMirror, Deployment } from './deployment.ts';
 import { count } from './metrics-emitter.ts';

@@ -11,7 +11,7 @@ import {
   type MetricName,
   type MetricUnitName,
   metricDefinitions,
-} from '../core/metrics/metrics.ts';
+} from '../core/cloud/metrics/metrics.ts';
 
 /** What a metric is about. Configured names only. */
 export interface MetricSubject {

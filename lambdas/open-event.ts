@@ -1,8 +1,8 @@
 /** From what a function URL gives to the request that the handlers of an archive answer. */
 import { z } from 'zod';
+import { parseMoment } from '../core/archive-life/restore/moment.ts';
 import { isMirrorError } from '../core/errors.ts';
-import { parseMoment } from '../core/restore/moment.ts';
-import { WebError, type WebRequest } from '../core/web/message.ts';
+import { WebError, type WebRequest } from '../core/open/web/message.ts';
 import { urlEventSchema } from './webhook-event.ts';
 
 const openEventSchema = urlEventSchema.extend({

@@ -1,14 +1,14 @@
 /** The archives that one process has open for reading, each as of a moment. */
 import { archivePrefixOf } from '../core/config/archive-location.ts';
 import type { Configuration } from '../core/config/schema.ts';
-import { addDicomwebRoutes } from '../core/dicomweb/routes.ts';
-import { addOrthancRoutes } from '../core/orthanc-rest/routes.ts';
-import { ArchiveReader } from '../core/reader/archive-reader.ts';
-import { UndecodableFrame } from '../core/rendering/decode-frame.ts';
+import { addDicomwebRoutes } from '../core/open/dicomweb/routes.ts';
+import { addOrthancRoutes } from '../core/open/orthanc-rest/routes.ts';
+import { ArchiveReader } from '../core/open/reader/archive-reader.ts';
+import { UndecodableFrame } from '../core/open/rendering/decode-frame.ts';
+import { WebError } from '../core/open/web/message.ts';
+import { Routes } from '../core/open/web/routes.ts';
 import { openArchive } from '../core/stores/archive/archive.ts';
 import { S3Objects } from '../core/stores/archive/s3-objects.ts';
-import { WebError } from '../core/web/message.ts';
-import { Routes } from '../core/web/routes.ts';
 
 /** Callers may name any moment, and each takes memory. */
 const mostOpen = 4;

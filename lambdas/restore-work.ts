@@ -1,17 +1,18 @@
 /** What the transfer function does for a message of a restore: the same copy, from the archive to one target. */
+
+import { documentsOnServer } from '../core/archive-life/restore/document-targets.ts';
+import { restoreDocuments } from '../core/archive-life/restore/restore-documents.ts';
+import type { JobInstance, RestoreJob, RestoreJobs } from '../core/archive-life/restore/restore-job.ts';
+import type { RestoreMessage, RestoreStudyMessage } from '../core/cloud/queue/message.ts';
 import { targetStoreName } from '../core/config/store-names.ts';
 import type { ByteBudget } from '../core/copy/byte-budget.ts';
 import { copyInstance } from '../core/copy/copy-instance.ts';
 import { MirrorError } from '../core/errors.ts';
 import type { OrthancId } from '../core/identifiers.ts';
-import { asHalt, looksAway, whyAway } from '../core/pause/store-away.ts';
-import type { RestoreMessage, RestoreStudyMessage } from '../core/queue/message.ts';
-import { documentsOnServer } from '../core/restore/document-targets.ts';
-import { restoreDocuments } from '../core/restore/restore-documents.ts';
-import type { JobInstance, RestoreJob, RestoreJobs } from '../core/restore/restore-job.ts';
+import { asHalt, looksAway, whyAway } from '../core/mirror/pause/store-away.ts';
 import { SidecarFindings } from '../core/sidecars/sidecar-state.ts';
+import { studyServerOf } from '../core/sidecars/study-server.ts';
 import type { Store } from '../core/stores/store.ts';
-import { studyServerOf } from '../core/studies/study-server.ts';
 import type { CloudMirror } from './deployment.ts';
 import { count } from './metrics-emitter.ts';
 import { log, logFinding } from './telemetry.ts';

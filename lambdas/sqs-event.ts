@@ -1,7 +1,7 @@
 import type { SQSEvent, SQSRecord } from 'aws-lambda';
+import type { Delivery } from '../core/cloud/queue/deliveries.ts';
+import { type MirrorQueue, parseMirrorQueue } from '../core/config/queue-names.ts';
 import { MirrorError } from '../core/errors.ts';
-import type { Delivery } from '../core/queue/deliveries.ts';
-import { type MirrorQueue, parseMirrorQueue } from '../core/queue/queue-names.ts';
 
 /** A delivery as Lambda's event source names it. */
 export interface LambdaDelivery extends Delivery {

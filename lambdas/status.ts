@@ -2,9 +2,9 @@
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
 import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
-import { measureStatus } from '../core/status/measure-status.ts';
-import type { MirrorStatus } from '../core/status/status-document.ts';
-import { writeStatus } from '../core/status/write-status.ts';
+import { measureStatus } from '../core/cloud/status/measure-status.ts';
+import type { MirrorStatus } from '../core/cloud/status/status-document.ts';
+import { writeStatus } from '../core/cloud/status/write-status.ts';
 import { deadlineSignal } from './deadline.ts';
 import { openDeployment } from './deployment.ts';
 import { count, emitMetrics, measure } from './metrics-emitter.ts';

@@ -1,11 +1,11 @@
 /** Puts together what one tick of a mirror needs in the cloud. */
 import { wallClock } from '../core/clock.ts';
+import type { QueueMessage } from '../core/cloud/queue/message.ts';
 import { type MirrorConfiguration, successorsOf } from '../core/config/schema.ts';
 import { type DeletionPolicy, removalPartsOf, sourceProofOf } from '../core/mirror/parts.ts';
 import { progressBeside } from '../core/mirror/progress.ts';
+import { opennessAt } from '../core/mirror/schedule/blackouts.ts';
 import type { TickOptions } from '../core/mirror/tick.ts';
-import type { QueueMessage } from '../core/queue/message.ts';
-import { opennessAt } from '../core/schedule/blackouts.ts';
 import { Lease, underLease } from '../core/stores/archive/lease.ts';
 import { readCapabilities } from '../core/stores/orthanc/capabilities.ts';
 import type { Deployment } from './deployment.ts';

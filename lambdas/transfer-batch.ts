@@ -1,9 +1,10 @@
 /** What the transfer function does with the deliveries of a batch. */
+
+import { type Settled, settleDelivery } from '../core/cloud/queue/deliveries.ts';
+import type { QueueMessage } from '../core/cloud/queue/message.ts';
+import { settleBatch } from '../core/cloud/queue/settle-batch.ts';
 import type { Configuration } from '../core/config/schema.ts';
 import { MirrorError } from '../core/errors.ts';
-import { type Settled, settleDelivery } from '../core/queue/deliveries.ts';
-import type { QueueMessage } from '../core/queue/message.ts';
-import { settleBatch } from '../core/queue/settle-batch.ts';
 import type { Deployment } from './deployment.ts';
 import { count } from './metrics-emitter.ts';
 import type { Batch, LambdaDelivery } from './sqs-event.ts';

@@ -1,16 +1,16 @@
 /** What the transfer function does for one message. */
-import { replaceConflicts } from '../core/conflicts/settle.ts';
+import { replaceConflicts } from '../core/archive-life/repair/settle.ts';
+import { RestoreJobs } from '../core/archive-life/restore/restore-job.ts';
+import { copyAnnounced } from '../core/cloud/copy-announced.ts';
+import { MessageGate } from '../core/cloud/message-gate.ts';
+import type { InstanceMessage, QueueMessage, ResourceMessage, StudyMessage } from '../core/cloud/queue/message.ts';
+import { decidingError } from '../core/cloud/queue/verdict.ts';
 import { defaultBudget } from '../core/copy/copy-instance.ts';
 import type { CopyResult, DestinationOutcome } from '../core/copy/outcome.ts';
 import { isMirrorError, MirrorError } from '../core/errors.ts';
 import type { OrthancId } from '../core/identifiers.ts';
-import { copyAnnounced } from '../core/pause/copy-announced.ts';
-import { MessageGate } from '../core/pause/message-gate.ts';
-import { asHalt, looksAway } from '../core/pause/store-away.ts';
-import type { InstanceMessage, QueueMessage, ResourceMessage, StudyMessage } from '../core/queue/message.ts';
-import { decidingError } from '../core/queue/verdict.ts';
-import { RestoreJobs } from '../core/restore/restore-job.ts';
-import { opennessAt } from '../core/schedule/blackouts.ts';
+import { asHalt, looksAway } from '../core/mirror/pause/store-away.ts';
+import { opennessAt } from '../core/mirror/schedule/blackouts.ts';
 import type { CloudMirror, Deployment } from './deployment.ts';
 import { count } from './metrics-emitter.ts';
 import { restoreWork } from './restore-work.ts';

@@ -1,8 +1,14 @@
 /** What the verifier function does for one mirror. */
+
+import { type FoundProblem, writeVerifyReport } from '../core/archive-life/verify/verify-report.ts';
+import {
+  rotationDocument,
+  type ShareProblem,
+  type ShareReport,
+  verifyShare,
+} from '../core/archive-life/verify/verify-share.ts';
 import type { SidecarFinding } from '../core/sidecars/sidecar-state.ts';
 import { EveryVersion } from '../core/stores/archive/every-version.ts';
-import { type FoundProblem, writeVerifyReport } from '../core/verify/verify-report.ts';
-import { rotationDocument, type ShareProblem, type ShareReport, verifyShare } from '../core/verify/verify-share.ts';
 import type { CloudMirror } from './deployment.ts';
 import { count, measure } from './metrics-emitter.ts';
 import { type NamedDestination, namedDestinations } from './named-destinations.ts';

@@ -1,7 +1,7 @@
 /** What Lambda's function URL gives and takes (payload format 2.0). */
 import { z } from 'zod';
-import { secretHeader } from '../core/webhook/secrets.ts';
-import type { IncomingAnnouncement, WebhookDecision } from '../core/webhook/webhook.ts';
+import { secretHeader } from '../core/cloud/webhook/secrets.ts';
+import type { IncomingAnnouncement, WebhookDecision } from '../core/cloud/webhook/webhook.ts';
 
 /** What every function URL gives. */
 export const urlEventSchema = z.object({

@@ -2,9 +2,9 @@
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
 import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
-import type { QueueMessage } from '../core/queue/message.ts';
-import type { WebhookAnnouncement } from '../core/webhook/announcement.ts';
-import type { WebhookDecision } from '../core/webhook/webhook.ts';
+import type { QueueMessage } from '../core/cloud/queue/message.ts';
+import type { WebhookAnnouncement } from '../core/cloud/webhook/announcement.ts';
+import type { WebhookDecision } from '../core/cloud/webhook/webhook.ts';
 import { deadlineSignal } from './deadline.ts';
 import { openDeployment } from './deployment.ts';
 import { count, emitMetrics } from './metrics-emitter.ts';

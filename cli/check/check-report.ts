@@ -1,5 +1,5 @@
 /** What `check` tells: lines of differences, and the counts of each store. */
-import { type ComparedInstance, type ComparisonKind, comparisonSigns } from '../../core/compare/check.ts';
+import { type ComparedInstance, type ComparisonKind, comparisonSigns } from '../../core/mirror/check.ts';
 import type { Outcome } from '../exit-codes.ts';
 import { formatCount } from '../format.ts';
 

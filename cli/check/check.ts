@@ -1,7 +1,7 @@
 /** The work of `check`: opens the stores, compares, tells the differences. */
 import type { z } from 'zod';
-import { type ComparedInstance, compareStores } from '../../core/compare/check.ts';
 import { loadConfiguration } from '../../core/config/load.ts';
+import { type ComparedInstance, compareStores } from '../../core/mirror/check.ts';
 import { archiveOf } from '../../core/mirror/parts.ts';
 import { lookAtTimes } from '../../core/stores/archive/future-times.ts';
 import { parseArchive } from '../archive-argument.ts';

@@ -1,7 +1,7 @@
 /** `advise`: tells how to get from one version of Orthanc to another. */
 import { type Command, Option } from 'commander';
 import { z } from 'zod';
-import { backends } from '../../core/advise/found-server.ts';
+import { backends } from '../../core/orthanc-disk/found-server.ts';
 import type { CommandContext } from '../command-context.ts';
 import { jsonOption, valueOption } from '../options.ts';
 import { serverOptions } from '../server-options.ts';

@@ -1,7 +1,7 @@
 /** `estimate`: what a mirror in the cloud costs. */
 import { type Command, Option } from 'commander';
 import { z } from 'zod';
-import { storageClasses } from '../../core/estimate/prices.ts';
+import { storageClasses } from '../../core/cloud/estimate/prices.ts';
 import type { CommandContext } from '../command-context.ts';
 import { jsonOption, switchOption, valueOption, wholeNumber } from '../options.ts';
 

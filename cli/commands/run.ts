@@ -1,8 +1,8 @@
 /** `run`: makes target and archive equal to the source, once or for good. */
 import { type Command, Option } from 'commander';
 import { z } from 'zod';
-import { conflictPolicies, defaultConflictPolicy } from '../../core/conflicts/policy.ts';
-import { defaultDeletionLimits } from '../../core/deletions/missing.ts';
+import { defaultDeletionLimits } from '../../core/archive-life/deletions/missing.ts';
+import { conflictPolicies, defaultConflictPolicy } from '../../core/archive-life/repair/policy.ts';
 import type { CommandContext } from '../command-context.ts';
 import { jsonOption, numberBetween, switchOption, valueOption, wholeNumber } from '../options.ts';
 import { serverOptions } from '../server-options.ts';

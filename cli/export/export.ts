@@ -1,9 +1,9 @@
 /** The work of `export`. */
 
 import { MirrorError } from '../../core/errors.ts';
-import { type ExportProblem, exportStudies as filesOfExport } from '../../core/export/export-studies.ts';
-import { ArchiveReader } from '../../core/reader/archive-reader.ts';
-import type { StudyContent } from '../../core/reader/study-content.ts';
+import { type ExportProblem, exportStudies as filesOfExport } from '../../core/open/export/export-studies.ts';
+import { ArchiveReader } from '../../core/open/reader/archive-reader.ts';
+import type { StudyContent } from '../../core/open/reader/study-content.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { ExportOptionValues } from '../commands/export.ts';
 import { type ExitCode, exitCodeOf } from '../exit-codes.ts';

@@ -4,8 +4,8 @@ import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { MirrorError } from '../../core/errors.ts';
-import type { ExportedFile } from '../../core/export/export-studies.ts';
-import { zipOf } from '../../core/web/zip.ts';
+import type { ExportedFile } from '../../core/open/export/export-studies.ts';
+import { zipOf } from '../../core/open/web/zip.ts';
 
 /** Writes all files. Throws `configuration` if the place is taken or cannot be written, and what the files throw. */
 export async function writeMedium(place: string, files: AsyncIterable<ExportedFile>): Promise<void> {

@@ -1,17 +1,17 @@
 /** The work of `advise`: finds out what is there, decides, prints. */
 import { z } from 'zod';
-import { adviceLines, adviceRecord } from '../../core/advise/advice-text.ts';
-import { advise, newestKnown } from '../../core/advise/advise.ts';
-import { describeServer } from '../../core/advise/describe-server.ts';
-import { type FoundServer, unknownServer, type WantedServer } from '../../core/advise/found-server.ts';
-import { parseVersion, type SoftwareVersion } from '../../core/advise/orthanc-version.ts';
-import type { ReplicationSource } from '../../core/advise/replication-steps.ts';
-import { allEnvironmentVariables } from '../../core/config/environment.ts';
+import { secretResolver } from '../../core/config/secrets/resolve-secret.ts';
+import { secretsManagerFetcher } from '../../core/config/secrets/secrets-manager.ts';
+import { allEnvironmentVariables } from '../../core/environment.ts';
 import { MirrorError } from '../../core/errors.ts';
-import { openIndex } from '../../core/host/index/open-index.ts';
-import { type IndexLocation, readOrthancHost } from '../../core/host/orthanc-host.ts';
-import { secretResolver } from '../../core/secrets/resolve-secret.ts';
-import { secretsManagerFetcher } from '../../core/secrets/secrets-manager.ts';
+import { adviceLines, adviceRecord } from '../../core/host/advise/advice-text.ts';
+import { advise, newestKnown } from '../../core/host/advise/advise.ts';
+import { describeServer } from '../../core/host/advise/describe-server.ts';
+import type { ReplicationSource } from '../../core/host/advise/replication-steps.ts';
+import { type FoundServer, unknownServer, type WantedServer } from '../../core/orthanc-disk/found-server.ts';
+import { openIndex } from '../../core/orthanc-disk/index/open-index.ts';
+import { type IndexLocation, readOrthancHost } from '../../core/orthanc-disk/orthanc-host.ts';
+import { parseVersion, type SoftwareVersion } from '../../core/orthanc-disk/orthanc-version.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { AdviseOptions } from '../commands/advise.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';

@@ -1,15 +1,16 @@
 /** Mends through the server what an audit found missing or damaged, with the bytes of an archive. */
+
+import { repairInstances } from '../../core/archive-life/repair/mend-server.ts';
+import { repairOnServer } from '../../core/archive-life/repair/replace-on-server.ts';
+import { secretResolver } from '../../core/config/secrets/resolve-secret.ts';
+import { secretsManagerFetcher } from '../../core/config/secrets/secrets-manager.ts';
 import { defaultBudget } from '../../core/copy/copy-instance.ts';
 import { MirrorError } from '../../core/errors.ts';
 import type { InstanceId } from '../../core/identifiers.ts';
-import { repairInstances } from '../../core/repair/mend-server.ts';
-import { repairOnServer } from '../../core/repair/replace-on-server.ts';
-import { secretResolver } from '../../core/secrets/resolve-secret.ts';
-import { secretsManagerFetcher } from '../../core/secrets/secrets-manager.ts';
+import { Limitations } from '../../core/sidecars/limitations.ts';
+import { studyServerOf } from '../../core/sidecars/study-server.ts';
 import { openArchive } from '../../core/stores/archive/archive.ts';
 import { EveryVersion } from '../../core/stores/archive/every-version.ts';
-import { Limitations } from '../../core/studies/limitations.ts';
-import { studyServerOf } from '../../core/studies/study-server.ts';
 import { parseArchive } from '../archive-argument.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { AuditCommandOptions } from '../commands/audit.ts';

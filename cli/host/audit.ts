@@ -1,18 +1,18 @@
 /** The work of `audit`: opens what it needs, prints what it finds. */
 import { homedir } from 'node:os';
-import { allEnvironmentVariables } from '../../core/config/environment.ts';
+import { allEnvironmentVariables } from '../../core/environment.ts';
 import { MirrorError } from '../../core/errors.ts';
 import { type AuditCounts, type AuditOptions, audit, instancesToMend } from '../../core/host/audit/audit.ts';
 import { type AuditFinding, findingLine, findingRecord } from '../../core/host/audit/audit-finding.ts';
 import { deleteQuarantined, quarantine, undoQuarantine } from '../../core/host/audit/quarantine.ts';
-import { pendingDeletionsOf } from '../../core/host/index/delayed-deletion.ts';
-import { openIndex } from '../../core/host/index/open-index.ts';
-import { type IndexLocation, readOrthancHost, type StorageLocation } from '../../core/host/orthanc-host.ts';
-import { bucketStorage } from '../../core/host/storage/bucket-storage.ts';
-import { FolderStorage } from '../../core/host/storage/folder-storage.ts';
-import type { StorageArea } from '../../core/host/storage/storage-area.ts';
-import { oneFolder, withFolders } from '../../core/host/storage/storage-folders.ts';
 import type { InstanceId } from '../../core/identifiers.ts';
+import { pendingDeletionsOf } from '../../core/orthanc-disk/index/delayed-deletion.ts';
+import { openIndex } from '../../core/orthanc-disk/index/open-index.ts';
+import { type IndexLocation, readOrthancHost, type StorageLocation } from '../../core/orthanc-disk/orthanc-host.ts';
+import { bucketStorage } from '../../core/orthanc-disk/storage/bucket-storage.ts';
+import { FolderStorage } from '../../core/orthanc-disk/storage/folder-storage.ts';
+import type { StorageArea } from '../../core/orthanc-disk/storage/storage-area.ts';
+import { oneFolder, withFolders } from '../../core/orthanc-disk/storage/storage-folders.ts';
 import { openObjectStorage, parseArchiveLocation } from '../../core/stores/archive/archive-location.ts';
 import { folders, parseKey } from '../../core/stores/archive/keys.ts';
 import type { CommandContext } from '../command-context.ts';

@@ -2,14 +2,14 @@
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { allEnvironmentVariables } from '../../core/config/environment.ts';
+import { allEnvironmentVariables } from '../../core/environment.ts';
 import { MirrorError } from '../../core/errors.ts';
 import { type BackupResult, backUpHost } from '../../core/host/backup/back-up-host.ts';
 import { hostKeys, hostNameOf } from '../../core/host/backup/backup-keys.ts';
 import { systemdUnits } from '../../core/host/backup/schedule.ts';
 import type { PauseCommands } from '../../core/host/backup/server-pause.ts';
-import { type OrthancHost, readOrthancHost } from '../../core/host/orthanc-host.ts';
-import { withFolders } from '../../core/host/storage/storage-folders.ts';
+import { type OrthancHost, readOrthancHost } from '../../core/orthanc-disk/orthanc-host.ts';
+import { withFolders } from '../../core/orthanc-disk/storage/storage-folders.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { BackupCommandOptions } from '../commands/backup.ts';
 import { exitCodes } from '../exit-codes.ts';

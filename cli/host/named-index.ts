@@ -1,6 +1,6 @@
 /** An index or database that a user names on the command line. */
-import { indexLocation } from '../../core/host/index/open-index.ts';
-import type { IndexLocation } from '../../core/host/orthanc-host.ts';
+import { indexLocation } from '../../core/orthanc-disk/index/open-index.ts';
+import type { IndexLocation } from '../../core/orthanc-disk/orthanc-host.ts';
 import type { CommandContext } from '../command-context.ts';
 
 /** Reads the location; a password in it is accepted, with a warning. Throws `configuration`. */

@@ -1,14 +1,14 @@
 /** Opens what an import reads from and writes to. */
 import { join } from 'node:path';
+import { secretResolver } from '../../core/config/secrets/resolve-secret.ts';
+import { secretsManagerFetcher } from '../../core/config/secrets/secrets-manager.ts';
 import type { Destination } from '../../core/copy/outcome.ts';
 import { MirrorError } from '../../core/errors.ts';
 import { bucketSource } from '../../core/import/bucket-source.ts';
 import { folderSource } from '../../core/import/folder-source.ts';
 import type { ImportSource } from '../../core/import/found.ts';
-import { isSqliteFile } from '../../core/import/index-copy.ts';
-import { StorageIndex } from '../../core/import/storage-index.ts';
-import { secretResolver } from '../../core/secrets/resolve-secret.ts';
-import { secretsManagerFetcher } from '../../core/secrets/secrets-manager.ts';
+import { isSqliteFile } from '../../core/orthanc-disk/index-copy.ts';
+import { StorageIndex } from '../../core/orthanc-disk/storage-index.ts';
 import { Archive, openArchive } from '../../core/stores/archive/archive.ts';
 import { openObjectStorage, parseArchiveLocation } from '../../core/stores/archive/archive-location.ts';
 import { readManifest } from '../../core/stores/archive/manifest.ts';

@@ -4,7 +4,14 @@ import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { MirrorError } from '../../core/errors.ts';
-import { type AccessRecord, emptyLog, endAfter, follow, type LogEnd, nextLine } from '../../core/web/access-line.ts';
+import {
+  type AccessRecord,
+  emptyLog,
+  endAfter,
+  follow,
+  type LogEnd,
+  nextLine,
+} from '../../core/open/web/access-line.ts';
 
 /** The end of a file in which its last line lies. */
 const tailBytes = 16 << 10;

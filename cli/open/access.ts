@@ -1,7 +1,7 @@
 /** Who may look: everybody on this machine, or who has a password or the token. */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { WebError } from '../../core/web/message.ts';
-import { TokenBucket } from '../../core/webhook/token-bucket.ts';
+import { TokenBucket } from '../../core/cloud/webhook/token-bucket.ts';
+import { WebError } from '../../core/open/web/message.ts';
 import { isPasswordOf, type User } from './users.ts';
 
 /** What of a request tells who asks. */

@@ -2,9 +2,16 @@
 import { once } from 'node:events';
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
-import { answer, withSecurityHeaders } from '../../core/web/answer.ts';
-import { discard, nothing, textResponse, WebError, type WebRequest, type WebResponse } from '../../core/web/message.ts';
-import type { Routes } from '../../core/web/routes.ts';
+import { answer, withSecurityHeaders } from '../../core/open/web/answer.ts';
+import {
+  discard,
+  nothing,
+  textResponse,
+  WebError,
+  type WebRequest,
+  type WebResponse,
+} from '../../core/open/web/message.ts';
+import type { Routes } from '../../core/open/web/routes.ts';
 import type { AccessControl } from './access.ts';
 import type { AccessLog } from './access-log.ts';
 

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { z } from 'zod';
-import { UndecodableFrame } from '../../core/rendering/decode-frame.ts';
-import type { FrameToRender } from '../../core/rendering/render-frame.ts';
-import { WebError } from '../../core/web/message.ts';
+import { UndecodableFrame } from '../../core/open/rendering/decode-frame.ts';
+import type { FrameToRender } from '../../core/open/rendering/render-frame.ts';
+import { WebError } from '../../core/open/web/message.ts';
 
 /** Beside this file, or beside the parts of a program that was bundled. */
 const workerFile = new URL(`../open/render-worker${extname(import.meta.url)}`, import.meta.url);

@@ -1,8 +1,8 @@
 /** The files of the viewer: those that its build wrote, by their names; nothing else of the file system. */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { textResponse, type WebResponse } from '../../core/web/message.ts';
-import type { Routes } from '../../core/web/routes.ts';
+import { textResponse, type WebResponse } from '../../core/open/web/message.ts';
+import type { Routes } from '../../core/open/web/routes.ts';
 
 /** Where the build puts them. */
 export const viewerFolder = new URL('../../viewer/dist/', import.meta.url).pathname;

@@ -1,10 +1,8 @@
 /** The work of `failures` and `redrive`. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { z } from 'zod';
-import { isMirrorError } from '../../core/errors.ts';
-import { parseMessage, type QueueMessage } from '../../core/queue/message.ts';
-import { deadLetterQueues, mirrorQueue, sharedQueue } from '../../core/queue/queue-names.ts';
-import { createSqsClient } from '../../core/queue/sqs-client.ts';
+import { parseMessage, type QueueMessage } from '../../core/cloud/queue/message.ts';
+import { createSqsClient } from '../../core/cloud/queue/sqs-client.ts';
 import {
   type DeadLetter,
   type DeadLetterQueueOptions,
@@ -12,8 +10,10 @@ import {
   putBack,
   readDeadLetters,
   sendAgain,
-} from '../../core/queue/sqs-dead-letters.ts';
-import { TokenBucket } from '../../core/webhook/token-bucket.ts';
+} from '../../core/cloud/queue/sqs-dead-letters.ts';
+import { TokenBucket } from '../../core/cloud/webhook/token-bucket.ts';
+import { deadLetterQueues, mirrorQueue, sharedQueue } from '../../core/config/queue-names.ts';
+import { isMirrorError } from '../../core/errors.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { failuresOptionValues } from '../commands/failures.ts';
 import type { redriveOptionValues } from '../commands/redrive.ts';

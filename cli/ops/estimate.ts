@@ -1,7 +1,7 @@
 /** The work of `estimate`. */
 import type { z } from 'zod';
-import { type CostItem, estimate, finalClass, totalOf } from '../../core/estimate/estimate.ts';
-import { priceRegion, pricesOf, smallestMovedBytes, storagePrices } from '../../core/estimate/prices.ts';
+import { type CostItem, estimate, finalClass, totalOf } from '../../core/cloud/estimate/estimate.ts';
+import { priceRegion, pricesOf, smallestMovedBytes, storagePrices } from '../../core/cloud/estimate/prices.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { estimateOptionValues } from '../commands/estimate.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';

@@ -7,7 +7,7 @@ import { loadConfiguration } from '../../core/config/load.ts';
 import { mirrorNamed } from '../../core/config/mirror-named.ts';
 import type { ArchiveConfiguration, Configuration, MirrorConfiguration } from '../../core/config/schema.ts';
 import { MirrorError } from '../../core/errors.ts';
-import { type Pause, pauseBeside } from '../../core/pause/pause.ts';
+import { type Pause, pauseBeside } from '../../core/mirror/pause/pause.ts';
 import type { ObjectStorage } from '../../core/stores/archive/object-storage.ts';
 import { parseArchive } from '../archive-argument.ts';
 import { storageOf } from '../open-mirror.ts';

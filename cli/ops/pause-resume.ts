@@ -1,8 +1,8 @@
 /** The work of `pause` and `resume`. */
 import { targetStoreName } from '../../core/config/store-names.ts';
 import { MirrorError } from '../../core/errors.ts';
-import { askToPause, askToResume } from '../../core/pause/ask.ts';
-import { wholeMirror } from '../../core/pause/pause-state.ts';
+import { askToPause, askToResume } from '../../core/mirror/pause/ask.ts';
+import { wholeMirror } from '../../core/mirror/pause/pause-state.ts';
 import type { CommandContext } from '../command-context.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { type MirrorStateOptions, type OpenMirrorState, openMirrorState } from './mirror-state.ts';

@@ -1,11 +1,11 @@
 /** The work of `status`. */
 import { z } from 'zod';
+import { secretResolver } from '../../core/config/secrets/resolve-secret.ts';
+import { secretsManagerFetcher } from '../../core/config/secrets/secrets-manager.ts';
 import type { ServerConfiguration } from '../../core/config/server-schema.ts';
 import { targetStoreName } from '../../core/config/store-names.ts';
 import { isMirrorError } from '../../core/errors.ts';
 import { progressBeside } from '../../core/mirror/progress.ts';
-import { secretResolver } from '../../core/secrets/resolve-secret.ts';
-import { secretsManagerFetcher } from '../../core/secrets/secrets-manager.ts';
 import { openArchive } from '../../core/stores/archive/archive.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { statusOptionValues } from '../commands/status.ts';

@@ -1,5 +1,5 @@
-import { parseStudyDate } from '../../core/restore/moment.ts';
-import type { Selection } from '../../core/restore/selection.ts';
+import { parseStudyDate } from '../../core/archive-life/restore/moment.ts';
+import type { Selection } from '../../core/archive-life/restore/selection.ts';
 import type { FindOptionValues } from '../commands/find.ts';
 
 /** What the options of `find` ask for. Throws `configuration` for a date that is none. */

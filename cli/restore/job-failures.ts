@@ -1,12 +1,13 @@
 /** What a stack could not restore: the dead letters of the restore job. */
-import { isErrorCode, isMirrorError, MirrorError } from '../../core/errors.ts';
-import type { OrthancId } from '../../core/identifiers.ts';
-import { parseMessage, type RestoreMessage, type RestoreStudyMessage } from '../../core/queue/message.ts';
+
+import { parseMessage, type RestoreMessage, type RestoreStudyMessage } from '../../core/cloud/queue/message.ts';
 import {
   type DeadLetter,
   type DeadLetterQueueOptions,
   lookThroughDeadLetters,
-} from '../../core/queue/sqs-dead-letters.ts';
+} from '../../core/cloud/queue/sqs-dead-letters.ts';
+import { isErrorCode, isMirrorError, MirrorError } from '../../core/errors.ts';
+import type { OrthancId } from '../../core/identifiers.ts';
 
 export interface JobFailure {
   readonly type: 'problem';

@@ -1,5 +1,5 @@
-import { preflight, refusalOf } from '../../core/preflight/preflight.ts';
-import { hasLimit } from '../../core/preflight/server-facts.ts';
+import { preflight, refusalOf } from '../../core/sidecars/preflight/preflight.ts';
+import { hasLimit } from '../../core/sidecars/preflight/server-facts.ts';
 import type { OrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
 import type { CallOptions, Store } from '../../core/stores/store.ts';
 import { mergeJoin } from '../../core/streams/merge-join.ts';

@@ -1,18 +1,19 @@
 /** Opens the archive to restore from, and the server or folder to restore to. */
+
+import { documentsInFolder, documentsOnServer } from '../../core/archive-life/restore/document-targets.ts';
+import { parseMoment, parseStudyDate } from '../../core/archive-life/restore/moment.ts';
+import type { DocumentTarget } from '../../core/archive-life/restore/restore-documents.ts';
+import { RestoredFolder } from '../../core/archive-life/restore/restored-folder.ts';
+import type { Selection } from '../../core/archive-life/restore/selection.ts';
+import { secretResolver } from '../../core/config/secrets/resolve-secret.ts';
+import { secretsManagerFetcher } from '../../core/config/secrets/secrets-manager.ts';
 import { MirrorError } from '../../core/errors.ts';
-import { documentsInFolder, documentsOnServer } from '../../core/restore/document-targets.ts';
-import { parseMoment, parseStudyDate } from '../../core/restore/moment.ts';
-import type { DocumentTarget } from '../../core/restore/restore-documents.ts';
-import { RestoredFolder } from '../../core/restore/restored-folder.ts';
-import type { Selection } from '../../core/restore/selection.ts';
-import { secretResolver } from '../../core/secrets/resolve-secret.ts';
-import { secretsManagerFetcher } from '../../core/secrets/secrets-manager.ts';
+import { Limitations } from '../../core/sidecars/limitations.ts';
+import { type StudyServer, studyServerOf } from '../../core/sidecars/study-server.ts';
 import { type Archive, type ArchiveOptions, openArchive } from '../../core/stores/archive/archive.ts';
 import { openObjectStorage, parseArchiveLocation } from '../../core/stores/archive/archive-location.ts';
 import type { OrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
 import type { CallOptions, DestinationStore } from '../../core/stores/store.ts';
-import { Limitations } from '../../core/studies/limitations.ts';
-import { type StudyServer, studyServerOf } from '../../core/studies/study-server.ts';
 import { parseArchive } from '../archive-argument.ts';
 import type { RestoreOptionValues } from '../commands/restore.ts';
 import { openServer, storageOf } from '../open-mirror.ts';

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
+import type { RestoredDocument } from '../../core/archive-life/restore/restore-documents.ts';
+import type { Mended } from '../../core/archive-life/verify/mend.ts';
+import type { Verified } from '../../core/archive-life/verify/verify.ts';
 import type { MirrorError } from '../../core/errors.ts';
 import type { InstanceId, Md5, OrthancId, ResourceLevel } from '../../core/identifiers.ts';
-import type { RestoredDocument } from '../../core/restore/restore-documents.ts';
+import { overwrites } from '../../core/sidecars/apply-document.ts';
+import type { ContentChange, KeptValue } from '../../core/sidecars/plan-changes.ts';
 import type { SidecarFinding } from '../../core/sidecars/sidecar-state.ts';
-import { overwrites } from '../../core/studies/apply-document.ts';
-import type { ContentChange, KeptValue } from '../../core/studies/plan-changes.ts';
-import type { InstanceRecord } from '../../core/studies/study-document.ts';
-import type { Mended } from '../../core/verify/mend.ts';
-import type { Verified } from '../../core/verify/verify.ts';
+import type { InstanceRecord } from '../../core/sidecars/study-document.ts';
 import { type Problem, problemLine } from '../run/run-report.ts';
 import type { Terminal } from '../terminal.ts';
 

@@ -1,17 +1,17 @@
 /** The work of `restore --repair`: mends what a server cannot deliver rightly, and brings back what it lacks. */
 import { KeptRepairs } from '../../core/archive-life/kept-repairs.ts';
+import { findDamaged, repairInstances } from '../../core/archive-life/repair/mend-server.ts';
+import { findMissing, keepDocumentsOf } from '../../core/archive-life/repair/missing-instances.ts';
+import { repairOnServer } from '../../core/archive-life/repair/replace-on-server.ts';
+import { ArchiveView, type ViewObserver, type ViewOptions } from '../../core/archive-life/restore/archive-view.ts';
+import type { PutRight } from '../../core/archive-life/verify/mend.ts';
 import { defaultBudget } from '../../core/copy/copy-instance.ts';
 import type { InstanceId } from '../../core/identifiers.ts';
 import type { MirrorRunEnd } from '../../core/mirror/mirror-run.ts';
 import { runMirror } from '../../core/mirror/run-mirror.ts';
-import { findDamaged, repairInstances } from '../../core/repair/mend-server.ts';
-import { findMissing, keepDocumentsOf } from '../../core/repair/missing-instances.ts';
-import { repairOnServer } from '../../core/repair/replace-on-server.ts';
-import { ArchiveView, type ViewObserver, type ViewOptions } from '../../core/restore/archive-view.ts';
 import type { SidecarFindings } from '../../core/sidecars/sidecar-state.ts';
 import type { Archive } from '../../core/stores/archive/archive.ts';
 import { EveryVersion } from '../../core/stores/archive/every-version.ts';
-import type { PutRight } from '../../core/verify/mend.ts';
 import type { CommandContext } from '../command-context.ts';
 import { startProgress } from '../progress.ts';
 import { problemsOf } from '../run/run-report.ts';

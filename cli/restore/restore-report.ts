@@ -1,7 +1,8 @@
 /** The summary of `restore`, as text and as JSON, and its exit code. Pure. */
+
+import type { RestoredDocument } from '../../core/archive-life/restore/restore-documents.ts';
+import type { Verified } from '../../core/archive-life/verify/verify.ts';
 import type { MirrorRunEnd } from '../../core/mirror/mirror-run.ts';
-import type { RestoredDocument } from '../../core/restore/restore-documents.ts';
-import type { Verified } from '../../core/verify/verify.ts';
 import { type ExitCode, exitCodeOf, exitCodes, type Outcome } from '../exit-codes.ts';
 import { formatBytes, formatCount, formatDuration } from '../format.ts';
 import { exitCodeOfRun, plainPolicies } from '../run/run-report.ts';

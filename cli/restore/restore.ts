@@ -1,22 +1,26 @@
 /** The work of `restore`: opens archive and target, copies, restores sidecars, verifies, reports. */
 
-import { replaceConflicts } from '../../core/conflicts/settle.ts';
+import { replaceConflicts } from '../../core/archive-life/repair/settle.ts';
+import { ArchiveView, type ViewObserver, type ViewOptions } from '../../core/archive-life/restore/archive-view.ts';
+import { readBack } from '../../core/archive-life/restore/read-back.ts';
+import { replaceInFolder } from '../../core/archive-life/restore/replace-in-folder.ts';
+import {
+  type RestoreChoices,
+  type RestoredDocument,
+  restoreDocuments,
+} from '../../core/archive-life/restore/restore-documents.ts';
+import { selectInstances } from '../../core/archive-life/restore/select-instances.ts';
+import { selectsAll } from '../../core/archive-life/restore/selection.ts';
+import { verifyStore } from '../../core/archive-life/verify/verify.ts';
 import { defaultCeiling, defaultUnadaptedAtOnce } from '../../core/copy/adaptive-concurrency.ts';
 import type { CopyResult } from '../../core/copy/outcome.ts';
 import { MirrorError } from '../../core/errors.ts';
 import type { InstanceId, OrthancId } from '../../core/identifiers.ts';
 import { runMirror } from '../../core/mirror/run-mirror.ts';
-import { ArchiveView, type ViewObserver, type ViewOptions } from '../../core/restore/archive-view.ts';
-import { readBack } from '../../core/restore/read-back.ts';
-import { replaceInFolder } from '../../core/restore/replace-in-folder.ts';
-import { type RestoreChoices, type RestoredDocument, restoreDocuments } from '../../core/restore/restore-documents.ts';
-import { selectInstances } from '../../core/restore/select-instances.ts';
-import { selectsAll } from '../../core/restore/selection.ts';
+import { Limitations } from '../../core/sidecars/limitations.ts';
 import { SidecarFindings } from '../../core/sidecars/sidecar-state.ts';
 import type { Archive } from '../../core/stores/archive/archive.ts';
 import type { Store } from '../../core/stores/store.ts';
-import { Limitations } from '../../core/studies/limitations.ts';
-import { verifyStore } from '../../core/verify/verify.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { RestoreOptionValues } from '../commands/restore.ts';
 import type { ExitCode } from '../exit-codes.ts';

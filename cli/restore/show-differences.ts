@@ -1,6 +1,6 @@
 /** The work of `diff`. */
-import { type Difference, listDifferences } from '../../core/catalogue/differences.ts';
-import { parseMoment } from '../../core/restore/moment.ts';
+import { type Difference, listDifferences } from '../../core/archive-life/catalogue/differences.ts';
+import { parseMoment } from '../../core/archive-life/restore/moment.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { formatCount } from '../format.ts';

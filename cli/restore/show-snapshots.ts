@@ -1,5 +1,5 @@
 /** The work of `snapshots`. */
-import { listSnapshots, type Snapshot } from '../../core/catalogue/snapshots.ts';
+import { listSnapshots, type Snapshot } from '../../core/archive-life/catalogue/snapshots.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { formatBytes, formatCount } from '../format.ts';

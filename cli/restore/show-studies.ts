@@ -1,11 +1,12 @@
 /** The work of `ls` and `find`. What identifies patients goes to stdout, because the user asks for it, and nowhere else. */
-import { type MomentOptions, readStudiesAt } from '../../core/catalogue/list-documents.ts';
-import { readCatalogue, readUndocumentedStudies } from '../../core/catalogue/read-catalogue.ts';
-import type { StudyEntry } from '../../core/catalogue/study-entry.ts';
+
+import { readCatalogue, readUndocumentedStudies } from '../../core/archive-life/catalogue/read-catalogue.ts';
+import type { StudyEntry } from '../../core/archive-life/catalogue/study-entry.ts';
+import { ArchiveView } from '../../core/archive-life/restore/archive-view.ts';
+import { selectInstances } from '../../core/archive-life/restore/select-instances.ts';
+import { isStudySelected, type Selection } from '../../core/archive-life/restore/selection.ts';
 import { MirrorError } from '../../core/errors.ts';
-import { ArchiveView } from '../../core/restore/archive-view.ts';
-import { selectInstances } from '../../core/restore/select-instances.ts';
-import { isStudySelected, type Selection } from '../../core/restore/selection.ts';
+import { type MomentOptions, readStudiesAt } from '../../core/sidecars/list-documents.ts';
 import type { Archive } from '../../core/stores/archive/archive.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { ExitCode } from '../exit-codes.ts';

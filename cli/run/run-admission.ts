@@ -2,8 +2,8 @@
 import type { Destination } from '../../core/copy/outcome.ts';
 import { isMirrorError, type MirrorError } from '../../core/errors.ts';
 import type { MirrorRun } from '../../core/mirror/mirror-run.ts';
-import { whyAway } from '../../core/pause/store-away.ts';
-import { preflight, refusalOf } from '../../core/preflight/preflight.ts';
+import { whyAway } from '../../core/mirror/pause/store-away.ts';
+import { preflight, refusalOf } from '../../core/sidecars/preflight/preflight.ts';
 import { Archive } from '../../core/stores/archive/archive.ts';
 import { isOrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
 import type { CallOptions } from '../../core/stores/store.ts';

@@ -1,7 +1,8 @@
 /** What `run` does and tells about instances that are gone from the source. */
-import type { Deletions } from '../../core/deletions/gone-keeper.ts';
-import type { KeptCopy } from '../../core/deletions/propagate-deletion.ts';
+
+import type { KeptCopy } from '../../core/archive-life/deletions/propagate-deletion.ts';
 import { MirrorError } from '../../core/errors.ts';
+import type { Deletions } from '../../core/mirror/gone-keeper.ts';
 import { archiveOf, type DeletionPolicy } from '../../core/mirror/parts.ts';
 import type { OpenMirror } from '../open-mirror.ts';
 import type { Terminal } from '../terminal.ts';

@@ -1,7 +1,7 @@
 /** Opens the stores of a run; a watch waits for what may still come. */
 import { evenClock } from '../../core/clock.ts';
 import { isMirrorError, MirrorError } from '../../core/errors.ts';
-import { probePauseMs } from '../../core/pause/pause-state.ts';
+import { probePauseMs } from '../../core/mirror/pause/pause-state.ts';
 import type { FutureTime } from '../../core/stores/archive/future-times.ts';
 import type { NamedMirror } from '../named-mirror.ts';
 import { type OpenMirror, openMirror } from '../open-mirror.ts';

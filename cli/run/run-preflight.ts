@@ -1,5 +1,5 @@
 import { isMirrorError } from '../../core/errors.ts';
-import { preflight, refusalOf } from '../../core/preflight/preflight.ts';
+import { preflight, refusalOf } from '../../core/sidecars/preflight/preflight.ts';
 import { isOrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
 import type { OpenMirror } from '../open-mirror.ts';
 import type { Terminal } from '../terminal.ts';

@@ -1,18 +1,18 @@
 /** The work of `run`: opens the stores, mirrors, reports. */
 import type { z } from 'zod';
+import { replaceConflicts } from '../../core/archive-life/repair/settle.ts';
 import { loadConfiguration } from '../../core/config/load.ts';
 import { successorsOf } from '../../core/config/schema.ts';
-import { replaceConflicts } from '../../core/conflicts/settle.ts';
 import { defaultCeiling, defaultUnadaptedAtOnce } from '../../core/copy/adaptive-concurrency.ts';
 import type { SyncReport } from '../../core/mirror/document-sync.ts';
 import type { MirrorObserver } from '../../core/mirror/mirror-run.ts';
 import { archiveOf, documentSyncOf, removalPartsOf, sourceProofOf } from '../../core/mirror/parts.ts';
 import { runMirror } from '../../core/mirror/run-mirror.ts';
+import { opennessAt } from '../../core/mirror/schedule/blackouts.ts';
 import { noOutcomes } from '../../core/mirror/summary.ts';
 import type { WakeUp } from '../../core/mirror/wake-up.ts';
-import { opennessAt } from '../../core/schedule/blackouts.ts';
-import { Limitations } from '../../core/studies/limitations.ts';
-import type { StudySyncResult } from '../../core/studies/sync-study.ts';
+import { Limitations } from '../../core/sidecars/limitations.ts';
+import type { StudySyncResult } from '../../core/sidecars/sync-study.ts';
 import { parseArchive } from '../archive-argument.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { runOptionValues } from '../commands/run.ts';

@@ -1,8 +1,9 @@
 /** What `verify` tells: a line for everything that is not as it should be, and the counts of each kind. */
+
+import type { Mended } from '../../core/archive-life/verify/mend.ts';
+import type { Verified } from '../../core/archive-life/verify/verify.ts';
 import type { Checked } from '../../core/archive-life/verify-beside.ts';
 import type { MirrorError } from '../../core/errors.ts';
-import type { Mended } from '../../core/verify/mend.ts';
-import type { Verified } from '../../core/verify/verify.ts';
 import type { Outcome } from '../exit-codes.ts';
 import { formatBytes, formatCount } from '../format.ts';
 import type { Progress } from '../progress.ts';

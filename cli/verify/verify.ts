@@ -1,21 +1,21 @@
 /** The work of `verify`: reads back, tells what is damaged or lost, repairs. */
 import type { z } from 'zod';
 import { repairBeside } from '../../core/archive-life/repair-beside.ts';
+import { parseSubset, type Subset } from '../../core/archive-life/verify/subset.ts';
+import { verifyStore } from '../../core/archive-life/verify/verify.ts';
 import { verifyBeside } from '../../core/archive-life/verify-beside.ts';
 import { VersionSet } from '../../core/archive-life/version-set.ts';
+import { secretResolver } from '../../core/config/secrets/resolve-secret.ts';
+import { secretsManagerFetcher } from '../../core/config/secrets/secrets-manager.ts';
 import { defaultBudget } from '../../core/copy/copy-instance.ts';
 import { MirrorError } from '../../core/errors.ts';
-import { secretResolver } from '../../core/secrets/resolve-secret.ts';
-import { secretsManagerFetcher } from '../../core/secrets/secrets-manager.ts';
+import { Limitations } from '../../core/sidecars/limitations.ts';
 import { SidecarFindings } from '../../core/sidecars/sidecar-state.ts';
+import { studyServerOf } from '../../core/sidecars/study-server.ts';
 import { openArchive } from '../../core/stores/archive/archive.ts';
 import { EveryVersion } from '../../core/stores/archive/every-version.ts';
 import type { OrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
 import type { Store } from '../../core/stores/store.ts';
-import { Limitations } from '../../core/studies/limitations.ts';
-import { studyServerOf } from '../../core/studies/study-server.ts';
-import { parseSubset, type Subset } from '../../core/verify/subset.ts';
-import { verifyStore } from '../../core/verify/verify.ts';
 import { parseArchive } from '../archive-argument.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { verifyOptionValues } from '../commands/verify.ts';

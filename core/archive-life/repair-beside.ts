@@ -2,17 +2,17 @@
 import type { ByteBudget } from '../copy/byte-budget.ts';
 import { isMirrorError, MirrorError } from '../errors.ts';
 import { md5Of } from '../identifiers.ts';
+import { archiveDocument, withPending } from '../sidecars/archive-document.ts';
+import { attachmentPath, attachmentsOfServer } from '../sidecars/attachment-source.ts';
+import { canonical } from '../sidecars/canonical-json.ts';
+import { readPatientDocument, readStudyDocument } from '../sidecars/read-study-document.ts';
 import { type Sidecar, type SidecarOptions, type SidecarState, sidecarHash } from '../sidecars/sidecar-state.ts';
+import { openBytes } from '../sidecars/sized-bytes.ts';
+import type { StudyServer } from '../sidecars/study-server.ts';
 import type { Archive } from '../stores/archive/archive.ts';
 import { documentBytes } from '../stores/archive/json-document.ts';
 import type { CallOptions, Store } from '../stores/store.ts';
-import { archiveDocument, withPending } from '../studies/archive-document.ts';
-import { attachmentPath, attachmentsOfServer } from '../studies/attachment-source.ts';
-import { canonical } from '../studies/canonical-json.ts';
-import { readPatientDocument, readStudyDocument } from '../studies/read-study-document.ts';
-import { openBytes } from '../studies/sized-bytes.ts';
-import type { StudyServer } from '../studies/study-server.ts';
-import { type Mended, mendInstance, putBackIn } from '../verify/mend.ts';
+import { type Mended, mendInstance, putBackIn } from './verify/mend.ts';
 import type { AttachmentName, Checked } from './verify-beside.ts';
 
 export interface RepairBesideOptions extends SidecarOptions {

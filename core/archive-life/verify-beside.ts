@@ -4,9 +4,11 @@
  * names, must be there, because an archive deletes nothing.
  */
 import { createHash } from 'node:crypto';
-import { mapInOrder } from '../compare/map-in-order.ts';
 import { isMirrorError, MirrorError } from '../errors.ts';
 import { type InstanceId, isMd5, type Md5, type OrthancId, resourceLevels } from '../identifiers.ts';
+import { isArchived, keyOfAttachment } from '../sidecars/archive-document.ts';
+import { type AttachmentPlace, attachmentsIn } from '../sidecars/attachment-source.ts';
+import { inParallel } from '../sidecars/in-parallel.ts';
 import {
   listSidecars,
   readSidecar,
@@ -14,6 +16,7 @@ import {
   type SidecarOptions,
   type SidecarState,
 } from '../sidecars/sidecar-state.ts';
+import { type InstanceRecord, instancesOf } from '../sidecars/study-document.ts';
 import type { Archive } from '../stores/archive/archive.ts';
 import type { ArchiveHistory } from '../stores/archive/archive-history.ts';
 import {
@@ -26,11 +29,8 @@ import {
 } from '../stores/archive/keys.ts';
 import type { ObjectEntry, ObjectStorage } from '../stores/archive/object-storage.ts';
 import type { CallOptions } from '../stores/store.ts';
-import { isArchived, keyOfAttachment } from '../studies/archive-document.ts';
-import { type AttachmentPlace, attachmentsIn } from '../studies/attachment-source.ts';
-import { inParallel } from '../studies/in-parallel.ts';
-import { type InstanceRecord, instancesOf } from '../studies/study-document.ts';
-import { type IdRange, type RangeOptions, rangeOf } from '../verify/subset.ts';
+import { mapInOrder } from '../streams/map-in-order.ts';
+import { type IdRange, type RangeOptions, rangeOf } from './verify/subset.ts';
 
 /** Where the bytes of an attachment lie; their size is in no key. */
 export type AttachmentName = Omit<AttachmentPlace, 'sizeBytes'>;

@@ -1,8 +1,8 @@
 /** What a valid configuration must further fulfil to run in the cloud. */
 import { MirrorError } from '../errors.ts';
-import { longestQueueName, mirrorQueue, sharedQueue } from '../queue/queue-names.ts';
 import { archivePrefixOf } from './archive-location.ts';
 import { connectionsPerMirror, fewestInvocations } from './cloud-shares.ts';
+import { longestQueueName, mirrorQueue, sharedQueue } from './queue-names.ts';
 import type { Configuration, MirrorConfiguration } from './schema.ts';
 import { secretRefsOf } from './secret-refs.ts';
 import type { ServerConfiguration } from './server-schema.ts';

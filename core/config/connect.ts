@@ -1,7 +1,7 @@
 /** From a configured mirror to open stores: the one place where servers, secrets and archives are put together. */
 import type { Destination } from '../copy/outcome.ts';
 import { isMirrorError, MirrorError } from '../errors.ts';
-import type { SecretResolver } from '../secrets/resolve-secret.ts';
+import { type SourceReader, sourceReader } from '../mirror/reader.ts';
 import { type Archive, openArchive } from '../stores/archive/archive.ts';
 import { FolderObjects } from '../stores/archive/folder-objects.ts';
 import type { FutureTime } from '../stores/archive/future-times.ts';
@@ -12,8 +12,8 @@ import { S3Objects, type S3ObjectsOptions } from '../stores/archive/s3-objects.t
 import type { EgressRules } from '../stores/orthanc/egress-guard.ts';
 import { type OrthancStore, openOrthancStore } from '../stores/orthanc/orthanc-store.ts';
 import { archivePrefixOf } from './archive-location.ts';
-import { type SourceReader, sourceReader } from './reader.ts';
 import type { ArchiveConfiguration, MirrorConfiguration } from './schema.ts';
+import type { SecretResolver } from './secrets/resolve-secret.ts';
 import { boundsOf, connectionsPerProcess, credentialsOf, tlsMaterialOf } from './server-access.ts';
 import type { ServerConfiguration } from './server-schema.ts';
 import { sourceName, targetStoreName } from './store-names.ts';

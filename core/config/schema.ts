@@ -3,12 +3,12 @@
  * The descriptions in here become `docs/configuration.md`.
  */
 import { z } from 'zod';
-import { conflictPolicies, defaultConflictPolicy } from '../conflicts/policy.ts';
+import { defaultDeletionLimits } from '../archive-life/deletions/missing.ts';
+import { conflictPolicies, defaultConflictPolicy } from '../archive-life/repair/policy.ts';
 import { defaultCeiling } from '../copy/adaptive-concurrency.ts';
-import { defaultDeletionLimits } from '../deletions/missing.ts';
-import { filterSchema } from '../filters/filter-schema.ts';
+import { filterSchema } from '../mirror/filters/filter-schema.ts';
+import { scheduleSchema } from '../mirror/schedule/schedule-schema.ts';
 import { nameSchema } from '../names.ts';
-import { scheduleSchema } from '../schedule/schedule-schema.ts';
 import { cloudSchema } from './cloud-schema.ts';
 import { serverSchema } from './server-schema.ts';
 

@@ -1,11 +1,12 @@
 /** From the configuration of a server to what its connection needs, with the secrets fetched. */
-import type { SecretResolver } from '../secrets/resolve-secret.ts';
+
 import {
   type Credentials,
   defaultTimeouts,
   type OrthancConnection,
   type TlsOptions,
 } from '../stores/orthanc/connection.ts';
+import type { SecretResolver } from './secrets/resolve-secret.ts';
 import type { ServerAuth, ServerConfiguration } from './server-schema.ts';
 
 /** @returns the credentials of a server, or `undefined` if it wants none */

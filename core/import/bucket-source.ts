@@ -1,8 +1,8 @@
 import { MirrorError } from '../errors.ts';
+import { storageRoleOf } from '../orthanc-disk/storage-role.ts';
 import type { ObjectEntry, ObjectStorage } from '../stores/archive/object-storage.ts';
-import type { RereadableBytes } from './file-bytes.ts';
+import type { RereadableBytes } from '../streams/rereadable-bytes.ts';
 import type { Found, ImportSource } from './found.ts';
-import { storageRoleOf } from './storage-role.ts';
 
 /**
  * Objects of a bucket to import from: any, or the storage of Orthanc's object-storage plugin.

@@ -1,14 +1,14 @@
 /** Looks at one found file, and at everything in it: which instances it brings, and what is to be reported of it. */
 import type { OrthancEncoding } from '../dicom/charset.ts';
 import { isMirrorError } from '../errors.ts';
+import type { StorageIndex } from '../orthanc-disk/storage-index.ts';
+import type { StorageRole } from '../orthanc-disk/storage-role.ts';
 import type { Found, FoundAt, ImportSource, Walked } from './found.ts';
 import type { FoundInstance } from './found-instances.ts';
 import { type Identified, identify } from './identify.ts';
 import { expect, type InstanceVerdict, judgeError, judgeInstance, judgeOther, refused } from './judge.ts';
 import type { PutOffFiles } from './put-off.ts';
 import type { ReportLine } from './report.ts';
-import type { StorageIndex } from './storage-index.ts';
-import type { StorageRole } from './storage-role.ts';
 import { type Leaf, type UnfoldContext, unfold } from './unfold.ts';
 
 /** What one file gives. */

@@ -2,9 +2,9 @@
 import { createGunzip, createInflate } from 'node:zlib';
 import { InflateError, inflated } from '../dicom/inflate.ts';
 import { MirrorError } from '../errors.ts';
+import { decryptObject, encryptionBytes, type MasterKeys } from '../orthanc-disk/object-encryption.ts';
+import type { RereadableBytes } from '../streams/rereadable-bytes.ts';
 import type { ExpansionBudget } from './expansion-limits.ts';
-import type { RereadableBytes } from './file-bytes.ts';
-import { decryptObject, encryptionBytes, type MasterKeys } from './object-encryption.ts';
 
 const sizeHeaderBytes = 8;
 

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { fileError } from './file-bytes.ts';
+import { fileError } from '../streams/rereadable-bytes.ts';
 import type { ImportSource } from './found.ts';
 import { foundFile, walkFolder } from './walk-folder.ts';
 

@@ -2,7 +2,7 @@
 import { MirrorError } from '../errors.ts';
 import type { InstanceId, Md5 } from '../identifiers.ts';
 import type { InventoryEntry, OpenInstance, OpenOptions, Store } from '../stores/store.ts';
-import type { RereadableBytes } from './file-bytes.ts';
+import type { RereadableBytes } from '../streams/rereadable-bytes.ts';
 import type { FoundAt } from './found.ts';
 
 /** An instance on its way. */

@@ -3,9 +3,9 @@
  */
 
 import type { ErrorCode } from '../errors.ts';
+import type { StorageRole } from '../orthanc-disk/storage-role.ts';
 import { shortenedAmid } from '../printable.ts';
-import type { RereadableBytes } from './file-bytes.ts';
-import type { StorageRole } from './storage-role.ts';
+import type { RereadableBytes } from '../streams/rereadable-bytes.ts';
 
 /**
  * Where something was found, in the user's own words: file names can hold names of patients, so this goes to the

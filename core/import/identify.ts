@@ -5,7 +5,7 @@ import type { StructureFault } from '../dicom/data-set-parser.ts';
 import { type DicomHeader, type DicomReading, readDicom } from '../dicom/dicom-header.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { Md5 } from '../identifiers.ts';
-import type { RereadableBytes } from './file-bytes.ts';
+import type { RereadableBytes } from '../streams/rereadable-bytes.ts';
 
 /** A DICOM file that can be imported, or the reason why not. */
 export type Identified =

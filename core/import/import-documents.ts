@@ -2,21 +2,21 @@
 import { createHash } from 'node:crypto';
 import { isMirrorError, MirrorError } from '../errors.ts';
 import { isMd5, type Md5, type OrthancId } from '../identifiers.ts';
+import type { MasterKeys } from '../orthanc-disk/object-encryption.ts';
+import type { IndexedFile, StorageIndex } from '../orthanc-disk/storage-index.ts';
 import { addToPatient, addToStudy } from '../sidecars/add-to-sidecar.ts';
+import { type ApplyOptions, applyPatientDocument, applyStudyDocument } from '../sidecars/apply-document.ts';
+import { archiveDocument, readArchivedPatient, readArchivedStudy } from '../sidecars/archive-document.ts';
+import type { OpenAttachment } from '../sidecars/attachment-source.ts';
+import type { Limitations } from '../sidecars/limitations.ts';
 import type { OnSidecarFinding, SidecarOptions } from '../sidecars/sidecar-state.ts';
+import { type PatientDocument, type StudyDocument, saysAnything } from '../sidecars/study-document.ts';
+import type { StudyServer } from '../sidecars/study-server.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
-import { type ApplyOptions, applyPatientDocument, applyStudyDocument } from '../studies/apply-document.ts';
-import { archiveDocument, readArchivedPatient, readArchivedStudy } from '../studies/archive-document.ts';
-import type { OpenAttachment } from '../studies/attachment-source.ts';
-import type { Limitations } from '../studies/limitations.ts';
-import { type PatientDocument, type StudyDocument, saysAnything } from '../studies/study-document.ts';
-import type { StudyServer } from '../studies/study-server.ts';
+import type { RereadableBytes } from '../streams/rereadable-bytes.ts';
 import { decrypted, inflatedStorageFile } from './decoded-bytes.ts';
 import { defaultExpansionLimits, ExpansionBudget } from './expansion-limits.ts';
-import type { RereadableBytes } from './file-bytes.ts';
 import type { ImportSource } from './found.ts';
-import type { MasterKeys } from './object-encryption.ts';
-import type { IndexedFile, StorageIndex } from './storage-index.ts';
 
 export interface ImportDocumentsOptions {
   readonly source: ImportSource;

@@ -10,20 +10,20 @@ import type { CopyResult, Destination, DestinationOutcome } from '../copy/outcom
 import type { OrthancEncoding } from '../dicom/charset.ts';
 import { isMirrorError, type MirrorError } from '../errors.ts';
 import type { InstanceId } from '../identifiers.ts';
+import type { MasterKeys } from '../orthanc-disk/object-encryption.ts';
+import type { StorageIndex } from '../orthanc-disk/storage-index.ts';
+import { HoldingPlace } from '../streams/holding-place.ts';
 import type { ConsiderContext, Considered } from './consider.ts';
 import { defaultExpansionLimits, type ExpansionLimits } from './expansion-limits.ts';
 import { Expectations } from './expectations.ts';
 import { findInstances } from './find-instances.ts';
 import type { ImportSource } from './found.ts';
 import { type FoundInstance, FoundInstances } from './found-instances.ts';
-import { HoldingPlace } from './holding-place.ts';
 import { refused } from './judge.ts';
-import type { MasterKeys } from './object-encryption.ts';
 import { idAt, settleOtherIds } from './other-ids.ts';
 import { linesOf } from './outcome-lines.ts';
 import { PutOffFiles } from './put-off.ts';
 import { ImportCounts, type ImportSummary, type ReportLine } from './report.ts';
-import type { StorageIndex } from './storage-index.ts';
 
 export interface ImportOptions {
   readonly source: ImportSource;

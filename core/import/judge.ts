@@ -5,10 +5,10 @@
 import type { DicomHeader } from '../dicom/dicom-header.ts';
 import type { ErrorCode, MirrorError } from '../errors.ts';
 import { type InstanceId, isInstanceId, type Md5 } from '../identifiers.ts';
+import { contentTypes, type IndexedFile } from '../orthanc-disk/storage-index.ts';
+import type { StorageRole } from '../orthanc-disk/storage-role.ts';
 import type { FoundAt } from './found.ts';
 import type { ReportLine } from './report.ts';
-import { contentTypes, type IndexedFile } from './storage-index.ts';
-import type { StorageRole } from './storage-role.ts';
 
 /** What a file is before it is opened. */
 export interface Expectation {

@@ -3,16 +3,16 @@
  * decrypts, one layer after the other, each within limits.
  */
 import { isMirrorError, MirrorError } from '../errors.ts';
+import type { MasterKeys } from '../orthanc-disk/object-encryption.ts';
+import type { StorageRole } from '../orthanc-disk/storage-role.ts';
+import { storageRoleOf } from '../orthanc-disk/storage-role.ts';
+import type { HoldingPlace } from '../streams/holding-place.ts';
+import type { RereadableBytes } from '../streams/rereadable-bytes.ts';
+import { fileError, isSystemError, memoryBytes, openForReading } from '../streams/rereadable-bytes.ts';
 import { decrypted, gunzipped, inflatedStorageFile } from './decoded-bytes.ts';
 import { ExpansionBudget, type ExpansionLimits } from './expansion-limits.ts';
-import type { RereadableBytes } from './file-bytes.ts';
-import { fileError, isSystemError, memoryBytes, openForReading } from './file-bytes.ts';
 import type { Found, FoundAt } from './found.ts';
-import type { HoldingPlace } from './holding-place.ts';
-import type { MasterKeys } from './object-encryption.ts';
 import { type FileKind, sniff, sniffBytes } from './sniff.ts';
-import type { StorageRole } from './storage-role.ts';
-import { storageRoleOf } from './storage-role.ts';
 import { tarMembers } from './tar-members.ts';
 import { type OpenArchive, zipMembers } from './zip-members.ts';
 

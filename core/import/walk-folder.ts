@@ -5,10 +5,10 @@
 import type { BigIntStats, Dirent } from 'node:fs';
 import { opendir, stat } from 'node:fs/promises';
 import { type ErrorCode, MirrorError } from '../errors.ts';
+import { storageRoleOf } from '../orthanc-disk/storage-role.ts';
 import { isTemporaryFile } from '../stores/archive/temporary-files.ts';
-import { fileBytes, fileError } from './file-bytes.ts';
+import { fileBytes, fileError } from '../streams/rereadable-bytes.ts';
 import { type Found, foundAt, type Walked } from './found.ts';
-import { storageRoleOf } from './storage-role.ts';
 
 const slash = Buffer.from('/');
 

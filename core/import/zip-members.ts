@@ -4,9 +4,9 @@ import { crc32, createInflateRaw } from 'node:zlib';
 import { type Entry, fromFdPromise, type ZipFile } from 'yauzl';
 import { InflateError, inflated } from '../dicom/inflate.ts';
 import { isMirrorError, MirrorError } from '../errors.ts';
+import type { RereadableBytes } from '../streams/rereadable-bytes.ts';
+import { readHandle } from '../streams/rereadable-bytes.ts';
 import type { ExpansionBudget } from './expansion-limits.ts';
-import type { RereadableBytes } from './file-bytes.ts';
-import { readHandle } from './file-bytes.ts';
 import { type FoundAt, memberAt } from './found.ts';
 
 /** A zip that is open. */

@@ -1,13 +1,13 @@
 /** Puts what the steps of a mirror find on a queue, and saves the progress only after the queue acknowledged. */
 import type { Clock } from '../clock.ts';
-import type { PlannedInstance } from '../compare/plan.ts';
 import type { Destination } from '../copy/outcome.ts';
-import type { Deletions } from '../deletions/gone-keeper.ts';
 import type { MirrorError } from '../errors.ts';
-import type { Change } from '../follow/change-feed.ts';
 import { type InstanceId, isInstanceId, type OrthancId } from '../identifiers.ts';
+import type { Change } from '../stores/change-feed.ts';
 import type { Comparison } from './comparison.ts';
 import type { DocumentSync } from './document-sync.ts';
+import type { Deletions } from './gone-keeper.ts';
+import type { PlannedInstance } from './plan.ts';
 import type { Progress, ProgressDocument } from './progress.ts';
 import type { MirrorStep } from './steps.ts';
 

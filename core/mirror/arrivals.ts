@@ -1,7 +1,7 @@
 /** Follows what the change feed announced until each instance of it has been dealt with. */
 import type { CopyResult } from '../copy/outcome.ts';
-import type { Change } from '../follow/change-feed.ts';
 import type { InstanceId } from '../identifiers.ts';
+import type { Change } from '../stores/change-feed.ts';
 
 /** What came with one page of the feed. */
 export interface Arrival {

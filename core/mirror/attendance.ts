@@ -6,8 +6,11 @@ import type { Clock } from '../clock.ts';
 import type { Destination } from '../copy/outcome.ts';
 import { isMirrorError, type MirrorError } from '../errors.ts';
 import type { InstanceId } from '../identifiers.ts';
-import { askToPause, askToResume } from '../pause/ask.ts';
-import { type Pause, pauseInMemory } from '../pause/pause.ts';
+import type { CallOptions, Store } from '../stores/store.ts';
+import { awayEvent, backEvent, type EventSubject, type MirrorEvent } from './mirror-events.ts';
+import type { Pauses } from './mirror-run.ts';
+import { askToPause, askToResume } from './pause/ask.ts';
+import { type Pause, pauseInMemory } from './pause/pause.ts';
 import {
   type Hold,
   nothingHeld,
@@ -15,12 +18,9 @@ import {
   wholeMirror,
   withHold,
   withHoldChanged,
-} from '../pause/pause-state.ts';
-import { letIn, type ReviewOptions, reviewPauses } from '../pause/review-pauses.ts';
-import { looksAway, whyAway } from '../pause/store-away.ts';
-import type { CallOptions, Store } from '../stores/store.ts';
-import { awayEvent, backEvent, type EventSubject, type MirrorEvent } from './mirror-events.ts';
-import type { Pauses } from './mirror-run.ts';
+} from './pause/pause-state.ts';
+import { letIn, type ReviewOptions, reviewPauses } from './pause/review-pauses.ts';
+import { looksAway, whyAway } from './pause/store-away.ts';
 import { type SourceProof, whyOtherSource } from './source-proof.ts';
 
 export interface AttendanceOptions extends CallOptions {

@@ -1,13 +1,14 @@
 /** Copies what a mirror run found, counts what became of it, and tells. */
-import type { PlannedInstance } from '../compare/plan.ts';
+
 import { type CopyContext, defaultBudget } from '../copy/copy-instance.ts';
 import { type CopyManyEnd, copyMany, type Lost } from '../copy/copy-many.ts';
 import { type CopyRequest, decide } from '../copy/decide.ts';
 import type { CopyResult, Destination } from '../copy/outcome.ts';
-import type { Change } from '../follow/change-feed.ts';
 import { type InstanceId, isInstanceId } from '../identifiers.ts';
+import type { Change } from '../stores/change-feed.ts';
 import { Confirmation } from './confirmation.ts';
 import type { MirrorRun } from './mirror-run.ts';
+import type { PlannedInstance } from './plan.ts';
 import { SummaryCounter } from './summary.ts';
 
 export interface CopyingOptions {

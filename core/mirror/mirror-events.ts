@@ -1,6 +1,6 @@
 /** What a mirror tells while it goes on, beside what became of each instance. */
 import type { ErrorCode } from '../errors.ts';
-import type { Hold } from '../pause/pause-state.ts';
+import type { Hold } from './pause/pause-state.ts';
 
 /** A store as events name it; `mirror` is all of them at once. */
 export interface EventSubject {

@@ -1,17 +1,17 @@
 /** What a mirror run is told, and what it tells. */
 import type { Clock } from '../clock.ts';
-import type { SourceReader } from '../config/reader.ts';
 import type { CopyRequest } from '../copy/decide.ts';
 import type { CopyResult, Destination } from '../copy/outcome.ts';
-import type { Deletions } from '../deletions/gone-keeper.ts';
 import type { MirrorError } from '../errors.ts';
-import type { ChangeFeed } from '../follow/change-feed.ts';
 import type { InstanceId } from '../identifiers.ts';
-import type { Openness } from '../schedule/blackouts.ts';
+import type { ChangeFeed } from '../stores/change-feed.ts';
 import type { CallOptions, Store } from '../stores/store.ts';
 import type { ComparisonNotes } from './comparison.ts';
 import type { DocumentSync } from './document-sync.ts';
+import type { Deletions } from './gone-keeper.ts';
 import type { MirrorEvent } from './mirror-events.ts';
+import type { SourceReader } from './reader.ts';
+import type { Openness } from './schedule/blackouts.ts';
 import type { Summary } from './summary.ts';
 import type { WakeUp } from './wake-up.ts';
 

@@ -1,14 +1,15 @@
 /** The parts of a mirror beside the copying of instances, put together from its open stores. */
+
+import { type DeletionLimits, missingSchema } from '../archive-life/deletions/missing.ts';
+import { propagateDeletion } from '../archive-life/deletions/propagate-deletion.ts';
 import type { Destination } from '../copy/outcome.ts';
-import { GoneKeeper, type GoneKeeperOptions } from '../deletions/gone-keeper.ts';
-import { type DeletionLimits, missingSchema } from '../deletions/missing.ts';
-import { propagateDeletion } from '../deletions/propagate-deletion.ts';
+import type { Limitations } from '../sidecars/limitations.ts';
 import { Archive } from '../stores/archive/archive.ts';
 import { StateDocument } from '../stores/archive/state.ts';
 import { readCapabilities } from '../stores/orthanc/capabilities.ts';
 import { isOrthancStore, type OrthancStore } from '../stores/orthanc/orthanc-store.ts';
-import type { Limitations } from '../studies/limitations.ts';
 import { DocumentSync, type DocumentSyncOptions } from './document-sync.ts';
+import { GoneKeeper, type GoneKeeperOptions } from './gone-keeper.ts';
 import { SourceProof, type SourceProofOptions } from './source-proof.ts';
 
 /** The open stores of a mirror. */

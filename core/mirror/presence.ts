@@ -10,8 +10,8 @@
 
 import type { CopyResult, Destination } from '../copy/outcome.ts';
 import { isMirrorError, type MirrorError } from '../errors.ts';
-import type { Change } from '../follow/change-feed.ts';
 import { type InstanceId, isInstanceId } from '../identifiers.ts';
+import type { Change } from '../stores/change-feed.ts';
 import { InstanceIdList } from '../stores/orthanc/instance-id-list.ts';
 import type { CallOptions, InventoryEntry, InventoryOptions, Store } from '../stores/store.ts';
 import type { Witness } from '../stores/witness.ts';

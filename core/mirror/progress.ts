@@ -1,11 +1,11 @@
 /** How far a mirror has looked: kept beside the archive by a scheduler, in memory by a run. */
 import { z } from 'zod';
-import type { Cursor } from '../follow/cursor.ts';
-import { restoreCursor, storeCursor, storedCursorSchema } from '../follow/stored-cursor.ts';
 import { type InstanceId, isInstanceId } from '../identifiers.ts';
 import { listOf } from '../json.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
 import { StateDocument } from '../stores/archive/state.ts';
+import type { Cursor } from './follow/cursor.ts';
+import { restoreCursor, storeCursor, storedCursorSchema } from './follow/stored-cursor.ts';
 
 const comparisonSchema = z.strictObject({
   /** Every id up to this one was compared, and what differed was taken over: is on the queue, or copied. */

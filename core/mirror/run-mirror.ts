@@ -2,13 +2,13 @@
 import { evenClock } from '../clock.ts';
 import type { CopyRequest } from '../copy/decide.ts';
 import type { Destination } from '../copy/outcome.ts';
-import type { Deletions } from '../deletions/gone-keeper.ts';
 import { isMirrorError, type MirrorError } from '../errors.ts';
-import type { Change } from '../follow/change-feed.ts';
-import { whyAway } from '../pause/store-away.ts';
+import type { Change } from '../stores/change-feed.ts';
 import type { Comparison } from './comparison.ts';
 import { Copying } from './copying.ts';
+import type { Deletions } from './gone-keeper.ts';
 import { type MirrorRun, type MirrorRunEnd, planAhead } from './mirror-run.ts';
+import { whyAway } from './pause/store-away.ts';
 import type { Progress } from './progress.ts';
 import { mirrorSteps } from './steps.ts';
 import { Watch } from './watch.ts';

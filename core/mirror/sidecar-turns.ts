@@ -5,7 +5,7 @@
 import type { Clock } from '../clock.ts';
 import type { Destination } from '../copy/outcome.ts';
 import { isMirrorError, type MirrorError } from '../errors.ts';
-import type { Change } from '../follow/change-feed.ts';
+import type { Change } from '../stores/change-feed.ts';
 import type { DocumentSync, Failures } from './document-sync.ts';
 
 export interface SidecarTurnsOptions {

@@ -2,24 +2,24 @@
  * Holds a mirror to the one source that its archive belongs to. Two sources in one archive would take each other's instances
  * for deleted.
  *
- * What tells is the change feed (`core/follow/feed-evidence.ts`). Orthanc's `DatabaseServerIdentifier` decides only where
+ * What tells is the change feed (`core/mirror/follow/feed-evidence.ts`). Orthanc's `DatabaseServerIdentifier` decides only where
  * the feed says nothing: unless it is configured it is a hash of MAC addresses, AET and ports, so that it changes when a
  * container is made anew, and two servers can have the same one (Orthanc: OrthancConfiguration.cpp,
  * GetDatabaseServerIdentifier; told in `/system` from 1.11.1 on).
  */
 import { z } from 'zod';
 import { isMirrorError, MirrorError } from '../errors.ts';
-import type { ChangeFeed } from '../follow/change-feed.ts';
+import type { Archive } from '../stores/archive/archive.ts';
+import { StateDocument } from '../stores/archive/state.ts';
+import type { ChangeFeed } from '../stores/change-feed.ts';
+import type { CallOptions } from '../stores/store.ts';
 import {
   evidenceSchema,
   type FeedEvidence,
   gatherEvidence,
   judgeEvidence,
   noEvidence,
-} from '../follow/feed-evidence.ts';
-import type { Archive } from '../stores/archive/archive.ts';
-import { StateDocument } from '../stores/archive/state.ts';
-import type { CallOptions } from '../stores/store.ts';
+} from './follow/feed-evidence.ts';
 
 /** What is remembered of the source: `state/source.json`. */
 const rememberedSchema = z.strictObject({

@@ -4,15 +4,15 @@
  * and the scheduler in the cloud take the same steps; the one copies, the other fills a queue.
  */
 import type { Clock } from '../clock.ts';
-import type { PlannedInstance } from '../compare/plan.ts';
 import type { Destination } from '../copy/outcome.ts';
 import { isMirrorError, type MirrorError } from '../errors.ts';
-import type { Change, ChangeFeed } from '../follow/change-feed.ts';
-import { cursorAt } from '../follow/cursor.ts';
-import { cursorAtEnd, type FollowStep, followChanges } from '../follow/follow.ts';
+import type { Change, ChangeFeed } from '../stores/change-feed.ts';
 import type { CallOptions } from '../stores/store.ts';
 import { preferring } from '../streams/preferring.ts';
 import { Comparison, type ComparisonOptions } from './comparison.ts';
+import { cursorAt } from './follow/cursor.ts';
+import { cursorAtEnd, type FollowStep, followChanges } from './follow/follow.ts';
+import type { PlannedInstance } from './plan.ts';
 import { type Progress, withComparison } from './progress.ts';
 
 /** What is to be done, with the progress that holds once it is done or has been taken over for good. */

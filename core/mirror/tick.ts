@@ -3,11 +3,14 @@
  * after the queue acknowledged; a tick that dies is repeated by the next one.
  */
 import type { Destination } from '../copy/outcome.ts';
-import type { Deletions } from '../deletions/gone-keeper.ts';
 import { isMirrorError, type MirrorError } from '../errors.ts';
-import type { ChangeFeed } from '../follow/change-feed.ts';
-import { isQuiet } from '../follow/follow.ts';
-import { withHold } from '../pause/pause-state.ts';
+import type { ChangeFeed } from '../stores/change-feed.ts';
+import type { CallOptions, Store } from '../stores/store.ts';
+import { Announcing, type AnnouncingOptions } from './announcing.ts';
+import type { ComparisonNotes } from './comparison.ts';
+import { isQuiet } from './follow/follow.ts';
+import type { Deletions } from './gone-keeper.ts';
+import { withHold } from './pause/pause-state.ts';
 import {
   answering,
   holdDestination,
@@ -15,13 +18,10 @@ import {
   type PauseReview,
   type ReviewOptions,
   reviewPauses,
-} from '../pause/review-pauses.ts';
-import { whyAway } from '../pause/store-away.ts';
-import type { Openness } from '../schedule/blackouts.ts';
-import type { CallOptions, Store } from '../stores/store.ts';
-import { Announcing, type AnnouncingOptions } from './announcing.ts';
-import type { ComparisonNotes } from './comparison.ts';
+} from './pause/review-pauses.ts';
+import { whyAway } from './pause/store-away.ts';
 import { type Progress, withMissed } from './progress.ts';
+import type { Openness } from './schedule/blackouts.ts';
 import { whyOtherSource } from './source-proof.ts';
 import { dueReason, mirrorSteps, type StepOptions } from './steps.ts';
 

@@ -3,9 +3,9 @@ import { z } from 'zod';
 import type { CopyResult } from '../copy/outcome.ts';
 import { type InstanceId, isOrthancId, type Md5, type OrthancId } from '../identifiers.ts';
 import { listOf } from '../json.ts';
+import { listStudyIds } from '../sidecars/list-study-ids.ts';
+import type { StudyServer } from '../sidecars/study-server.ts';
 import type { CallOptions } from '../stores/store.ts';
-import { listStudyIds } from '../studies/list-study-ids.ts';
-import type { StudyServer } from '../studies/study-server.ts';
 
 /** Copied instances that are remembered one by one; beyond, every study is synchronized. */
 const mostTouched = 20_000;

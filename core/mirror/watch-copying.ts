@@ -3,15 +3,13 @@
  * when it is back. What fails by itself is tried again later.
  */
 import type { Clock } from '../clock.ts';
-import type { PlannedInstance } from '../compare/plan.ts';
 import { copyInstance } from '../copy/copy-instance.ts';
 import type { Lost } from '../copy/copy-many.ts';
 import type { CopyRequest } from '../copy/decide.ts';
 import type { CopyResult, DestinationOutcome } from '../copy/outcome.ts';
 import { isMirrorError, type MirrorError } from '../errors.ts';
-import type { Change } from '../follow/change-feed.ts';
 import type { InstanceId } from '../identifiers.ts';
-import { looksAway } from '../pause/store-away.ts';
+import type { Change } from '../stores/change-feed.ts';
 import type { Store } from '../stores/store.ts';
 import { type Arrival, Arrivals } from './arrivals.ts';
 import type { Attendance } from './attendance.ts';
@@ -19,6 +17,8 @@ import type { Confirmation } from './confirmation.ts';
 import { Copying, requestFor } from './copying.ts';
 import { Later } from './later.ts';
 import type { MirrorRun } from './mirror-run.ts';
+import { looksAway } from './pause/store-away.ts';
+import type { PlannedInstance } from './plan.ts';
 import type { Summary } from './summary.ts';
 
 export interface WatchCopyingOptions {

@@ -4,13 +4,13 @@
  */
 import { type Clock, evenClock } from '../clock.ts';
 import type { CopyRequest } from '../copy/decide.ts';
-import type { Deletions } from '../deletions/gone-keeper.ts';
 import { isErrorCode, isMirrorError, MirrorError } from '../errors.ts';
-import type { Hold } from '../pause/pause-state.ts';
 import { Attendance } from './attendance.ts';
 import type { Comparison } from './comparison.ts';
+import type { Deletions } from './gone-keeper.ts';
 import type { DelayedEvent, MirrorEvent } from './mirror-events.ts';
 import { type MirrorRun, type MirrorRunEnd, planAhead } from './mirror-run.ts';
+import type { Hold } from './pause/pause-state.ts';
 import { type Progress, withMissed } from './progress.ts';
 import { SidecarTurns } from './sidecar-turns.ts';
 import { whyOtherSource } from './source-proof.ts';

@@ -8,7 +8,7 @@ import type {
   ResourceContent,
   SeriesRecord,
   StudyDocument,
-} from '../studies/study-document.ts';
+} from './study-document.ts';
 
 /** The document that a destination is to have. */
 export function addToStudy(held: StudyDocument, found: StudyDocument): StudyDocument {

@@ -15,7 +15,7 @@ import {
   patientDocumentSchema,
   type StudyDocument,
   studyDocumentSchema,
-} from '../studies/study-document.ts';
+} from './study-document.ts';
 
 /** The sidecar of each level that has one. */
 export interface Sidecars {

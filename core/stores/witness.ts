@@ -1,6 +1,6 @@
 import type { MirrorError } from '../errors.ts';
-import type { ChangeFeed } from '../follow/change-feed.ts';
 import type { InstanceId } from '../identifiers.ts';
+import type { ChangeFeed } from './change-feed.ts';
 import type { CallOptions } from './store.ts';
 
 /**

@@ -11,7 +11,7 @@
  */
 import { join } from 'node:path';
 import { SQSClient } from '@aws-sdk/client-sqs';
-import { parseMirrorQueue } from '../../core/queue/queue-names.ts';
+import { parseMirrorQueue } from '../../core/config/queue-names.ts';
 import type { IsAllowed } from '../s3/access.ts';
 import { denialsOf, isDeniedBy } from './bucket-policies.ts';
 import { startEventSource } from './event-source.ts';

@@ -2,10 +2,10 @@
 import { readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
+import { repairOnServer } from '../../core/archive-life/repair/replace-on-server.ts';
 import { MirrorError } from '../../core/errors.ts';
-import { repairOnServer } from '../../core/repair/replace-on-server.ts';
+import { Limitations } from '../../core/sidecars/limitations.ts';
 import type { OrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
-import { Limitations } from '../../core/studies/limitations.ts';
 import { generateInstance, generateInstances } from '../../local/dicom/generate.ts';
 import { placeOfNth } from '../../local/dicom/identifiers.ts';
 import { newOrthanc, oldOrthanc } from '../../local/orthanc-versions.ts';

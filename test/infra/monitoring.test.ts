@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Match } from 'aws-cdk-lib/assertions';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { metricDefinitions } from '../../core/metrics/metrics.ts';
+import { metricDefinitions } from '../../core/cloud/metrics/metrics.ts';
 import { fullConfiguration, plainConfiguration, SynthesizedStack } from './synthesize.ts';
 
 const stack = new SynthesizedStack(fullConfiguration);

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type ReplaceOptions, replaceInstance } from '../../core/conflicts/replace-instance.ts';
+import { type ReplaceOptions, replaceInstance } from '../../core/archive-life/repair/replace-instance.ts';
 import { type InstanceId, type Md5, md5Of, type ResourceLevel, resourceLevels } from '../../core/identifiers.ts';
+import { Limitations } from '../../core/sidecars/limitations.ts';
 import type { InstanceIdentity } from '../../core/stores/store.ts';
-import { Limitations } from '../../core/studies/limitations.ts';
 import { newOrthanc, oldOrthanc } from '../../local/orthanc-versions.ts';
 import { needs } from '../support/needs.ts';
 import { json, put, text } from '../support/orthanc/rest.ts';

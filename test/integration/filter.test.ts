@@ -1,10 +1,10 @@
 /** A mirror that takes only a part of its source: by the search of a real server, and instance by instance. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
-import { type Filter, filterSchema } from '../../core/filters/filter-schema.ts';
-import { matches } from '../../core/filters/matches.ts';
-import { Selection } from '../../core/filters/select-instances.ts';
 import type { InstanceId } from '../../core/identifiers.ts';
+import { type Filter, filterSchema } from '../../core/mirror/filters/filter-schema.ts';
+import { matches } from '../../core/mirror/filters/matches.ts';
+import { Selection } from '../../core/mirror/filters/select-instances.ts';
 import { type OrthancStore, openOrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
 import { generateInstances } from '../../local/dicom/generate.ts';
 import { type OrthancServer, startOrthanc } from '../../local/orthanc-server.ts';

@@ -7,9 +7,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { isMirrorError } from '../../core/errors.ts';
 import { nothingButSql, restoreMysqlDump } from '../../core/host/backup/restore-mysql.ts';
 import { restorePostgresqlDump } from '../../core/host/backup/restore-postgresql.ts';
-import { mysqlCall, parseMysqlUrl } from '../../core/host/index/mysql-connection.ts';
-import { parsePostgresqlAddress } from '../../core/host/index/postgresql-connection.ts';
-import { feedProgram } from '../../core/host/program-output.ts';
+import { mysqlCall, parseMysqlUrl } from '../../core/orthanc-disk/index/mysql-connection.ts';
+import { parsePostgresqlAddress } from '../../core/orthanc-disk/index/postgresql-connection.ts';
+import { feedProgram } from '../../core/orthanc-disk/program-output.ts';
 import { type MysqlServer, startMysql } from '../support/mysql.ts';
 import { type PostgresqlServer, startPostgresql } from '../support/postgresql.ts';
 

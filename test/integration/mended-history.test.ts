@@ -1,14 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { PutBucketVersioningCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { listSnapshots } from '../../core/catalogue/snapshots.ts';
+import { listSnapshots } from '../../core/archive-life/catalogue/snapshots.ts';
+import { ArchiveView } from '../../core/archive-life/restore/archive-view.ts';
+import { mendInstance, supersedeIn } from '../../core/archive-life/verify/mend.ts';
 import { defaultBudget } from '../../core/copy/copy-instance.ts';
-import { ArchiveView } from '../../core/restore/archive-view.ts';
 import { type Archive, openArchive } from '../../core/stores/archive/archive.ts';
 import { EveryVersion } from '../../core/stores/archive/every-version.ts';
 import { instanceKey } from '../../core/stores/archive/keys.ts';
 import { S3Objects } from '../../core/stores/archive/s3-objects.ts';
-import { mendInstance, supersedeIn } from '../../core/verify/mend.ts';
 import { makeArchiveSample, makeOtherArchiveVersion } from '../contract/archive-samples.ts';
 import { type PlaceInS3, type S3UnderTest, startS3UnderTest } from '../contract/s3-under-test.ts';
 import { identityOf } from '../contract/store-contract-destination.ts';

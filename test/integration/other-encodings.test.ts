@@ -1,15 +1,15 @@
 /** Instances whose id depends on how a server reads text: what is sent to it, and what is not. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { replaceInstance } from '../../core/conflicts/replace-instance.ts';
+import { replaceInstance } from '../../core/archive-life/repair/replace-instance.ts';
+import { repairOnServer } from '../../core/archive-life/repair/replace-on-server.ts';
 import type { OrthancEncoding } from '../../core/dicom/charset.ts';
 import { readIdentifyingElements } from '../../core/dicom/identifier-reader.ts';
 import { givenIds } from '../../core/dicom/identifying-elements.ts';
 import { type InstanceId, isInstanceId, md5Of } from '../../core/identifiers.ts';
-import { repairOnServer } from '../../core/repair/replace-on-server.ts';
+import { Limitations } from '../../core/sidecars/limitations.ts';
+import { studyServerOf } from '../../core/sidecars/study-server.ts';
 import { type OrthancStore, openOrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
-import { Limitations } from '../../core/studies/limitations.ts';
-import { studyServerOf } from '../../core/studies/study-server.ts';
 import { identifiedFile } from '../../local/dicom/identified-file.ts';
 import { type OrthancServer, startOrthanc } from '../../local/orthanc-server.ts';
 import { newOrthanc, oldOrthanc } from '../../local/orthanc-versions.ts';

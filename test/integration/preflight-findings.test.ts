@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { FindingCode, Severity } from '../../core/preflight/finding.ts';
-import { type PreflightOptions, preflight, refusalOf } from '../../core/preflight/preflight.ts';
+import type { FindingCode, Severity } from '../../core/sidecars/preflight/finding.ts';
+import { type PreflightOptions, preflight, refusalOf } from '../../core/sidecars/preflight/preflight.ts';
 import { openOrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
 import { generateInstances } from '../../local/dicom/generate.ts';
 import { newOrthanc, oldOrthanc, orthancOfVersion } from '../../local/orthanc-versions.ts';

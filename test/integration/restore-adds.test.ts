@@ -2,7 +2,7 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { studyDocumentSchema } from '../../core/studies/study-document.ts';
+import { studyDocumentSchema } from '../../core/sidecars/study-document.ts';
 import { generateInstance } from '../../local/dicom/generate.ts';
 import { newOrthanc, oldOrthanc } from '../../local/orthanc-versions.ts';
 import { runCommand } from '../e2e/support/command-line.ts';

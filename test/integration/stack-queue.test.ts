@@ -2,10 +2,10 @@
 import { type SendMessageBatchCommand, type SendMessageBatchResult, SQSClient } from '@aws-sdk/client-sqs';
 import { type FauxqsServer, startFauxqs } from 'fauxqs';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { QueueMessage } from '../../core/cloud/queue/message.ts';
+import { sqsDeliveries } from '../../core/cloud/queue/sqs-deliveries.ts';
+import { sqsQueue } from '../../core/cloud/queue/sqs-queue.ts';
 import type { InstanceId } from '../../core/identifiers.ts';
-import type { QueueMessage } from '../../core/queue/message.ts';
-import { sqsDeliveries } from '../../core/queue/sqs-deliveries.ts';
-import { sqsQueue } from '../../core/queue/sqs-queue.ts';
 
 let server: FauxqsServer;
 let client: SQSClient;

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { OrthancId } from '../../core/identifiers.ts';
-import { differingStudies } from '../../core/studies/differing-studies.ts';
-import { commonScope, fingerprintOf } from '../../core/studies/fingerprint.ts';
-import { Limitations } from '../../core/studies/limitations.ts';
-import { listArchivedFingerprints, listStudyFingerprints } from '../../core/studies/list-fingerprints.ts';
-import { readPatientDocument, readStudyDocument } from '../../core/studies/read-study-document.ts';
-import { syncStudy } from '../../core/studies/sync-study.ts';
+import { differingStudies } from '../../core/sidecars/differing-studies.ts';
+import { commonScope, fingerprintOf } from '../../core/sidecars/fingerprint.ts';
+import { Limitations } from '../../core/sidecars/limitations.ts';
+import { listArchivedFingerprints, listStudyFingerprints } from '../../core/sidecars/list-fingerprints.ts';
+import { readPatientDocument, readStudyDocument } from '../../core/sidecars/read-study-document.ts';
+import { syncStudy } from '../../core/sidecars/sync-study.ts';
 import { generateInstances } from '../../local/dicom/generate.ts';
 import { newOrthanc, oldOrthanc, orthancVersions } from '../../local/orthanc-versions.ts';
 import { noFindings } from '../support/no-findings.ts';

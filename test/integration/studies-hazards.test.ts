@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DocumentSync } from '../../core/mirror/document-sync.ts';
-import { type ApplyOptions, applyStudyDocument } from '../../core/studies/apply-document.ts';
-import { archiveDocument, readArchivedStudy } from '../../core/studies/archive-document.ts';
+import { type ApplyOptions, applyStudyDocument } from '../../core/sidecars/apply-document.ts';
+import { archiveDocument, readArchivedStudy } from '../../core/sidecars/archive-document.ts';
 import {
   attachmentsOfArchive,
   attachmentsOfServer,
   type OpenAttachment,
-} from '../../core/studies/attachment-source.ts';
-import { Limitations } from '../../core/studies/limitations.ts';
-import { readStudyDocument } from '../../core/studies/read-study-document.ts';
-import { studyOfChange } from '../../core/studies/study-of-change.ts';
-import { syncStudy } from '../../core/studies/sync-study.ts';
+} from '../../core/sidecars/attachment-source.ts';
+import { Limitations } from '../../core/sidecars/limitations.ts';
+import { readStudyDocument } from '../../core/sidecars/read-study-document.ts';
+import { studyOfChange } from '../../core/sidecars/study-of-change.ts';
+import { syncStudy } from '../../core/sidecars/sync-study.ts';
 import { generateInstance } from '../../local/dicom/generate.ts';
 import { newOrthanc, oldOrthanc, orthancVersions } from '../../local/orthanc-versions.ts';
 import { noFindings } from '../support/no-findings.ts';

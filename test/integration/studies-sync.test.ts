@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { resourceLevels } from '../../core/identifiers.ts';
-import { readArchivedPatient, readArchivedStudy } from '../../core/studies/archive-document.ts';
-import { Limitations } from '../../core/studies/limitations.ts';
-import { type StudySyncResult, syncStudy } from '../../core/studies/sync-study.ts';
+import { readArchivedPatient, readArchivedStudy } from '../../core/sidecars/archive-document.ts';
+import { Limitations } from '../../core/sidecars/limitations.ts';
+import { type StudySyncResult, syncStudy } from '../../core/sidecars/sync-study.ts';
 import { newOrthanc, oldOrthanc } from '../../local/orthanc-versions.ts';
 import { noFindings } from '../support/no-findings.ts';
 import { countRequests } from '../support/orthanc/count-requests.ts';

@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { type InstanceId, isInstanceId, type Md5, md5Of, type OrthancId, orthancIdOf } from '../../core/identifiers.ts';
+import { archiveDocument } from '../../core/sidecars/archive-document.ts';
+import { type StudyDocument, studyDocumentSchema } from '../../core/sidecars/study-document.ts';
 import { type Archive, openArchive } from '../../core/stores/archive/archive.ts';
 import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
 import { instanceKey } from '../../core/stores/archive/keys.ts';
 import type { GetOptions, OpenObject } from '../../core/stores/archive/object-storage.ts';
-import { archiveDocument } from '../../core/studies/archive-document.ts';
-import { type StudyDocument, studyDocumentSchema } from '../../core/studies/study-document.ts';
 import { noFindings } from './no-findings.ts';
 
 /** Remembers the keys that were read. */

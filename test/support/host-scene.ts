@@ -12,9 +12,9 @@ import { type BackupKeys, Keyring } from '../../core/host/backup/backup-secrets.
 import { readAuthentic } from '../../core/host/backup/found-backups.ts';
 import type { BackupManifest } from '../../core/host/backup/manifest.ts';
 import { sealManifest } from '../../core/host/backup/sealed-manifest.ts';
-import { readOrthancHost } from '../../core/host/orthanc-host.ts';
-import { storagePath } from '../../core/host/storage/storage-folders.ts';
 import { md5Of } from '../../core/identifiers.ts';
+import { readOrthancHost } from '../../core/orthanc-disk/orthanc-host.ts';
+import { storagePath } from '../../core/orthanc-disk/storage/storage-folders.ts';
 import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
 import { type FileRow, makeIndexFile, newUuid } from './index-files.ts';
 

@@ -6,7 +6,9 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, readdir, readFile, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type InstanceId, isInstanceId, md5Of, type OrthancId, orthancIdOf } from '../../core/identifiers.ts';
+import { archiveDocument } from '../../core/sidecars/archive-document.ts';
 import { sidecarHash } from '../../core/sidecars/sidecar-state.ts';
+import { patientDocumentSchema, studyDocumentSchema } from '../../core/sidecars/study-document.ts';
 import { openArchive } from '../../core/stores/archive/archive.ts';
 import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
 import { recordBytes } from '../../core/stores/archive/history-record.ts';
@@ -21,8 +23,6 @@ import {
   studyFolder,
   studyKey,
 } from '../../core/stores/archive/keys.ts';
-import { archiveDocument } from '../../core/studies/archive-document.ts';
-import { patientDocumentSchema, studyDocumentSchema } from '../../core/studies/study-document.ts';
 import { type GeneratedInstance, generateInstance } from '../../local/dicom/generate.ts';
 import { identifiersOf, placeOfNth } from '../../local/dicom/identifiers.ts';
 import type { Forgery } from './forgery.ts';

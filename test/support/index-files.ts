@@ -1,8 +1,8 @@
 /** Makes SQLite index files of every schema version, from the documented tables. */
 import { randomUUID } from 'node:crypto';
 import { DatabaseSync } from 'node:sqlite';
-import type { SchemaVersion } from '../../core/advise/schema-matrix.ts';
 import { type Md5, orthancIdOf } from '../../core/identifiers.ts';
+import type { SchemaVersion } from '../../core/orthanc-disk/schema-matrix.ts';
 
 /** A row of AttachedFiles to write; sizes and hash of the bytes in the storage. */
 export interface FileRow {

@@ -1,4 +1,4 @@
-import type { Change, ChangeFeed, ChangePage } from '../../core/follow/change-feed.ts';
+import type { Change, ChangeFeed, ChangePage } from '../../core/stores/change-feed.ts';
 import { sampleId } from './memory-store.ts';
 
 /** @returns the announcement of the n-th sample instance. */

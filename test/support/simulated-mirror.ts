@@ -2,16 +2,17 @@
  * A mirror as it runs in the cloud, with its real decisions, on stores in memory and a clock that is turned by hand:
  * ticks, a queue with delays and receive counts, batches of messages.
  */
+
+import { copyAnnounced } from '../../core/cloud/copy-announced.ts';
+import { MessageGate } from '../../core/cloud/message-gate.ts';
+import { type DeadLetterReason, type Delivery, settleDelivery } from '../../core/cloud/queue/deliveries.ts';
+import { settleBatch } from '../../core/cloud/queue/settle-batch.ts';
 import type { CopyContext } from '../../core/copy/copy-instance.ts';
 import { defaultBudget } from '../../core/copy/copy-instance.ts';
 import type { Destination } from '../../core/copy/outcome.ts';
+import { type Pause, pauseBeside } from '../../core/mirror/pause/pause.ts';
 import type { Progress } from '../../core/mirror/progress.ts';
 import { type TickReport, tick } from '../../core/mirror/tick.ts';
-import { copyAnnounced } from '../../core/pause/copy-announced.ts';
-import { MessageGate } from '../../core/pause/message-gate.ts';
-import { type Pause, pauseBeside } from '../../core/pause/pause.ts';
-import { type DeadLetterReason, type Delivery, settleDelivery } from '../../core/queue/deliveries.ts';
-import { settleBatch } from '../../core/queue/settle-batch.ts';
 import type { ObjectStorage } from '../../core/stores/archive/object-storage.ts';
 import type { Store } from '../../core/stores/store.ts';
 import { MemoryArchive, MemoryStore, sampleBytes, sampleId } from './memory-store.ts';

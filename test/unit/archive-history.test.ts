@@ -1,17 +1,17 @@
 /** How an archive records what its source holds, and what that costs. */
 import { describe, expect, test } from 'vitest';
-import { compareStores } from '../../core/compare/check.ts';
-import { planCopies } from '../../core/compare/plan.ts';
+import { ArchiveView, type ViewOptions } from '../../core/archive-life/restore/archive-view.ts';
+import { mendInstance, supersedeIn } from '../../core/archive-life/verify/mend.ts';
+import { verifyStore } from '../../core/archive-life/verify/verify.ts';
 import { copyInstance, defaultBudget } from '../../core/copy/copy-instance.ts';
 import { MirrorError } from '../../core/errors.ts';
+import { compareStores } from '../../core/mirror/check.ts';
+import { planCopies } from '../../core/mirror/plan.ts';
 import { runMirror } from '../../core/mirror/run-mirror.ts';
-import { ArchiveView, type ViewOptions } from '../../core/restore/archive-view.ts';
 import { type Archive, openArchive } from '../../core/stores/archive/archive.ts';
 import { EveryVersion } from '../../core/stores/archive/every-version.ts';
 import type { ArchiveWriter } from '../../core/stores/archive/history-record.ts';
 import { historyKey, instanceKey } from '../../core/stores/archive/keys.ts';
-import { mendInstance, supersedeIn } from '../../core/verify/mend.ts';
-import { verifyStore } from '../../core/verify/verify.ts';
 import { identityOf, md5Of, recordsIn } from '../support/histories/archived.ts';
 import { MemoryObjects } from '../support/memory-objects.ts';
 import { MemoryStore, sampleBytes, sampleId } from '../support/memory-store.ts';

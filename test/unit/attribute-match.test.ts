@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { matches } from '../../core/search/attribute-match.ts';
+import { matches } from '../../core/open/search/attribute-match.ts';
 
 const finds = (vr: string, wanted: string, value: string, fuzzy = false) =>
   matches({ tag: 0, vr, wanted: wanted === '' ? [] : wanted.split('|'), fuzzy }, value === '' ? [] : value.split('\\'));

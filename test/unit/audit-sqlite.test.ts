@@ -15,11 +15,11 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type AuditOptions, audit, instancesToMend } from '../../core/host/audit/audit.ts';
 import type { AuditFinding } from '../../core/host/audit/audit-finding.ts';
 import { deleteQuarantined, quarantine, undoQuarantine } from '../../core/host/audit/quarantine.ts';
-import { openSqliteIndex } from '../../core/host/index/sqlite-index.ts';
-import { FolderStorage } from '../../core/host/storage/folder-storage.ts';
-import type { StoredFile } from '../../core/host/storage/storage-area.ts';
-import { oneFolder, storagePath } from '../../core/host/storage/storage-folders.ts';
 import { md5Of, orthancIdOf } from '../../core/identifiers.ts';
+import { openSqliteIndex } from '../../core/orthanc-disk/index/sqlite-index.ts';
+import { FolderStorage } from '../../core/orthanc-disk/storage/folder-storage.ts';
+import type { StoredFile } from '../../core/orthanc-disk/storage/storage-area.ts';
+import { oneFolder, storagePath } from '../../core/orthanc-disk/storage/storage-folders.ts';
 import { type FileRow, makeIndexFile, newUuid } from '../support/index-files.ts';
 
 const options: AuditOptions = { readBytes: true, marginMs: 3_600_000 };

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { ByteRate } from '../../core/bandwidth/byte-rate.ts';
-import { limitReads } from '../../core/bandwidth/limit-reads.ts';
+import { ByteRate } from '../../core/copy/byte-rate.ts';
+import { limitReads } from '../../core/copy/limit-reads.ts';
 import { md5Of } from '../../core/identifiers.ts';
 import { MemoryStore, sampleBytes, sampleId } from '../support/memory-store.ts';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { listDifferences } from '../../core/catalogue/differences.ts';
-import { listSnapshots } from '../../core/catalogue/snapshots.ts';
+import { listDifferences } from '../../core/archive-life/catalogue/differences.ts';
+import { listSnapshots } from '../../core/archive-life/catalogue/snapshots.ts';
 import {
   addDocument,
   addInstance,

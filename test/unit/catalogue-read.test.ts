@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { readCatalogue } from '../../core/catalogue/read-catalogue.ts';
+import { readCatalogue } from '../../core/archive-life/catalogue/read-catalogue.ts';
 import { addDocument, instanceId, studyDocument, studyId, watchedArchive } from '../support/archived-studies.ts';
 import { noFindings } from '../support/no-findings.ts';
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
+import { secretResolver } from '../../core/config/secrets/resolve-secret.ts';
 import { boundsOf, connectionsPerProcess, credentialsOf, tlsMaterialOf } from '../../core/config/server-access.ts';
 import { serverSchema } from '../../core/config/server-schema.ts';
-import { secretResolver } from '../../core/secrets/resolve-secret.ts';
 import { defaultServerLimits } from '../../core/stores/orthanc/bounds.ts';
 import { defaultTimeouts } from '../../core/stores/orthanc/connection.ts';
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { ByteRate } from '../../core/bandwidth/byte-rate.ts';
-import { limitReads } from '../../core/bandwidth/limit-reads.ts';
+import { ByteRate } from '../../core/copy/byte-rate.ts';
 import { copyInstance, defaultBudget } from '../../core/copy/copy-instance.ts';
 import type { CopyRequest } from '../../core/copy/decide.ts';
+import { limitReads } from '../../core/copy/limit-reads.ts';
 import type { CopyResult, Destination } from '../../core/copy/outcome.ts';
 import { MirrorError } from '../../core/errors.ts';
 import { md5Of } from '../../core/identifiers.ts';

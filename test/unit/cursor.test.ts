@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { ChangeFeed } from '../../core/follow/change-feed.ts';
 import {
   advance,
   type Cursor,
@@ -9,8 +8,9 @@ import {
   lateCommitSeconds,
   mustReread,
   recognize,
-} from '../../core/follow/cursor.ts';
-import { cursorAtEnd, followChanges, isQuiet } from '../../core/follow/follow.ts';
+} from '../../core/mirror/follow/cursor.ts';
+import { cursorAtEnd, followChanges, isQuiet } from '../../core/mirror/follow/follow.ts';
+import type { ChangeFeed } from '../../core/stores/change-feed.ts';
 import { change, SimulatedFeed } from '../support/simulated-feed.ts';
 
 const startMs = Date.parse('2026-11-21T02:46:00Z');

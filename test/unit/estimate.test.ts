@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { type EstimateInput, estimate, totalOf } from '../../core/estimate/estimate.ts';
-import { pricesOf, storageClasses, storagePrices } from '../../core/estimate/prices.ts';
+import { type EstimateInput, estimate, totalOf } from '../../core/cloud/estimate/estimate.ts';
+import { pricesOf, storageClasses, storagePrices } from '../../core/cloud/estimate/prices.ts';
 
 const hospital: EstimateInput = {
   instances: 1_000_000,
@@ -53,7 +53,7 @@ test('transfer to targets is charged where they are outside, each of them', () =
 
 test('the table of prices tells its date, and a source for every price', () => {
   expect(Date.parse(pricesOf)).not.toBeNaN();
-  const text = readFileSync('core/estimate/prices.ts', 'utf8');
+  const text = readFileSync('core/cloud/estimate/prices.ts', 'utf8');
   const sources = [...text.matchAll(/^ \* - \[(\w+)\]/gm)].map(([, name]) => name ?? '');
   const priced = text.split('\n').filter((line) => /^ +per\w+: (?!0,)[\d.]+,/.test(line));
   expect(priced.length).toBeGreaterThan(20);

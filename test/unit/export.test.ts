@@ -7,8 +7,8 @@ import { fromBuffer, type ZipFile } from 'yauzl';
 import { writeMedium } from '../../cli/export/medium.ts';
 import { readDataSet } from '../../core/dicom/data-set.ts';
 import { element } from '../../core/dicom/encode.ts';
-import { type ExportProblem, exportStudies } from '../../core/export/export-studies.ts';
-import { renderFrame } from '../../core/rendering/render-frame.ts';
+import { type ExportProblem, exportStudies } from '../../core/open/export/export-studies.ts';
+import { renderFrame } from '../../core/open/rendering/render-frame.ts';
 import { instanceKey } from '../../core/stores/archive/keys.ts';
 import { archiveFolder, openSite } from '../support/open/site.ts';
 import {

@@ -2,9 +2,9 @@ import { expect, test } from 'vitest';
 import type { z } from 'zod';
 import { MirrorError } from '../../core/errors.ts';
 import { type OrthancId, orthancIdOf } from '../../core/identifiers.ts';
+import { listStudyFingerprints } from '../../core/sidecars/list-fingerprints.ts';
+import type { StudyServer } from '../../core/sidecars/study-server.ts';
 import { defaultServerLimits } from '../../core/stores/orthanc/bounds.ts';
-import { listStudyFingerprints } from '../../core/studies/list-fingerprints.ts';
-import type { StudyServer } from '../../core/studies/study-server.ts';
 
 const ids = (level: string, count: number): OrthancId[] =>
   Array.from({ length: count }, (_, n) => orthancIdOf(level, String(n))).toSorted();

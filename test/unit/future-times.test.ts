@@ -1,7 +1,7 @@
 /** Records and sidecars with times in the future are told, and change nothing. */
 import { expect, test } from 'vitest';
+import { ArchiveView } from '../../core/archive-life/restore/archive-view.ts';
 import { orthancIdOf } from '../../core/identifiers.ts';
-import { ArchiveView } from '../../core/restore/archive-view.ts';
 import { openArchive } from '../../core/stores/archive/archive.ts';
 import { lookAtTimes } from '../../core/stores/archive/future-times.ts';
 import { recordBytes } from '../../core/stores/archive/history-record.ts';

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import type { PlannedInstance } from '../../core/compare/plan.ts';
-import { GoneKeeper } from '../../core/deletions/gone-keeper.ts';
-import { type Missing, missingSchema } from '../../core/deletions/missing.ts';
+import { type Missing, missingSchema } from '../../core/archive-life/deletions/missing.ts';
 import type { InstanceId } from '../../core/identifiers.ts';
+import { GoneKeeper } from '../../core/mirror/gone-keeper.ts';
+import type { PlannedInstance } from '../../core/mirror/plan.ts';
 import { StateDocument } from '../../core/stores/archive/state.ts';
 import { instanceId, watchedArchive } from '../support/archived-studies.ts';
 import { MemoryStore } from '../support/memory-store.ts';

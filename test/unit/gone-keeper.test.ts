@@ -1,9 +1,9 @@
 /** What counts as gone from the source, by what the archive knows of it. */
 import { expect, test } from 'vitest';
-import { planInstance } from '../../core/compare/plan.ts';
-import { GoneKeeper } from '../../core/deletions/gone-keeper.ts';
-import type { Missing } from '../../core/deletions/missing.ts';
+import type { Missing } from '../../core/archive-life/deletions/missing.ts';
 import type { InstanceId } from '../../core/identifiers.ts';
+import { GoneKeeper } from '../../core/mirror/gone-keeper.ts';
+import { planInstance } from '../../core/mirror/plan.ts';
 import type { KnownEntry } from '../../core/stores/store.ts';
 import { MemoryStore, sampleId } from '../support/memory-store.ts';
 

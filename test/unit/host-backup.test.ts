@@ -23,7 +23,7 @@ import { Keyring } from '../../core/host/backup/backup-secrets.ts';
 import { listBackupIds, readAuthentic } from '../../core/host/backup/found-backups.ts';
 import { HeldFiles } from '../../core/host/backup/held-files.ts';
 import { restoreHost } from '../../core/host/backup/restore-host.ts';
-import { HeldFolder } from '../../core/host/held-folder.ts';
+import { HeldFolder } from '../../core/orthanc-disk/files/held-folder.ts';
 import { HostScene, hostKeyring, writeSettled } from '../support/host-scene.ts';
 
 const secret = Buffer.from('root only: c0ffee');

@@ -3,9 +3,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readConfiguration } from '../../core/host/configuration/read-configuration.ts';
-import { substituteVariables } from '../../core/host/configuration/substitute-variables.ts';
-import { readOrthancHost } from '../../core/host/orthanc-host.ts';
+import { readConfiguration } from '../../core/orthanc-disk/configuration/read-configuration.ts';
+import { substituteVariables } from '../../core/orthanc-disk/configuration/substitute-variables.ts';
+import { readOrthancHost } from '../../core/orthanc-disk/orthanc-host.ts';
 
 let folder: string;
 beforeEach(() => {

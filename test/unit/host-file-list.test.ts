@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { type ListedFile, readFileList, writeFileList } from '../../core/host/backup/file-list.ts';
-import { hashesOfWhole } from '../../core/host/file-bytes.ts';
+import { hashesOfWhole } from '../../core/orthanc-disk/files/file-bytes.ts';
 
 const uuid = '0a1b2c3d-0000-4000-8000-000000000000';
 const content = hashesOfWhole(Buffer.from('content'));

@@ -10,7 +10,7 @@ import { checkBackup } from '../../core/host/backup/check-backup.ts';
 import { listBackupIds, readAuthentic, readFound } from '../../core/host/backup/found-backups.ts';
 import { removeOldBackups } from '../../core/host/backup/remove-backups.ts';
 import { restoreHost, restoreUnproven } from '../../core/host/backup/restore-host.ts';
-import { readOrthancHost } from '../../core/host/orthanc-host.ts';
+import { readOrthancHost } from '../../core/orthanc-disk/orthanc-host.ts';
 import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
 import { HostArchive } from '../support/forged-host-archive.ts';
 import { dangersIn, treeOf } from '../support/forgery.ts';

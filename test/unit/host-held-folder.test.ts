@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { HeldFolder, refuseForeignHands } from '../../core/host/held-folder.ts';
+import { HeldFolder, refuseForeignHands } from '../../core/orthanc-disk/files/held-folder.ts';
 import { needs } from '../support/needs.ts';
 
 const isRoot = process.getuid?.() === 0;

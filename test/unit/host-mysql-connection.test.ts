@@ -4,7 +4,7 @@ import {
   mysqlError,
   mysqlProgramConnection,
   parseMysqlUrl,
-} from '../../core/host/index/mysql-connection.ts';
+} from '../../core/orthanc-disk/index/mysql-connection.ts';
 
 const connection = parseMysqlUrl('mysql://or%40thanc:se%20cret%2F@db.example:3307/orthanc');
 

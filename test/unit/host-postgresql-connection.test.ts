@@ -5,7 +5,7 @@ import {
   connectionName,
   parsePostgresqlAddress,
   postgresqlCall,
-} from '../../core/host/index/postgresql-connection.ts';
+} from '../../core/orthanc-disk/index/postgresql-connection.ts';
 
 const keywordsOf = (text: string) => parsePostgresqlAddress(text).keywords;
 

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { MirrorError } from '../../core/errors.ts';
-import { programOutput } from '../../core/host/program-output.ts';
+import { programOutput } from '../../core/orthanc-disk/program-output.ts';
 
 afterEach(() => {
   delete process.env.AWS_SECRET_ACCESS_KEY;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { copyLiveIndex } from '../../core/host/index/sqlite-copy.ts';
+import { copyLiveIndex } from '../../core/orthanc-disk/index/sqlite-copy.ts';
 
 /** Several chunks of a reading. */
 const indexBytes = 4 * 1024 * 1024;

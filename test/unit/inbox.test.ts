@@ -1,7 +1,7 @@
 /** Keys and notifications of the inbox. */
 import { expect, test } from 'vitest';
-import { doneKey, parseArrivingKey, reasonKey, refusedKey } from '../../core/inbox/inbox-keys.ts';
-import { notificationOf, parseNotification } from '../../core/inbox/notification.ts';
+import { doneKey, parseArrivingKey, reasonKey, refusedKey } from '../../core/cloud/inbox/inbox-keys.ts';
+import { notificationOf, parseNotification } from '../../core/cloud/inbox/notification.ts';
 
 test.each([
   ['new/main/a.dcm', { mirror: 'main', name: 'a.dcm' }],

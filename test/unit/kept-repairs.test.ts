@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { KeptRepairs } from '../../core/archive-life/kept-repairs.ts';
 import { MirrorError } from '../../core/errors.ts';
-import { Limitations } from '../../core/studies/limitations.ts';
-import type { StudyServer } from '../../core/studies/study-server.ts';
+import { Limitations } from '../../core/sidecars/limitations.ts';
+import type { StudyServer } from '../../core/sidecars/study-server.ts';
 import { studyId, WatchedObjects, watchedArchive } from '../support/archived-studies.ts';
 
 /** Nothing is written to it: what was kept lies nowhere any more. */

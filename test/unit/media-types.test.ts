@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { includesType, parseAccept } from '../../core/web/media-types.ts';
+import { includesType, parseAccept } from '../../core/open/web/media-types.ts';
 
 test('what is wanted most comes first, and what is refused does not come', () => {
   const ranges = parseAccept('image/png;q=0.5, image/jpeg, text/html;q=0');

@@ -8,7 +8,7 @@ import {
   missingSchema,
   noteListed,
   nothingMissing,
-} from '../../core/deletions/missing.ts';
+} from '../../core/archive-life/deletions/missing.ts';
 import type { InstanceId } from '../../core/identifiers.ts';
 import { sampleId } from '../support/memory-store.ts';
 

@@ -1,8 +1,8 @@
 /** A sidecar is written when what users, bytes or the study say is another; not because Orthanc noted a time. */
 import { expect, test } from 'vitest';
+import { archiveDocument, readArchivedStudy } from '../../core/sidecars/archive-document.ts';
 import type { SidecarFinding } from '../../core/sidecars/sidecar-state.ts';
-import { archiveDocument, readArchivedStudy } from '../../core/studies/archive-document.ts';
-import { type StudyDocument, studyDocumentSchema } from '../../core/studies/study-document.ts';
+import { type StudyDocument, studyDocumentSchema } from '../../core/sidecars/study-document.ts';
 import { instanceId, studyDocument, studyId } from '../support/archived-studies.ts';
 import { MemoryObjects } from '../support/memory-objects.ts';
 

@@ -5,10 +5,10 @@ import { expect, onTestFinished, test } from 'vitest';
 import type { Destination } from '../../core/copy/outcome.ts';
 import { MirrorError } from '../../core/errors.ts';
 import type { InstanceId } from '../../core/identifiers.ts';
-import { askToPause, askToResume } from '../../core/pause/ask.ts';
-import { type Pause, pauseBeside } from '../../core/pause/pause.ts';
-import { withHold, withSuspect } from '../../core/pause/pause-state.ts';
-import { letIn, reviewPauses } from '../../core/pause/review-pauses.ts';
+import { askToPause, askToResume } from '../../core/mirror/pause/ask.ts';
+import { type Pause, pauseBeside } from '../../core/mirror/pause/pause.ts';
+import { withHold, withSuspect } from '../../core/mirror/pause/pause-state.ts';
+import { letIn, reviewPauses } from '../../core/mirror/pause/review-pauses.ts';
 import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
 import { MemoryStore, sampleId } from '../support/memory-store.ts';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { parseMessage } from '../../core/cloud/queue/message.ts';
 import { isMirrorError } from '../../core/errors.ts';
-import { parseMessage } from '../../core/queue/message.ts';
 
 const id = '01234567-89abcdef-01234567-89abcdef-01234567';
 const job = '20261121T030201.123Z-0a1b2c3d';

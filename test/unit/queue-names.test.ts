@@ -6,7 +6,7 @@ import {
   parseMirrorQueue,
   type SharedQueue,
   sharedQueue,
-} from '../../core/queue/queue-names.ts';
+} from '../../core/config/queue-names.ts';
 
 const stackName = fc.stringMatching(/^[A-Za-z][A-Za-z0-9-]{0,30}$/);
 const mirrorName = fc.stringMatching(/^[a-z0-9-]{1,32}$/);

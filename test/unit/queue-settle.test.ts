@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
-import { type ErrorCode, MirrorError } from '../../core/errors.ts';
 import {
   type DeadLetterReason,
   type Delivery,
   type DeliveryQueue,
   settleDelivery,
-} from '../../core/queue/deliveries.ts';
-import { settleBatch } from '../../core/queue/settle-batch.ts';
+} from '../../core/cloud/queue/deliveries.ts';
+import { settleBatch } from '../../core/cloud/queue/settle-batch.ts';
+import { type ErrorCode, MirrorError } from '../../core/errors.ts';
 
 const limits = { maxReceiveCount: 8, backOff: { firstMs: 1000, lastMs: 60_000 } };
 const id = '01234567-89abcdef-01234567-89abcdef-01234567';

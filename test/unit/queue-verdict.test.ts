@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
+import { waitBeforeTryMs } from '../../core/cloud/queue/back-off.ts';
+import { decidingError, verdictOn } from '../../core/cloud/queue/verdict.ts';
 import { type ErrorCode, MirrorError } from '../../core/errors.ts';
-import { waitBeforeTryMs } from '../../core/queue/back-off.ts';
-import { decidingError, verdictOn } from '../../core/queue/verdict.ts';
 
 const limits = { maxReceiveCount: 8, backOff: { firstMs: 1000, lastMs: 60_000 } };
 const random = 0.5;

@@ -2,12 +2,12 @@ import { inflateSync } from 'node:zlib';
 import charls from '@cornerstonejs/codec-charls/wasmjs';
 import openjpeg from '@cornerstonejs/codec-openjpeg/wasmjs';
 import { describe, expect, test } from 'vitest';
-import { codestreamSize } from '../../core/rendering/codestream.ts';
-import { decodeFrame, UndecodableFrame } from '../../core/rendering/decode-frame.ts';
-import { pictureOf, shrunk } from '../../core/rendering/display.ts';
-import { encodeJpeg, encodePng } from '../../core/rendering/encode-picture.ts';
-import { describeImage, type ImageDescription } from '../../core/rendering/image-description.ts';
-import { nodeCodecs } from '../../core/rendering/node-codecs.ts';
+import { nodeCodecs } from '../../core/open/node-codecs.ts';
+import { codestreamSize } from '../../core/open/rendering/codestream.ts';
+import { decodeFrame, UndecodableFrame } from '../../core/open/rendering/decode-frame.ts';
+import { pictureOf, shrunk } from '../../core/open/rendering/display.ts';
+import { encodeJpeg, encodePng } from '../../core/open/rendering/encode-picture.ts';
+import { describeImage, type ImageDescription } from '../../core/open/rendering/image-description.ts';
 import { packRunLength } from '../support/open/pack-run-length.ts';
 
 const [rows, columns] = [64, 96];

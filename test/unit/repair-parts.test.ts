@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { comingBack } from '../../core/repair/missing-instances.ts';
-import { partOf } from '../../core/repair/replace-on-server.ts';
+import { comingBack } from '../../core/archive-life/repair/missing-instances.ts';
+import { partOf } from '../../core/archive-life/repair/replace-on-server.ts';
 import { instanceId, studyDocument } from '../support/archived-studies.ts';
 
 const [first, second] = [instanceId(0), instanceId(1)];

@@ -3,9 +3,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type JobEntry, partSize, RestoreJobs, RestoreJobWriter } from '../../core/archive-life/restore/restore-job.ts';
 import { MirrorError } from '../../core/errors.ts';
 import { type Md5, md5Of, type OrthancId, orthancIdOf } from '../../core/identifiers.ts';
-import { type JobEntry, partSize, RestoreJobs, RestoreJobWriter } from '../../core/restore/restore-job.ts';
 import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
 import { sampleBytes, sampleId } from '../support/memory-store.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { parseMoment, parseStudyDate } from '../../core/archive-life/restore/moment.ts';
+import { isSelected, type Selection, selectsAll } from '../../core/archive-life/restore/selection.ts';
 import { orthancIdOf } from '../../core/identifiers.ts';
-import { parseMoment, parseStudyDate } from '../../core/restore/moment.ts';
-import { isSelected, type Selection, selectsAll } from '../../core/restore/selection.ts';
 
 const series = {
   patient: orthancIdOf('P'),

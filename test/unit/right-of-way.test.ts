@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { RightOfWay } from '../../core/reader/right-of-way.ts';
+import { RightOfWay } from '../../core/open/reader/right-of-way.ts';
 
 test('work in the background waits while somebody waits, and goes on when nobody does', async () => {
   const way = new RightOfWay();

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { opennessAt } from '../../core/schedule/blackouts.ts';
-import { type ScheduleConfiguration, scheduleSchema } from '../../core/schedule/schedule-schema.ts';
+import { opennessAt } from '../../core/mirror/schedule/blackouts.ts';
+import { type ScheduleConfiguration, scheduleSchema } from '../../core/mirror/schedule/schedule-schema.ts';
 
 const hospital = scheduleSchema.parse({
   timeZone: 'Europe/Berlin',

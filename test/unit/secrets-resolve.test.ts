@@ -2,8 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { secretResolver } from '../../core/config/secrets/resolve-secret.ts';
 import { MirrorError } from '../../core/errors.ts';
-import { secretResolver } from '../../core/secrets/resolve-secret.ts';
 
 const ref = { secretsManager: 'name' };
 

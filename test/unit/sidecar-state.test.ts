@@ -1,9 +1,9 @@
 import { cp, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { readStudiesAt } from '../../core/catalogue/list-documents.ts';
+import { archiveDocument, readArchivedStudy } from '../../core/sidecars/archive-document.ts';
+import { readStudiesAt } from '../../core/sidecars/list-documents.ts';
 import { type SidecarFinding, SidecarFindings, sidecarHash } from '../../core/sidecars/sidecar-state.ts';
-import { archiveDocument, readArchivedStudy } from '../../core/studies/archive-document.ts';
 import {
   addDocument,
   instanceId,

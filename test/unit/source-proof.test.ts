@@ -1,6 +1,6 @@
 /** An archive belongs to one source, and whoever else comes is refused. */
 import { describe, expect, test } from 'vitest';
-import { gatherEvidence, judgeEvidence, noEvidence } from '../../core/follow/feed-evidence.ts';
+import { gatherEvidence, judgeEvidence, noEvidence } from '../../core/mirror/follow/feed-evidence.ts';
 import { SourceProof } from '../../core/mirror/source-proof.ts';
 import { openArchive } from '../../core/stores/archive/archive.ts';
 import { readManifest } from '../../core/stores/archive/manifest.ts';

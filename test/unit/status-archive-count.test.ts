@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { type ArchiveCount, continueCount } from '../../core/cloud/status/archive-count.ts';
 import type { InstanceId, Md5 } from '../../core/identifiers.ts';
-import { type ArchiveCount, continueCount } from '../../core/status/archive-count.ts';
 import type { InventoryEntry, InventoryOptions } from '../../core/stores/store.ts';
 
 const idOf = (n: number): InstanceId => `${n}`.padStart(8, '0').concat('-00000000'.repeat(4)) as InstanceId;

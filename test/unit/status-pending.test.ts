@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import type { Change } from '../../core/follow/change-feed.ts';
+import { lagOf, nextSamples, type Sample } from '../../core/cloud/status/pending.ts';
 import type { InstanceId } from '../../core/identifiers.ts';
-import { lagOf, nextSamples, type Sample } from '../../core/status/pending.ts';
+import type { Change } from '../../core/stores/change-feed.ts';
 
 const idOf = (n: number): InstanceId => `${n}`.padStart(8, '0').concat('-00000000'.repeat(4)) as InstanceId;
 const nowSeconds = Date.UTC(2026, 10, 21, 12) / 1000;

@@ -1,7 +1,6 @@
 /** What is stored of a cursor is small, and following goes on with it as if it had never been stored. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Change } from '../../core/follow/change-feed.ts';
 import {
   advance,
   type Cursor,
@@ -10,8 +9,9 @@ import {
   landmarkEntries,
   mustReread,
   recognize,
-} from '../../core/follow/cursor.ts';
-import { restoreCursor, storeCursor, storedCursorSchema } from '../../core/follow/stored-cursor.ts';
+} from '../../core/mirror/follow/cursor.ts';
+import { restoreCursor, storeCursor, storedCursorSchema } from '../../core/mirror/follow/stored-cursor.ts';
+import type { Change } from '../../core/stores/change-feed.ts';
 import { change } from '../support/simulated-feed.ts';
 
 const startMs = Date.parse('2026-11-21T03:00:00Z');

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { inParallel } from '../../core/studies/in-parallel.ts';
+import { inParallel } from '../../core/sidecars/in-parallel.ts';
 
 it('runs at most so many at a time and keeps the order', async () => {
   let running = 0;

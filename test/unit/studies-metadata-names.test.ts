@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { sortMetadata } from '../../core/studies/metadata-names.ts';
-import type { StudyCapabilities } from '../../core/studies/study-server.ts';
+import { sortMetadata } from '../../core/sidecars/metadata-names.ts';
+import type { StudyCapabilities } from '../../core/sidecars/study-server.ts';
 
 const capabilities: StudyCapabilities = {
   apiVersion: 27,

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type InstanceId, md5Of, type OrthancId, orthancIdOf } from '../../core/identifiers.ts';
-import { overwrites } from '../../core/studies/apply-document.ts';
-import { canonical, contentHash } from '../../core/studies/canonical-json.ts';
-import { type ContentChange, planPatient, planStudy } from '../../core/studies/plan-changes.ts';
-import { knownCaches } from '../../core/studies/skip-list.ts';
+import { overwrites } from '../../core/sidecars/apply-document.ts';
+import { canonical, contentHash } from '../../core/sidecars/canonical-json.ts';
+import { type ContentChange, planPatient, planStudy } from '../../core/sidecars/plan-changes.ts';
+import { knownCaches } from '../../core/sidecars/skip-list.ts';
 import {
   type AttachmentContent,
   noContent,
@@ -13,7 +13,7 @@ import {
   type SeriesRecord,
   type StudyDocument,
   studyDocumentSchema,
-} from '../../core/studies/study-document.ts';
+} from '../../core/sidecars/study-document.ts';
 
 const id = (name: string) => orthancIdOf(name) as InstanceId;
 

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
+import { type Missing, nothingMissing } from '../../core/archive-life/deletions/missing.ts';
 import type { Destination } from '../../core/copy/outcome.ts';
-import { GoneKeeper } from '../../core/deletions/gone-keeper.ts';
-import { type Missing, nothingMissing } from '../../core/deletions/missing.ts';
 import { MirrorError } from '../../core/errors.ts';
 import type { InstanceId, OrthancId } from '../../core/identifiers.ts';
+import { GoneKeeper } from '../../core/mirror/gone-keeper.ts';
+import { pauseInMemory } from '../../core/mirror/pause/pause.ts';
 import type { Progress } from '../../core/mirror/progress.ts';
 import { type TickOptions, type TickReport, tick } from '../../core/mirror/tick.ts';
-import { pauseInMemory } from '../../core/pause/pause.ts';
 import { MemoryArchive, MemoryStore, sampleBytes, sampleId } from '../support/memory-store.ts';
 import { SimulatedClock, standingClock } from '../support/simulated-clock.ts';
 import { change, SimulatedFeed } from '../support/simulated-feed.ts';

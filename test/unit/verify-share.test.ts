@@ -1,11 +1,11 @@
 import { readdir, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { type Rotation, slotCount } from '../../core/archive-life/verify/rotation.ts';
+import { type ShareProblem, verifyShare } from '../../core/archive-life/verify/verify-share.ts';
 import { MirrorError } from '../../core/errors.ts';
 import { type InstanceId, type Md5, md5Of } from '../../core/identifiers.ts';
 import type { InventoryEntry, InventoryOptions, OpenInstance, Store } from '../../core/stores/store.ts';
-import { type Rotation, slotCount } from '../../core/verify/rotation.ts';
-import { type ShareProblem, verifyShare } from '../../core/verify/verify-share.ts';
 import { addDocument, instanceId, studyDocument, studyId, watchedArchive } from '../support/archived-studies.ts';
 
 const bytes = Buffer.from('what the archive holds');

@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { MirrorError } from '../../core/errors.ts';
 import {
   cutShare,
   finishShare,
@@ -9,9 +8,10 @@ import {
   oldestUnverifiedMs,
   rotationSchema,
   slotCount,
-} from '../../core/verify/rotation.ts';
-import { idBefore, isInSubset, parseSubset, positionOf } from '../../core/verify/subset.ts';
-import { verifyStore } from '../../core/verify/verify.ts';
+} from '../../core/archive-life/verify/rotation.ts';
+import { idBefore, isInSubset, parseSubset, positionOf } from '../../core/archive-life/verify/subset.ts';
+import { verifyStore } from '../../core/archive-life/verify/verify.ts';
+import { MirrorError } from '../../core/errors.ts';
 import { MemoryStore, sampleBytes, sampleId } from '../support/memory-store.ts';
 
 function filled(count: number): MemoryStore {

@@ -1,10 +1,10 @@
 /** A watch on simulated stores and a simulated clock: it never gives up, says so, and brings what is new first. */
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { type Missing, nothingMissing } from '../../core/archive-life/deletions/missing.ts';
 import type { Destination } from '../../core/copy/outcome.ts';
-import { GoneKeeper } from '../../core/deletions/gone-keeper.ts';
-import { type Missing, nothingMissing } from '../../core/deletions/missing.ts';
 import { type ErrorCode, MirrorError } from '../../core/errors.ts';
 import type { InstanceId } from '../../core/identifiers.ts';
+import { GoneKeeper } from '../../core/mirror/gone-keeper.ts';
 import type { MirrorEvent } from '../../core/mirror/mirror-events.ts';
 import type { MirrorRun } from '../../core/mirror/mirror-run.ts';
 import { runMirror } from '../../core/mirror/run-mirror.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { announcementsOf, maxBodyBytes, maxEvents, parseBody } from '../../core/cloud/webhook/announcement.ts';
 import { isOrthancId, orthancIdOf, type ResourceLevel, resourceLevels } from '../../core/identifiers.ts';
-import { announcementsOf, maxBodyBytes, maxEvents, parseBody } from '../../core/webhook/announcement.ts';
 
 const id = orthancIdOf('PATIENT', '1.2', '1.2.3', '1.2.3.4');
 const event = { kind: 'stored', level: 'instances', id };

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { maxBodyBytes } from '../../core/cloud/webhook/announcement.ts';
+import { createWebhook, type IncomingAnnouncement, type WebhookOptions } from '../../core/cloud/webhook/webhook.ts';
 import { isMirrorError } from '../../core/errors.ts';
 import { orthancIdOf } from '../../core/identifiers.ts';
-import { maxBodyBytes } from '../../core/webhook/announcement.ts';
-import { createWebhook, type IncomingAnnouncement, type WebhookOptions } from '../../core/webhook/webhook.ts';
 
 const secret = 'a-secret-of-the-webhook-0123456789abcdef';
 const previous = 'the-secret-before-it-0123456789abcdef';

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { validateConfiguration } from '../../core/config/load.ts';
+import { secretResolver } from '../../core/config/secrets/resolve-secret.ts';
 import { MirrorError } from '../../core/errors.ts';
-import { secretResolver } from '../../core/secrets/resolve-secret.ts';
 import { incomingOf } from '../../lambdas/webhook-event.ts';
 import { webhookGate } from '../../lambdas/webhook-gate.ts';
 

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
+import { secretHeader } from '../../core/cloud/webhook/secrets.ts';
 import { orthancIdOf } from '../../core/identifiers.ts';
-import { secretHeader } from '../../core/webhook/secrets.ts';
 import { startWebhook } from '../support/hooks/webhook-server.ts';
 
 const secret = 'a-secret-of-the-webhook-0123456789abcdef';

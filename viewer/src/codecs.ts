@@ -3,7 +3,7 @@ import jpegLs from '@cornerstonejs/codec-charls/decodewasmjs';
 import jpeg from '@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasmjs';
 import jpeg2000 from '@cornerstonejs/codec-openjpeg/decodewasmjs';
 import highThroughput from '@cornerstonejs/codec-openjph/wasmjs';
-import type { Codecs } from '../../core/rendering/decode-frame.ts';
+import type { Codecs } from '../../core/open/rendering/decode-frame.ts';
 
 /** A new object each time: a codec makes it its own. */
 const options = (): CodecOptions => ({

@@ -1,5 +1,5 @@
 /** What is no picture: structured reports and PDF. */
-import type { ReportItem } from '../../core/rendering/report-tree.ts';
+import type { ReportItem } from '../../core/open/rendering/report-tree.ts';
 import { readPdf } from './archive.ts';
 import { element } from './dom.ts';
 

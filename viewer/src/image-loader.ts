@@ -1,9 +1,9 @@
 /** Frames of the archive as images of Cornerstone: `archive:/dicom-web/…/instances/UID/frames/1`. */
 import { type Enums, imageLoader, metaData, type Types } from '@cornerstonejs/core';
 import type { JsonDataSet } from '../../core/dicom/json-model.ts';
-import { type DecodedFrame, decodeFrame, type Samples } from '../../core/rendering/decode-frame.ts';
-import { type Palette, pictureOf, windowOfValues } from '../../core/rendering/display.ts';
-import { describeImage, type ImageDescription } from '../../core/rendering/image-description.ts';
+import { type DecodedFrame, decodeFrame, type Samples } from '../../core/open/rendering/decode-frame.ts';
+import { type Palette, pictureOf, windowOfValues } from '../../core/open/rendering/display.ts';
+import { describeImage, type ImageDescription } from '../../core/open/rendering/image-description.ts';
 import { ArchiveProblem, readBulk, readFrame, readMetadata } from './archive.ts';
 import { browserCodecs } from './codecs.ts';
 

@@ -1,6 +1,6 @@
 /** The viewer: series on the left, one of them on the stage. */
 
-import { reportTree } from '../../core/rendering/report-tree.ts';
+import { reportTree } from '../../core/open/rendering/report-tree.ts';
 import { instancePath, readStudy, type Study, type StudyInstance, type StudySeries, seriesPath } from './archive.ts';
 import { pdfElement, reportElement } from './documents.ts';
 import { element } from './dom.ts';

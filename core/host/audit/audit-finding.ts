@@ -1,7 +1,7 @@
 /** What an audit finds. Stable: `--json` prints it. */
 import type { InstanceId, Md5 } from '../../identifiers.ts';
-import { type IndexedFile, instanceOf } from '../index/index-reader.ts';
-import type { StoredFile } from '../storage/storage-area.ts';
+import { type IndexedFile, instanceOf } from '../../orthanc-disk/index/index-reader.ts';
+import type { StoredFile } from '../../orthanc-disk/storage/storage-area.ts';
 
 /** One difference between the index and the storage. */
 export type AuditFinding =

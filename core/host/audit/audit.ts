@@ -4,11 +4,11 @@
  */
 import { isMirrorError } from '../../errors.ts';
 import type { InstanceId } from '../../identifiers.ts';
+import { type IndexedFile, type IndexReader, instanceOf } from '../../orthanc-disk/index/index-reader.ts';
+import type { StorageArea, StoredFile } from '../../orthanc-disk/storage/storage-area.ts';
 import type { CallOptions } from '../../stores/store.ts';
-import { inParallel } from '../in-parallel.ts';
-import { type IndexedFile, type IndexReader, instanceOf } from '../index/index-reader.ts';
-import { joinSorted } from '../join-sorted.ts';
-import type { StorageArea, StoredFile } from '../storage/storage-area.ts';
+import { inParallel } from '../../streams/in-parallel.ts';
+import { joinSorted } from '../../streams/join-sorted.ts';
 import type { AuditFinding } from './audit-finding.ts';
 
 export interface AuditOptions extends CallOptions {

@@ -9,10 +9,10 @@ import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { MirrorError } from '../../errors.ts';
 import { jsonBoundsOf, readJson } from '../../json.ts';
-import { hashesOf, readFileChunks } from '../file-bytes.ts';
-import { fileError, systemCode } from '../file-error.ts';
-import { isUuid, type StoredFile } from '../storage/storage-area.ts';
-import { storagePath } from '../storage/storage-folders.ts';
+import { hashesOf, readFileChunks } from '../../orthanc-disk/files/file-bytes.ts';
+import { fileError, systemCode } from '../../orthanc-disk/files/file-error.ts';
+import { isUuid, type StoredFile } from '../../orthanc-disk/storage/storage-area.ts';
+import { storagePath } from '../../orthanc-disk/storage/storage-folders.ts';
 
 const journalEntry = z.object({
   uuid: z.string().refine(isUuid),

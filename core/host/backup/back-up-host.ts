@@ -1,14 +1,14 @@
 /** The course of a host backup: files first while the server is in use, the index at one moment, then what came since. */
 import { join } from 'node:path';
 import { isMirrorError, MirrorError } from '../../errors.ts';
+import { makeWorkFolder } from '../../orthanc-disk/files/work-folder.ts';
+import type { IndexedFile } from '../../orthanc-disk/index/index-reader.ts';
+import type { OrthancHost } from '../../orthanc-disk/orthanc-host.ts';
+import { FolderStorage } from '../../orthanc-disk/storage/folder-storage.ts';
+import { allFolders } from '../../orthanc-disk/storage/storage-folders.ts';
 import type { LeaseUse } from '../../stores/archive/lease.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
 import type { CallOptions } from '../../stores/store.ts';
-import type { IndexedFile } from '../index/index-reader.ts';
-import type { OrthancHost } from '../orthanc-host.ts';
-import { FolderStorage } from '../storage/folder-storage.ts';
-import { allFolders } from '../storage/storage-folders.ts';
-import { makeWorkFolder } from '../work-folder.ts';
 import { type HostKeys, newBackupId } from './backup-keys.ts';
 import { underBackupLease } from './backup-lease.ts';
 import type { BackupKeys, Keyring } from './backup-secrets.ts';

@@ -10,8 +10,8 @@
  */
 import { randomBytes } from 'node:crypto';
 import { MirrorError } from '../../errors.ts';
+import { isUuid } from '../../orthanc-disk/storage/storage-area.ts';
 import { folders, keyTime } from '../../stores/archive/keys.ts';
-import { isUuid } from '../storage/storage-area.ts';
 
 /** The folder of all host backups of an archive. */
 export const hostBackupsFolder = folders.hostBackups;

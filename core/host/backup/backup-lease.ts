@@ -5,9 +5,9 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { MirrorError } from '../../errors.ts';
+import { isRunning } from '../../orthanc-disk/files/work-folder.ts';
 import { Lease, type LeaseUse, underLease } from '../../stores/archive/lease.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
-import { isRunning } from '../work-folder.ts';
 import type { HostKeys } from './backup-keys.ts';
 
 /** Longer than anything that keeps this process from renewing, such as checking a large index. */

@@ -14,7 +14,7 @@ import {
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { MirrorError } from '../../errors.ts';
-import { fileError } from '../file-error.ts';
+import { fileError } from '../../orthanc-disk/files/file-error.ts';
 
 /** Fixed with the format, and no part of what is read: numbers from a stranger could ask for any amount of memory. */
 const scryptCost = { N: 2 ** 17, r: 8, p: 1, maxmem: 192 * 1024 * 1024 } as const;

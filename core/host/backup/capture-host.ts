@@ -1,6 +1,6 @@
 /** How the index of a host is taken. */
 import { MirrorError } from '../../errors.ts';
-import type { OrthancHost } from '../orthanc-host.ts';
+import type { OrthancHost } from '../../orthanc-disk/orthanc-host.ts';
 import type { CaptureIndex } from './capture.ts';
 import { captureMysql } from './capture-mysql.ts';
 import { capturePostgresql } from './capture-postgresql.ts';

@@ -3,13 +3,13 @@ import { createWriteStream } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { readFileChunks } from '../file-bytes.ts';
-import { fileError, systemCode } from '../file-error.ts';
-import type { IndexReader } from '../index/index-reader.ts';
-import { type MysqlConnection, mysqlCall } from '../index/mysql-connection.ts';
-import { openMysqlIndex } from '../index/mysql-index.ts';
-import { MysqlSession } from '../index/mysql-session.ts';
-import { programOutput } from '../program-output.ts';
+import { readFileChunks } from '../../orthanc-disk/files/file-bytes.ts';
+import { fileError, systemCode } from '../../orthanc-disk/files/file-error.ts';
+import type { IndexReader } from '../../orthanc-disk/index/index-reader.ts';
+import { type MysqlConnection, mysqlCall } from '../../orthanc-disk/index/mysql-connection.ts';
+import { openMysqlIndex } from '../../orthanc-disk/index/mysql-index.ts';
+import { MysqlSession } from '../../orthanc-disk/index/mysql-session.ts';
+import { programOutput } from '../../orthanc-disk/program-output.ts';
 import type { CaptureIndex } from './capture.ts';
 
 /** Dumps at once to the work folder: the server gives up a reader that is slower than a minute, as an archive may be. */

@@ -1,7 +1,7 @@
 /** Taking a PostgreSQL index: a snapshot that pg_dump and our own reading share. */
-import { type PostgresqlConnection, postgresqlCall } from '../index/postgresql-connection.ts';
-import { openPostgresqlIndex } from '../index/postgresql-index.ts';
-import { programOutput } from '../program-output.ts';
+import { type PostgresqlConnection, postgresqlCall } from '../../orthanc-disk/index/postgresql-connection.ts';
+import { openPostgresqlIndex } from '../../orthanc-disk/index/postgresql-index.ts';
+import { programOutput } from '../../orthanc-disk/program-output.ts';
 import type { CaptureIndex } from './capture.ts';
 
 /** Opens a snapshot; the dump is made of it when the content is read. The server goes on meanwhile. */

@@ -1,11 +1,11 @@
 /** Taking a SQLite index: of a running server, or of one that is stopped for as long as the copy takes. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { readFileChunks } from '../file-bytes.ts';
-import type { IndexReader } from '../index/index-reader.ts';
-import { copyLiveIndex } from '../index/sqlite-copy.ts';
-import { checkIntegrity, foldLog } from '../index/sqlite-database.ts';
-import { openFoldedIndex } from '../index/sqlite-index.ts';
+import { readFileChunks } from '../../orthanc-disk/files/file-bytes.ts';
+import type { IndexReader } from '../../orthanc-disk/index/index-reader.ts';
+import { copyLiveIndex } from '../../orthanc-disk/index/sqlite-copy.ts';
+import { checkIntegrity, foldLog } from '../../orthanc-disk/index/sqlite-database.ts';
+import { openFoldedIndex } from '../../orthanc-disk/index/sqlite-index.ts';
 import type { CapturedIndex, CaptureIndex } from './capture.ts';
 import { type PauseCommands, whileStopped } from './server-pause.ts';
 

@@ -5,9 +5,9 @@ import { z } from 'zod';
 import { MirrorError } from '../../errors.ts';
 import { isMd5, type Md5 } from '../../identifiers.ts';
 import { jsonBoundsOf, readJson } from '../../json.ts';
-import type { ContentHashes } from '../file-bytes.ts';
-import { isUuid } from '../storage/storage-area.ts';
-import type { PlaceInFolder } from '../storage/storage-folders.ts';
+import type { ContentHashes } from '../../orthanc-disk/files/file-bytes.ts';
+import { isUuid } from '../../orthanc-disk/storage/storage-area.ts';
+import type { PlaceInFolder } from '../../orthanc-disk/storage/storage-folders.ts';
 import { isSha256 } from './backup-keys.ts';
 
 /** One file that the index names. */

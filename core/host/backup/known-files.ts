@@ -4,9 +4,9 @@
  */
 import { type FileHandle, open } from 'node:fs/promises';
 import { isMd5 } from '../../identifiers.ts';
-import type { ContentHashes } from '../file-bytes.ts';
-import { fileError } from '../file-error.ts';
-import type { IndexedFile } from '../index/index-reader.ts';
+import type { ContentHashes } from '../../orthanc-disk/files/file-bytes.ts';
+import { fileError } from '../../orthanc-disk/files/file-error.ts';
+import type { IndexedFile } from '../../orthanc-disk/index/index-reader.ts';
 
 /** A file of the storage area by its uuid, and what is known of its bytes. */
 export interface KnownFile extends ContentHashes {

@@ -8,7 +8,7 @@ import { throwIfAborted } from '../../stores/aborted.ts';
 import type { LeaseUse } from '../../stores/archive/lease.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
 import type { CallOptions } from '../../stores/store.ts';
-import { joinSorted } from '../join-sorted.ts';
+import { joinSorted } from '../../streams/join-sorted.ts';
 import { type ArchivedVersion, archivedFiles } from './archived-files.ts';
 import { backupKey, blobKey, fileKey, type HostKeys, hostBackupsFolder } from './backup-keys.ts';
 import { underBackupLease } from './backup-lease.ts';

@@ -1,6 +1,6 @@
 /** Restoring a dump into a database of the back-end that it comes from. */
 import { MirrorError } from '../../errors.ts';
-import type { IndexLocation } from '../orthanc-host.ts';
+import type { IndexLocation } from '../../orthanc-disk/orthanc-host.ts';
 import type { BackupManifest } from './manifest.ts';
 import { refuseUsedMysql, restoreMysqlDump } from './restore-mysql.ts';
 import { refuseUsedPostgresql, restorePostgresqlDump } from './restore-postgresql.ts';

@@ -5,13 +5,13 @@
  */
 import { basename, dirname } from 'node:path';
 import { MirrorError } from '../../errors.ts';
+import { hashesOfWhole } from '../../orthanc-disk/files/file-bytes.ts';
+import type { HeldFolder } from '../../orthanc-disk/files/held-folder.ts';
+import { checkIntegrity } from '../../orthanc-disk/index/sqlite-database.ts';
+import { storagePath } from '../../orthanc-disk/storage/storage-folders.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
 import type { CallOptions } from '../../stores/store.ts';
-import { hashesOfWhole } from '../file-bytes.ts';
-import type { HeldFolder } from '../held-folder.ts';
-import { inParallel } from '../in-parallel.ts';
-import { checkIntegrity } from '../index/sqlite-database.ts';
-import { storagePath } from '../storage/storage-folders.ts';
+import { inParallel } from '../../streams/in-parallel.ts';
 import type { HostKeys } from './backup-keys.ts';
 import { readSavedDocument } from './documents.ts';
 import { type ListedFile, readFileList } from './file-list.ts';

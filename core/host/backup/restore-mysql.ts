@@ -1,8 +1,8 @@
 /** Restoring a dump into a MySQL or MariaDB database. */
 import { MirrorError } from '../../errors.ts';
-import { type MysqlConnection, mysqlCall } from '../index/mysql-connection.ts';
-import { MysqlSession } from '../index/mysql-session.ts';
-import { feedProgram } from '../program-output.ts';
+import { type MysqlConnection, mysqlCall } from '../../orthanc-disk/index/mysql-connection.ts';
+import { MysqlSession } from '../../orthanc-disk/index/mysql-session.ts';
+import { feedProgram } from '../../orthanc-disk/program-output.ts';
 import { withoutDefiners } from './without-definers.ts';
 
 /**

@@ -2,8 +2,8 @@
 import { basename, dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { MirrorError } from '../../errors.ts';
-import { fileError } from '../file-error.ts';
-import { HeldFolder } from '../held-folder.ts';
+import { fileError } from '../../orthanc-disk/files/file-error.ts';
+import { HeldFolder } from '../../orthanc-disk/files/held-folder.ts';
 import type { BackupManifest } from './manifest.ts';
 import { writeFileWhole } from './restore-files.ts';
 

@@ -6,9 +6,9 @@ import {
   connectionName,
   type PostgresqlConnection,
   postgresqlCall,
-} from '../index/postgresql-connection.ts';
-import { postgresqlError } from '../index/postgresql-index.ts';
-import { feedProgram } from '../program-output.ts';
+} from '../../orthanc-disk/index/postgresql-connection.ts';
+import { postgresqlError } from '../../orthanc-disk/index/postgresql-index.ts';
+import { feedProgram } from '../../orthanc-disk/program-output.ts';
 
 /** Throws `configuration` if the database holds tables, or somebody else is connected to it. */
 export async function refuseUsedPostgresql(connection: PostgresqlConnection): Promise<void> {

@@ -3,12 +3,12 @@
  * it copies too much (files that are deleted before the index is copied) is removed with the next old backup.
  */
 import { isMirrorError } from '../../errors.ts';
+import type { FolderStorage } from '../../orthanc-disk/storage/folder-storage.ts';
+import type { StoredFile } from '../../orthanc-disk/storage/storage-area.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
 import type { CallOptions } from '../../stores/store.ts';
-import { inParallel } from '../in-parallel.ts';
-import { joinSorted } from '../join-sorted.ts';
-import type { FolderStorage } from '../storage/folder-storage.ts';
-import type { StoredFile } from '../storage/storage-area.ts';
+import { inParallel } from '../../streams/in-parallel.ts';
+import { joinSorted } from '../../streams/join-sorted.ts';
 import { type ArchivedFile, archivedFiles } from './archived-files.ts';
 import type { HostKeys } from './backup-keys.ts';
 import type { ListedFile } from './file-list.ts';

@@ -2,11 +2,17 @@
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { MirrorError } from '../../errors.ts';
+import {
+  type ContentHashes,
+  chunksOf,
+  hashesOf,
+  hashesOfWhole,
+  wholeBytesOf,
+} from '../../orthanc-disk/files/file-bytes.ts';
+import { fileError } from '../../orthanc-disk/files/file-error.ts';
+import type { OpenFile } from '../../orthanc-disk/files/held-folder.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
 import type { CallOptions } from '../../stores/store.ts';
-import { type ContentHashes, chunksOf, hashesOf, hashesOfWhole, wholeBytesOf } from '../file-bytes.ts';
-import { fileError } from '../file-error.ts';
-import type { OpenFile } from '../held-folder.ts';
 import type { ArchivedFile } from './archived-files.ts';
 import { fileKey, type HostKeys } from './backup-keys.ts';
 

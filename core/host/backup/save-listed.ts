@@ -1,13 +1,13 @@
 /** The last part of a backup: makes sure of every file that the captured index names, and lists them. */
 import { isMirrorError, type MirrorError } from '../../errors.ts';
+import type { ContentHashes } from '../../orthanc-disk/files/file-bytes.ts';
+import type { OpenFile } from '../../orthanc-disk/files/held-folder.ts';
+import type { IndexedFile, IndexReader } from '../../orthanc-disk/index/index-reader.ts';
+import type { FolderStorage } from '../../orthanc-disk/storage/folder-storage.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
 import type { CallOptions } from '../../stores/store.ts';
-import type { ContentHashes } from '../file-bytes.ts';
-import type { OpenFile } from '../held-folder.ts';
-import { inParallel } from '../in-parallel.ts';
-import type { IndexedFile, IndexReader } from '../index/index-reader.ts';
-import { joinSorted } from '../join-sorted.ts';
-import type { FolderStorage } from '../storage/folder-storage.ts';
+import { inParallel } from '../../streams/in-parallel.ts';
+import { joinSorted } from '../../streams/join-sorted.ts';
 import type { HostKeys } from './backup-keys.ts';
 import type { ListedFile } from './file-list.ts';
 import type { HeldFiles } from './held-files.ts';

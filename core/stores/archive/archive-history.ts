@@ -10,6 +10,7 @@
  */
 import { isMirrorError, MirrorError } from '../../errors.ts';
 import { type InstanceId, type Md5, md5Of } from '../../identifiers.ts';
+import { inOrder } from '../../streams/in-order.ts';
 import { mergeJoin } from '../../streams/merge-join.ts';
 import type { CallOptions, InventoryOptions } from '../store.ts';
 import type { NoteTime } from './future-times.ts';
@@ -27,7 +28,6 @@ import {
   stateNow,
 } from './history.ts';
 import { type ArchiveWriter, type RecordOrigin, readRecord, recordBytes } from './history-record.ts';
-import { inOrder } from './in-order.ts';
 import { afterId, folders, type HistoryRecord, historyFolder, historyKey, instanceFolder, parseKey } from './keys.ts';
 import type { ObjectEntry, ObjectStorage } from './object-storage.ts';
 

@@ -2,9 +2,9 @@
 import type { BigIntStats } from 'node:fs';
 import { lstat, opendir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { inOrder } from '../../streams/in-order.ts';
 import { throwIfAborted } from '../aborted.ts';
 import { linkedFolder, unlessAbsent } from './folder-errors.ts';
-import { inOrder } from './in-order.ts';
 import { compareKeys } from './key-order.ts';
 import type { ListOptions, ObjectEntry } from './object-storage.ts';
 

@@ -23,7 +23,7 @@ export const folders = {
   patients: 'patients/',
   attachments: 'attachments/',
   history: 'history/',
-  /** What authorizes the stack to restore; see `core/restore/restore-job.ts`. No part of what is restored. */
+  /** What authorizes the stack to restore; see `core/archive-life/restore/restore-job.ts`. No part of what is restored. */
   jobs: 'jobs/',
   state: 'state/',
   reports: 'reports/',

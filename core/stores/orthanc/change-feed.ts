@@ -1,9 +1,9 @@
 /** Orthanc's change feed, with guards around its traps. */
 import { z } from 'zod';
 import { MirrorError } from '../../errors.ts';
-import type { Change, ChangePage } from '../../follow/change-feed.ts';
 import { isOrthancId, type ResourceLevel } from '../../identifiers.ts';
 import { listOf } from '../../json.ts';
+import type { Change, ChangePage } from '../change-feed.ts';
 import type { CallOptions } from '../store.ts';
 import { misbehaviour, Progress } from './bounds.ts';
 import type { OrthancClient } from './http-client.ts';

@@ -3,8 +3,8 @@
 import { z } from 'zod';
 import type { OrthancEncoding } from '../../dicom/charset.ts';
 import { isMirrorError, type MirrorError } from '../../errors.ts';
-import type { ChangePage } from '../../follow/change-feed.ts';
 import type { InstanceId } from '../../identifiers.ts';
+import type { ChangePage } from '../change-feed.ts';
 import type {
   CallOptions,
   DestinationStore,

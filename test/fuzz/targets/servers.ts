@@ -2,6 +2,11 @@
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { type InstanceId, isInstanceId } from '../../../core/identifiers.ts';
+import { listAttachments } from '../../../core/sidecars/list-attachments.ts';
+import { listStudyFingerprints } from '../../../core/sidecars/list-fingerprints.ts';
+import { listStudyIds } from '../../../core/sidecars/list-study-ids.ts';
+import { readPatientDocument, readStudyDocument } from '../../../core/sidecars/read-study-document.ts';
+import type { StudyServer } from '../../../core/sidecars/study-server.ts';
 import { type OrthancCapabilities, readCapabilities } from '../../../core/stores/orthanc/capabilities.ts';
 import { changePages, lastChange } from '../../../core/stores/orthanc/change-feed.ts';
 import { OrthancClient } from '../../../core/stores/orthanc/http-client.ts';
@@ -9,11 +14,6 @@ import { pagedInventory } from '../../../core/stores/orthanc/inventory-paged.ts'
 import { unpagedInventory } from '../../../core/stores/orthanc/inventory-unpaged.ts';
 import { lookUpInstance } from '../../../core/stores/orthanc/look-up-instance.ts';
 import { openInstance } from '../../../core/stores/orthanc/open-instance.ts';
-import { listAttachments } from '../../../core/studies/list-attachments.ts';
-import { listStudyFingerprints } from '../../../core/studies/list-fingerprints.ts';
-import { listStudyIds } from '../../../core/studies/list-study-ids.ts';
-import { readPatientDocument, readStudyDocument } from '../../../core/studies/read-study-document.ts';
-import type { StudyServer } from '../../../core/studies/study-server.ts';
 import { generateInstance } from '../../../local/dicom/generate.ts';
 import { placeOfNth } from '../../../local/dicom/identifiers.ts';
 import { changeOf, knownInstances, listedInstance, system } from '../../support/hostile-server.ts';

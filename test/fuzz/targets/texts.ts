@@ -1,16 +1,17 @@
 /** Keys, names, times and other short texts that somebody else may have written. */
 import { InvalidArgumentError } from 'commander';
 import { parseDuration } from '../../../cli/host/duration.ts';
+import { parseMoment, parseStudyDate } from '../../../core/archive-life/restore/moment.ts';
+import { instanceAt, studyAt } from '../../../core/archive-life/restore/restored-keys.ts';
+import { parseSubset } from '../../../core/archive-life/verify/subset.ts';
+import { doneKey, parseArrivingKey, reasonKey, refusedKey } from '../../../core/cloud/inbox/inbox-keys.ts';
 import { archivePrefixOf } from '../../../core/config/archive-location.ts';
 import { fileKey, hostKeys, hostNameOf, isBackupId, parseFileKey } from '../../../core/host/backup/backup-keys.ts';
 import { withoutDefiners } from '../../../core/host/backup/without-definers.ts';
-import { customPlaceOf } from '../../../core/host/index/custom-data.ts';
-import { indexedFile } from '../../../core/host/index/indexed-row.ts';
-import { storageRoleOf } from '../../../core/import/storage-role.ts';
-import { doneKey, parseArrivingKey, reasonKey, refusedKey } from '../../../core/inbox/inbox-keys.ts';
+import { customPlaceOf } from '../../../core/orthanc-disk/index/custom-data.ts';
+import { indexedFile } from '../../../core/orthanc-disk/index/indexed-row.ts';
+import { storageRoleOf } from '../../../core/orthanc-disk/storage-role.ts';
 import { printable, printableJson, shortenedAmid } from '../../../core/printable.ts';
-import { parseMoment, parseStudyDate } from '../../../core/restore/moment.ts';
-import { instanceAt, studyAt } from '../../../core/restore/restored-keys.ts';
 import { parseArchiveLocation } from '../../../core/stores/archive/archive-location.ts';
 import { checkKey } from '../../../core/stores/archive/key-check.ts';
 import {
@@ -31,7 +32,6 @@ import { decodeKey } from '../../../core/stores/archive/s3-versions.ts';
 import { parseOrthancUrl } from '../../../core/stores/orthanc/address.ts';
 import { parseEtag } from '../../../core/stores/orthanc/dicom-attachment.ts';
 import { parseRetryAfter } from '../../../core/stores/orthanc/failures.ts';
-import { parseSubset } from '../../../core/verify/subset.ts';
 import { mutatedBytes, mutatedTexts } from '../mutations.ts';
 import { attempt, type FuzzTarget, inPieces, must, textOf } from '../target.ts';
 

@@ -1,19 +1,20 @@
 /** A world of histories in memory: thousands of comparisons a second, and clocks that are set by hand. */
-import { readStudiesAt } from '../../../core/catalogue/list-documents.ts';
-import { GoneKeeper } from '../../../core/deletions/gone-keeper.ts';
-import { missingSchema } from '../../../core/deletions/missing.ts';
-import { propagateDeletion } from '../../../core/deletions/propagate-deletion.ts';
+
+import { missingSchema } from '../../../core/archive-life/deletions/missing.ts';
+import { propagateDeletion } from '../../../core/archive-life/deletions/propagate-deletion.ts';
+import { ArchiveView } from '../../../core/archive-life/restore/archive-view.ts';
 import { MirrorError } from '../../../core/errors.ts';
 import type { InstanceId, Md5 } from '../../../core/identifiers.ts';
+import { GoneKeeper } from '../../../core/mirror/gone-keeper.ts';
 import { runMirror } from '../../../core/mirror/run-mirror.ts';
-import { ArchiveView } from '../../../core/restore/archive-view.ts';
+import { archiveDocument } from '../../../core/sidecars/archive-document.ts';
+import { readStudiesAt } from '../../../core/sidecars/list-documents.ts';
 import type { SidecarFinding } from '../../../core/sidecars/sidecar-state.ts';
 import { type Archive, openArchive } from '../../../core/stores/archive/archive.ts';
 import type { ArchiveWriter } from '../../../core/stores/archive/history-record.ts';
 import type { PutOptions } from '../../../core/stores/archive/object-storage.ts';
 import { StateDocument } from '../../../core/stores/archive/state.ts';
 import type { InstanceBytes } from '../../../core/stores/store.ts';
-import { archiveDocument } from '../../../core/studies/archive-document.ts';
 import { studyDocument } from '../archived-studies.ts';
 import { MemoryObjects, type MemoryObjectsOptions } from '../memory-objects.ts';
 import { MemoryStore, sampleId } from '../memory-store.ts';

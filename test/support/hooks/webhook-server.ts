@@ -1,9 +1,9 @@
 /** A webhook on a free loopback port that can be taken down, made to hang, and asked what it was told. */
 import { once } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
-import type { WebhookAnnouncement } from '../../../core/webhook/announcement.ts';
-import { webhookListener } from '../../../core/webhook/http-listener.ts';
-import { createWebhook, type WebhookOptions } from '../../../core/webhook/webhook.ts';
+import type { WebhookAnnouncement } from '../../../core/cloud/webhook/announcement.ts';
+import { webhookListener } from '../../../core/cloud/webhook/http-listener.ts';
+import { createWebhook, type WebhookOptions } from '../../../core/cloud/webhook/webhook.ts';
 import { freePort } from '../../../local/free-port.ts';
 
 export interface WebhookServer {

@@ -1,7 +1,7 @@
 /** Asks the routes of an archive as a client would, without a server between. */
-import { answer } from '../../../core/web/answer.ts';
-import type { WebRequest } from '../../../core/web/message.ts';
-import type { Routes } from '../../../core/web/routes.ts';
+import { answer } from '../../../core/open/web/answer.ts';
+import type { WebRequest } from '../../../core/open/web/message.ts';
+import type { Routes } from '../../../core/open/web/routes.ts';
 
 export interface Answered {
   readonly status: number;

@@ -2,7 +2,7 @@
 
 import { tagNamed, tagText } from '../../../core/dicom/dictionary.ts';
 import type { JsonDataSet } from '../../../core/dicom/json-model.ts';
-import { valueText } from '../../../core/reader/tag-text.ts';
+import { valueText } from '../../../core/open/reader/tag-text.ts';
 import type { Random } from './random.ts';
 
 const attributes = {

@@ -3,14 +3,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { addDicomwebRoutes } from '../../../core/dicomweb/routes.ts';
-import { addOrthancRoutes } from '../../../core/orthanc-rest/routes.ts';
-import { ArchiveReader } from '../../../core/reader/archive-reader.ts';
-import { renderFrame } from '../../../core/rendering/render-frame.ts';
+import { addDicomwebRoutes } from '../../../core/open/dicomweb/routes.ts';
+import { addOrthancRoutes } from '../../../core/open/orthanc-rest/routes.ts';
+import { ArchiveReader } from '../../../core/open/reader/archive-reader.ts';
+import { renderFrame } from '../../../core/open/rendering/render-frame.ts';
+import { addPageRoutes } from '../../../core/open/viewer/routes.ts';
+import { Routes } from '../../../core/open/web/routes.ts';
 import { type Archive, openArchive } from '../../../core/stores/archive/archive.ts';
 import { FolderObjects } from '../../../core/stores/archive/folder-objects.ts';
-import { addPageRoutes } from '../../../core/viewer/routes.ts';
-import { Routes } from '../../../core/web/routes.ts';
 import { makeArchive } from './generated-archive.ts';
 
 export interface Site {

@@ -1,0 +1,140 @@
+/**
+ * The studies of an archive with what they are found by. So that not every document must be read each time, the archive
+ * keeps the entries of the newest ones, in sixteen parts by the first digit of the study's id:
+ *
+ *     state/catalogue/<digit>.json
+ *
+ * They can be deleted at any time: an entry that is missing or not of the newest document is made from the document.
+ */
+import { z } from 'zod';
+import { isMirrorError } from '../../errors.ts';
+import type { OrthancId } from '../../identifiers.ts';
+import { listOf } from '../../json.ts';
+import { listStudiesAt, type MomentOptions, type StudyStates } from '../../sidecars/list-documents.ts';
+import { readNewest } from '../../sidecars/sidecar-state.ts';
+import type { Archive } from '../../stores/archive/archive.ts';
+import { stateKey } from '../../stores/archive/keys.ts';
+import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
+import { StateDocument } from '../../stores/archive/state.ts';
+import type { CallOptions, Store } from '../../stores/store.ts';
+import { mapInOrder } from '../../streams/map-in-order.ts';
+import { EntryOfHeaders, entryOfDocument, type StudyEntry, studyEntrySchema } from './study-entry.ts';
+import { documentedInstances, headersWithoutDocument } from './undocumented.ts';
+
+const partSchema = z.strictObject({ version: z.literal(1), studies: listOf(studyEntrySchema) });
+type Part = z.infer<typeof partSchema>;
+
+/** Documents read at once. */
+const readsAtOnce = 48;
+
+/**
+ * Lists the studies that had a document at the moment, in order of id: one listing of all documents, and a read for each
+ * whose entry is not known. Keeps the entries of now in the archive, unless that may not be written to.
+ */
+export async function* readCatalogue(objects: ObjectStorage, options: MomentOptions): AsyncGenerator<StudyEntry> {
+  for await (const studies of partsOf(listStudiesAt(objects, options))) {
+    const digit = studies[0]?.id.charAt(0) ?? '';
+    const kept = await readPart(objects, digit, options);
+    const known = new Map(kept?.value.studies.map((entry) => [entry.key, entry]));
+    const entries: StudyEntry[] = [];
+    let isNew = false;
+    for await (const entry of mapInOrder(asAsync(studies), readsAtOnce, (study) =>
+      knownOrRead(objects, study, known, options),
+    )) {
+      if (entry === undefined) continue;
+      isNew ||= entry.key === undefined || !known.has(entry.key);
+      entries.push(entry);
+      yield entry;
+    }
+    if (isNew && options.at === undefined && options.only === undefined) {
+      await keepPart(objects, digit, entries, kept?.version ?? null, options);
+    }
+  }
+}
+
+/**
+ * The entries that are kept, as they were when the catalogue was last read: at once and perhaps out of date, without
+ * the listing that {@link readCatalogue} makes. In no order.
+ */
+export async function* keptCatalogue(objects: ObjectStorage, options: CallOptions = {}): AsyncGenerator<StudyEntry> {
+  // One after the other: a part of a large archive takes long to parse, and others want to be answered in between.
+  for (const digit of '0123456789abcdef') yield* (await readPart(objects, digit, options))?.value.studies ?? [];
+}
+
+/**
+ * Lists the studies of the instances that no document lists, from the headers of the files: reads every document, and
+ * the beginning of each such file. Keeps one entry per such study in memory.
+ */
+export async function readUndocumentedStudies(
+  archive: Archive,
+  view: Store,
+  options: MomentOptions,
+): Promise<readonly StudyEntry[]> {
+  const studies = new Map<OrthancId, EntryOfHeaders>();
+  const documented = await documentedInstances(archive, options);
+  for await (const { header, sizeBytes } of headersWithoutDocument(archive, view, documented, options)) {
+    if (header === undefined) continue;
+    const entry = studies.get(header.studyId) ?? new EntryOfHeaders(header);
+    studies.set(header.studyId, entry);
+    entry.add(header, sizeBytes);
+  }
+  return [...studies].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => entry.entry());
+}
+
+async function* partsOf(studies: AsyncIterable<StudyStates>): AsyncGenerator<readonly StudyStates[]> {
+  let part: StudyStates[] = [];
+  for await (const study of studies) {
+    if (part[0] !== undefined && part[0].id.charAt(0) !== study.id.charAt(0)) {
+      yield part;
+      part = [];
+    }
+    part.push(study);
+  }
+  if (part.length > 0) yield part;
+}
+
+async function* asAsync<Item>(items: Iterable<Item>): AsyncGenerator<Item> {
+  yield* items;
+}
+
+async function knownOrRead(
+  objects: ObjectStorage,
+  { states, newest }: StudyStates,
+  known: ReadonlyMap<string | undefined, StudyEntry>,
+  options: MomentOptions,
+): Promise<StudyEntry | undefined> {
+  const entry = known.get(newest.key);
+  if (entry !== undefined) return entry;
+  const found = await readNewest(objects, states, options);
+  return found && entryOfDocument(found.key, found.document);
+}
+
+/** A part that is damaged, or of another version of this program, is made anew. */
+async function readPart(objects: ObjectStorage, digit: string, { signal }: CallOptions) {
+  try {
+    return await partDocument(objects, digit).read({ signal });
+  } catch (error) {
+    if (!isMirrorError(error, 'archive-format')) throw error;
+    const etag = (await objects.head(stateKey(`catalogue/${digit}`), { signal }))?.etag;
+    return etag === undefined ? undefined : { value: { version: 1, studies: [] } satisfies Part, version: etag };
+  }
+}
+
+async function keepPart(
+  objects: ObjectStorage,
+  digit: string,
+  studies: StudyEntry[],
+  version: string | null,
+  { signal }: CallOptions,
+): Promise<void> {
+  try {
+    await partDocument(objects, digit).write({ version: 1, studies }, version, { signal });
+  } catch (error) {
+    // Who may only read an archive still gets an answer; another writer knows as much.
+    if (!isMirrorError(error, 'changed-meanwhile', 'forbidden', 'unauthorized', 'read-only', 'full')) throw error;
+  }
+}
+
+function partDocument(objects: ObjectStorage, digit: string): StateDocument<Part> {
+  return new StateDocument<Part>(objects, `catalogue/${digit}`, partSchema);
+}

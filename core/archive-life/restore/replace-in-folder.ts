@@ -1,0 +1,42 @@
+import type { CopyResult, DestinationOutcome } from '../../copy/outcome.ts';
+import { outcomeOfError } from '../../copy/outcome.ts';
+import type { InstanceId } from '../../identifiers.ts';
+import { verifiedBody } from '../../stores/archive/verified-body.ts';
+import type { Store } from '../../stores/store.ts';
+import type { RestoredFolder } from './restored-folder.ts';
+
+/**
+ * Settles conflicts of a restore to a folder: the version of the moment takes the place of the other one, which the
+ * folder keeps under `superseded/`.
+ */
+export function replaceInFolder(
+  view: Store,
+  folder: RestoredFolder,
+  onReplaced: (id: InstanceId, savedUnder: string) => void,
+): (result: CopyResult) => Promise<CopyResult> {
+  const replace = async (id: InstanceId, outcome: DestinationOutcome): Promise<DestinationOutcome> => {
+    const { destination } = outcome;
+    try {
+      const [wanted] = await view.lookup(id);
+      if (wanted?.md5 === undefined || wanted.sizeBytes === undefined) return outcome;
+      const instance = { id, md5: wanted.md5, sizeBytes: wanted.sizeBytes };
+      const opened = await view.open(id, instance);
+      try {
+        await folder.replace(instance, verifiedBody(opened.body, instance), {});
+      } finally {
+        opened.cancel();
+      }
+      onReplaced(id, 'superseded/');
+      return { destination, kind: 'copied' };
+    } catch (error) {
+      return outcomeOfError(destination, error, 'destination');
+    }
+  };
+  return async (result) => {
+    const outcomes: DestinationOutcome[] = [];
+    for (const outcome of result.outcomes) {
+      outcomes.push(outcome.kind === 'conflict' ? await replace(result.id, outcome) : outcome);
+    }
+    return { ...result, outcomes };
+  };
+}

@@ -1,0 +1,28 @@
+/**
+ * The pauses that somebody asked for, as a run on one machine respects them. What a stack holds by itself, because a
+ * server is away, such a run finds out by itself.
+ */
+import { MirrorError } from '../../errors.ts';
+import type { Pause } from './pause.ts';
+import { type Hold, holdOn, wholeMirror, withoutHolds } from './pause-state.ts';
+
+/** @returns why a store (absent: the whole mirror) is left alone; `undefined` if it is not */
+export type AskedPauses = (store?: string) => MirrorError | undefined;
+
+/** Reads the pauses, and takes away those that somebody ended. */
+export async function readAskedPauses(pause: Pause): Promise<AskedPauses> {
+  const found = await pause.read();
+  const ended = Object.entries(found.holds).flatMap(([store, hold]) => (isEnded(hold) ? [store] : []));
+  const state = ended.length === 0 ? found : await pause.change((present) => withoutHolds(present, ended, pause.now()));
+  return (store = wholeMirror) => {
+    const hold = holdOn(state, store);
+    if (hold === undefined || hold.code !== 'paused' || hold.passed) return undefined;
+    const { begunAt, reason } = hold;
+    return new MirrorError('paused', `paused since ${begunAt} (${reason}); "orthanc-mirror resume" lets it go on`);
+  };
+}
+
+/** What must be compared afterwards is left to the stack that noted it. */
+function isEnded({ code, passed, compareAfter }: Hold): boolean {
+  return code === 'paused' && passed && !compareAfter;
+}

@@ -1,0 +1,140 @@
+/** What a mirror remembers of stores that are left alone for a while; `state/pause.json`. Pure. */
+import { z } from 'zod';
+import { type InstanceId, isInstanceId } from '../../identifiers.ts';
+import { recordOf } from '../../json.ts';
+
+/** Stands for the source and every destination at once: a pause of the whole mirror. */
+export const wholeMirror = '*';
+
+/** Suspicion is remembered for this many instances per store; the oldest are forgotten first. */
+const mostSuspects = 1000;
+/** Pauses between two probes double up to this. */
+const longestProbePauseMs = 5 * 60_000;
+/** A store that fails in the same way again so soon was never back: the pauses go on growing. */
+const relapseMs = 60_000;
+
+const holdSchema = z.strictObject({
+  /** Code of the error that began it; `paused` when somebody asked for it. */
+  code: z.string(),
+  /** What happened and what to do; holds neither patient data nor a secret. */
+  reason: z.string(),
+  begunAt: z.iso.datetime(),
+  /** Not probed before; moves on with every probe that failed. */
+  probeAt: z.iso.datetime(),
+  probes: z.int().nonnegative(),
+  /**
+   * The store may answer questions and refuse instances all the same (it is full), so that only an instance shows when
+   * that is over: this one is sent now and then. `null` where an answer is enough.
+   */
+  trial: z.custom<InstanceId>(isInstanceId).nullable(),
+  /** A trial got through, or somebody said `resume`: the next tick ends the hold. */
+  passed: z.boolean(),
+  /** Messages no longer wait for the store: a complete comparison finds what it missed when the hold ends. */
+  compareAfter: z.boolean(),
+});
+/** One store that is left alone. */
+export type Hold = z.output<typeof holdSchema>;
+
+export const pauseStateSchema = z.strictObject({
+  version: z.literal(1),
+  /** By the name of the store, or {@link wholeMirror}. */
+  holds: recordOf(z.string(), holdSchema),
+  /** How often an instance was on its way when a store stopped answering, by the name of the store. */
+  suspects: recordOf(z.string(), recordOf(z.string(), z.int().positive())),
+  /** When the last hold on a store ended, why it was held and how often it had been probed; by the name of the store. */
+  ended: recordOf(
+    z.string(),
+    z.strictObject({ at: z.iso.datetime(), code: z.string(), probes: z.int().nonnegative() }),
+  ),
+});
+export type PauseState = z.output<typeof pauseStateSchema>;
+
+export const nothingHeld: PauseState = { version: 1, holds: {}, suspects: {}, ended: {} };
+
+/** The hold that keeps a store from being used, if any. */
+export function holdOn({ holds }: PauseState, store: string): Hold | undefined {
+  return holds[wholeMirror] ?? holds[store];
+}
+
+export interface HoldOptions extends ProbeOptions {
+  readonly trial?: Hold['trial'];
+}
+
+/** Begins a hold where there is none. */
+export function withHold(
+  state: PauseState,
+  store: string,
+  { code, message }: { readonly code: string; readonly message: string },
+  { trial = null, ...options }: HoldOptions,
+): PauseState {
+  if (state.holds[store] !== undefined) return state;
+  const { now } = options;
+  const hold: Hold = {
+    code,
+    reason: message,
+    begunAt: now.toISOString(),
+    ...nextProbe(probesBefore(state, store, code, now), options),
+    trial,
+    passed: false,
+    compareAfter: false,
+  };
+  return { ...state, holds: { ...state.holds, [store]: hold } };
+}
+
+/** How often a store was probed in a hold for the same reason that has only just ended. */
+function probesBefore({ ended }: PauseState, store: string, code: string, now: Date): number {
+  const last = ended[store];
+  const isRelapse = last?.code === code && now.getTime() - Date.parse(last.at) < relapseMs;
+  return isRelapse ? last.probes : 0;
+}
+
+/** Counts an instance that was on its way when a store stopped answering. */
+export function withSuspect(state: PauseState, store: string, id: InstanceId): PauseState {
+  const { [id]: times = 0, ...others } = state.suspects[store] ?? {};
+  const entries = [...Object.entries(others), [id, times + 1] as const].slice(-mostSuspects);
+  return { ...state, suspects: { ...state.suspects, [store]: Object.fromEntries(entries) } };
+}
+
+export function timesSuspected({ suspects }: PauseState, store: string, id: InstanceId): number {
+  return suspects[store]?.[id] ?? 0;
+}
+
+/** Changes a hold where it still is. */
+export function withHoldChanged(state: PauseState, store: string, change: Partial<Hold>): PauseState {
+  const hold = state.holds[store];
+  return hold === undefined ? state : { ...state, holds: { ...state.holds, [store]: { ...hold, ...change } } };
+}
+
+/** Ends holds. */
+export function withoutHolds(state: PauseState, stores: readonly string[], now: Date): PauseState {
+  const holds = Object.fromEntries(Object.entries(state.holds).filter(([store]) => !stores.includes(store)));
+  const ended = stores.flatMap((store) => {
+    const hold = state.holds[store];
+    return hold === undefined
+      ? []
+      : [[store, { at: now.toISOString(), code: hold.code, probes: hold.probes }] as const];
+  });
+  return { ...state, holds, ended: { ...state.ended, ...Object.fromEntries(ended) } };
+}
+
+export interface ProbeOptions {
+  readonly now: Date;
+  /** The first pause; the next ones double. */
+  readonly probeAfterMs: number;
+  /** In [0, 1); makes each pause a little longer or shorter, so that many mirrors do not come back together. */
+  readonly random?: number | undefined;
+}
+
+/** When a store that was probed so often, and did not answer, is probed again. */
+export function nextProbe(
+  probes: number,
+  { now, probeAfterMs, random }: ProbeOptions,
+): Pick<Hold, 'probes' | 'probeAt'> {
+  const pauseMs = probePauseMs(probes, probeAfterMs, random);
+  return { probes: probes + 1, probeAt: new Date(now.getTime() + pauseMs).toISOString() };
+}
+
+/** The pause after so many probes in vain. */
+export function probePauseMs(probes: number, firstMs: number, random = Math.random()): number {
+  return Math.min(longestProbePauseMs, firstMs * 2 ** Math.min(probes, 30)) * (0.75 + random / 2);
+}

@@ -1,0 +1,129 @@
+/** One study as it was at the moment: what the archive holds of it, and what its sidecar says. */
+
+import type { ArchiveView } from '../../archive-life/restore/archive-view.ts';
+import { isMirrorError } from '../../errors.ts';
+import type { InstanceId, OrthancId } from '../../identifiers.ts';
+import { readArchivedStudy } from '../../sidecars/archive-document.ts';
+import { inParallel } from '../../sidecars/in-parallel.ts';
+import type { ReadSidecar, SidecarOptions } from '../../sidecars/sidecar-state.ts';
+import type { InstanceRecord, StudyDocument } from '../../sidecars/study-document.ts';
+import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
+import type { ArchivedFile } from './archived-file.ts';
+import type { InstanceTags } from './instance-tags.ts';
+import { nameOf, partOfStudy, readKeptTags, type TagsByFile } from './kept-tags.ts';
+import { textOf } from './tag-text.ts';
+
+/** An instance of a study: the version that counts at the moment. */
+export interface StudyInstance extends ArchivedFile {
+  readonly study: OrthancId;
+  readonly series: OrthancId;
+  readonly tags: InstanceTags;
+  /** What the sidecar says of it. */
+  readonly record: InstanceRecord | undefined;
+}
+
+export interface StudyContent {
+  readonly id: OrthancId;
+  readonly patient: OrthancId;
+  readonly sidecar: ReadSidecar<'studies'> | undefined;
+  /** In the order of series and instance number. */
+  readonly instances: readonly StudyInstance[];
+  /** Instances that the sidecar lists and the archive did not hold at the moment. */
+  readonly absent: readonly InstanceId[];
+}
+
+export interface ReadContentOptions extends SidecarOptions {
+  readonly objects: ObjectStorage;
+  readonly view: ArchiveView;
+  readonly at: Date | undefined;
+  /** Instances that are known to be of the study although no sidecar lists them. */
+  readonly unlisted: readonly ArchivedFile[];
+  /** Reads the tags of a file from its header. Throws `not-dicom` if it has none. */
+  readonly readTags: (file: ArchivedFile) => Promise<InstanceTags>;
+  /** Called with all tags of the study if some of them had to be read. */
+  readonly keepTags: (tags: TagsByFile) => void;
+}
+
+/** Requests at once. */
+const width = 48;
+
+/** Reads a study. @returns `undefined` if nothing of it was there at the moment. */
+export async function readStudyContent(
+  id: OrthancId,
+  { objects, view, at, unlisted, readTags, keepTags, onFinding, signal }: ReadContentOptions,
+): Promise<StudyContent | undefined> {
+  const [sidecar, kept] = await Promise.all([
+    readArchivedStudy(objects, id, { notAfter: at, onFinding, signal }),
+    readKeptTags(objects, partOfStudy(id), { signal }),
+  ]);
+  const listed = listedInstances(sidecar?.document);
+  const ids = new Set([...listed.keys(), ...unlisted.map((file) => file.id)]);
+  const found = await inParallel([...ids], width, async (instance) => {
+    const [entry] = await view.lookup(instance, { signal });
+    if (entry?.md5 === undefined || entry.sizeBytes === undefined) return instance;
+    return { id: instance, md5: entry.md5, sizeBytes: entry.sizeBytes };
+  });
+  const files = found.filter((file) => typeof file !== 'string');
+  const tags = new Map(kept);
+  const isNew = files.some((file) => !tags.has(nameOf(file)));
+  await inParallel(files, width, async (file) => {
+    if (!tags.has(nameOf(file))) tags.set(nameOf(file), await tagsOrNone(file, readTags));
+  });
+  if (isNew) keepTags(tags);
+  const instances = files.map((file) => instanceOf(id, file, tags.get(nameOf(file)), listed.get(file.id)));
+  const patient = sidecar?.document.patientId ?? instances[0]?.tags.patient;
+  if (patient === undefined) return undefined;
+  const absent = found.filter((file) => typeof file === 'string');
+  return { id, patient, sidecar, instances: instances.sort(inOrder), absent };
+}
+
+interface ListedInstance {
+  readonly series: OrthancId;
+  readonly record: InstanceRecord;
+}
+
+function listedInstances(document: StudyDocument | undefined): ReadonlyMap<InstanceId, ListedInstance> {
+  const entries = document?.series.flatMap(({ id, instances }) =>
+    instances.map((record) => [record.id, { series: id, record }] as const),
+  );
+  return new Map(entries);
+}
+
+function instanceOf(
+  study: OrthancId,
+  file: ArchivedFile,
+  tags: InstanceTags = unreadable,
+  listed?: ListedInstance,
+): StudyInstance {
+  return { ...file, study, series: listed?.series ?? tags.series ?? study, tags, record: listed?.record };
+}
+
+/** A file that is damaged is listed and can be fetched; its header tells nothing. */
+const unreadable: InstanceTags = { hasPixelData: false, tags: {} };
+
+async function tagsOrNone(file: ArchivedFile, readTags: ReadContentOptions['readTags']): Promise<InstanceTags> {
+  try {
+    return await readTags(file);
+  } catch (error) {
+    if (isMirrorError(error, 'not-dicom')) return unreadable;
+    throw error;
+  }
+}
+
+function inOrder(a: StudyInstance, b: StudyInstance): number {
+  return (
+    numberOf(a, 'SeriesNumber') - numberOf(b, 'SeriesNumber') ||
+    compare(a.series, b.series) ||
+    numberOf(a, 'InstanceNumber') - numberOf(b, 'InstanceNumber') ||
+    compare(a.id, b.id)
+  );
+}
+
+function numberOf({ tags }: StudyInstance, keyword: string): number {
+  const number = Number(textOf(tags.tags, keyword) ?? Number.NaN);
+  return Number.isNaN(number) ? Number.MAX_SAFE_INTEGER : number;
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

@@ -1,0 +1,215 @@
+/**
+ * Reads study and patient documents from the tables of an Orthanc SQLite index: everything that the DICOM files of a
+ * storage do not hold themselves.
+ */
+import type { DatabaseSync } from 'node:sqlite';
+import { z } from 'zod';
+import { type InstanceId, isInstanceId, isMd5, isOrthancId, type Md5, type OrthancId } from '../identifiers.ts';
+import { systemMetadataNames } from '../sidecars/metadata-names.ts';
+import { metadataValueOf } from '../sidecars/metadata-value.ts';
+import { includesNumber, knownCaches } from '../sidecars/skip-list.ts';
+import {
+  firstUserNumber,
+  type InstanceRecord,
+  isUserNumber,
+  type PatientDocument,
+  type ResourceContent,
+  type SeriesRecord,
+  type StudyDocument,
+} from '../sidecars/study-document.ts';
+
+/** A user attachment whose hash the index does not keep. */
+export interface AttachmentFile {
+  readonly uuid: string;
+  readonly sizeBytes: number;
+}
+
+/** Reads an attachment to hash it, for indexes that keep no hashes; `undefined` if it cannot be read. */
+export type HashAttachment = (file: AttachmentFile) => Promise<Md5 | undefined>;
+
+const resourceRow = z.object({
+  internalId: z.number(),
+  publicId: z.custom<OrthancId>(isOrthancId),
+  parentId: z.number().nullable(),
+});
+type ResourceRow = z.infer<typeof resourceRow>;
+const fileRow = z.object({ number: z.number(), uuid: z.string(), sizeBytes: z.number(), md5: z.string().nullable() });
+/** Values are bytes, of which the column says that they are text. */
+const metadataQuery = "SELECT type, COALESCE(CAST(value AS BLOB), x'') AS value FROM Metadata WHERE id = ?";
+const metadataRow = z.object({ type: z.number(), value: z.instanceof(Uint8Array) });
+const labelRow = z.object({ label: z.string() });
+const tagRow = z.object({ tagGroup: z.number(), tagElement: z.number(), value: z.string().nullable() });
+const countRow = z.object({ count: z.number() });
+
+const patientType = 1;
+const studyType = 2;
+const dicomContent = 1;
+
+/** Tags by which a study is found again, as a study document names them. */
+const tagNames: Readonly<Record<string, string>> = {
+  '8,32': 'StudyDate',
+  '8,48': 'StudyTime',
+  '8,80': 'AccessionNumber',
+  '8,96': 'Modality',
+  '8,128': 'InstitutionName',
+  '8,144': 'ReferringPhysicianName',
+  '8,4144': 'StudyDescription',
+  '8,4158': 'SeriesDescription',
+  '16,16': 'PatientName',
+  '16,32': 'PatientID',
+  '16,48': 'PatientBirthDate',
+  '16,64': 'PatientSex',
+  '32,13': 'StudyInstanceUID',
+  '32,14': 'SeriesInstanceUID',
+  '32,16': 'StudyID',
+  '32,17': 'SeriesNumber',
+};
+
+export class IndexedStudies {
+  readonly #database: DatabaseSync;
+  readonly #tables: ReadonlySet<string>;
+  readonly #hasMd5: boolean;
+  readonly #hash: HashAttachment;
+
+  /** @param tables names of the tables that the index has: they depend on its version */
+  constructor(database: DatabaseSync, tables: ReadonlySet<string>, hasMd5: boolean, hash: HashAttachment) {
+    this.#database = database;
+    this.#tables = tables;
+    this.#hasMd5 = hasMd5;
+    this.#hash = hash;
+  }
+
+  /** All studies, one in memory at a time. */
+  async *studies(): AsyncGenerator<StudyDocument> {
+    for (const study of this.#iterate(studyType)) {
+      const patient = this.#resource(study.parentId);
+      if (patient !== undefined) {
+        yield {
+          format: 'orthanc-mirror-study',
+          version: 1,
+          id: study.publicId,
+          patientId: patient.publicId,
+          patientTags: this.#tags(patient),
+          tags: this.#tags(study),
+          ...(await this.#content(study)),
+          series: await Promise.all(this.#children(study).map((series) => this.#series(series))),
+        };
+      }
+    }
+  }
+
+  /** All patients. */
+  async *patients(): AsyncGenerator<PatientDocument> {
+    for (const patient of this.#iterate(patientType)) {
+      yield {
+        format: 'orthanc-mirror-patient',
+        version: 1,
+        id: patient.publicId,
+        tags: this.#tags(patient),
+        protected: this.#isProtected(patient),
+        ...(await this.#content(patient)),
+      };
+    }
+  }
+
+  async #series(series: ResourceRow): Promise<SeriesRecord> {
+    const instances: InstanceRecord[] = [];
+    for (const instance of this.#children(series)) {
+      const file = this.#files(instance).find(({ number }) => number === dicomContent);
+      if (isInstanceId(instance.publicId)) {
+        instances.push({ ...identityOf(instance.publicId, file), ...(await this.#content(instance)) });
+      }
+    }
+    return { id: series.publicId, tags: this.#tags(series), ...(await this.#content(series)), instances };
+  }
+
+  async #content(resource: ResourceRow): Promise<ResourceContent> {
+    const metadata: ResourceContent['metadata'] = {};
+    const systemMetadata: ResourceContent['systemMetadata'] = {};
+    for (const { type, value: bytes } of this.#rows(metadataQuery, metadataRow, resource)) {
+      const value = metadataValueOf(bytes);
+      const name = systemMetadataNames[type - 1];
+      if (isUserNumber(type) && !includesNumber(knownCaches.metadata, type)) {
+        metadata[type] = value;
+      } else if (name !== undefined) {
+        systemMetadata[name] = value;
+      }
+    }
+    const labels = this.#tables.has('Labels')
+      ? this.#rows('SELECT label FROM Labels WHERE id = ? ORDER BY label', labelRow, resource)
+      : [];
+    const attachments = await this.#attachments(resource);
+    return { labels: labels.map(({ label }) => label), metadata, attachments, systemMetadata, namedMetadata: {} };
+  }
+
+  async #attachments(resource: ResourceRow): Promise<ResourceContent['attachments']> {
+    const attachments: ResourceContent['attachments'] = {};
+    for (const { number, uuid, sizeBytes, md5 } of this.#files(resource)) {
+      if (number < firstUserNumber || includesNumber(knownCaches.attachments, number)) {
+        continue;
+      }
+      const known = isMd5(md5) ? md5 : await this.#hash({ uuid, sizeBytes });
+      if (known !== undefined) {
+        attachments[number] = { md5: known, sizeBytes };
+      }
+    }
+    return attachments;
+  }
+
+  #files(resource: ResourceRow) {
+    const md5 = this.#hasMd5 ? 'uncompressedMD5' : 'NULL';
+    const query = `SELECT fileType AS number, uuid, uncompressedSize AS sizeBytes, ${md5} AS md5 FROM AttachedFiles WHERE id = ?`;
+    return this.#rows(query, fileRow, resource);
+  }
+
+  #tags(resource: ResourceRow): Record<string, string> {
+    const rows = this.#tables.has('MainDicomTags')
+      ? this.#rows('SELECT tagGroup, tagElement, value FROM MainDicomTags WHERE id = ?', tagRow, resource)
+      : [];
+    return Object.fromEntries(
+      rows.flatMap(({ tagGroup, tagElement, value }) => {
+        const name = tagNames[`${tagGroup},${tagElement}`];
+        return name === undefined || value === null || value === '' ? [] : [[name, value]];
+      }),
+    );
+  }
+
+  /** A protected patient is absent from the order in which patients are recycled. */
+  #isProtected(patient: ResourceRow): boolean {
+    const query = 'SELECT COUNT(*) AS count FROM PatientRecyclingOrder WHERE patientId = ?';
+    return this.#tables.has('PatientRecyclingOrder') && this.#rows(query, countRow, patient)[0]?.count === 0;
+  }
+
+  *#iterate(type: number): Generator<ResourceRow> {
+    const query = 'SELECT internalId, publicId, parentId FROM Resources WHERE resourceType = ? ORDER BY publicId';
+    for (const row of this.#database.prepare(query).iterate(type)) {
+      yield resourceRow.parse(row);
+    }
+  }
+
+  #children({ internalId }: ResourceRow): readonly ResourceRow[] {
+    const query = 'SELECT internalId, publicId, parentId FROM Resources WHERE parentId = ? ORDER BY publicId';
+    return this.#rows(query, resourceRow, { internalId });
+  }
+
+  #resource(internalId: number | null): ResourceRow | undefined {
+    const query = 'SELECT internalId, publicId, parentId FROM Resources WHERE internalId = ?';
+    return internalId === null ? undefined : this.#rows(query, resourceRow, { internalId })[0];
+  }
+
+  #rows<Row>(query: string, row: z.ZodType<Row>, { internalId }: Pick<ResourceRow, 'internalId'>): Row[] {
+    return this.#database
+      .prepare(query)
+      .all(internalId)
+      .map((each) => row.parse(each));
+  }
+}
+
+function identityOf(id: InstanceId, file: z.infer<typeof fileRow> | undefined) {
+  return {
+    id,
+    md5: isMd5(file?.md5) ? file.md5 : null,
+    sizeBytes: file?.sizeBytes ?? null,
+    fileUuid: file?.uuid ?? null,
+  };
+}

@@ -1,0 +1,104 @@
+/** Lists what users attached to every study of a server or of an archive, as one short hash per study. */
+
+import { isMirrorError } from '../errors.ts';
+import type { OrthancId } from '../identifiers.ts';
+import type { ObjectStorage } from '../stores/archive/object-storage.ts';
+import { mapInOrder } from '../streams/map-in-order.ts';
+import { readArchivedPatient } from './archive-document.ts';
+import { type FingerprintScope, fingerprintOf, type StudyFingerprint } from './fingerprint.ts';
+import { listStudiesAt } from './list-documents.ts';
+import { extendedFingerprints } from './list-fingerprints-extended.ts';
+import { listStudyIds } from './list-study-ids.ts';
+import type { ReadOptions } from './read-options.ts';
+import { readPatientDocument, readStudyDocument } from './read-study-document.ts';
+import { readNewest, type SidecarOptions } from './sidecar-state.ts';
+import { instancesOf } from './study-document.ts';
+import type { StudyServer } from './study-server.ts';
+
+export interface FingerprintOptions extends ReadOptions {
+  readonly scope: FingerprintScope;
+}
+
+/** Studies of an old server read at once: each is several requests. */
+const studiesAtOnce = 8;
+/** Sidecars of an archive read at once. */
+const sidecarsAtOnce = 16;
+/** The fingerprint of a study whose sidecar must be written again: no server has it. */
+const unsettled = 'unsettled';
+
+/**
+ * Lists the studies of a server with their fingerprints, in ascending order of id. This is how changes of labels and of
+ * protection are noticed, which no feed tells, and those that a feed does not tell any more.
+ *
+ * With extended find (1.12.5): a request per 10,000 patients, studies, series and instances, and one more for each
+ * level; plus one per patient where protection is not listed (before 1.12.8), and one for each value of metadata that
+ * the listing may not tell as it is. On older servers each study and each patient is read (some six and four requests).
+ *
+ * The listing is a hint: a study that comes or goes meanwhile may be missing, and one that is written to may have a
+ * fingerprint of neither state. Never conclude from it that a study is gone. Throws what the connection throws.
+ */
+export async function* listStudyFingerprints(
+  server: StudyServer,
+  options: FingerprintOptions,
+): AsyncGenerator<StudyFingerprint> {
+  if (server.capabilities.hasExtendedFind) {
+    yield* extendedFingerprints(server, options);
+    return;
+  }
+  const patientOf = lastRead((id: OrthancId) => readPatientDocument(server, id, options));
+  const read = async (studyId: OrthancId): Promise<StudyFingerprint | undefined> => {
+    try {
+      const study = await readStudyDocument(server, studyId, { ...options, instanceHashes: false });
+      const patient = options.scope.patients ? await patientOf(study.patientId) : undefined;
+      return { studyId, fingerprint: fingerprintOf(study, patient, options.scope) };
+    } catch (error) {
+      // Deleted, or added to, since it was listed.
+      if (!isMirrorError(error, 'vanished', 'changed-meanwhile')) throw error;
+      return undefined;
+    }
+  };
+  const ids = await listStudyIds(server, options);
+  for await (const found of mapInOrder(each(ids), studiesAtOnce, read)) if (found !== undefined) yield found;
+}
+
+async function* each<Item>(items: Iterable<Item>): AsyncGenerator<Item> {
+  yield* items;
+}
+
+/**
+ * Lists the studies of an archive with the fingerprints of their newest sidecars, in ascending order of id: a listing of
+ * all of them, and two reads per study. A study whose newest sidecar cannot be read, or names instances that were still
+ * to be archived, has a fingerprint that no server has. Throws what the storage throws.
+ */
+export async function* listArchivedFingerprints(
+  objects: ObjectStorage,
+  { scope, ...options }: SidecarOptions & { readonly scope: FingerprintScope },
+): AsyncGenerator<StudyFingerprint> {
+  const patientOf = lastRead((id: OrthancId) => readArchivedPatient(objects, id, options));
+  yield* mapInOrder(listStudiesAt(objects, options), sidecarsAtOnce, async ({ id: studyId, states }) => {
+    const study = await readNewest(objects, states, options);
+    if (study?.isNewest !== true || instancesOf(study.document).some(({ pending }) => pending)) {
+      return { studyId, fingerprint: unsettled };
+    }
+    const patient = scope.patients ? await patientOf(study.document.patientId) : undefined;
+    if (patient?.isNewest === false) return { studyId, fingerprint: unsettled };
+    return { studyId, fingerprint: fingerprintOf(study.document, patient?.document, scope) };
+  });
+}
+
+/** Remembers the last answers, because the studies of a patient are not listed one after the other. */
+function lastRead<Answer>(read: (id: OrthancId) => Promise<Answer>): (id: OrthancId) => Promise<Answer> {
+  const remembered = new Map<OrthancId, Promise<Answer>>();
+  return (id) => {
+    const known = remembered.get(id);
+    if (known !== undefined) return known;
+    const [oldest] = remembered.keys();
+    if (remembered.size >= mostRemembered && oldest !== undefined) remembered.delete(oldest);
+    const reading = read(id);
+    remembered.set(id, reading);
+    return reading;
+  };
+}
+
+/** Some 2 MB of patient documents. */
+const mostRemembered = 1000;
