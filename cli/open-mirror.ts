@@ -1,5 +1,6 @@
 /** Opens the stores that a mirror names. */
 
+import type { CallOptions } from '../core/call-options.ts';
 import type { ArchiveConfiguration } from '../core/config/schema.ts';
 import { type SecretResolver, secretResolver } from '../core/config/secrets/resolve-secret.ts';
 import { secretsManagerFetcher } from '../core/config/secrets/secrets-manager.ts';
@@ -14,7 +15,7 @@ import type { ArchiveSource } from '../core/stores/archive/manifest.ts';
 import { readManifest } from '../core/stores/archive/manifest.ts';
 import type { ObjectStorage } from '../core/stores/archive/object-storage.ts';
 import { type OrthancStore, openOrthancStore } from '../core/stores/orthanc/orthanc-store.ts';
-import type { CallOptions, DestinationStore } from '../core/stores/store.ts';
+import type { DestinationStore } from '../core/stores/store.ts';
 import { emptyArchive, failingArchive } from './absent-archive.ts';
 import type { NamedMirror } from './named-mirror.ts';
 import type { NamedServer } from './server-options.ts';

@@ -5,7 +5,7 @@ import { copyAnnounced } from '../core/cloud/copy-announced.ts';
 import { MessageGate } from '../core/cloud/message-gate.ts';
 import type { InstanceMessage, QueueMessage, ResourceMessage, StudyMessage } from '../core/cloud/queue/message.ts';
 import { decidingError } from '../core/cloud/queue/verdict.ts';
-import { defaultBudget } from '../core/copy/copy-instance.ts';
+import { defaultBudget } from '../core/copy/copy-context.ts';
 import type { CopyResult, DestinationOutcome } from '../core/copy/outcome.ts';
 import { isMirrorError, MirrorError } from '../core/errors.ts';
 import type { OrthancId } from '../core/identifiers.ts';

@@ -6,7 +6,6 @@ import { archiveOf } from '../../core/mirror/parts.ts';
 import { lookAtTimes } from '../../core/stores/archive/future-times.ts';
 import { parseArchive } from '../archive-argument.ts';
 import type { CommandContext } from '../command-context.ts';
-import type { checkOptionValues } from '../commands/check.ts';
 import { type ExitCode, exitCodeOf } from '../exit-codes.ts';
 import { FutureTimes } from '../future-times.ts';
 import { resolveMirror } from '../named-mirror.ts';
@@ -14,6 +13,7 @@ import { openMirror } from '../open-mirror.ts';
 import type { Terminal } from '../terminal.ts';
 import { CheckReport, differenceLine } from './check-report.ts';
 import { Grouping } from './grouping.ts';
+import type { checkOptionValues } from './options.ts';
 
 export interface CheckArguments {
   readonly source: string;

@@ -1,21 +1,10 @@
 /** `advise`: tells how to get from one version of Orthanc to another. */
 import { type Command, Option } from 'commander';
-import { z } from 'zod';
 import { backends } from '../../core/orthanc-disk/found-server.ts';
+import { adviseOptionValues } from '../advise/options.ts';
 import type { CommandContext } from '../command-context.ts';
 import { jsonOption, valueOption } from '../options.ts';
 import { serverOptions } from '../server-options.ts';
-
-/** The options of `advise` as commander gives them. */
-export const adviseOptionValues = z.object({
-  index: z.string().optional(),
-  config: z.string().optional(),
-  to: z.string().optional(),
-  toPlugin: z.string().optional(),
-  toBackend: z.enum(backends).optional(),
-  json: z.boolean().optional(),
-});
-export type AdviseOptions = z.infer<typeof adviseOptionValues>;
 
 export function registerAdvise(program: Command, context: CommandContext): void {
   const command = program
@@ -36,7 +25,7 @@ export function registerAdvise(program: Command, context: CommandContext): void 
     .addOption(jsonOption());
   for (const option of serverOptions('source')) command.addOption(option);
   command.action(async (url: string | undefined, values: unknown) => {
-    const { runAdvise } = await import('../host/advise.ts');
+    const { runAdvise } = await import('../advise/advise.ts');
     context.finish(await runAdvise({ url, values, options: adviseOptionValues.parse(values) }, context));
   });
 }

@@ -1,31 +1,10 @@
 /** `audit`: compares an index with its storage, and puts orphans in quarantine. */
 import type { Command } from 'commander';
-import { z } from 'zod';
+import { auditOptionValues } from '../audit/options.ts';
 import type { CommandContext } from '../command-context.ts';
-import { durationOption } from '../host/duration.ts';
+import { durationOption } from '../duration.ts';
 import { jsonOption, otherStorageOption, switchOption, valueOption } from '../options.ts';
 import { serverOptions } from '../server-options.ts';
-
-/** The options of `audit` as commander gives them; durations in milliseconds. */
-export const auditOptionValues = z.object({
-  config: z.string().optional(),
-  index: z.string().optional(),
-  storage: z.string().optional(),
-  otherStorage: z.array(z.string()).optional(),
-  archive: z.string().optional(),
-  to: z.string().optional(),
-  repair: z.boolean().optional(),
-  endpoint: z.string().optional(),
-  sizesOnly: z.boolean().optional(),
-  margin: z.number().optional(),
-  work: z.string().optional(),
-  quarantine: z.string().optional(),
-  undo: z.boolean().optional(),
-  deleteQuarantined: z.boolean().optional(),
-  olderThan: z.number().optional(),
-  json: z.boolean().optional(),
-});
-export type AuditCommandOptions = z.infer<typeof auditOptionValues>;
 
 export function registerAudit(program: Command, context: CommandContext): void {
   const command = program
@@ -53,7 +32,7 @@ export function registerAudit(program: Command, context: CommandContext): void {
     .addOption(jsonOption());
   for (const option of serverOptions('target')) command.addOption(option);
   command.action(async (values: unknown) => {
-    const { runAudit } = await import('../host/audit.ts');
+    const { runAudit } = await import('../audit/audit.ts');
     context.finish(await runAudit(auditOptionValues.parse(values), values, context));
   });
 }

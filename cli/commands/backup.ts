@@ -1,42 +1,9 @@
 /** `backup`: host backups: taking, listing, checking, restoring, removing. */
 import { type Command, Option } from 'commander';
-import { z } from 'zod';
+import { type BackupCommandOptions, backupOptionValues } from '../backup/options.ts';
 import type { CommandContext } from '../command-context.ts';
-import { durationOption } from '../host/duration.ts';
+import { durationOption } from '../duration.ts';
 import { jsonOption, otherStorageOption, switchOption, valueOption, wholeNumber } from '../options.ts';
-
-/** The options of `backup` and its subcommands as commander gives them. */
-export const backupOptionValues = z.object({
-  archive: z.string().optional(),
-  endpoint: z.string().optional(),
-  host: z.string().optional(),
-  json: z.boolean().optional(),
-  config: z.string().optional(),
-  stop: z.string().optional(),
-  start: z.string().optional(),
-  commandTimeout: z.number().optional(),
-  hot: z.boolean().optional(),
-  tries: z.number().optional(),
-  allowMissing: z.boolean().optional(),
-  passphraseFile: z.string().optional(),
-  omitConfiguration: z.boolean().optional(),
-  work: z.string().optional(),
-  otherStorage: z.array(z.string()).optional(),
-  schedule: z.string().optional(),
-  keepDaily: z.number().optional(),
-  keepWeekly: z.number().optional(),
-  keepMonthly: z.number().optional(),
-  maxRemovals: z.number().optional(),
-  dryRun: z.boolean().optional(),
-  backup: z.string().optional(),
-  readData: z.boolean().optional(),
-  to: z.string().optional(),
-  originalPaths: z.boolean().optional(),
-  yes: z.boolean().optional(),
-  iKnowThisBackupIsNotAuthenticated: z.boolean().optional(),
-  database: z.string().optional(),
-});
-export type BackupCommandOptions = z.infer<typeof backupOptionValues>;
 
 type Work = (options: BackupCommandOptions, context: CommandContext) => Promise<void>;
 
@@ -64,15 +31,15 @@ export function registerBackup(program: Command, context: CommandContext): void 
     .addOption(otherStorageOption())
     .addOption(new Option('--schedule [calendar]', 'only print a systemd timer for this backup').preset('02:00'));
   for (const option of [...commonOptions(), ...retentionOptions()]) backup.addOption(option);
-  backup.action(act(async () => (await import('../host/backup.ts')).runBackup));
+  backup.action(act(async () => (await import('../backup/backup.ts')).runBackup));
 
   subcommand(backup, 'list', 'list the backups of an archive').action(
-    act(async () => (await import('../host/backup-list.ts')).runBackupList),
+    act(async () => (await import('../backup/backup-list.ts')).runBackupList),
   );
   subcommand(backup, 'check', 'check that a backup is complete')
     .addOption(backupOption())
     .addOption(switchOption('--read-data', 'read and hash everything'))
-    .action(act(async () => (await import('../host/backup-list.ts')).runBackupCheck));
+    .action(act(async () => (await import('../backup/backup-list.ts')).runBackupCheck));
   subcommand(backup, 'restore', 'restore a backup to an empty folder or host')
     .addOption(backupOption())
     .addOption(valueOption('--to <folder>', 'new folder for storage, index and configuration'))
@@ -85,11 +52,11 @@ export function registerBackup(program: Command, context: CommandContext): void 
         'restore to a folder what anybody may have forged who can write to the archive; without configuration',
       ).conflicts(['passphraseFile', 'originalPaths', 'database']),
     )
-    .action(act(async () => (await import('../host/backup-restore.ts')).runBackupRestore));
+    .action(act(async () => (await import('../backup/backup-restore.ts')).runBackupRestore));
   const prune = subcommand(backup, 'prune', 'remove old backups; never instances of the archive');
   for (const option of retentionOptions()) prune.addOption(option);
   prune.addOption(switchOption('--dry-run', 'only say what would be removed'));
-  prune.action(act(async () => (await import('../host/backup-prune.ts')).runBackupPrune));
+  prune.action(act(async () => (await import('../backup/backup-prune.ts')).runBackupPrune));
 }
 
 function subcommand(backup: Command, name: string, description: string): Command {

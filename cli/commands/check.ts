@@ -1,22 +1,9 @@
 /** `check`: says whether target and archive are equal to the source, and names every difference. */
 import { type Command, Option } from 'commander';
-import { z } from 'zod';
+import { checkLevels, checkOptionValues } from '../check/options.ts';
 import type { CommandContext } from '../command-context.ts';
 import { jsonOption, switchOption, valueOption } from '../options.ts';
 import { serverOptions } from '../server-options.ts';
-
-/** The levels at which differences are told. */
-export const checkLevels = ['instance', 'series', 'study'] as const;
-
-/** The options of `check` as commander gives them; those of the servers are read where they are used. */
-export const checkOptionValues = z.object({
-  archive: z.string().optional(),
-  endpoint: z.string().optional(),
-  config: z.string().optional(),
-  level: z.enum(checkLevels).default('instance'),
-  all: z.boolean().optional(),
-  json: z.boolean().optional(),
-});
 
 export function registerCheck(program: Command, context: CommandContext): void {
   const command = program

@@ -1,10 +1,8 @@
 /** `config`: checks and explains a configuration file. */
 import type { Command } from 'commander';
-import { z } from 'zod';
 import type { CommandContext } from '../command-context.ts';
+import { configOptionValues } from '../config/options.ts';
 import { jsonOption, switchOption } from '../options.ts';
-
-export const configOptionValues = z.object({ cloud: z.boolean().optional(), json: z.boolean().optional() });
 
 export function registerConfig(program: Command, context: CommandContext): void {
   const config = program.command('config').summary('check and explain a configuration file');
@@ -15,7 +13,7 @@ export function registerConfig(program: Command, context: CommandContext): void 
     .addOption(switchOption('--cloud', 'also what it needs to run in the cloud stack'))
     .addOption(jsonOption())
     .action(async (file: string, values: unknown) => {
-      const { checkConfiguration } = await import('../ops/config.ts');
+      const { checkConfiguration } = await import('../config/config.ts');
       context.finish(await checkConfiguration(file, configOptionValues.parse(values), context));
     });
   config
@@ -24,7 +22,7 @@ export function registerConfig(program: Command, context: CommandContext): void 
     .argument('<file>', 'configuration file')
     .addOption(jsonOption())
     .action(async (file: string, values: unknown) => {
-      const { explainConfiguration } = await import('../ops/config.ts');
+      const { explainConfiguration } = await import('../config/config.ts');
       context.finish(await explainConfiguration(file, configOptionValues.parse(values), context));
     });
   config

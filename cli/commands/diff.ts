@@ -1,7 +1,7 @@
 /** `diff`: what differs in an archive between two moments. */
 import type { Command } from 'commander';
+import { archiveOptions, archiveOptionValues } from '../archive-options.ts';
 import type { CommandContext } from '../command-context.ts';
-import { archiveOptions, archiveOptionValues } from '../restore/archive-options.ts';
 
 export function registerDiff(program: Command, context: CommandContext): void {
   const command = program
@@ -15,7 +15,7 @@ export function registerDiff(program: Command, context: CommandContext): void {
     .argument('<after>', 'second time');
   for (const option of archiveOptions()) command.addOption(option);
   command.action(async (before: string, after: string, values: unknown) => {
-    const { showDifferences } = await import('../restore/show-differences.ts');
+    const { showDifferences } = await import('../diff/diff.ts');
     context.finish(await showDifferences({ before, after }, archiveOptionValues.parse(values), context));
   });
 }

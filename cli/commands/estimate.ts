@@ -1,22 +1,9 @@
 /** `estimate`: what a mirror in the cloud costs. */
 import { type Command, Option } from 'commander';
-import { z } from 'zod';
 import { storageClasses } from '../../core/cloud/estimate/prices.ts';
 import type { CommandContext } from '../command-context.ts';
+import { estimateOptionValues } from '../estimate/options.ts';
 import { jsonOption, switchOption, valueOption, wholeNumber } from '../options.ts';
-
-export const estimateOptionValues = z.object({
-  instances: z.number(),
-  perDay: z.number().default(0),
-  averageKib: z.number().default(512),
-  storageClass: z.enum(storageClasses).default('standard'),
-  targets: z.number().default(1),
-  targetsOutside: z.boolean().default(false),
-  mirrors: z.number().default(1),
-  everyMinutes: z.number().default(1),
-  verifyDays: z.number().default(30),
-  json: z.boolean().optional(),
-});
 
 export function registerEstimate(program: Command, context: CommandContext): void {
   const number = (flags: string, description: string, minimum = 0) =>
@@ -42,7 +29,7 @@ export function registerEstimate(program: Command, context: CommandContext): voi
     .addOption(number('--verify-days <n>', 'the archive is read back once in so many days; 0: never (default: 30)'))
     .addOption(jsonOption())
     .action(async (values: unknown) => {
-      const { printEstimate } = await import('../ops/estimate.ts');
+      const { printEstimate } = await import('../estimate/estimate.ts');
       context.finish(printEstimate(estimateOptionValues.parse(values), context));
     });
 }

@@ -1,21 +1,9 @@
 /** `export`: studies of an archive for a patient or another hospital. */
 import type { Command } from 'commander';
-import { z } from 'zod';
+import { archiveOptions, atOption } from '../archive-options.ts';
 import type { CommandContext } from '../command-context.ts';
+import { exportOptionValues } from '../export/options.ts';
 import { switchOption, valueOption } from '../options.ts';
-import { archiveOptions, atOption } from '../restore/archive-options.ts';
-
-export const exportOptionValues = z.object({
-  archive: z.string(),
-  endpoint: z.string().optional(),
-  at: z.string().optional(),
-  study: z.array(z.string()).optional(),
-  patient: z.array(z.string()).optional(),
-  to: z.string(),
-  filesOnly: z.boolean().optional(),
-  json: z.boolean().optional(),
-});
-export type ExportOptionValues = z.output<typeof exportOptionValues>;
 
 export function registerExport(program: Command, context: CommandContext): void {
   const command = program

@@ -1,15 +1,9 @@
 /** `failures`: what could not be copied, with the reasons. */
 import type { Command } from 'commander';
-import { z } from 'zod';
 import type { CommandContext } from '../command-context.ts';
-import { queuesOption } from '../ops/queue-options.ts';
+import { failuresOptionValues } from '../failures/options.ts';
+import { queuesOption } from '../failures/queue-options.ts';
 import { jsonOption, valueOption } from '../options.ts';
-
-export const failuresOptionValues = z.object({
-  queues: z.url(),
-  mirror: z.string().optional(),
-  json: z.boolean().optional(),
-});
 
 export function registerFailures(program: Command, context: CommandContext): void {
   program
@@ -23,7 +17,7 @@ export function registerFailures(program: Command, context: CommandContext): voi
     .addOption(valueOption('--mirror <name>', 'of this mirror only'))
     .addOption(jsonOption())
     .action(async (values: unknown) => {
-      const { failures } = await import('../ops/dead-letters.ts');
+      const { failures } = await import('../failures/dead-letters.ts');
       context.finish(await failures(failuresOptionValues.parse(values), context));
     });
 }

@@ -1,19 +1,9 @@
 /** `find`: the studies of an archive by what identifies them. */
 import type { Command } from 'commander';
-import { z } from 'zod';
+import { archiveOptions, atOption } from '../archive-options.ts';
 import type { CommandContext } from '../command-context.ts';
+import { findOptionValues } from '../find/options.ts';
 import { switchOption, valueOption } from '../options.ts';
-import { archiveOptions, archiveOptionValues, atOption } from '../restore/archive-options.ts';
-
-export const findOptionValues = archiveOptionValues.extend({
-  patient: z.array(z.string()).optional(),
-  study: z.array(z.string()).optional(),
-  accession: z.array(z.string()).optional(),
-  modality: z.array(z.string()).optional(),
-  since: z.string().optional(),
-  until: z.string().optional(),
-});
-export type FindOptionValues = z.output<typeof findOptionValues>;
 
 export function registerFind(program: Command, context: CommandContext): void {
   const command = program
@@ -30,8 +20,8 @@ export function registerFind(program: Command, context: CommandContext): void {
   for (const option of [...archiveOptions(), atOption()]) command.addOption(option);
   command.action(async (values: unknown) => {
     const [{ listStudies }, { selectionOfFind }] = await Promise.all([
-      import('../restore/show-studies.ts'),
-      import('../restore/find-selection.ts'),
+      import('../find/find.ts'),
+      import('../find/find-selection.ts'),
     ]);
     const options = findOptionValues.parse(values);
     context.finish(await listStudies(selectionOfFind(options), options, context));

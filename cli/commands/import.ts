@@ -1,27 +1,10 @@
 /** `import`: brings DICOM files from a folder, archives or a storage of Orthanc into a server, an archive, or both. */
 import { type Command, Option } from 'commander';
-import { z } from 'zod';
 import { orthancEncodings } from '../../core/dicom/charset.ts';
 import type { CommandContext } from '../command-context.ts';
+import { importOptionValues } from '../import/options.ts';
 import { jsonOption, switchOption, valueOption, wholeNumber } from '../options.ts';
 import { serverOptions } from '../server-options.ts';
-
-/** The options of `import` as commander gives them; those of the server are read where they are used. */
-export const importOptionValues = z.object({
-  to: z.string().optional(),
-  archive: z.string().optional(),
-  endpoint: z.string().optional(),
-  sourceEndpoint: z.string().optional(),
-  report: z.string().optional(),
-  /** `false` after `--no-index`, `true` if nothing was said. */
-  index: z.union([z.string(), z.boolean()]).optional(),
-  masterKey: z.array(z.string()).optional(),
-  defaultEncoding: z.enum(orthancEncodings).optional(),
-  acceptWithoutPixelData: z.boolean().optional(),
-  concurrency: z.number().optional(),
-  dryRun: z.boolean().optional(),
-  json: z.boolean().optional(),
-});
 
 export function registerImport(program: Command, context: CommandContext): void {
   const command = program

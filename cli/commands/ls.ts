@@ -1,7 +1,7 @@
 /** `ls`: the studies of an archive, or the instances of one of them. */
 import type { Command } from 'commander';
+import { archiveOptions, archiveOptionValues, atOption } from '../archive-options.ts';
 import type { CommandContext } from '../command-context.ts';
-import { archiveOptions, archiveOptionValues, atOption } from '../restore/archive-options.ts';
 
 export function registerLs(program: Command, context: CommandContext): void {
   const command = program
@@ -11,7 +11,7 @@ export function registerLs(program: Command, context: CommandContext): void {
     .argument('[study]', 'StudyInstanceUID or Orthanc id of a study');
   for (const option of [...archiveOptions(), atOption()]) command.addOption(option);
   command.action(async (study: string | undefined, values: unknown) => {
-    const { listStudies, listStudy } = await import('../restore/show-studies.ts');
+    const { listStudies, listStudy } = await import('../find/find.ts');
     const options = archiveOptionValues.parse(values);
     const listed = study === undefined ? listStudies({}, options, context) : listStudy(study, options, context);
     context.finish(await listed);

@@ -1,25 +1,10 @@
 /** `open`: an archive in a viewer and behind DICOMweb, while no server exists. */
 import type { Command } from 'commander';
 import { z } from 'zod';
+import { atOption } from '../archive-options.ts';
 import type { CommandContext } from '../command-context.ts';
+import { openOptionValues } from '../open/options.ts';
 import { jsonOption, switchOption, valueOption } from '../options.ts';
-import { atOption } from '../restore/archive-options.ts';
-
-export const openOptionValues = z.object({
-  archive: z.string(),
-  endpoint: z.string().optional(),
-  at: z.string().optional(),
-  listen: z.string().default('127.0.0.1:8043'),
-  tlsCert: z.string().optional(),
-  tlsKey: z.string().optional(),
-  users: z.string().optional(),
-  tokenFile: z.string().optional(),
-  allowOrigin: z.string().optional(),
-  accessLog: z.string().optional(),
-  index: z.boolean().optional(),
-  json: z.boolean().optional(),
-});
-export type OpenOptionValues = z.output<typeof openOptionValues>;
 
 export function registerOpen(program: Command, context: CommandContext): void {
   const command = program

@@ -1,14 +1,9 @@
 /** `pause`: leaves the servers of a mirror alone. */
 import type { Command } from 'commander';
-import { z } from 'zod';
 import type { CommandContext } from '../command-context.ts';
-import { mirrorStateOptionValues, targetOption, withMirrorState } from '../ops/mirror-state.ts';
+import { targetOption, withMirrorState } from '../mirror-state.ts';
 import { valueOption } from '../options.ts';
-
-export const pauseOptionValues = mirrorStateOptionValues.extend({
-  target: z.string().optional(),
-  reason: z.string().max(200).optional(),
-});
+import { pauseOptionValues } from '../pause/options.ts';
 
 export function registerPause(program: Command, context: CommandContext): void {
   withMirrorState(program.command('pause'))
@@ -20,7 +15,7 @@ export function registerPause(program: Command, context: CommandContext): void {
     .addOption(targetOption('pause this target only; the others and the archive are served'))
     .addOption(valueOption('--reason <text>', 'what to tell those who ask for the status; no patient data'))
     .action(async (mirror: string | undefined, values: unknown) => {
-      const { pause } = await import('../ops/pause-resume.ts');
+      const { pause } = await import('../pause/pause-resume.ts');
       context.finish(await pause(mirror, pauseOptionValues.parse(values), context));
     });
 }

@@ -1,21 +1,11 @@
 /** `redrive`: tries again what was put aside. */
 import type { Command } from 'commander';
-import { z } from 'zod';
 import type { CommandContext } from '../command-context.ts';
-import { queuesOption } from '../ops/queue-options.ts';
+import { queuesOption } from '../failures/queue-options.ts';
 import { jsonOption, valueOption, wholeNumber } from '../options.ts';
+import { redriveOptionValues } from '../redrive/options.ts';
 
-/** Slow enough for any server, and 36,000 in an hour. */
 const defaultPerSecond = 10;
-
-export const redriveOptionValues = z.object({
-  queues: z.url(),
-  rate: z.number().default(defaultPerSecond),
-  limit: z.number().optional(),
-  mirror: z.string().optional(),
-  code: z.string().optional(),
-  json: z.boolean().optional(),
-});
 
 export function registerRedrive(program: Command, context: CommandContext): void {
   program
@@ -34,7 +24,7 @@ export function registerRedrive(program: Command, context: CommandContext): void
     .addOption(valueOption('--code <code>', 'only what was put aside for this reason, as "failures --json" tells it'))
     .addOption(jsonOption())
     .action(async (values: unknown) => {
-      const { redrive } = await import('../ops/dead-letters.ts');
+      const { redrive } = await import('../failures/dead-letters.ts');
       context.finish(await redrive(redriveOptionValues.parse(values), context));
     });
 }

@@ -1,34 +1,9 @@
 /** `restore`: brings an archive, or a part of it, as it was at a moment, to a server or a folder. */
 import type { Command } from 'commander';
-import { z } from 'zod';
 import type { CommandContext } from '../command-context.ts';
 import { jsonOption, switchOption, valueOption, wholeNumber } from '../options.ts';
+import { restoreOptionValues } from '../restore/options.ts';
 import { serverOptions } from '../server-options.ts';
-
-/** The options of `restore` as commander gives them; those of the server are read where they are used. */
-export const restoreOptionValues = z.object({
-  archive: z.string(),
-  endpoint: z.string().optional(),
-  to: z.string(),
-  at: z.string().optional(),
-  patient: z.array(z.string()).optional(),
-  study: z.array(z.string()).optional(),
-  series: z.array(z.string()).optional(),
-  since: z.string().optional(),
-  until: z.string().optional(),
-  includeRemoved: z.boolean().optional(),
-  replace: z.boolean().optional(),
-  repair: z.boolean().optional(),
-  missingSince: z.string().optional(),
-  verify: z.boolean().optional(),
-  force: z.boolean().optional(),
-  concurrency: z.number().optional(),
-  queues: z.url().optional(),
-  mirror: z.string().optional(),
-  dryRun: z.boolean().optional(),
-  json: z.boolean().optional(),
-});
-export type RestoreOptionValues = z.output<typeof restoreOptionValues>;
 
 export function registerRestore(program: Command, context: CommandContext): void {
   const command = program

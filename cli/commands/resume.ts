@@ -1,10 +1,8 @@
 /** `resume`: ends a pause. */
 import type { Command } from 'commander';
-import { z } from 'zod';
 import type { CommandContext } from '../command-context.ts';
-import { mirrorStateOptionValues, targetOption, withMirrorState } from '../ops/mirror-state.ts';
-
-export const resumeOptionValues = mirrorStateOptionValues.extend({ target: z.string().optional() });
+import { targetOption, withMirrorState } from '../mirror-state.ts';
+import { resumeOptionValues } from '../resume/options.ts';
 
 export function registerResume(program: Command, context: CommandContext): void {
   withMirrorState(program.command('resume'))
@@ -15,7 +13,7 @@ export function registerResume(program: Command, context: CommandContext): void 
     )
     .addOption(targetOption('resume this target only'))
     .action(async (mirror: string | undefined, values: unknown) => {
-      const { resume } = await import('../ops/pause-resume.ts');
+      const { resume } = await import('../pause/pause-resume.ts');
       context.finish(await resume(mirror, resumeOptionValues.parse(values), context));
     });
 }

@@ -1,33 +1,13 @@
 /** `run`: makes target and archive equal to the source, once or for good. */
 import { type Command, Option } from 'commander';
-import { z } from 'zod';
 import { defaultDeletionLimits } from '../../core/archive-life/deletions/missing.ts';
 import { conflictPolicies, defaultConflictPolicy } from '../../core/archive-life/repair/policy.ts';
 import type { CommandContext } from '../command-context.ts';
 import { jsonOption, numberBetween, switchOption, valueOption, wholeNumber } from '../options.ts';
+import { runOptionValues } from '../run/options.ts';
 import { serverOptions } from '../server-options.ts';
 
 const msPerHour = 3_600_000;
-
-/** The options of `run` as commander gives them; those of the servers are read where they are used. */
-export const runOptionValues = z.object({
-  archive: z.string().optional(),
-  endpoint: z.string().optional(),
-  config: z.string().optional(),
-  concurrency: z.number().optional(),
-  once: z.boolean().optional(),
-  watch: z.boolean().optional(),
-  dryRun: z.boolean().optional(),
-  conflicts: z.enum(conflictPolicies).default(defaultConflictPolicy),
-  deletions: z.enum(['off', 'propagate']).default('off'),
-  maxDeletions: z.number().default(defaultDeletionLimits.maxCount),
-  maxDeletionPercent: z.number().default(defaultDeletionLimits.maxPercent),
-  deletionGraceHours: z.number().default(defaultDeletionLimits.graceMs / msPerHour),
-  instancesOnly: z.boolean().optional(),
-  force: z.boolean().optional(),
-  succeed: z.boolean().optional(),
-  json: z.boolean().optional(),
-});
 
 export function registerRun(program: Command, context: CommandContext): void {
   const command = program

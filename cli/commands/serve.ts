@@ -1,16 +1,9 @@
 /** `serve`: a watch that hooks in the source wake. */
 import type { Command } from 'commander';
-import { z } from 'zod';
 import type { CommandContext } from '../command-context.ts';
 import { jsonOption, switchOption, valueOption, wholeNumber } from '../options.ts';
+import { serveOptionValues } from '../serve/options.ts';
 import { serverOptions } from '../server-options.ts';
-import { runOptionValues } from './run.ts';
-
-export const serveOptionValues = runOptionValues.extend({
-  listen: z.string().default('127.0.0.1:8060'),
-  secretFile: z.string(),
-  mirror: z.string().optional(),
-});
 
 export function registerServe(program: Command, context: CommandContext): void {
   const command = program
@@ -35,7 +28,7 @@ export function registerServe(program: Command, context: CommandContext): void {
     .addOption(jsonOption());
   for (const option of [...serverOptions('source'), ...serverOptions('target')]) command.addOption(option);
   command.action(async (source: string, target: string | undefined, values: unknown) => {
-    const { serve } = await import('../ops/serve.ts');
+    const { serve } = await import('../serve/serve.ts');
     context.finish(await serve({ source, target, values, options: serveOptionValues.parse(values) }, context));
   });
 }

@@ -1,7 +1,7 @@
 /** `snapshots`: on which days an archive changed, and how. */
 import type { Command } from 'commander';
+import { archiveOptions, archiveOptionValues } from '../archive-options.ts';
 import type { CommandContext } from '../command-context.ts';
-import { archiveOptions, archiveOptionValues } from '../restore/archive-options.ts';
 
 export function registerSnapshots(program: Command, context: CommandContext): void {
   const command = program
@@ -13,7 +13,7 @@ export function registerSnapshots(program: Command, context: CommandContext): vo
     );
   for (const option of archiveOptions()) command.addOption(option);
   command.action(async (values: unknown) => {
-    const { showSnapshots } = await import('../restore/show-snapshots.ts');
+    const { showSnapshots } = await import('../snapshots/snapshots.ts');
     context.finish(await showSnapshots(archiveOptionValues.parse(values), context));
   });
 }

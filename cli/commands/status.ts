@@ -1,11 +1,9 @@
 /** `status`: what the stores of a mirror hold, and how far it is. */
 import type { Command } from 'commander';
-import { z } from 'zod';
 import type { CommandContext } from '../command-context.ts';
-import { mirrorStateOptionValues, withMirrorState } from '../ops/mirror-state.ts';
+import { withMirrorState } from '../mirror-state.ts';
 import { switchOption } from '../options.ts';
-
-export const statusOptionValues = mirrorStateOptionValues.extend({ countArchive: z.boolean().optional() });
+import { statusOptionValues } from '../status/options.ts';
 
 export function registerStatus(program: Command, context: CommandContext): void {
   withMirrorState(program.command('status'))
@@ -16,7 +14,7 @@ export function registerStatus(program: Command, context: CommandContext): void 
     )
     .addOption(switchOption('--count-archive', 'count the archive too, by listing it'))
     .action(async (mirror: string | undefined, values: unknown) => {
-      const { status } = await import('../ops/status.ts');
+      const { status } = await import('../status/status.ts');
       context.finish(await status(mirror, statusOptionValues.parse(values), context));
     });
 }

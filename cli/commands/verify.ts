@@ -1,21 +1,9 @@
 /** `verify`: reads back and hashes what an archive or a server holds, and puts right what is damaged or lost. */
 import type { Command } from 'commander';
-import { z } from 'zod';
 import type { CommandContext } from '../command-context.ts';
 import { jsonOption, switchOption, valueOption, wholeNumber } from '../options.ts';
 import { serverOptions } from '../server-options.ts';
-
-/** The options of `verify` as commander gives them; those of the servers are read where they are used. */
-export const verifyOptionValues = z.object({
-  archive: z.string().optional(),
-  endpoint: z.string().optional(),
-  target: z.string().optional(),
-  source: z.string().optional(),
-  subset: z.string().optional(),
-  repair: z.boolean().optional(),
-  concurrency: z.number().default(4),
-  json: z.boolean().optional(),
-});
+import { verifyOptionValues } from '../verify/options.ts';
 
 export function registerVerify(program: Command, context: CommandContext): void {
   const command = program

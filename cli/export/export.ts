@@ -5,12 +5,12 @@ import { type ExportProblem, exportStudies as filesOfExport } from '../../core/o
 import { ArchiveReader } from '../../core/open/reader/archive-reader.ts';
 import type { StudyContent } from '../../core/open/reader/study-content.ts';
 import type { CommandContext } from '../command-context.ts';
-import type { ExportOptionValues } from '../commands/export.ts';
 import { type ExitCode, exitCodeOf } from '../exit-codes.ts';
 import { formatBytes, formatCount } from '../format.ts';
 import { RenderThread } from '../open/render-thread.ts';
-import { momentOf, openArchiveToRead } from '../restore/open-restore.ts';
+import { momentOf, openArchiveToRead } from '../open-archive.ts';
 import { writeMedium } from './medium.ts';
+import type { ExportOptionValues } from './options.ts';
 
 /** Exports what is selected. Throws `configuration`, `vanished` if nothing is, and what the archive throws. */
 export async function exportStudies(options: ExportOptionValues, context: CommandContext): Promise<ExitCode> {

@@ -19,7 +19,7 @@ import { emptyArchive } from '../absent-archive.ts';
 import { parseArchive } from '../archive-argument.ts';
 import { openServer, storageOf } from '../open-mirror.ts';
 import { serverOfUrl } from '../server-options.ts';
-import type { ImportArguments } from './run-import.ts';
+import type { ImportArguments } from './options.ts';
 
 /** Opens the folder or bucket to import from. Throws `configuration` if the path makes no sense. */
 export async function openSource({ path, options }: ImportArguments): Promise<ImportSource> {

@@ -1,5 +1,3 @@
-/** The work of `import`: opens what is named, imports, reports. */
-import type { z } from 'zod';
 import { confirmImport } from '../../core/import/confirm-import.ts';
 import { importDocuments } from '../../core/import/import-documents.ts';
 import { importFiles } from '../../core/import/import-files.ts';
@@ -9,7 +7,6 @@ import { readMasterKeys } from '../../core/orthanc-disk/object-encryption.ts';
 import { Limitations } from '../../core/sidecars/limitations.ts';
 import { studyServerOf } from '../../core/sidecars/study-server.ts';
 import type { CommandContext } from '../command-context.ts';
-import type { importOptionValues } from '../commands/import.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { startProgress } from '../progress.ts';
 import { tellFindings } from '../sidecar-findings.ts';
@@ -22,14 +19,8 @@ import {
   summaryLines,
 } from './import-report.ts';
 import { openDestinations, openIndex, openSource } from './open-import.ts';
+import type { ImportArguments } from './options.ts';
 import { openReportFile } from './report-file.ts';
-
-export interface ImportArguments {
-  readonly path: string;
-  readonly options: z.output<typeof importOptionValues>;
-  /** All option values, those of the server included. */
-  readonly values: unknown;
-}
 
 const defaultConcurrency = 16;
 

@@ -1,7 +1,8 @@
+import type { CallOptions } from '../../core/call-options.ts';
 import { preflight, refusalOf } from '../../core/sidecars/preflight/preflight.ts';
 import { hasLimit } from '../../core/sidecars/preflight/server-facts.ts';
 import type { OrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
-import type { CallOptions, Store } from '../../core/stores/store.ts';
+import type { Store } from '../../core/stores/store.ts';
 import { mergeJoin } from '../../core/streams/merge-join.ts';
 
 export interface LookOptions extends CallOptions {

@@ -23,13 +23,13 @@ import { listStudiesAt } from '../../core/sidecars/list-documents.ts';
 import type { OnSidecarFinding } from '../../core/sidecars/sidecar-state.ts';
 import type { Archive } from '../../core/stores/archive/archive.ts';
 import type { CommandContext } from '../command-context.ts';
-import type { RestoreOptionValues } from '../commands/restore.ts';
 import { type ExitCode, exitCodeOf, exitCodes } from '../exit-codes.ts';
 import { formatCount } from '../format.ts';
+import { isServerUrl, momentOf, openArchiveToRead, selectionOf } from '../open-archive.ts';
 import { tellFindings } from '../sidecar-findings.ts';
 import { UnreadableHistories } from '../unreadable-histories.ts';
 import { failuresOf, type JobFailure } from './job-failures.ts';
-import { isServerUrl, momentOf, openArchiveToRead, selectionOf } from './open-restore.ts';
+import type { RestoreOptionValues } from './options.ts';
 import { ProblemPrinter, unsettledLine } from './print-problems.ts';
 
 const askEveryMs = 2_000;

@@ -5,7 +5,7 @@ import { findMissing, keepDocumentsOf } from '../../core/archive-life/repair/mis
 import { repairOnServer } from '../../core/archive-life/repair/replace-on-server.ts';
 import { ArchiveView, type ViewObserver, type ViewOptions } from '../../core/archive-life/restore/archive-view.ts';
 import type { PutRight } from '../../core/archive-life/verify/mend.ts';
-import { defaultBudget } from '../../core/copy/copy-instance.ts';
+import { defaultBudget } from '../../core/copy/copy-context.ts';
 import type { InstanceId } from '../../core/identifiers.ts';
 import type { MirrorRunEnd } from '../../core/mirror/mirror-run.ts';
 import { runMirror } from '../../core/mirror/run-mirror.ts';
@@ -13,11 +13,11 @@ import type { SidecarFindings } from '../../core/sidecars/sidecar-state.ts';
 import type { Archive } from '../../core/stores/archive/archive.ts';
 import { EveryVersion } from '../../core/stores/archive/every-version.ts';
 import type { CommandContext } from '../command-context.ts';
+import type { TargetServer } from '../open-archive.ts';
 import { startProgress } from '../progress.ts';
 import { problemsOf } from '../run/run-report.ts';
 import { settleRepairs } from '../settled-repairs.ts';
 import type { UnreadableHistories } from '../unreadable-histories.ts';
-import type { TargetServer } from './open-restore.ts';
 import { type ProblemPrinter, unsettledLine } from './print-problems.ts';
 import { nothingRepaired, type RepairCounts, type RepairReport } from './repair-report.ts';
 

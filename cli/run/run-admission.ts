@@ -1,4 +1,6 @@
 /** Whether a destination that was out of reach can be used by a watch, and what is made ready before. */
+
+import type { CallOptions } from '../../core/call-options.ts';
 import type { Destination } from '../../core/copy/outcome.ts';
 import { isMirrorError, type MirrorError } from '../../core/errors.ts';
 import type { MirrorRun } from '../../core/mirror/mirror-run.ts';
@@ -6,9 +8,8 @@ import { whyAway } from '../../core/mirror/pause/store-away.ts';
 import { preflight, refusalOf } from '../../core/sidecars/preflight/preflight.ts';
 import { Archive } from '../../core/stores/archive/archive.ts';
 import { isOrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
-import type { CallOptions } from '../../core/stores/store.ts';
 import { archiveSourceOf, type OpenMirror } from '../open-mirror.ts';
-import type { RunArguments } from './run.ts';
+import type { RunArguments } from './options.ts';
 
 /**
  * An archive must be the one that it was, or be made if it could not be opened before; a target, which may have been

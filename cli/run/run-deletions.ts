@@ -6,7 +6,7 @@ import type { Deletions } from '../../core/mirror/gone-keeper.ts';
 import { archiveOf, type DeletionPolicy } from '../../core/mirror/parts.ts';
 import type { OpenMirror } from '../open-mirror.ts';
 import type { Terminal } from '../terminal.ts';
-import type { RunArguments } from './run.ts';
+import type { RunArguments } from './options.ts';
 import { type Problem, problemLine } from './run-report.ts';
 
 const msPerHour = 3_600_000;

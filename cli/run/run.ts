@@ -1,5 +1,3 @@
-/** The work of `run`: opens the stores, mirrors, reports. */
-import type { z } from 'zod';
 import { replaceConflicts } from '../../core/archive-life/repair/settle.ts';
 import { loadConfiguration } from '../../core/config/load.ts';
 import { successorsOf } from '../../core/config/schema.ts';
@@ -15,7 +13,6 @@ import { Limitations } from '../../core/sidecars/limitations.ts';
 import type { StudySyncResult } from '../../core/sidecars/sync-study.ts';
 import { parseArchive } from '../archive-argument.ts';
 import type { CommandContext } from '../command-context.ts';
-import type { runOptionValues } from '../commands/run.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { FutureTimes } from '../future-times.ts';
 import { resolveMirror } from '../named-mirror.ts';
@@ -24,6 +21,7 @@ import { tellSettled } from '../settled-repairs.ts';
 import { tellFindings } from '../sidecar-findings.ts';
 import { notifySystemd } from '../systemd.ts';
 import type { Terminal } from '../terminal.ts';
+import type { RunArguments } from './options.ts';
 import { admissionTo } from './run-admission.ts';
 import { deletionPolicyOf, tellDeletions } from './run-deletions.ts';
 import { openForRun } from './run-opening.ts';
@@ -32,14 +30,6 @@ import { lookAtTargets } from './run-preflight.ts';
 import { progressObserver } from './run-progress.ts';
 import { type Problem, problemLine, problemsOf, summarize, summaryLines } from './run-report.ts';
 import { watchObserver } from './watch-report.ts';
-
-export interface RunArguments {
-  readonly source: string;
-  readonly target: string | undefined;
-  readonly options: z.output<typeof runOptionValues>;
-  /** All option values, those of the servers included. */
-  readonly values: unknown;
-}
 
 const pollMs = 5_000;
 const compareEveryMs = 24 * 3_600_000;

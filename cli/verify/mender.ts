@@ -4,14 +4,15 @@ import { repairInstances } from '../../core/archive-life/repair/mend-server.ts';
 import { repairOnServer } from '../../core/archive-life/repair/replace-on-server.ts';
 import { type Mended, mendInstance, supersedeIn } from '../../core/archive-life/verify/mend.ts';
 import type { Verified } from '../../core/archive-life/verify/verify.ts';
-import { defaultBudget } from '../../core/copy/copy-instance.ts';
+import type { CallOptions } from '../../core/call-options.ts';
+import { defaultBudget } from '../../core/copy/copy-context.ts';
 import { MirrorError } from '../../core/errors.ts';
 import { Limitations } from '../../core/sidecars/limitations.ts';
 import { studyServerOf } from '../../core/sidecars/study-server.ts';
 import type { Archive } from '../../core/stores/archive/archive.ts';
 import { EveryVersion } from '../../core/stores/archive/every-version.ts';
 import { isOrthancStore, type OrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
-import type { CallOptions, Store } from '../../core/stores/store.ts';
+import type { Store } from '../../core/stores/store.ts';
 
 /** Mends an instance that reading it back showed to be damaged; `undefined` if there is nothing to mend. */
 export type Mender = (result: Verified) => Promise<Mended | undefined>;

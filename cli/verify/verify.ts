@@ -7,7 +7,7 @@ import { verifyBeside } from '../../core/archive-life/verify-beside.ts';
 import { VersionSet } from '../../core/archive-life/version-set.ts';
 import { secretResolver } from '../../core/config/secrets/resolve-secret.ts';
 import { secretsManagerFetcher } from '../../core/config/secrets/secrets-manager.ts';
-import { defaultBudget } from '../../core/copy/copy-instance.ts';
+import { defaultBudget } from '../../core/copy/copy-context.ts';
 import { MirrorError } from '../../core/errors.ts';
 import { Limitations } from '../../core/sidecars/limitations.ts';
 import { SidecarFindings } from '../../core/sidecars/sidecar-state.ts';
@@ -18,7 +18,6 @@ import type { OrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
 import type { Store } from '../../core/stores/store.ts';
 import { parseArchive } from '../archive-argument.ts';
 import type { CommandContext } from '../command-context.ts';
-import type { verifyOptionValues } from '../commands/verify.ts';
 import { type ExitCode, exitCodeOf } from '../exit-codes.ts';
 import { FutureTimes } from '../future-times.ts';
 import { openServer, storageOf } from '../open-mirror.ts';
@@ -26,6 +25,7 @@ import { startProgress } from '../progress.ts';
 import { serverOfUrl } from '../server-options.ts';
 import { settleRepairs } from '../settled-repairs.ts';
 import { menderOf } from './mender.ts';
+import type { verifyOptionValues } from './options.ts';
 import { VerifyReport } from './verify-report.ts';
 
 export interface VerifyArguments {

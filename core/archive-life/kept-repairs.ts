@@ -9,6 +9,7 @@
  */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import type { CallOptions } from '../call-options.ts';
 import { isMirrorError, type MirrorError } from '../errors.ts';
 import { isOrthancId, type OrthancId } from '../identifiers.ts';
 import { listOf } from '../json.ts';
@@ -22,7 +23,6 @@ import { documentBytes, readDocument } from '../stores/archive/json-document.ts'
 import { folders, stateKey } from '../stores/archive/keys.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
 import { StateDocument } from '../stores/archive/state.ts';
-import type { CallOptions } from '../stores/store.ts';
 
 const orthancId = z.custom<OrthancId>(isOrthancId);
 const referenceSchema = z.strictObject({ id: orthancId, key: z.string(), hash8: z.string() });

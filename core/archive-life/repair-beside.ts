@@ -1,4 +1,6 @@
 /** Puts right, from servers and other stores, what verifying an archive beside its instances showed. */
+
+import type { CallOptions } from '../call-options.ts';
 import type { ByteBudget } from '../copy/byte-budget.ts';
 import { isMirrorError, MirrorError } from '../errors.ts';
 import { md5Of } from '../identifiers.ts';
@@ -11,7 +13,7 @@ import { openBytes } from '../sidecars/sized-bytes.ts';
 import type { StudyServer } from '../sidecars/study-server.ts';
 import type { Archive } from '../stores/archive/archive.ts';
 import { documentBytes } from '../stores/archive/json-document.ts';
-import type { CallOptions, Store } from '../stores/store.ts';
+import type { Store } from '../stores/store.ts';
 import { type Mended, mendInstance, putBackIn } from './verify/mend.ts';
 import type { AttachmentName, Checked } from './verify-beside.ts';
 

@@ -4,6 +4,7 @@
  * names, must be there, because an archive deletes nothing.
  */
 import { createHash } from 'node:crypto';
+import type { CallOptions } from '../call-options.ts';
 import { isMirrorError, MirrorError } from '../errors.ts';
 import { type InstanceId, isMd5, type Md5, type OrthancId, resourceLevels } from '../identifiers.ts';
 import { isArchived, keyOfAttachment } from '../sidecars/archive-document.ts';
@@ -28,7 +29,6 @@ import {
   parseKey,
 } from '../stores/archive/keys.ts';
 import type { ObjectEntry, ObjectStorage } from '../stores/archive/object-storage.ts';
-import type { CallOptions } from '../stores/store.ts';
 import { mapInOrder } from '../streams/map-in-order.ts';
 import { type IdRange, type RangeOptions, rangeOf } from './verify/subset.ts';
 

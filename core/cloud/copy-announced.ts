@@ -1,4 +1,5 @@
-import { type CopyContext, copyInstance } from '../copy/copy-instance.ts';
+import type { CopyContext } from '../copy/copy-context.ts';
+import { copyInstance } from '../copy/copy-instance.ts';
 import { type CopyResult, outcomeOfError } from '../copy/outcome.ts';
 import { isMirrorError, type MirrorError } from '../errors.ts';
 import { asHalt } from '../mirror/pause/store-away.ts';

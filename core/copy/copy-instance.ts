@@ -4,9 +4,9 @@
  */
 import { isMirrorError, MirrorError } from '../errors.ts';
 import type { Md5 } from '../identifiers.ts';
-import type { InstanceBytes, InstanceIdentity, OpenInstance, Store, StoreOutcome } from '../stores/store.ts';
+import type { InstanceBytes, InstanceIdentity, OpenInstance, StoreOutcome } from '../stores/store.ts';
 import { Branch } from './branch.ts';
-import { ByteBudget } from './byte-budget.ts';
+import type { CopyContext } from './copy-context.ts';
 import { type CopyRequest, type Decision, decide } from './decide.ts';
 import {
   type CopyResult,
@@ -20,18 +20,6 @@ import { readUntilVerifiable, wholeInMemoryBytes } from './read-verified.ts';
 
 /** What a streamed instance is reckoned at in the budget: buffers of the sockets and of a multipart upload. */
 const streamedBytes = 32 * 1024 * 1024;
-
-export interface CopyContext {
-  readonly source: Store;
-  readonly signal?: AbortSignal | undefined;
-  /** Shared by all copies of a process. */
-  readonly budget: ByteBudget;
-}
-
-/** The budget of a process: 64 MiB hold 16 instances of the largest size that is kept in memory, or 2 streams. */
-export function defaultBudget(): ByteBudget {
-  return new ByteBudget(64 * 1024 * 1024);
-}
 
 /**
  * Brings one instance to its destinations. Outside errors end up in the outcomes, one per destination; what is thrown

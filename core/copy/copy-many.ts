@@ -3,42 +3,13 @@
  * for a passing reason is tried again after everything else, and an instance that takes a server down with it cannot
  * keep the others from getting through.
  */
-import { type Clock, evenClock } from '../clock.ts';
+import { evenClock } from '../clock.ts';
 import type { MirrorError } from '../errors.ts';
-import type { InstanceId } from '../identifiers.ts';
 import { AdaptiveConcurrency } from './adaptive-concurrency.ts';
-import type { CopyContext } from './copy-instance.ts';
+import type { CopyManyOptions } from './copy-context.ts';
 import { CopyPass, type Pending, Standstill } from './copy-pass.ts';
 import type { CopyRequest } from './decide.ts';
-import type { CopyResult, Destination } from './outcome.ts';
-
-export interface CopyManyOptions extends CopyContext {
-  /** Most copies at once. */
-  readonly ceiling: number;
-  /** How often an instance is tried before it is reported as failed; default 4. */
-  readonly attempts?: number;
-  /** How long to wait for a server that went away before it is given up; default one minute. */
-  readonly patienceMs?: number;
-  /** By which it waits. */
-  readonly clock?: Clock | undefined;
-  /** May change what became of an instance before it is reported, such as replacing a target's version. */
-  readonly settle?: (result: CopyResult) => Promise<CopyResult>;
-  /** Called once for each instance that was begun, with its final outcome at every destination. */
-  readonly onResult: (result: CopyResult) => void;
-  /** Called when a store can be used no more, before what failed because of it is reported. */
-  readonly onLost?: ((lost: Lost) => void) | undefined;
-  /** After this no new copy starts; what runs is finished. */
-  readonly draining?: AbortSignal | undefined;
-}
-
-/** A store that can be used no more. */
-export interface Lost {
-  /** `undefined`: the source. */
-  readonly destination: Destination | undefined;
-  readonly error: MirrorError;
-  /** The instance that met it. */
-  readonly id: InstanceId;
-}
+import type { Destination } from './outcome.ts';
 
 /** Whether something stopped the work before its end. */
 export interface CopyManyEnd {

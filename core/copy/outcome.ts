@@ -69,3 +69,12 @@ export function conflictError(destination: Destination, id: InstanceId): MirrorE
       'Compare the two and decide which is right; see "Conflicts" in the documentation.',
   );
 }
+
+/** A store that can be used no more. */
+export interface Lost {
+  /** `undefined`: the source. */
+  readonly destination: Destination | undefined;
+  readonly error: MirrorError;
+  /** The instance that met it. */
+  readonly id: InstanceId;
+}

@@ -6,7 +6,7 @@ import type { Md5 } from '../identifiers.ts';
 import { identifyingElementsOfFinal, md5OfFinal } from '../stores/hashed-bytes.ts';
 import { md5ReadBack } from '../stores/md5-read-back.ts';
 import type { InstanceIdentity, OpenInstance } from '../stores/store.ts';
-import type { CopyContext } from './copy-instance.ts';
+import type { CopyContext } from './copy-context.ts';
 
 /** Instances up to this size are hashed in memory before anything is sent; larger ones are streamed. */
 export const wholeInMemoryBytes = 4 * 1024 * 1024;

@@ -1,8 +1,9 @@
 /** After an import: makes sure that the server still holds what it took, and corrects what was told of what it lost. */
+
+import type { CallOptions } from '../call-options.ts';
 import { type Destination, worstKind } from '../copy/outcome.ts';
 import { isMirrorError } from '../errors.ts';
 import type { Presence } from '../mirror/presence.ts';
-import type { CallOptions } from '../stores/store.ts';
 import { fileOutcomeOf } from './outcome-lines.ts';
 import type { ImportSummary, LostLine } from './report.ts';
 

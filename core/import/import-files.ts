@@ -3,7 +3,7 @@
  * per folder; resumable, because a destination is asked first what it holds.
  */
 
-import { defaultBudget } from '../copy/copy-instance.ts';
+import { defaultBudget } from '../copy/copy-context.ts';
 import { copyMany } from '../copy/copy-many.ts';
 import { type CopyRequest, decide } from '../copy/decide.ts';
 import type { CopyResult, Destination, DestinationOutcome } from '../copy/outcome.ts';

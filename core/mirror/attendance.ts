@@ -2,11 +2,13 @@
  * Which stores a watch can use now. One that fails is left out, whatever the reason, and asked again with growing pauses
  * until it can be used; one's reason is nobody else's. Each beginning, repetition and end is told.
  */
+
+import type { CallOptions } from '../call-options.ts';
 import type { Clock } from '../clock.ts';
 import type { Destination } from '../copy/outcome.ts';
 import { isMirrorError, type MirrorError } from '../errors.ts';
 import type { InstanceId } from '../identifiers.ts';
-import type { CallOptions, Store } from '../stores/store.ts';
+import type { Store } from '../stores/store.ts';
 import { awayEvent, backEvent, type EventSubject, type MirrorEvent } from './mirror-events.ts';
 import type { Pauses } from './mirror-run.ts';
 import { askToPause, askToResume } from './pause/ask.ts';

@@ -1,8 +1,9 @@
 /** One comparison of the inventories, from where it stands to its end, and what may be concluded from it. */
 
+import type { CallOptions } from '../call-options.ts';
 import type { Destination } from '../copy/outcome.ts';
 import { isMirrorError, type MirrorError } from '../errors.ts';
-import type { CallOptions, Store } from '../stores/store.ts';
+import type { Store } from '../stores/store.ts';
 import type { Deletions, GoneKeeper } from './gone-keeper.ts';
 import { type PlannedInstance, planCopies } from './plan.ts';
 import type { ComparisonProgress } from './progress.ts';

@@ -1,9 +1,10 @@
 /** After a comparison: the servers that were written to are asked whether they still hold what was told of them. */
+
+import type { CallOptions } from '../call-options.ts';
 import { evenClock } from '../clock.ts';
 import type { CopyResult, Destination } from '../copy/outcome.ts';
 import { type InstanceId, isInstanceId } from '../identifiers.ts';
 import type { ChangeFeed } from '../stores/change-feed.ts';
-import type { CallOptions } from '../stores/store.ts';
 import type { Cursor } from './follow/cursor.ts';
 import { type FollowOptions, followChanges } from './follow/follow.ts';
 import type { MirrorRun } from './mirror-run.ts';

@@ -1,9 +1,9 @@
 /** Copies what a mirror run found, counts what became of it, and tells. */
 
-import { type CopyContext, defaultBudget } from '../copy/copy-instance.ts';
-import { type CopyManyEnd, copyMany, type Lost } from '../copy/copy-many.ts';
+import { type CopyContext, defaultBudget } from '../copy/copy-context.ts';
+import { type CopyManyEnd, copyMany } from '../copy/copy-many.ts';
 import { type CopyRequest, decide } from '../copy/decide.ts';
-import type { CopyResult, Destination } from '../copy/outcome.ts';
+import type { CopyResult, Destination, Lost } from '../copy/outcome.ts';
 import { type InstanceId, isInstanceId } from '../identifiers.ts';
 import type { Change } from '../stores/change-feed.ts';
 import { Confirmation } from './confirmation.ts';

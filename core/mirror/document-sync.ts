@@ -1,5 +1,6 @@
 /** Keeps the sidecars of archive and targets equal to the source: what is not in the DICOM bytes. */
 import { KeptRepairs, type SettledRepair } from '../archive-life/kept-repairs.ts';
+import type { CallOptions } from '../call-options.ts';
 import { type CopyResult, type Destination, worstKind } from '../copy/outcome.ts';
 import { isMirrorError, type MirrorError } from '../errors.ts';
 import type { OrthancId } from '../identifiers.ts';
@@ -15,7 +16,6 @@ import { type StudySyncResult, SyncedPatients, type SyncStudyOptions, syncStudy 
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
 import type { Change } from '../stores/change-feed.ts';
 import type { OrthancStore } from '../stores/orthanc/orthanc-store.ts';
-import type { CallOptions } from '../stores/store.ts';
 import { noOutcomes, type OutcomeCounts } from './summary.ts';
 import { TouchedStudies } from './touched-studies.ts';
 

@@ -11,10 +11,10 @@ import {
   nothingMissing,
 } from '../archive-life/deletions/missing.ts';
 import type { KeptCopy, Propagated, PropagateOptions } from '../archive-life/deletions/propagate-deletion.ts';
+import type { CallOptions } from '../call-options.ts';
 import { isMirrorError } from '../errors.ts';
 import type { InstanceId } from '../identifiers.ts';
 import type { StateDocument } from '../stores/archive/state.ts';
-import type { CallOptions } from '../stores/store.ts';
 import type { PlannedInstance } from './plan.ts';
 
 /** What a complete comparison says of deletions, and what became of them. */

@@ -1,11 +1,13 @@
 /** What a mirror run is told, and what it tells. */
+
+import type { CallOptions } from '../call-options.ts';
 import type { Clock } from '../clock.ts';
 import type { CopyRequest } from '../copy/decide.ts';
 import type { CopyResult, Destination } from '../copy/outcome.ts';
 import type { MirrorError } from '../errors.ts';
 import type { InstanceId } from '../identifiers.ts';
 import type { ChangeFeed } from '../stores/change-feed.ts';
-import type { CallOptions, Store } from '../stores/store.ts';
+import type { Store } from '../stores/store.ts';
 import type { ComparisonNotes } from './comparison.ts';
 import type { DocumentSync } from './document-sync.ts';
 import type { Deletions } from './gone-keeper.ts';

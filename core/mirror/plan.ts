@@ -1,15 +1,10 @@
 /** From the inventories to what must be copied: the plan of a mirror run and of a reconcile alike. */
+
+import type { CallOptions } from '../call-options.ts';
 import { type CopyRequest, heldIn, knownIn, needOf, whatIsKept } from '../copy/decide.ts';
 import { conflictError, type Destination, type DestinationOutcome } from '../copy/outcome.ts';
 import type { InstanceId } from '../identifiers.ts';
-import type {
-  CallOptions,
-  DestinationStore,
-  InventoryEntry,
-  InventoryOptions,
-  KnownEntry,
-  Store,
-} from '../stores/store.ts';
+import type { DestinationStore, InventoryEntry, InventoryOptions, KnownEntry, Store } from '../stores/store.ts';
 import { type Joined, mergeJoin } from '../streams/merge-join.ts';
 
 export interface PlanOptions extends CallOptions {

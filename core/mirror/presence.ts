@@ -8,12 +8,13 @@
  * and one per thousand instances copied. Only where it does not add up, the server is listed once more.
  */
 
+import type { CallOptions } from '../call-options.ts';
 import type { CopyResult, Destination } from '../copy/outcome.ts';
 import { isMirrorError, type MirrorError } from '../errors.ts';
 import { type InstanceId, isInstanceId } from '../identifiers.ts';
 import type { Change } from '../stores/change-feed.ts';
 import { InstanceIdList } from '../stores/orthanc/instance-id-list.ts';
-import type { CallOptions, InventoryEntry, InventoryOptions, Store } from '../stores/store.ts';
+import type { InventoryEntry, InventoryOptions, Store } from '../stores/store.ts';
 import type { Witness } from '../stores/witness.ts';
 import { mergeJoin } from '../streams/merge-join.ts';
 import { type ToldOutcomes, ToldOutcomesLog } from './told-outcomes.ts';

@@ -1,9 +1,11 @@
 /** How the source of a mirror is read: no more than the filter selects, no faster than the configuration allows. */
+
+import type { CallOptions } from '../call-options.ts';
 import { ByteRate } from '../copy/byte-rate.ts';
 import { limitReads } from '../copy/limit-reads.ts';
 import type { InstanceId } from '../identifiers.ts';
 import type { OrthancStore } from '../stores/orthanc/orthanc-store.ts';
-import type { CallOptions, Store } from '../stores/store.ts';
+import type { Store } from '../stores/store.ts';
 import type { Filter } from './filters/filter-schema.ts';
 import { Selection } from './filters/select-instances.ts';
 

@@ -8,11 +8,11 @@
  * GetDatabaseServerIdentifier; told in `/system` from 1.11.1 on).
  */
 import { z } from 'zod';
+import type { CallOptions } from '../call-options.ts';
 import { isMirrorError, MirrorError } from '../errors.ts';
 import type { Archive } from '../stores/archive/archive.ts';
 import { StateDocument } from '../stores/archive/state.ts';
 import type { ChangeFeed } from '../stores/change-feed.ts';
-import type { CallOptions } from '../stores/store.ts';
 import {
   evidenceSchema,
   type FeedEvidence,

@@ -3,11 +3,12 @@
  * of everything, with looks at the feed in between, so that what is new never waits for what is old. A run on one machine
  * and the scheduler in the cloud take the same steps; the one copies, the other fills a queue.
  */
+
+import type { CallOptions } from '../call-options.ts';
 import type { Clock } from '../clock.ts';
 import type { Destination } from '../copy/outcome.ts';
 import { isMirrorError, type MirrorError } from '../errors.ts';
 import type { Change, ChangeFeed } from '../stores/change-feed.ts';
-import type { CallOptions } from '../stores/store.ts';
 import { preferring } from '../streams/preferring.ts';
 import { Comparison, type ComparisonOptions } from './comparison.ts';
 import { cursorAt } from './follow/cursor.ts';

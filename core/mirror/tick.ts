@@ -2,10 +2,12 @@
  * One tick of a scheduled mirror: finds out what is new at the source and puts it on the queue. The progress moves only
  * after the queue acknowledged; a tick that dies is repeated by the next one.
  */
+
+import type { CallOptions } from '../call-options.ts';
 import type { Destination } from '../copy/outcome.ts';
 import { isMirrorError, type MirrorError } from '../errors.ts';
 import type { ChangeFeed } from '../stores/change-feed.ts';
-import type { CallOptions, Store } from '../stores/store.ts';
+import type { Store } from '../stores/store.ts';
 import { Announcing, type AnnouncingOptions } from './announcing.ts';
 import type { ComparisonNotes } from './comparison.ts';
 import { isQuiet } from './follow/follow.ts';

@@ -1,11 +1,11 @@
 /** The instances that came since sidecars were last compared: their studies' sidecars list them. */
 import { z } from 'zod';
+import type { CallOptions } from '../call-options.ts';
 import type { CopyResult } from '../copy/outcome.ts';
 import { type InstanceId, isOrthancId, type Md5, type OrthancId } from '../identifiers.ts';
 import { listOf } from '../json.ts';
 import { listStudyIds } from '../sidecars/list-study-ids.ts';
 import type { StudyServer } from '../sidecars/study-server.ts';
-import type { CallOptions } from '../stores/store.ts';
 
 /** Copied instances that are remembered one by one; beyond, every study is synchronized. */
 const mostTouched = 20_000;

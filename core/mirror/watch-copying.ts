@@ -4,9 +4,8 @@
  */
 import type { Clock } from '../clock.ts';
 import { copyInstance } from '../copy/copy-instance.ts';
-import type { Lost } from '../copy/copy-many.ts';
 import type { CopyRequest } from '../copy/decide.ts';
-import type { CopyResult, DestinationOutcome } from '../copy/outcome.ts';
+import type { CopyResult, DestinationOutcome, Lost } from '../copy/outcome.ts';
 import { isMirrorError, type MirrorError } from '../errors.ts';
 import type { InstanceId } from '../identifiers.ts';
 import type { Change } from '../stores/change-feed.ts';

@@ -1,9 +1,10 @@
 /** Makes one change to a server. */
+
+import type { CallOptions } from '../call-options.ts';
 import { isMirrorError, MirrorError } from '../errors.ts';
 import type { OrthancAnswer } from '../stores/orthanc/answer.ts';
 import { parseEtag } from '../stores/orthanc/dicom-attachment.ts';
 import type { OrthancCall } from '../stores/orthanc/http-client.ts';
-import type { CallOptions } from '../stores/store.ts';
 import { attachmentPath, type OpenAttachment } from './attachment-source.ts';
 import { bytesOf } from './metadata-value.ts';
 import type { ContentChange } from './plan-changes.ts';

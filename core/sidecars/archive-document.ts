@@ -1,9 +1,10 @@
 /** Study and patient documents in an archive: written when the content changed, read back as they were. */
+
+import type { CallOptions } from '../call-options.ts';
 import type { InstanceId, Md5, OrthancId } from '../identifiers.ts';
 import { documentBytes } from '../stores/archive/json-document.ts';
 import { attachmentKey, instanceFolder, instanceKey } from '../stores/archive/keys.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
-import type { CallOptions } from '../stores/store.ts';
 import { type AttachmentPlace, attachmentsIn, type OpenAttachment } from './attachment-source.ts';
 import { canonical } from './canonical-json.ts';
 import { inParallel } from './in-parallel.ts';

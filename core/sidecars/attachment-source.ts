@@ -1,11 +1,11 @@
 /** Where the bytes of user attachments come from. */
 import { createHash } from 'node:crypto';
+import type { CallOptions } from '../call-options.ts';
 import { MirrorError } from '../errors.ts';
 import type { OrthancId, ResourceLevel } from '../identifiers.ts';
 import { attachmentKey } from '../stores/archive/keys.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
 import type { OrthancClient } from '../stores/orthanc/http-client.ts';
-import type { CallOptions } from '../stores/store.ts';
 import { resourcePath } from './read-options.ts';
 import { openBytes, type SizedBytes } from './sized-bytes.ts';
 import { type AttachmentContent, type PatientDocument, resourcesOf, type StudyDocument } from './study-document.ts';

@@ -1,10 +1,10 @@
 /** Attachments of one resource on servers that do not list them with it. */
 import { z } from 'zod';
+import type { CallOptions } from '../call-options.ts';
 import { MirrorError } from '../errors.ts';
 import type { OrthancId, ResourceLevel } from '../identifiers.ts';
 import { listOf, recordOf } from '../json.ts';
 import { md5In } from '../stores/orthanc/dicom-attachment.ts';
-import type { CallOptions } from '../stores/store.ts';
 import { type ListedAttachment, listedAttachmentSchema } from './listed-resource.ts';
 import { resourcePath } from './read-options.ts';
 import { isUserNumber } from './study-document.ts';

@@ -1,7 +1,8 @@
 /** Listing a study on servers with extended find (1.12.5): one request per level, all at once. */
+
+import type { CallOptions } from '../call-options.ts';
 import { MirrorError } from '../errors.ts';
 import type { OrthancId } from '../identifiers.ts';
-import type { CallOptions } from '../stores/store.ts';
 import { type ListedResource, type ListedStudy, listedResourcesSchema } from './listed-resource.ts';
 import type { StudyServer } from './study-server.ts';
 

@@ -3,11 +3,11 @@
  * request (1.9.4; before, one request per resource), but nothing tells the attachments of many resources at once.
  */
 import { z } from 'zod';
+import type { CallOptions } from '../call-options.ts';
 import type { Md5, OrthancId, ResourceLevel } from '../identifiers.ts';
 import { recordOf } from '../json.ts';
 import { md5In, sizeSchema } from '../stores/orthanc/dicom-attachment.ts';
 import type { OrthancClient } from '../stores/orthanc/http-client.ts';
-import type { CallOptions } from '../stores/store.ts';
 import { inParallel } from './in-parallel.ts';
 import { listAttachments } from './list-attachments.ts';
 import {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import type { CallOptions } from '../call-options.ts';
 import { isOrthancId, type OrthancId } from '../identifiers.ts';
 import { listOf } from '../json.ts';
-import type { CallOptions } from '../stores/store.ts';
 import type { StudyServer } from './study-server.ts';
 
 const idsSchema = listOf(z.custom<OrthancId>(isOrthancId));

@@ -1,5 +1,5 @@
+import type { CallOptions } from '../call-options.ts';
 import type { OrthancId } from '../identifiers.ts';
-import type { CallOptions } from '../stores/store.ts';
 import { knownCaches, type SkipList } from './skip-list.ts';
 import type { StudyDocument } from './study-document.ts';
 

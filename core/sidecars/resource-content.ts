@@ -1,7 +1,7 @@
 /** What a server lists of one resource, as the content of a document. */
 import { createHash } from 'node:crypto';
+import type { CallOptions } from '../call-options.ts';
 import { isMd5, type Md5, type OrthancId, type ResourceLevel } from '../identifiers.ts';
-import type { CallOptions } from '../stores/store.ts';
 import { inParallel } from './in-parallel.ts';
 import type { ListedResource } from './listed-resource.ts';
 import { sortMetadata } from './metadata-names.ts';

@@ -4,12 +4,12 @@
  */
 import { createHash } from 'node:crypto';
 import type { z } from 'zod';
+import type { CallOptions } from '../call-options.ts';
 import { type ErrorCode, isMirrorError, MirrorError } from '../errors.ts';
 import type { OrthancId } from '../identifiers.ts';
 import { parseDocument, readSmallObject, tooLarge } from '../stores/archive/json-document.ts';
 import { folders, parseKey, patientFolder, patientKey, studyFolder, studyKey } from '../stores/archive/keys.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
-import type { CallOptions } from '../stores/store.ts';
 import {
   type PatientDocument,
   patientDocumentSchema,

@@ -1,6 +1,6 @@
+import type { CallOptions } from '../call-options.ts';
 import { MirrorError } from '../errors.ts';
 import type { OrthancClient } from '../stores/orthanc/http-client.ts';
-import type { CallOptions } from '../stores/store.ts';
 
 /** Bytes of a known length being read: once. */
 export interface SizedBytes {

@@ -1,9 +1,9 @@
 /** Which study's document must be written again because of an entry of the change feed. */
 
+import type { CallOptions } from '../call-options.ts';
 import { isMirrorError } from '../errors.ts';
 import type { OrthancId, ResourceLevel } from '../identifiers.ts';
 import type { Change } from '../stores/change-feed.ts';
-import type { CallOptions } from '../stores/store.ts';
 import { listedResourceSchema } from './listed-resource.ts';
 import { resourcePath } from './read-options.ts';
 import type { StudyServer } from './study-server.ts';

@@ -1,10 +1,10 @@
 /** A server that study documents are read from or written to. */
 import { z } from 'zod';
+import type { CallOptions } from '../call-options.ts';
 import { recordOf } from '../json.ts';
 import type { OrthancCapabilities } from '../stores/orthanc/capabilities.ts';
 import type { OrthancClient } from '../stores/orthanc/http-client.ts';
 import type { OrthancStore } from '../stores/orthanc/orthanc-store.ts';
-import type { CallOptions } from '../stores/store.ts';
 
 export interface StudyServer {
   readonly client: OrthancClient;

@@ -1,6 +1,7 @@
 /** What the follower needs of a source: Orthanc's change feed (`GET /changes`). */
+
+import type { CallOptions } from '../call-options.ts';
 import type { OrthancId, ResourceLevel } from '../identifiers.ts';
-import type { CallOptions } from './store.ts';
 
 /** One entry of the feed. */
 export interface Change {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
+import type { CallOptions } from '../call-options.ts';
 import { type InstanceId, isMd5, type Md5 } from '../identifiers.ts';
-import type { CallOptions, OpenInstance, Store } from './store.ts';
+import type { OpenInstance, Store } from './store.ts';
 
 /** Hashes what a store delivers: the only proof of one that keeps no hashes. Throws what opening and reading throw. */
 export async function md5ReadBack(store: Pick<Store, 'open'>, id: InstanceId, { signal }: CallOptions): Promise<Md5> {

@@ -2,6 +2,7 @@
  * The contract of every place that holds instances: an Orthanc server, an archive, a folder of files.
  * `test/contract/store-contract.ts` is this contract as tests; every store passes it.
  */
+import type { CallOptions } from '../call-options.ts';
 import type { InstanceId, Md5 } from '../identifiers.ts';
 import type { Witness } from './witness.ts';
 
@@ -42,10 +43,6 @@ export interface OpenInstance {
   readonly body: AsyncIterable<Uint8Array>;
   /** Gives up reading. Idempotent; harmless after the end. Must be called if `body` is not read to its end. */
   cancel(): void;
-}
-
-export interface CallOptions {
-  readonly signal?: AbortSignal | undefined;
 }
 
 export interface StoreOptions extends CallOptions {

@@ -1,7 +1,7 @@
+import type { CallOptions } from '../call-options.ts';
 import type { MirrorError } from '../errors.ts';
 import type { InstanceId } from '../identifiers.ts';
 import type { ChangeFeed } from './change-feed.ts';
-import type { CallOptions } from './store.ts';
 
 /**
  * What a server tells about itself that proves, without a listing, that it lost nothing: how many instances it holds, and

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { listSnapshots } from '../../core/archive-life/catalogue/snapshots.ts';
 import { ArchiveView } from '../../core/archive-life/restore/archive-view.ts';
 import { mendInstance, supersedeIn } from '../../core/archive-life/verify/mend.ts';
-import { defaultBudget } from '../../core/copy/copy-instance.ts';
+import { defaultBudget } from '../../core/copy/copy-context.ts';
 import { type Archive, openArchive } from '../../core/stores/archive/archive.ts';
 import { EveryVersion } from '../../core/stores/archive/every-version.ts';
 import { instanceKey } from '../../core/stores/archive/keys.ts';

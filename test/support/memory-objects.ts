@@ -2,6 +2,8 @@
  * Objects in memory that keep the contract of an archive's place, with a clock of their own: what a bucket or a folder is to
  * a test of many histories.
  */
+
+import type { CallOptions } from '../../core/call-options.ts';
 import { MirrorError } from '../../core/errors.ts';
 import { type Md5, md5Of } from '../../core/identifiers.ts';
 import { throwIfAborted } from '../../core/stores/aborted.ts';
@@ -16,7 +18,7 @@ import type {
   PutOptions,
 } from '../../core/stores/archive/object-storage.ts';
 import { collectVerified } from '../../core/stores/archive/verified-body.ts';
-import type { CallOptions, InstanceBytes } from '../../core/stores/store.ts';
+import type { InstanceBytes } from '../../core/stores/store.ts';
 
 interface StoredObject {
   readonly bytes: Uint8Array;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ByteRate } from '../../core/copy/byte-rate.ts';
-import { copyInstance, defaultBudget } from '../../core/copy/copy-instance.ts';
+import { defaultBudget } from '../../core/copy/copy-context.ts';
+import { copyInstance } from '../../core/copy/copy-instance.ts';
 import type { CopyRequest } from '../../core/copy/decide.ts';
 import { limitReads } from '../../core/copy/limit-reads.ts';
 import type { CopyResult, Destination } from '../../core/copy/outcome.ts';

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { ByteBudget } from '../../core/copy/byte-budget.ts';
-import { defaultBudget } from '../../core/copy/copy-instance.ts';
-import { type CopyManyOptions, copyMany } from '../../core/copy/copy-many.ts';
+import type { CopyManyOptions } from '../../core/copy/copy-context.ts';
+import { defaultBudget } from '../../core/copy/copy-context.ts';
+import { copyMany } from '../../core/copy/copy-many.ts';
 import type { CopyRequest } from '../../core/copy/decide.ts';
 import { type CopyResult, type Destination, worstKind } from '../../core/copy/outcome.ts';
 import { MirrorError } from '../../core/errors.ts';

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Missing } from '../../core/archive-life/deletions/missing.ts';
 import { type PropagateOptions, propagateDeletion } from '../../core/archive-life/deletions/propagate-deletion.ts';
+import type { CallOptions } from '../../core/call-options.ts';
 import { evenClock } from '../../core/clock.ts';
 import type { Destination } from '../../core/copy/outcome.ts';
 import { MirrorError } from '../../core/errors.ts';
@@ -19,7 +20,6 @@ import { type Archive, openArchive } from '../../core/stores/archive/archive.ts'
 import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
 import { recordsThatCount } from '../../core/stores/archive/history.ts';
 import { instanceKey } from '../../core/stores/archive/keys.ts';
-import type { CallOptions } from '../../core/stores/store.ts';
 import { MemoryStore, sampleBytes, sampleId } from '../support/memory-store.ts';
 import { SimulatedFeed } from '../support/simulated-feed.ts';
 

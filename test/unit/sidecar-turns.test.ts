@@ -1,10 +1,10 @@
 import { expect, onTestFinished, test } from 'vitest';
+import type { CallOptions } from '../../core/call-options.ts';
 import { MirrorError } from '../../core/errors.ts';
 import type { DocumentSync, Failures } from '../../core/mirror/document-sync.ts';
 import { SidecarTurns } from '../../core/mirror/sidecar-turns.ts';
 import { noOutcomes } from '../../core/mirror/summary.ts';
 import type { Change } from '../../core/stores/change-feed.ts';
-import type { CallOptions } from '../../core/stores/store.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 import { SimulatedClock } from '../support/simulated-clock.ts';
 import { change } from '../support/simulated-feed.ts';

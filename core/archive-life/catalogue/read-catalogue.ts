@@ -7,6 +7,7 @@
  * They can be deleted at any time: an entry that is missing or not of the newest document is made from the document.
  */
 import { z } from 'zod';
+import type { CallOptions } from '../../call-options.ts';
 import { isMirrorError } from '../../errors.ts';
 import type { OrthancId } from '../../identifiers.ts';
 import { listOf } from '../../json.ts';
@@ -16,7 +17,7 @@ import type { Archive } from '../../stores/archive/archive.ts';
 import { stateKey } from '../../stores/archive/keys.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
 import { StateDocument } from '../../stores/archive/state.ts';
-import type { CallOptions, Store } from '../../stores/store.ts';
+import type { Store } from '../../stores/store.ts';
 import { mapInOrder } from '../../streams/map-in-order.ts';
 import { EntryOfHeaders, entryOfDocument, type StudyEntry, studyEntrySchema } from './study-entry.ts';
 import { documentedInstances, headersWithoutDocument } from './undocumented.ts';

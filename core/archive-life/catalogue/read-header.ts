@@ -1,9 +1,10 @@
 /** Finds out what an archived instance is from its own bytes, for archives without study documents. */
+
+import type { CallOptions } from '../../call-options.ts';
 import { type DicomHeader, readDicom } from '../../dicom/dicom-header.ts';
 import type { InstanceId, Md5 } from '../../identifiers.ts';
 import { instanceKey } from '../../stores/archive/keys.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
-import type { CallOptions } from '../../stores/store.ts';
 
 /** Most headers end before the first; some hold large private elements before what identifies them. */
 const rangesBytes = [64 * 1024, 4 * 1024 * 1024];

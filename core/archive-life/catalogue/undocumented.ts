@@ -1,11 +1,12 @@
 /** What no study document lists: instances that came since, and archives that have no documents at all. */
 
+import type { CallOptions } from '../../call-options.ts';
 import type { DicomHeader } from '../../dicom/dicom-header.ts';
 import type { InstanceId, Md5 } from '../../identifiers.ts';
 import { type MomentOptions, readStudiesAt } from '../../sidecars/list-documents.ts';
 import type { Archive } from '../../stores/archive/archive.ts';
 import { InstanceIdList } from '../../stores/orthanc/instance-id-list.ts';
-import type { CallOptions, InventoryEntry, Store } from '../../stores/store.ts';
+import type { InventoryEntry, Store } from '../../stores/store.ts';
 import { mapInOrder } from '../../streams/map-in-order.ts';
 import { mergeJoin } from '../../streams/merge-join.ts';
 import { readArchivedHeader } from './read-header.ts';

@@ -2,11 +2,13 @@
  * Carries the deletion of an instance at the source over: to the archive as a record, to the targets as a deletion.
  * Nothing is deleted at a target that did not come from the source, or of which the archive does not hold the very bytes.
  */
+
+import type { CallOptions } from '../../call-options.ts';
 import type { InstanceId, Md5 } from '../../identifiers.ts';
 import type { Archive } from '../../stores/archive/archive.ts';
 import { type ArchivedVersion, isForeign } from '../../stores/archive/history.ts';
 import { md5ReadBack } from '../../stores/md5-read-back.ts';
-import type { CallOptions, InventoryEntry, Store } from '../../stores/store.ts';
+import type { InventoryEntry, Store } from '../../stores/store.ts';
 
 /** A target that can delete an instance. */
 export interface DeletingStore extends Store {

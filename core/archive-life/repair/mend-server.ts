@@ -1,9 +1,11 @@
 /** Finds what a server delivers wrongly or not at all, and puts it right with the bytes of other stores. */
+
+import type { CallOptions } from '../../call-options.ts';
 import type { ByteBudget } from '../../copy/byte-budget.ts';
 import { isMirrorError, MirrorError } from '../../errors.ts';
 import type { InstanceId, Md5 } from '../../identifiers.ts';
 import type { OrthancStore } from '../../stores/orthanc/orthanc-store.ts';
-import type { CallOptions, Store } from '../../stores/store.ts';
+import type { Store } from '../../stores/store.ts';
 import { type Mended, mendInstance, type PutRight } from '../verify/mend.ts';
 import { type Verified, verifyStore } from '../verify/verify.ts';
 

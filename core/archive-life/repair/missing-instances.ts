@@ -1,5 +1,6 @@
 /** Which instances a server lacks, and what must be written to it beside their bytes. */
 
+import type { CallOptions } from '../../call-options.ts';
 import { isMirrorError } from '../../errors.ts';
 import type { InstanceId, OrthancId } from '../../identifiers.ts';
 import { readArchivedPatient } from '../../sidecars/archive-document.ts';
@@ -9,7 +10,7 @@ import type { SidecarOptions } from '../../sidecars/sidecar-state.ts';
 import type { StudyDocument } from '../../sidecars/study-document.ts';
 import type { StudyServer } from '../../sidecars/study-server.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
-import type { CallOptions, Store } from '../../stores/store.ts';
+import type { Store } from '../../stores/store.ts';
 import { mergeJoin } from '../../streams/merge-join.ts';
 import type { KeptRepairs, SidecarReference } from '../kept-repairs.ts';
 

@@ -1,4 +1,6 @@
 /** The policy `replace`: puts the source's bytes in the place of the target's, and loses nothing that can be kept. */
+
+import type { CallOptions } from '../../call-options.ts';
 import { identifiedBody } from '../../copy/read-verified.ts';
 import { isMirrorError, MirrorError } from '../../errors.ts';
 import type { InstanceId } from '../../identifiers.ts';
@@ -7,7 +9,7 @@ import type { StudyServer } from '../../sidecars/study-server.ts';
 import type { Archive } from '../../stores/archive/archive.ts';
 import { verifiedBody } from '../../stores/archive/verified-body.ts';
 import type { OrthancStore } from '../../stores/orthanc/orthanc-store.ts';
-import type { CallOptions, InstanceIdentity, InventoryEntry, Store } from '../../stores/store.ts';
+import type { InstanceIdentity, InventoryEntry, Store } from '../../stores/store.ts';
 import type { RereadableBytes } from '../../streams/rereadable-bytes.ts';
 import { replaceOnServer } from './replace-on-server.ts';
 

@@ -3,6 +3,7 @@
  * repair, another version where somebody asked for that. There is one way to do it, which survives a kill at any moment.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import type { CallOptions } from '../../call-options.ts';
 import { isMirrorError, MirrorError } from '../../errors.ts';
 import type { Limitations } from '../../sidecars/limitations.ts';
 import { noContent, type StudyDocument, saysAnything } from '../../sidecars/study-document.ts';
@@ -10,7 +11,7 @@ import type { StudyServer } from '../../sidecars/study-server.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
 import { verifiedBody } from '../../stores/archive/verified-body.ts';
 import type { OrthancStore } from '../../stores/orthanc/orthanc-store.ts';
-import type { CallOptions, InstanceIdentity, InventoryEntry } from '../../stores/store.ts';
+import type { InstanceIdentity, InventoryEntry } from '../../stores/store.ts';
 import { HoldingPlace } from '../../streams/holding-place.ts';
 import type { RereadableBytes } from '../../streams/rereadable-bytes.ts';
 import { type KeptRepair, KeptRepairs, type SettledRepair } from '../kept-repairs.ts';

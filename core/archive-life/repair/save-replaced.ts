@@ -9,6 +9,7 @@
  * Not below `instances/` and `studies/`: what is there last is what a restore takes as the source's state.
  */
 import { createHash } from 'node:crypto';
+import type { CallOptions } from '../../call-options.ts';
 import { isMirrorError, MirrorError } from '../../errors.ts';
 import { type InstanceId, isMd5, isOrthancId, type OrthancId } from '../../identifiers.ts';
 import { archiveAttachments } from '../../sidecars/archive-document.ts';
@@ -24,7 +25,7 @@ import { keyTime, reportKey } from '../../stores/archive/keys.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
 import { openDamaged } from '../../stores/orthanc/open-damaged.ts';
 import type { OrthancStore } from '../../stores/orthanc/orthanc-store.ts';
-import type { CallOptions, InstanceIdentity } from '../../stores/store.ts';
+import type { InstanceIdentity } from '../../stores/store.ts';
 import type { SidecarReference } from '../kept-repairs.ts';
 
 export interface TargetDocuments {

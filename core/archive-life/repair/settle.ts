@@ -1,3 +1,4 @@
+import type { CallOptions } from '../../call-options.ts';
 import {
   type CopyResult,
   conflictError,
@@ -11,7 +12,7 @@ import type { Limitations } from '../../sidecars/limitations.ts';
 import { studyServerOf } from '../../sidecars/study-server.ts';
 import type { Archive } from '../../stores/archive/archive.ts';
 import { isOrthancStore } from '../../stores/orthanc/orthanc-store.ts';
-import type { CallOptions, Store } from '../../stores/store.ts';
+import type { Store } from '../../stores/store.ts';
 import { replaceInstance } from './replace-instance.ts';
 
 export interface SettleOptions extends CallOptions {

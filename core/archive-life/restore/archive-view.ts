@@ -2,6 +2,8 @@
  * An archive as it was at a moment, as a store: each id once, with the version that was the current one then. Restoring
  * is copying from such a view. Which version that is, `core/stores/archive/history.ts` says. A view of now reads no record.
  */
+
+import type { CallOptions } from '../../call-options.ts';
 import { MirrorError } from '../../errors.ts';
 import type { InstanceId, Md5 } from '../../identifiers.ts';
 import type { Archive } from '../../stores/archive/archive.ts';
@@ -14,14 +16,7 @@ import {
   stateAt,
   stateNow,
 } from '../../stores/archive/history.ts';
-import type {
-  CallOptions,
-  InventoryEntry,
-  InventoryOptions,
-  OpenInstance,
-  OpenOptions,
-  Store,
-} from '../../stores/store.ts';
+import type { InventoryEntry, InventoryOptions, OpenInstance, OpenOptions, Store } from '../../stores/store.ts';
 
 /** What a listing of a view leaves out, or is not sure of. */
 export interface ViewObserver {

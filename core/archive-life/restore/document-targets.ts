@@ -1,5 +1,6 @@
 /** The two kinds of places that sidecars are restored to. */
 
+import type { CallOptions } from '../../call-options.ts';
 import { isMirrorError, MirrorError } from '../../errors.ts';
 import { type InstanceId, md5Of, type OrthancId } from '../../identifiers.ts';
 import { addToPatient, addToStudy } from '../../sidecars/add-to-sidecar.ts';
@@ -18,7 +19,6 @@ import { patientDocumentSchema, studyDocumentSchema } from '../../sidecars/study
 import type { StudyServer } from '../../sidecars/study-server.ts';
 import { documentBytes, readDocument } from '../../stores/archive/json-document.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
-import type { CallOptions } from '../../stores/store.ts';
 import { partOf } from '../repair/replace-on-server.ts';
 import { saveReplaced } from '../repair/save-replaced.ts';
 import type { AppliedSidecar, DocumentTarget, RestoreChoices } from './restore-documents.ts';

@@ -1,5 +1,6 @@
 /** Restores what is not in the DICOM bytes: study and patient sidecars in the state of a moment. */
 
+import type { CallOptions } from '../../call-options.ts';
 import { isMirrorError, MirrorError } from '../../errors.ts';
 import type { OrthancId } from '../../identifiers.ts';
 import type { Applied, ApplyOptions } from '../../sidecars/apply-document.ts';
@@ -10,7 +11,6 @@ import type { ContentChange, KeptValue } from '../../sidecars/plan-changes.ts';
 import type { OnSidecarFinding, ReadSidecar, SidecarOptions } from '../../sidecars/sidecar-state.ts';
 import type { InstanceRecord, PatientDocument, StudyDocument } from '../../sidecars/study-document.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
-import type { CallOptions } from '../../stores/store.ts';
 import { mapInOrder } from '../../streams/map-in-order.ts';
 
 export interface RestoreChoices extends CallOptions {

@@ -10,6 +10,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
+import type { CallOptions } from '../../call-options.ts';
 import { isMirrorError, MirrorError } from '../../errors.ts';
 import { type InstanceId, isInstanceId, isMd5, isOrthancId, type Md5, type OrthancId } from '../../identifiers.ts';
 import { listOf } from '../../json.ts';
@@ -17,7 +18,6 @@ import { nameSchema } from '../../names.ts';
 import { documentBytes, readDocument } from '../../stores/archive/json-document.ts';
 import { jobKey, keyTime } from '../../stores/archive/keys.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
-import type { CallOptions } from '../../stores/store.ts';
 
 /** As long as a message of it, or a dead letter, can be kept. */
 const holdsMs = 14 * 24 * 3_600_000;

@@ -1,11 +1,11 @@
 /** A folder that instances are restored to, as a store: one file for each, in folders of patient, study and series. */
 import { createHash } from 'node:crypto';
+import type { CallOptions } from '../../call-options.ts';
 import { readDicom } from '../../dicom/dicom-header.ts';
 import { MirrorError } from '../../errors.ts';
 import { type InstanceId, isMd5, type Md5, type OrthancId } from '../../identifiers.ts';
 import type { ObjectStorage, OpenObject } from '../../stores/archive/object-storage.ts';
 import type {
-  CallOptions,
   DestinationStore,
   InstanceBytes,
   InstanceIdentity,

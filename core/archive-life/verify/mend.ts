@@ -1,17 +1,12 @@
 /** Puts a damaged instance right with the bytes of a store that still has them. */
+
+import type { CallOptions } from '../../call-options.ts';
 import type { ByteBudget } from '../../copy/byte-budget.ts';
 import { copyInstance } from '../../copy/copy-instance.ts';
 import { isMirrorError, MirrorError } from '../../errors.ts';
 import type { InstanceId, Md5 } from '../../identifiers.ts';
 import type { Archive } from '../../stores/archive/archive.ts';
-import type {
-  CallOptions,
-  DestinationStore,
-  InstanceBytes,
-  InstanceIdentity,
-  Store,
-  StoreOutcome,
-} from '../../stores/store.ts';
+import type { DestinationStore, InstanceBytes, InstanceIdentity, Store, StoreOutcome } from '../../stores/store.ts';
 
 /**
  * Writes right bytes in the place of damaged ones and proves it; throws a MirrorError otherwise. @returns where another

@@ -1,8 +1,9 @@
 /** Reads instances back and hashes them: a listing proves the index of a store, this proves its disk. */
 import { createHash } from 'node:crypto';
+import type { CallOptions } from '../../call-options.ts';
 import { isMirrorError, MirrorError } from '../../errors.ts';
 import type { Md5 } from '../../identifiers.ts';
-import type { CallOptions, InventoryEntry, Store } from '../../stores/store.ts';
+import type { InventoryEntry, Store } from '../../stores/store.ts';
 import { mapInOrder } from '../../streams/map-in-order.ts';
 import { type RangeOptions, rangeOf } from './subset.ts';
 

@@ -2,11 +2,12 @@
  * Compares an index with its storage, in both directions and down to the bytes. On a running server files come and go
  * meanwhile; what looks like a difference is looked at a second time, in a second view of the index, before it is told.
  */
+
+import type { CallOptions } from '../../call-options.ts';
 import { isMirrorError } from '../../errors.ts';
 import type { InstanceId } from '../../identifiers.ts';
 import { type IndexedFile, type IndexReader, instanceOf } from '../../orthanc-disk/index/index-reader.ts';
 import type { StorageArea, StoredFile } from '../../orthanc-disk/storage/storage-area.ts';
-import type { CallOptions } from '../../stores/store.ts';
 import { inParallel } from '../../streams/in-parallel.ts';
 import { joinSorted } from '../../streams/join-sorted.ts';
 import type { AuditFinding } from './audit-finding.ts';

@@ -1,6 +1,7 @@
 /** Which storage files an archive already holds for a host. */
+
+import type { CallOptions } from '../../call-options.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
-import type { CallOptions } from '../../stores/store.ts';
 import { type HostKeys, parseFileKey } from './backup-keys.ts';
 
 /** One version of a file: Orthanc never changes a file, but damage does. */

@@ -1,5 +1,6 @@
 /** The course of a host backup: files first while the server is in use, the index at one moment, then what came since. */
 import { join } from 'node:path';
+import type { CallOptions } from '../../call-options.ts';
 import { isMirrorError, MirrorError } from '../../errors.ts';
 import { makeWorkFolder } from '../../orthanc-disk/files/work-folder.ts';
 import type { IndexedFile } from '../../orthanc-disk/index/index-reader.ts';
@@ -8,7 +9,6 @@ import { FolderStorage } from '../../orthanc-disk/storage/folder-storage.ts';
 import { allFolders } from '../../orthanc-disk/storage/storage-folders.ts';
 import type { LeaseUse } from '../../stores/archive/lease.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
-import type { CallOptions } from '../../stores/store.ts';
 import { type HostKeys, newBackupId } from './backup-keys.ts';
 import { underBackupLease } from './backup-lease.ts';
 import type { BackupKeys, Keyring } from './backup-secrets.ts';

@@ -1,7 +1,7 @@
 /** One moment of an index, and how it becomes part of a backup. Each back-end has its own way. */
 
+import type { CallOptions } from '../../call-options.ts';
 import type { IndexReader } from '../../orthanc-disk/index/index-reader.ts';
-import type { CallOptions } from '../../stores/store.ts';
 import type { BackupManifest } from './manifest.ts';
 
 /** An index at one moment. Must be released. */

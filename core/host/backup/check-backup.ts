@@ -1,8 +1,8 @@
 /** Whether a host backup can be restored: everything that its manifest names is there, and on demand has its bytes. */
 import { createHash } from 'node:crypto';
+import type { CallOptions } from '../../call-options.ts';
 import { isMirrorError } from '../../errors.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
-import type { CallOptions } from '../../stores/store.ts';
 import { inParallel } from '../../streams/in-parallel.ts';
 import { joinSorted } from '../../streams/join-sorted.ts';
 import { type ArchivedFile, type ArchivedVersion, archivedFiles } from './archived-files.ts';

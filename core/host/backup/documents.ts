@@ -3,10 +3,10 @@
  * little, little is stored again. A piece is whole in memory while it is written and read.
  */
 import { createHash } from 'node:crypto';
+import type { CallOptions } from '../../call-options.ts';
 import { MirrorError } from '../../errors.ts';
 import { md5Of } from '../../identifiers.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
-import type { CallOptions } from '../../stores/store.ts';
 import { blobKey, type HostKeys } from './backup-keys.ts';
 import { type BackupDocument, pieceBytes } from './manifest.ts';
 

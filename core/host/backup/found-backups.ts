@@ -1,7 +1,8 @@
 /** The backups of a host as they are found in an archive: nothing of them is believed before it is authenticated. */
+
+import type { CallOptions } from '../../call-options.ts';
 import { MirrorError } from '../../errors.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
-import type { CallOptions } from '../../stores/store.ts';
 import { backupKey, type HostKeys, isBackupId } from './backup-keys.ts';
 import type { BackupKeys, Keyring } from './backup-secrets.ts';
 import { type BackupManifest, longestManifestBytes } from './manifest.ts';

@@ -5,13 +5,13 @@
 import { readFileSync } from 'node:fs';
 import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { CallOptions } from '../../call-options.ts';
 import { isMirrorError } from '../../errors.ts';
 import { chunksOf } from '../../orthanc-disk/files/file-bytes.ts';
 import { fileError } from '../../orthanc-disk/files/file-error.ts';
 import type { OpenFile } from '../../orthanc-disk/files/held-folder.ts';
 import type { IndexedFile, IndexReader } from '../../orthanc-disk/index/index-reader.ts';
 import type { FolderStorage } from '../../orthanc-disk/storage/folder-storage.ts';
-import type { CallOptions } from '../../stores/store.ts';
 import { inParallel } from '../../streams/in-parallel.ts';
 import { joinSorted } from '../../streams/join-sorted.ts';
 import { type KnownFiles, knownAs } from './known-files.ts';

@@ -3,11 +3,12 @@
  * folder in `host-backups/` are ever deleted; instances of the archive lie elsewhere. Nothing is removed because of what
  * somebody without the passphrase wrote.
  */
+
+import type { CallOptions } from '../../call-options.ts';
 import { isMirrorError, MirrorError } from '../../errors.ts';
 import { throwIfAborted } from '../../stores/aborted.ts';
 import type { LeaseUse } from '../../stores/archive/lease.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
-import type { CallOptions } from '../../stores/store.ts';
 import { joinSorted } from '../../streams/join-sorted.ts';
 import { type ArchivedVersion, archivedFiles } from './archived-files.ts';
 import { backupKey, blobKey, fileKey, type HostKeys, hostBackupsFolder } from './backup-keys.ts';

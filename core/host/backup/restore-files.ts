@@ -1,12 +1,12 @@
 /** Writing files of a backup to a folder so that no half-written file ever has its final name. */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import type { CallOptions } from '../../call-options.ts';
 import { MirrorError } from '../../errors.ts';
 import { type ContentHashes, chunksOf, hashesOf } from '../../orthanc-disk/files/file-bytes.ts';
 import { fileError } from '../../orthanc-disk/files/file-error.ts';
 import type { HeldFolder } from '../../orthanc-disk/files/held-folder.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
-import type { CallOptions } from '../../stores/store.ts';
 import { fileKey, type HostKeys } from './backup-keys.ts';
 
 /** What a restored file permits at most, whatever its backup says: nobody may run it, and strangers not read it. */

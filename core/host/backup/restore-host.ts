@@ -4,13 +4,13 @@
  * is run again.
  */
 import { basename, dirname } from 'node:path';
+import type { CallOptions } from '../../call-options.ts';
 import { MirrorError } from '../../errors.ts';
 import { hashesOfWhole } from '../../orthanc-disk/files/file-bytes.ts';
 import type { HeldFolder } from '../../orthanc-disk/files/held-folder.ts';
 import { checkIntegrity } from '../../orthanc-disk/index/sqlite-database.ts';
 import { storagePath } from '../../orthanc-disk/storage/storage-folders.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
-import type { CallOptions } from '../../stores/store.ts';
 import { inParallel } from '../../streams/in-parallel.ts';
 import type { HostKeys } from './backup-keys.ts';
 import { readSavedDocument } from './documents.ts';

@@ -2,11 +2,12 @@
  * The first, long part of a backup, while the server is in use: copies every storage file that the archive lacks. What
  * it copies too much (files that are deleted before the index is copied) is removed with the next old backup.
  */
+
+import type { CallOptions } from '../../call-options.ts';
 import { isMirrorError } from '../../errors.ts';
 import type { FolderStorage } from '../../orthanc-disk/storage/folder-storage.ts';
 import type { StoredFile } from '../../orthanc-disk/storage/storage-area.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
-import type { CallOptions } from '../../stores/store.ts';
 import { inParallel } from '../../streams/in-parallel.ts';
 import { joinSorted } from '../../streams/join-sorted.ts';
 import { type ArchivedFile, archivedFiles } from './archived-files.ts';

@@ -1,6 +1,7 @@
 /** Copying one storage file to the archive, under its uuid and the SHA-256 of its bytes. */
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
+import type { CallOptions } from '../../call-options.ts';
 import { MirrorError } from '../../errors.ts';
 import {
   type ContentHashes,
@@ -12,7 +13,6 @@ import {
 import { fileError } from '../../orthanc-disk/files/file-error.ts';
 import type { OpenFile } from '../../orthanc-disk/files/held-folder.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
-import type { CallOptions } from '../../stores/store.ts';
 import type { ArchivedFile } from './archived-files.ts';
 import { fileKey, type HostKeys } from './backup-keys.ts';
 

@@ -1,11 +1,12 @@
 /** The last part of a backup: makes sure of every file that the captured index names, and lists them. */
+
+import type { CallOptions } from '../../call-options.ts';
 import { isMirrorError, type MirrorError } from '../../errors.ts';
 import type { ContentHashes } from '../../orthanc-disk/files/file-bytes.ts';
 import type { OpenFile } from '../../orthanc-disk/files/held-folder.ts';
 import type { IndexedFile, IndexReader } from '../../orthanc-disk/index/index-reader.ts';
 import type { FolderStorage } from '../../orthanc-disk/storage/folder-storage.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
-import type { CallOptions } from '../../stores/store.ts';
 import { inParallel } from '../../streams/in-parallel.ts';
 import { joinSorted } from '../../streams/join-sorted.ts';
 import type { HostKeys } from './backup-keys.ts';

@@ -1,12 +1,12 @@
 /** Saving and restoring the configuration files of a host, encrypted. */
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
+import type { CallOptions } from '../../call-options.ts';
 import { MirrorError } from '../../errors.ts';
 import { wholeBytesOf } from '../../orthanc-disk/files/file-bytes.ts';
 import { fileError, systemCode } from '../../orthanc-disk/files/file-error.ts';
 import type { OrthancHost } from '../../orthanc-disk/orthanc-host.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
-import type { CallOptions } from '../../stores/store.ts';
 import type { HostKeys } from './backup-keys.ts';
 import { type BackupKeys, decrypt, encrypt } from './backup-secrets.ts';
 import { readSavedDocument, saveDocument } from './documents.ts';

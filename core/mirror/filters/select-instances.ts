@@ -1,10 +1,11 @@
 /** Applies a filter to an Orthanc server: to its whole inventory by its own search, to one instance by asking for it. */
 import { z } from 'zod';
+import type { CallOptions } from '../../call-options.ts';
 import { MirrorError } from '../../errors.ts';
 import { type InstanceId, isInstanceId } from '../../identifiers.ts';
 import { listOf } from '../../json.ts';
 import type { OrthancStore } from '../../stores/orthanc/orthanc-store.ts';
-import type { CallOptions, InventoryEntry, InventoryOptions, Store } from '../../stores/store.ts';
+import type { InventoryEntry, InventoryOptions, Store } from '../../stores/store.ts';
 import type { Filter } from './filter-schema.ts';
 import { dateRange, matches } from './matches.ts';
 

@@ -4,10 +4,10 @@
  * something else is one of another database; a server that was restored from a backup of its own still has the older ones.
  */
 import { z } from 'zod';
+import type { CallOptions } from '../../call-options.ts';
 import { isOrthancId, type OrthancId } from '../../identifiers.ts';
 import { listOf } from '../../json.ts';
 import type { Change, ChangeFeed } from '../../stores/change-feed.ts';
-import type { CallOptions } from '../../stores/store.ts';
 
 const entrySchema = z.strictObject({
   seq: z.int().nonnegative(),

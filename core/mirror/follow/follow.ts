@@ -1,5 +1,5 @@
+import type { CallOptions } from '../../call-options.ts';
 import type { Change, ChangeFeed, ChangePage } from '../../stores/change-feed.ts';
-import type { CallOptions } from '../../stores/store.ts';
 import {
   advance,
   type Cursor,

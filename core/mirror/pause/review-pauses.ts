@@ -1,8 +1,10 @@
 /** What a tick does about stores that are left alone: probes them, and lets the mirror use those that are back. */
+
+import type { CallOptions } from '../../call-options.ts';
 import type { Destination } from '../../copy/outcome.ts';
 import type { MirrorError } from '../../errors.ts';
 import type { InstanceId } from '../../identifiers.ts';
-import type { CallOptions, Store } from '../../stores/store.ts';
+import type { Store } from '../../stores/store.ts';
 import type { Pause } from './pause.ts';
 import {
   type Hold,

@@ -1,7 +1,9 @@
 /** Tells a store that is away from an instance that it cannot take. */
+
+import type { CallOptions } from '../../call-options.ts';
 import { type ErrorCode, isMirrorError, MirrorError } from '../../errors.ts';
 import type { InstanceId } from '../../identifiers.ts';
-import type { CallOptions, Store } from '../../stores/store.ts';
+import type { Store } from '../../stores/store.ts';
 
 /** An id that no resource has; asking for it tells whether a store answers. */
 export const nobody = '00000000-00000000-00000000-00000000-00000000' as InstanceId;

@@ -5,6 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { StudyEntry } from '../../archive-life/catalogue/study-entry.ts';
 import { ArchiveView } from '../../archive-life/restore/archive-view.ts';
+import type { CallOptions } from '../../call-options.ts';
 import type { DicomDataSet } from '../../dicom/data-set.ts';
 import { isMirrorError } from '../../errors.ts';
 import type { InstanceId, OrthancId } from '../../identifiers.ts';
@@ -12,7 +13,7 @@ import { readArchivedPatient } from '../../sidecars/archive-document.ts';
 import { type ReadSidecar, SidecarFindings } from '../../sidecars/sidecar-state.ts';
 import type { Archive } from '../../stores/archive/archive.ts';
 import { instanceKey } from '../../stores/archive/keys.ts';
-import type { CallOptions, InventoryOptions, OpenInstance } from '../../stores/store.ts';
+import type { InventoryOptions, OpenInstance } from '../../stores/store.ts';
 import { type ArchivedFile, openRange, readFileHeader } from './archived-file.ts';
 import { type Frame, locateFrames } from './frames.ts';
 import { type InstanceTags, instanceTagsOf } from './instance-tags.ts';

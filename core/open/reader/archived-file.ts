@@ -1,16 +1,28 @@
 /** One version of an instance in an archive, read by ranges. */
+
+import type { CallOptions } from '../../call-options.ts';
 import { type DicomDataSet, type RangeReader, readDataSet } from '../../dicom/data-set.ts';
 import { MirrorError } from '../../errors.ts';
 import type { InstanceId, Md5 } from '../../identifiers.ts';
 import { instanceKey } from '../../stores/archive/keys.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
-import type { CallOptions } from '../../stores/store.ts';
 
 /** Which bytes, and how many. */
 export interface ArchivedFile {
   readonly id: InstanceId;
   readonly md5: Md5;
   readonly sizeBytes: number;
+}
+
+/** What reads parts of archived files. */
+export interface FileRanges {
+  /** Opens bytes of a file as a stream, which must be read to its end or ended. Throws `vanished`. */
+  range(
+    file: ArchivedFile,
+    position: number,
+    lengthBytes: number,
+    options?: CallOptions,
+  ): Promise<AsyncIterable<Uint8Array>>;
 }
 
 /** Reads a file by ranges. Throws `vanished` when it is not there. */

@@ -1,14 +1,13 @@
 /** Values and frames of an archived file that are too long for its header, as streams. */
 import { createInflateRaw } from 'node:zlib';
+import type { CallOptions } from '../../call-options.ts';
 import type { DataElement, DicomDataSet } from '../../dicom/data-set.ts';
 import { inflated } from '../../dicom/inflate.ts';
-import type { CallOptions } from '../../stores/store.ts';
-import type { ArchiveReader } from './archive-reader.ts';
-import type { ArchivedFile } from './archived-file.ts';
+import type { ArchivedFile, FileRanges } from './archived-file.ts';
 
 /** Opens bytes of what the header describes: of the file, or of what is inflated of a deflated one. */
 export async function openBytesAt(
-  reader: ArchiveReader,
+  reader: FileRanges,
   file: ArchivedFile,
   { start }: Pick<DicomDataSet, 'start'>,
   position: number,
@@ -22,7 +21,7 @@ export async function openBytesAt(
 
 /** Opens the value of an element that is no sequence. */
 export function openValue(
-  reader: ArchiveReader,
+  reader: FileRanges,
   file: ArchivedFile,
   header: DicomDataSet,
   element: DataElement,

@@ -1,11 +1,11 @@
 /** Where the frames of an instance lie in its file (PS3.5, 8 and annex A.4). */
+
+import type { CallOptions } from '../../call-options.ts';
 import type { DataElement, DataSet, DicomDataSet } from '../../dicom/data-set.ts';
 import { pixelDataTags } from '../../dicom/data-set.ts';
 import { tagNamed } from '../../dicom/dictionary.ts';
 import { MirrorError } from '../../errors.ts';
-import type { CallOptions } from '../../stores/store.ts';
-import type { ArchiveReader } from './archive-reader.ts';
-import type { ArchivedFile } from './archived-file.ts';
+import type { ArchivedFile, FileRanges } from './archived-file.ts';
 import { openBytesAt } from './file-values.ts';
 import { walkFragments } from './fragments.ts';
 
@@ -20,7 +20,7 @@ export type Frame = readonly Extent[];
 
 /** Reads where all frames are. Throws `refused` if there are none, or the file does not tell them apart. */
 export async function locateFrames(
-  reader: ArchiveReader,
+  reader: FileRanges,
   file: ArchivedFile,
   header: DicomDataSet,
   options: CallOptions = {},
@@ -38,7 +38,7 @@ export async function locateFrames(
 }
 
 async function readAt(
-  reader: ArchiveReader,
+  reader: FileRanges,
   file: ArchivedFile,
   header: DicomDataSet,
   position: number,

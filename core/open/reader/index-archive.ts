@@ -1,5 +1,5 @@
 /** Reads every header of an archive once, so that later each study is there at once; goes on where it was stopped. */
-import type { CallOptions } from '../../stores/store.ts';
+import type { CallOptions } from '../../call-options.ts';
 import type { ArchiveReader } from './archive-reader.ts';
 
 /** Studies done of all. */

@@ -8,11 +8,11 @@
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import { z } from 'zod';
+import type { CallOptions } from '../../call-options.ts';
 import { isMirrorError } from '../../errors.ts';
 import type { OrthancId } from '../../identifiers.ts';
 import { folders } from '../../stores/archive/keys.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
-import type { CallOptions } from '../../stores/store.ts';
 import type { ArchivedFile } from './archived-file.ts';
 import { type InstanceTags, instanceTagsSchema } from './instance-tags.ts';
 

@@ -5,10 +5,10 @@
  */
 import { z } from 'zod';
 import { type StudyEntry, studyEntrySchema } from '../../archive-life/catalogue/study-entry.ts';
+import type { CallOptions } from '../../call-options.ts';
 import { isMirrorError } from '../../errors.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
 import { StateDocument } from '../../stores/archive/state.ts';
-import type { CallOptions } from '../../stores/store.ts';
 
 const keptStudies = 200;
 

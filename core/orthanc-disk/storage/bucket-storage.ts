@@ -3,9 +3,9 @@
  * (`.dcm`, `.json`, `.dcm.head`, `.unk`, and `.enc` behind them if encrypted); layout `legacy`: `ab/cd/<uuid>`.
  */
 import { createHash } from 'node:crypto';
+import type { CallOptions } from '../../call-options.ts';
 import { MirrorError } from '../../errors.ts';
 import type { ObjectEntry, ObjectStorage } from '../../stores/archive/object-storage.ts';
-import type { CallOptions } from '../../stores/store.ts';
 import type { IndexedFile } from '../index/index-reader.ts';
 import { type FileContent, isUuid, type StorageArea, type StoredFile } from './storage-area.ts';
 

@@ -2,9 +2,9 @@
 import { createHash } from 'node:crypto';
 import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { CallOptions } from '../../call-options.ts';
 import { isMirrorError, MirrorError } from '../../errors.ts';
 import { throwIfAborted } from '../../stores/aborted.ts';
-import type { CallOptions } from '../../stores/store.ts';
 import { chunksOf } from '../files/file-bytes.ts';
 import { fileError, isForbidden, systemCode } from '../files/file-error.ts';
 import { HeldFolder, type OpenFile } from '../files/held-folder.ts';

@@ -1,5 +1,5 @@
 /** The place where Orthanc keeps its files, whatever it lies on. */
-import type { CallOptions } from '../../stores/store.ts';
+import type { CallOptions } from '../../call-options.ts';
 import type { IndexedFile } from '../index/index-reader.ts';
 
 /** A file that lies where Orthanc itself puts the file of this uuid. */

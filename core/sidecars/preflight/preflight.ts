@@ -1,7 +1,8 @@
 /** Looks at a target, and at the source, before anything is written: would this mirror lose or spoil something? */
+
+import type { CallOptions } from '../../call-options.ts';
 import { MirrorError } from '../../errors.ts';
 import type { OrthancStore } from '../../stores/orthanc/orthanc-store.ts';
-import type { CallOptions } from '../../stores/store.ts';
 import type { Finding } from './finding.ts';
 import { hasLimit, readServerFacts } from './server-facts.ts';
 import { sourceFindings } from './source-findings.ts';

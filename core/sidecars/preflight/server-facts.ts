@@ -1,9 +1,9 @@
 /** What the preflight asks a server. */
 import { z } from 'zod';
+import type { CallOptions } from '../../call-options.ts';
 import { listOf } from '../../json.ts';
 import type { OrthancCapabilities } from '../../stores/orthanc/capabilities.ts';
 import type { OrthancStore } from '../../stores/orthanc/orthanc-store.ts';
-import type { CallOptions } from '../../stores/store.ts';
 
 export interface ServerFacts {
   readonly name: string;

@@ -8,11 +8,13 @@
  * A record is written once and never changed. Everything that decides what counts now is in its key, so that listing the
  * keys is enough; only who asks for the past reads the records, for their times.
  */
+
+import type { CallOptions } from '../../call-options.ts';
 import { isMirrorError, MirrorError } from '../../errors.ts';
 import { type InstanceId, type Md5, md5Of } from '../../identifiers.ts';
 import { inOrder } from '../../streams/in-order.ts';
 import { mergeJoin } from '../../streams/merge-join.ts';
-import type { CallOptions, InventoryOptions } from '../store.ts';
+import type { InventoryOptions } from '../store.ts';
 import type { NoteTime } from './future-times.ts';
 import {
   type ArchivedVersion,

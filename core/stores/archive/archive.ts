@@ -2,10 +2,11 @@
  * An archive as a store: it keeps every version of every instance, each written once under its id and MD5, and like every
  * other store lists each id once, with the version that is the current one.
  */
+
+import type { CallOptions } from '../../call-options.ts';
 import { MirrorError } from '../../errors.ts';
 import type { InstanceId, Md5 } from '../../identifiers.ts';
 import type {
-  CallOptions,
   DestinationStore,
   InstanceBytes,
   InstanceIdentity,

@@ -1,7 +1,9 @@
 /** An archive as what is to be read back: every version of every instance, whichever is the current one. */
+
+import type { CallOptions } from '../../call-options.ts';
 import { MirrorError } from '../../errors.ts';
 import type { InstanceId } from '../../identifiers.ts';
-import type { CallOptions, InventoryEntry, InventoryOptions, OpenInstance, OpenOptions, Store } from '../store.ts';
+import type { InventoryEntry, InventoryOptions, OpenInstance, OpenOptions, Store } from '../store.ts';
 import type { Archive } from './archive.ts';
 import { type InstanceHistory, stateNow } from './history.ts';
 

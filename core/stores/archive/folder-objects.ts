@@ -2,8 +2,9 @@
 import { constants } from 'node:fs';
 import { type FileHandle, link, open, rename, rm, stat, unlink, utimes } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import type { CallOptions } from '../../call-options.ts';
 import { throwIfAborted, untilAborted } from '../aborted.ts';
-import type { CallOptions, InstanceBytes } from '../store.ts';
+import type { InstanceBytes } from '../store.ts';
 import { DurableFolders } from './durable-folders.ts';
 import { fileBody } from './file-body.ts';
 import { FolderAnchor } from './folder-anchor.ts';

@@ -2,7 +2,7 @@
  * Tells of records and sidecars whose time lies in the future: a clock was wrong when they were written. Nothing else
  * follows from it: what counts now is decided by their order, never by their times (`history.ts`).
  */
-import type { CallOptions } from '../store.ts';
+import type { CallOptions } from '../../call-options.ts';
 import { folders, parseKey } from './keys.ts';
 import type { ListOptions, ObjectEntry, ObjectStorage } from './object-storage.ts';
 

@@ -3,8 +3,8 @@
  * says. Only who asks for the past reads it; what counts now, the key says (`history.ts`).
  */
 import { z } from 'zod';
+import type { CallOptions } from '../../call-options.ts';
 import { MirrorError } from '../../errors.ts';
-import type { CallOptions } from '../store.ts';
 import type { DatedRecord } from './history.ts';
 import { documentBytes, parseDocument, readSmallObject, tooLarge } from './json-document.ts';
 import { type HistoryRecord, historyKey } from './keys.ts';

@@ -1,8 +1,8 @@
 /** JSON documents of an archive: read with a schema, written in one canonical form. */
 import type { z } from 'zod';
+import type { CallOptions } from '../../call-options.ts';
 import { MirrorError } from '../../errors.ts';
 import { jsonBoundsOf, readJson } from '../../json.ts';
-import type { CallOptions } from '../store.ts';
 import type { ObjectStorage } from './object-storage.ts';
 
 /** A document and the ETag of the object that it was read from. */

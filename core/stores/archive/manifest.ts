@@ -1,8 +1,8 @@
 /** `archive.json`: what says that a place is an archive, in which format, and of which server. */
 import { z } from 'zod';
+import type { CallOptions } from '../../call-options.ts';
 import { MirrorError } from '../../errors.ts';
 import { listOf } from '../../json.ts';
-import type { CallOptions } from '../store.ts';
 import { documentBytes, readDocument } from './json-document.ts';
 import { folders, manifestKey } from './keys.ts';
 import type { ObjectStorage } from './object-storage.ts';

@@ -10,8 +10,10 @@
  * `unauthorized`, `full`, `read-only`, `configuration` (no bucket, no folder), `interrupted` when its signal aborts (or
  * the MirrorError that the signal was aborted with).
  */
+
+import type { CallOptions } from '../../call-options.ts';
 import type { Md5 } from '../../identifiers.ts';
-import type { CallOptions, InstanceBytes } from '../store.ts';
+import type { InstanceBytes } from '../store.ts';
 
 /** What a listing tells of an object. */
 export interface ObjectEntry {

@@ -15,10 +15,11 @@ import {
   type PutObjectCommandInput,
 } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
+import type { CallOptions } from '../../call-options.ts';
 import { isMirrorError, MirrorError } from '../../errors.ts';
 import { type Md5, md5Of } from '../../identifiers.ts';
 import { throwIfAborted } from '../aborted.ts';
-import type { CallOptions, InstanceBytes } from '../store.ts';
+import type { InstanceBytes } from '../store.ts';
 import { checkKey } from './key-check.ts';
 import { compareKeys } from './key-order.ts';
 import { isReplaced } from './keys.ts';

@@ -5,7 +5,7 @@ import {
   ListObjectVersionsCommand,
   type ListObjectVersionsCommandOutput,
 } from '@aws-sdk/client-s3';
-import type { CallOptions } from '../store.ts';
+import type { CallOptions } from '../../call-options.ts';
 import { S3Requests } from './s3-requests.ts';
 import { decodeKey, type ObjectVersion, type S3VersionsOptions } from './s3-versions.ts';
 

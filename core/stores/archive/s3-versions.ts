@@ -8,10 +8,10 @@ import {
   HeadObjectCommand,
   PutObjectCommand,
 } from '@aws-sdk/client-s3';
+import type { CallOptions } from '../../call-options.ts';
 import { MirrorError } from '../../errors.ts';
 import { md5Of } from '../../identifiers.ts';
 import { printableJson } from '../../printable.ts';
-import type { CallOptions } from '../store.ts';
 import type { OpenObject } from './object-storage.ts';
 import { s3Body } from './s3-body.ts';
 import { uploadInParts } from './s3-multipart.ts';

@@ -1,7 +1,7 @@
 /** The state of a mirror: small JSON documents under `state/`, written on the condition that nobody else did. */
 import type { z } from 'zod';
+import type { CallOptions } from '../../call-options.ts';
 import { MirrorError } from '../../errors.ts';
-import type { CallOptions } from '../store.ts';
 import { documentBytes, readDocument } from './json-document.ts';
 import { stateKey } from './keys.ts';
 import type { ObjectStorage } from './object-storage.ts';

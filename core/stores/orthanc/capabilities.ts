@@ -1,7 +1,7 @@
 /** What a server tells of itself in `GET /system`, for every version from 0.9.5 on. */
 import { z } from 'zod';
+import type { CallOptions } from '../../call-options.ts';
 import { isMirrorError, MirrorError } from '../../errors.ts';
-import type { CallOptions } from '../store.ts';
 import type { StatusCodes } from './failures.ts';
 import type { OrthancClient } from './http-client.ts';
 

@@ -1,10 +1,10 @@
 /** Orthanc's change feed, with guards around its traps. */
 import { z } from 'zod';
+import type { CallOptions } from '../../call-options.ts';
 import { MirrorError } from '../../errors.ts';
 import { isOrthancId, type ResourceLevel } from '../../identifiers.ts';
 import { listOf } from '../../json.ts';
 import type { Change, ChangePage } from '../change-feed.ts';
-import type { CallOptions } from '../store.ts';
 import { misbehaviour, Progress } from './bounds.ts';
 import type { OrthancClient } from './http-client.ts';
 

@@ -2,10 +2,11 @@
 import { Readable } from 'node:stream';
 import type { Pool } from 'undici';
 import { z } from 'zod';
+import type { CallOptions } from '../../call-options.ts';
 import { type Disposition, isMirrorError, MirrorError } from '../../errors.ts';
 import { jsonBoundsOf, readJson } from '../../json.ts';
 import { abortedError, throwIfAborted } from '../aborted.ts';
-import type { CallOptions, InstanceBytes } from '../store.ts';
+import type { InstanceBytes } from '../store.ts';
 import { type OrthancAnswer, openAnswer } from './answer.ts';
 import { Authorizer } from './authorizer.ts';
 import { defaultServerLimits, mostBytes, mostInterimAnswers, type ServerLimits } from './bounds.ts';

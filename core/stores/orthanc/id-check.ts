@@ -1,4 +1,6 @@
 /** Makes sure, before anything is sent, under which id a server will store an instance. */
+
+import type { CallOptions } from '../../call-options.ts';
 import { isOrthancEncoding, type OrthancEncoding } from '../../dicom/charset.ts';
 import {
   canBe,
@@ -10,7 +12,6 @@ import {
 } from '../../dicom/identifying-elements.ts';
 import { isMirrorError, MirrorError } from '../../errors.ts';
 import type { InstanceId } from '../../identifiers.ts';
-import type { CallOptions } from '../store.ts';
 import type { OrthancClient } from './http-client.ts';
 
 /** What a server makes of the identifiers of one file. */

@@ -1,5 +1,6 @@
+import type { CallOptions } from '../../call-options.ts';
 import type { InstanceId } from '../../identifiers.ts';
-import type { CallOptions, InventoryEntry } from '../store.ts';
+import type { InventoryEntry } from '../store.ts';
 import type { OrthancCapabilities } from './capabilities.ts';
 import { attachmentSchema, dicomPath, entryOf, md5In, sizeSchema } from './dicom-attachment.ts';
 import { malformedAnswer } from './failures.ts';

@@ -1,6 +1,7 @@
+import type { CallOptions } from '../../call-options.ts';
 import { isMirrorError } from '../../errors.ts';
 import type { InstanceId } from '../../identifiers.ts';
-import type { CallOptions, OpenInstance } from '../store.ts';
+import type { OpenInstance } from '../store.ts';
 import { dicomPath } from './dicom-attachment.ts';
 import type { OrthancClient } from './http-client.ts';
 import { openInstance } from './open-instance.ts';

@@ -1,6 +1,7 @@
+import type { CallOptions } from '../../call-options.ts';
 import { isMirrorError, MirrorError } from '../../errors.ts';
 import type { InstanceId, Md5 } from '../../identifiers.ts';
-import type { CallOptions, OpenInstance } from '../store.ts';
+import type { OpenInstance } from '../store.ts';
 import type { OrthancAnswer } from './answer.ts';
 import { dicomPath, md5In, parseEtag } from './dicom-attachment.ts';
 import type { OrthancClient } from './http-client.ts';

@@ -1,12 +1,12 @@
 /** An Orthanc server as a store: what the rest of the program uses of this folder. */
 
 import { z } from 'zod';
+import type { CallOptions } from '../../call-options.ts';
 import type { OrthancEncoding } from '../../dicom/charset.ts';
 import { isMirrorError, type MirrorError } from '../../errors.ts';
 import type { InstanceId } from '../../identifiers.ts';
 import type { ChangePage } from '../change-feed.ts';
 import type {
-  CallOptions,
   DestinationStore,
   InstanceBytes,
   InstanceIdentity,

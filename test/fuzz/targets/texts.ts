@@ -1,6 +1,6 @@
 /** Keys, names, times and other short texts that somebody else may have written. */
 import { InvalidArgumentError } from 'commander';
-import { parseDuration } from '../../../cli/host/duration.ts';
+import { parseDuration } from '../../../cli/duration.ts';
 import { parseMoment, parseStudyDate } from '../../../core/archive-life/restore/moment.ts';
 import { instanceAt, studyAt } from '../../../core/archive-life/restore/restored-keys.ts';
 import { parseSubset } from '../../../core/archive-life/verify/subset.ts';

@@ -1,0 +1,54 @@
+/** Mends through the server what an audit found missing or damaged, with the bytes of an archive. */
+
+import { repairInstances } from '../../core/archive-life/repair/mend-server.ts';
+import { repairOnServer } from '../../core/archive-life/repair/replace-on-server.ts';
+import { secretResolver } from '../../core/config/secrets/resolve-secret.ts';
+import { secretsManagerFetcher } from '../../core/config/secrets/secrets-manager.ts';
+import { defaultBudget } from '../../core/copy/copy-context.ts';
+import { MirrorError } from '../../core/errors.ts';
+import type { InstanceId } from '../../core/identifiers.ts';
+import { Limitations } from '../../core/sidecars/limitations.ts';
+import { studyServerOf } from '../../core/sidecars/study-server.ts';
+import { openArchive } from '../../core/stores/archive/archive.ts';
+import { EveryVersion } from '../../core/stores/archive/every-version.ts';
+import { parseArchive } from '../archive-argument.ts';
+import type { CommandContext } from '../command-context.ts';
+import { openServer, storageOf } from '../open-mirror.ts';
+import { serverOfUrl } from '../server-options.ts';
+import type { AuditCommandOptions } from './options.ts';
+
+/**
+ * Mends the instances, one after the other, and tells what became of each.
+ * @param values all option values, those of the server included
+ * @returns how many were mended
+ */
+export async function repairAudited(
+  ids: readonly InstanceId[],
+  options: AuditCommandOptions,
+  values: unknown,
+  { terminal, interruption: signal }: CommandContext,
+): Promise<number> {
+  const place = parseArchive(options.archive, options.endpoint);
+  if (place === undefined || options.to === undefined) {
+    throw new MirrorError('configuration', '--repair needs --to, the running server, and --archive, the good bytes');
+  }
+  await using opened = new AsyncDisposableStack();
+  const warn = (line: string): void => terminal.warn(line);
+  const secrets = secretResolver({ fetchSecret: secretsManagerFetcher() });
+  const server = await openServer({ name: undefined, ...serverOfUrl('target', options.to, values) }, secrets, { warn });
+  opened.defer(() => server.close());
+  const archive = await openArchive(storageOf(place), { signal });
+  opened.defer(() => archive.close());
+  const limitations = new Limitations(({ message }) => warn(message));
+  const studyServer = await studyServerOf(server, { signal });
+  const putRight = repairOnServer({ server, studyServer, safe: archive.objects, limitations });
+  const repair = { server, putRight, goodCopies: [new EveryVersion(archive)], budget: defaultBudget(), signal };
+  let mended = 0;
+  for await (const { id, outcome } of repairInstances(ids, repair)) {
+    if (outcome.kind === 'mended') mended += 1;
+    const reason = outcome.kind === 'mended' ? undefined : outcome.error.message;
+    if (options.json === true) terminal.printJson({ type: 'repair', id, kind: outcome.kind, reason });
+    else terminal.print(reason === undefined ? `mended  ${id}` : `not mended  ${id}  ${reason}`);
+  }
+  return mended;
+}

@@ -1,0 +1,119 @@
+/** Opens the archive to restore from, and the server or folder to restore to. */
+
+import { documentsInFolder, documentsOnServer } from '../core/archive-life/restore/document-targets.ts';
+import { parseMoment, parseStudyDate } from '../core/archive-life/restore/moment.ts';
+import type { DocumentTarget } from '../core/archive-life/restore/restore-documents.ts';
+import { RestoredFolder } from '../core/archive-life/restore/restored-folder.ts';
+import type { Selection } from '../core/archive-life/restore/selection.ts';
+import type { CallOptions } from '../core/call-options.ts';
+import { secretResolver } from '../core/config/secrets/resolve-secret.ts';
+import { secretsManagerFetcher } from '../core/config/secrets/secrets-manager.ts';
+import { MirrorError } from '../core/errors.ts';
+import { Limitations } from '../core/sidecars/limitations.ts';
+import { type StudyServer, studyServerOf } from '../core/sidecars/study-server.ts';
+import { type Archive, type ArchiveOptions, openArchive } from '../core/stores/archive/archive.ts';
+import { openObjectStorage, parseArchiveLocation } from '../core/stores/archive/archive-location.ts';
+import type { OrthancStore } from '../core/stores/orthanc/orthanc-store.ts';
+import type { DestinationStore } from '../core/stores/store.ts';
+import { parseArchive } from './archive-argument.ts';
+import { openServer, storageOf } from './open-mirror.ts';
+import type { RestoreOptionValues } from './restore/options.ts';
+import { serverOfUrl } from './server-options.ts';
+
+/** What the options select. */
+export function selectionOf({ patient, study, series, since, until }: RestoreOptionValues): Selection {
+  return {
+    patients: patient,
+    studies: study,
+    series,
+    since: since === undefined ? undefined : parseStudyDate(since),
+    until: until === undefined ? undefined : parseStudyDate(until),
+  };
+}
+
+/** The moment of an option. */
+export function momentOf(text: string | undefined, dayMeans?: 'start' | 'end'): Date | undefined {
+  return text === undefined ? undefined : parseMoment(text, dayMeans);
+}
+
+/** Opens an archive that must exist. Throws what opening throws; nothing stays open then. */
+export async function openArchiveToRead(
+  place: string,
+  endpoint: string | undefined,
+  options: CallOptions & Pick<ArchiveOptions, 'onFutureTime'> = {},
+): Promise<Archive> {
+  const archive = parseArchive(place, endpoint);
+  if (archive === undefined) throw new MirrorError('configuration', 'name the archive by --archive');
+  const objects = storageOf(archive);
+  try {
+    return await openArchive(objects, options);
+  } catch (error) {
+    await objects.close();
+    throw error;
+  }
+}
+
+/** A server that is restored to. */
+export interface TargetServer {
+  readonly store: OrthancStore;
+  readonly studyServer: StudyServer;
+  readonly limitations: Limitations;
+}
+
+/** Where to restore to. */
+export interface RestoreTarget {
+  readonly store: DestinationStore;
+  /** The same store, if it is a server. */
+  readonly server: TargetServer | undefined;
+  /** The same store, if it is a folder. */
+  readonly folder?: RestoredFolder;
+  readonly documents: DocumentTarget;
+}
+
+export interface OpenTargetOptions extends CallOptions {
+  readonly archive: Archive;
+  readonly warn: (line: string) => void;
+}
+
+/** @returns whether a place is a server rather than a folder. */
+export function isServerUrl(place: string): boolean {
+  return /^https?:\/\//i.test(place);
+}
+
+/** Opens a server or a folder. Throws what opening throws; nothing stays open then. */
+export async function openTarget(place: string, values: unknown, options: OpenTargetOptions): Promise<RestoreTarget> {
+  return isServerUrl(place) ? openServerTarget(place, values, options) : openFolderTarget(place, options);
+}
+
+async function openServerTarget(
+  url: string,
+  values: unknown,
+  { archive, warn, signal }: OpenTargetOptions,
+): Promise<RestoreTarget> {
+  const secrets = secretResolver({ fetchSecret: secretsManagerFetcher() });
+  const server = await openServer({ ...serverOfUrl('target', url, values), name: undefined }, secrets, { warn });
+  try {
+    const limitations = new Limitations(({ message }) => warn(message));
+    const studyServer = await studyServerOf(server, { signal });
+    const documents = documentsOnServer(studyServer, archive.objects, limitations);
+    return { store: server, server: { store: server, studyServer, limitations }, documents };
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
+}
+
+async function openFolderTarget(path: string, { archive, signal }: OpenTargetOptions): Promise<RestoreTarget> {
+  const location = parseArchiveLocation(path);
+  if (location.kind !== 'folder') {
+    throw new MirrorError('configuration', 'restore to a server (http://… or https://…) or to a folder');
+  }
+  const files = openObjectStorage(location);
+  if ((await files.head('archive.json', { signal })) !== undefined) {
+    await files.close();
+    throw new MirrorError('configuration', 'the folder to restore to is itself an archive; choose another one');
+  }
+  const folder = await RestoredFolder.open(files, { signal });
+  const documents = documentsInFolder(files, archive.objects, folder);
+  return { store: folder, server: undefined, folder, documents };
+}

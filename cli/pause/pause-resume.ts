@@ -1,0 +1,58 @@
+/** The work of `pause` and `resume`. */
+import { targetStoreName } from '../../core/config/store-names.ts';
+import { MirrorError } from '../../core/errors.ts';
+import { askToPause, askToResume } from '../../core/mirror/pause/ask.ts';
+import { wholeMirror } from '../../core/mirror/pause/pause-state.ts';
+import type { CommandContext } from '../command-context.ts';
+import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { type MirrorStateOptions, type OpenMirrorState, openMirrorState } from '../mirror-state.ts';
+
+export interface PauseCommandOptions extends MirrorStateOptions {
+  readonly target?: string | undefined;
+  readonly reason?: string | undefined;
+}
+
+export async function pause(
+  name: string | undefined,
+  options: PauseCommandOptions,
+  { terminal }: CommandContext,
+): Promise<ExitCode> {
+  await using state = await openMirrorState(name, options);
+  const store = storeOf(state, options.target) ?? wholeMirror;
+  await askToPause(state.pause, options.reason ?? 'somebody paused it', store);
+  if (options.json) terminal.printJson({ type: 'paused', mirror: state.name ?? null, store });
+  else terminal.print(`paused: ${describe(store)}; nothing is lost, "resume" goes on`);
+  return exitCodes.ok;
+}
+
+/** Ends what `pause` began, and what the mirror began by itself. */
+export async function resume(
+  name: string | undefined,
+  options: PauseCommandOptions,
+  { terminal }: CommandContext,
+): Promise<ExitCode> {
+  await using state = await openMirrorState(name, options);
+  const ended = Object.entries(await askToResume(state.pause, storeOf(state, options.target)));
+  const stores = ended.map(([store, { code, reason, begunAt }]) => ({ store, code, reason, begunAt }));
+  if (options.json) terminal.printJson({ type: 'resumed', mirror: state.name ?? null, stores });
+  else if (stores.length === 0) terminal.print('nothing was paused');
+  for (const { store, reason, begunAt } of options.json ? [] : stores) {
+    terminal.print(`resumes at the next tick: ${describe(store)}, paused since ${begunAt} (${reason})`);
+  }
+  return exitCodes.ok;
+}
+
+function storeOf({ name, configuration }: OpenMirrorState, target: string | undefined): string | undefined {
+  if (target === undefined) return undefined;
+  if (name === undefined || (configuration !== undefined && !Object.hasOwn(configuration.targets, target))) {
+    throw new MirrorError(
+      'configuration',
+      `the configuration names no target ${target}; give its name and the mirror's`,
+    );
+  }
+  return targetStoreName(name, target);
+}
+
+function describe(store: string): string {
+  return store === wholeMirror ? 'the whole mirror' : store;
+}

@@ -1,0 +1,111 @@
+/** The work of `status`. */
+import { z } from 'zod';
+import { secretResolver } from '../../core/config/secrets/resolve-secret.ts';
+import { secretsManagerFetcher } from '../../core/config/secrets/secrets-manager.ts';
+import type { ServerConfiguration } from '../../core/config/server-schema.ts';
+import { targetStoreName } from '../../core/config/store-names.ts';
+import { isMirrorError } from '../../core/errors.ts';
+import { progressBeside } from '../../core/mirror/progress.ts';
+import { openArchive } from '../../core/stores/archive/archive.ts';
+import type { CommandContext } from '../command-context.ts';
+import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { formatCount } from '../format.ts';
+import { type OpenMirrorState, openMirrorState } from '../mirror-state.ts';
+import { openServer } from '../open-mirror.ts';
+import type { statusOptionValues } from './options.ts';
+
+const statisticsSchema = z.object({ CountInstances: z.int().nonnegative() });
+
+interface StoreStatus {
+  readonly name: string;
+  readonly instances: number | null;
+  /** Why it is not known. */
+  readonly error: string | null;
+}
+
+export async function status(
+  mirror: string | undefined,
+  options: z.output<typeof statusOptionValues>,
+  { terminal, interruption }: CommandContext,
+): Promise<ExitCode> {
+  await using state = await openMirrorState(mirror, options);
+  const stores = await Promise.all(serversOf(state).map(([name, server]) => countServer(name, server, interruption)));
+  if (options.countArchive) stores.push(await countArchive(state, interruption));
+  const progress = (await progressBeside(state.objects).read())?.value;
+  const { holds } = await state.pause.read();
+  const result = {
+    type: 'status',
+    mirror: state.name ?? null,
+    stores,
+    comparedAt: progress?.comparedAt ?? null,
+    comparing: progress?.comparison?.reason ?? null,
+    held: Object.entries(holds).map(([store, { code, reason, begunAt }]) => ({ store, code, reason, begunAt })),
+  };
+  if (options.json) terminal.printJson(result);
+  else for (const line of linesOf(result)) terminal.print(line);
+  return stores.some(({ error }) => error !== null) ? exitCodes.refused : exitCodes.ok;
+}
+
+function linesOf({ stores, comparedAt, comparing, held }: StatusResult): string[] {
+  return [
+    ...stores.map(({ name, instances, error }) =>
+      instances === null ? `${name}: ${error}` : `${name}: ${formatCount(instances)} instances`,
+    ),
+    `last complete comparison: ${comparedAt ?? 'none yet'}`,
+    ...(comparing === null ? [] : [`comparing now: ${comparing}`]),
+    ...held.map(({ store, reason, begunAt }) => {
+      const what = store === '*' ? 'the whole mirror' : store;
+      return `left alone since ${begunAt}: ${what} (${reason})`;
+    }),
+  ];
+}
+
+interface StatusResult {
+  readonly stores: readonly StoreStatus[];
+  readonly comparedAt: string | null;
+  readonly comparing: string | null;
+  readonly held: readonly { readonly store: string; readonly reason: string; readonly begunAt: string }[];
+}
+
+function serversOf({ name = '', configuration }: OpenMirrorState): [string, ServerConfiguration][] {
+  if (configuration === undefined) return [];
+  const targets = Object.entries(configuration.targets);
+  return [
+    ['source', configuration.source],
+    ...targets.map(([target, server]): [string, ServerConfiguration] => [targetStoreName(name, target), server]),
+  ];
+}
+
+async function countServer(
+  name: string,
+  configuration: ServerConfiguration,
+  signal: AbortSignal,
+): Promise<StoreStatus> {
+  const secrets = secretResolver({ fetchSecret: secretsManagerFetcher() });
+  try {
+    const store = await openServer({ name, configuration, urlCredentials: undefined, warnings: [] }, secrets, {
+      warn: () => undefined,
+    });
+    try {
+      const { CountInstances } = await store.client.getJson('/statistics', statisticsSchema, { signal, long: true });
+      return { name, instances: CountInstances, error: null };
+    } finally {
+      await store.close();
+    }
+  } catch (error) {
+    if (!isMirrorError(error)) throw error;
+    return { name, instances: null, error: error.message };
+  }
+}
+
+/** Several versions of an instance count once. */
+async function countArchive({ objects }: OpenMirrorState, signal: AbortSignal): Promise<StoreStatus> {
+  const archive = await openArchive(objects, { signal });
+  let instances = 0;
+  let last: string | undefined;
+  for await (const { id } of archive.versions({ signal })) {
+    if (id !== last) instances += 1;
+    last = id;
+  }
+  return { name: archive.name, instances, error: null };
+}
