@@ -9,6 +9,6 @@ export function columns(cells: readonly string[], widths: readonly number[]): st
 }
 
 /** A DICOM text may hold anything, also what a terminal takes for a command. */
-export function printable(text: string): string {
+function printable(text: string): string {
   return text.replaceAll(/\p{Cc}/gu, '?');
 }

@@ -63,7 +63,7 @@ export interface NamedMirrorConfiguration {
 }
 
 /** The mirror of that name, or the only one. Throws `unknown-mirror`. */
-export function mirrorIn(configuration: Configuration, wanted: string | undefined): NamedMirrorConfiguration {
+function mirrorIn(configuration: Configuration, wanted: string | undefined): NamedMirrorConfiguration {
   const names = Object.keys(configuration.mirrors);
   const name = wanted ?? (names.length === 1 ? names[0] : undefined);
   const mirror = name === undefined ? undefined : mirrorNamed(configuration, name);

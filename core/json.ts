@@ -83,7 +83,7 @@ export function recordOf<T>(key: z.ZodType<string>, item: z.ZodType<T>): z.ZodTy
 }
 
 /** @returns where a document has another form than the expected one: names of fields and positions, no values. */
-export function wrongField(error: z.ZodError): string {
+function wrongField(error: z.ZodError): string {
   const path = error.issues[0]?.path.map(String).join('.') ?? '';
   return path === '' ? 'it does not have the expected form' : `it does not have the expected form at ${path}`;
 }

@@ -9,7 +9,7 @@ import { MirrorError } from '../core/errors.ts';
 /** Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html; white space does not count. */
 export const largestManagedPolicy = 6144;
 /** Source: the same page. */
-export const mostManagedPolicies = 10;
+const mostManagedPolicies = 10;
 /** Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html */
 const largestTemplateBytes = 1_000_000;
 /** Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */

@@ -5,7 +5,7 @@ import { textResponse, type WebResponse } from '../../core/open/web/message.ts';
 import type { Routes } from '../../core/open/web/routes.ts';
 
 /** Where the build puts them. */
-export const viewerFolder = new URL('../../viewer/dist/', import.meta.url).pathname;
+const viewerFolder = new URL('../../viewer/dist/', import.meta.url).pathname;
 
 const types: Readonly<Record<string, string>> = {
   css: 'text/css; charset=utf-8',

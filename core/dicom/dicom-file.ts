@@ -21,7 +21,7 @@ export interface DicomFileStart {
 /** How many bytes at most are looked at: a meta header that does not end before is none. */
 export const maxMetaHeaderBytes = 1 << 16;
 /** Enough bytes for {@link looksLikeDicom}. */
-export const dicomPrefixBytes = 140;
+const dicomPrefixBytes = 140;
 
 const preambleBytes = 128;
 const metaGroup = 0x0002;

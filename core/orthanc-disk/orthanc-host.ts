@@ -107,7 +107,7 @@ export async function readOrthancHost(
 }
 
 /** Finds out where an Orthanc keeps everything. Throws `configuration` for options of a wrong type. */
-export function describeHost(configuration: OrthancConfiguration): OrthancHost {
+function describeHost(configuration: OrthancConfiguration): OrthancHost {
   const parsed = usedOptions.safeParse(configuration.options);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;

@@ -81,7 +81,7 @@ export function fingerprintOf(
 }
 
 /** The part of a patient in the fingerprints of all its studies. */
-export function sumOfPatient(patient: PatientDocument, scope: FingerprintScope): FingerprintSum {
+function sumOfPatient(patient: PatientDocument, scope: FingerprintScope): FingerprintSum {
   const sum = new FingerprintSum();
   if (!scope.patients) return sum;
   sum.add('patients', patient.id, patient, scope);

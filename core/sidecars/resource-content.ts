@@ -56,7 +56,7 @@ export async function readMetadata(
   return bytes && metadataValueOf(bytes);
 }
 
-export function metadataPath(level: ResourceLevel, id: OrthancId): string {
+function metadataPath(level: ResourceLevel, id: OrthancId): string {
   return `${resourcePath(level, id)}/metadata`;
 }
 

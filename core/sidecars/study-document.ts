@@ -22,7 +22,7 @@ const md5 = z.custom<Md5>(isMd5);
 
 /** Orthanc's numbers of metadata and of attachments that belong to users: only these can be written through REST. */
 export const firstUserNumber = 1024;
-export const lastUserNumber = 65535;
+const lastUserNumber = 65535;
 
 /** Decimal digits of a user number, as the key of a record. */
 const userNumber = z.string().refine((text) => isUserNumber(Number(text)) && String(Number(text)) === text);

@@ -21,8 +21,8 @@ export interface GeneratedStream extends InstanceIdentity {
 }
 
 /** The smallest and largest sizes: a header and an image of 64 pixels; 32-bit length of the pixel data. */
-export const smallestSizeBytes = 2048;
-export const largestSizeBytes = 4 * 1024 ** 3 - 2;
+const smallestSizeBytes = 2048;
+const largestSizeBytes = 4 * 1024 ** 3 - 2;
 
 const secondaryCapture = '1.2.840.10008.5.1.4.1.1.7';
 const multiframeGrayscaleByte = '1.2.840.10008.5.1.4.1.1.7.2';

@@ -5,7 +5,7 @@ import type { LocalQueues } from './local-queues.ts';
 import type { StackTemplate } from './template.ts';
 
 export const region = 'us-east-1';
-export const account = '000000000000';
+const account = '000000000000';
 
 /** The names that AWS gives to what a template refers to, as they are here. */
 export function localValues(template: StackTemplate, queues: LocalQueues): LocalValues {

@@ -51,7 +51,7 @@ export function permissionsOf(template: StackTemplate, values: LocalValues): IsA
 }
 
 /** The statements of a role about services that are decided locally. */
-export function statementsOfRole(
+function statementsOfRole(
   resources: TemplateResources,
   role: unknown,
   services: readonly string[],

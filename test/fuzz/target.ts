@@ -13,7 +13,7 @@ export interface FuzzTarget {
 }
 
 /** A property that an input broke. */
-export class Violation extends Error {
+class Violation extends Error {
   override readonly name = 'Violation';
 }
 

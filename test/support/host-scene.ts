@@ -2,7 +2,7 @@
  * The host of an Orthanc that does not run: configuration, SQLite index and storage on disk, and an archive in a folder.
  * Enough for everything about host backups that needs no server.
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -18,7 +18,7 @@ import { storagePath } from '../../core/orthanc-disk/storage/storage-folders.ts'
 import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
 import { type FileRow, makeIndexFile, newUuid } from './index-files.ts';
 
-export const hostPassphrase = 'correct horse battery staple';
+const hostPassphrase = 'correct horse battery staple';
 
 /** Derives its key once per test file, which takes half a second: all hosts of a test have one salt. */
 class KeyringOfOneSalt extends Keyring {
@@ -131,8 +131,4 @@ export function writeSettled(path: string, bytes: Uint8Array): void {
   writeFileSync(path, bytes);
   const past = new Date(Date.now() - 60_000);
   utimesSync(path, past, past);
-}
-
-export function sha256Hex(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }

@@ -18,7 +18,6 @@ import {
   instanceKey,
   manifestKey,
   parseKey,
-  patientFolder,
   stateKey,
   studyFolder,
   studyKey,
@@ -454,9 +453,4 @@ export async function contentsOf(folder: string): Promise<ReadonlyMap<string, st
   }
   await objects.close();
   return found;
-}
-
-/** The keys of the sidecars of a scene. */
-export function sidecarFoldersOf({ study, patient }: ArchiveScene): readonly string[] {
-  return [studyFolder(study), patientFolder(patient)];
 }

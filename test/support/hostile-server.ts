@@ -162,14 +162,14 @@ export function knownInstances(
   });
 }
 
-export function ancestorsOf(id: string): Ancestors {
+function ancestorsOf(id: string): Ancestors {
   const found = ancestorsById.get(id);
   if (found === undefined) throw new Error('an instance of no known study');
   return found;
 }
 
 /** An attachment as 1.12.7 lists it. */
-export function listedFile({ bytes }: Pick<GeneratedInstance, 'bytes'>): Record<string, unknown> {
+function listedFile({ bytes }: Pick<GeneratedInstance, 'bytes'>): Record<string, unknown> {
   const md5 = md5Of(bytes);
   const size = bytes.length;
   const sizes = { UncompressedSize: size, CompressedSize: size, UncompressedMD5: md5, CompressedMD5: md5 };

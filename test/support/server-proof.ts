@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 
 /** The ids of a server in ascending order. */
-export async function listedInstances(url: string): Promise<string[]> {
+async function listedInstances(url: string): Promise<string[]> {
   const answer = await fetch(`${url}/instances?since=0&limit=1000000`);
   return z
     .array(z.string())

@@ -67,6 +67,6 @@ export class SimulatedClock implements Clock {
 }
 
 /** Lets everything happen that needs no time. */
-export async function settle(): Promise<void> {
+async function settle(): Promise<void> {
   for (let count = 0; count < turns; count += 1) await turn();
 }

@@ -173,7 +173,7 @@ function asDate(name: string, value: string): string {
 }
 
 /** What the list may still lack. */
-export function progressText(progress: Progress): string {
+function progressText(progress: Progress): string {
   const { damagedSidecars } = progress;
   const damaged = `${damagedSidecars} sidecars are damaged: what an earlier one told is shown`;
   return `${phaseText(progress)}${damagedSidecars > 0 ? `; ${damaged}` : ''}`;

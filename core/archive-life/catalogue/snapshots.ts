@@ -44,7 +44,7 @@ interface Event {
 }
 
 /** What happened to one instance, in order. Pure. */
-export function eventsOf(history: DatedHistory): readonly Event[] {
+function eventsOf(history: DatedHistory): readonly Event[] {
   const records = recordsThatCount(history);
   if (records.length === 0) {
     const newest = newestOf(history.versions);

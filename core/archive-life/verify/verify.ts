@@ -46,7 +46,7 @@ async function* wanted(store: Store, { signal, ...options }: VerifyOptions): Asy
  * Reads one instance back. A damaged reading is repeated once, because the way here may be what is at fault; a store
  * that says by itself that it has lost the file was asked several times already.
  */
-export async function verifyInstance(store: Store, entry: InventoryEntry, signal?: AbortSignal): Promise<Verified> {
+async function verifyInstance(store: Store, entry: InventoryEntry, signal?: AbortSignal): Promise<Verified> {
   const first = await readBack(store, entry, signal);
   const isLost = first.kind === 'damaged' && first.error.code === 'source-corrupt' && first.actualMd5 === undefined;
   const isSettled = first.kind === 'sound' || first.kind === 'vanished' || isLost;

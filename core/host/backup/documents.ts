@@ -10,7 +10,7 @@ import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
 import { blobKey, type HostKeys } from './backup-keys.ts';
 import { type BackupDocument, pieceBytes } from './manifest.ts';
 
-export function sha256Of(bytes: Uint8Array): string {
+function sha256Of(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 

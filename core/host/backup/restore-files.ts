@@ -10,7 +10,7 @@ import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
 import { fileKey, type HostKeys } from './backup-keys.ts';
 
 /** What a restored file permits at most, whatever its backup says: nobody may run it, and strangers not read it. */
-export const mostPermissions = 0o640;
+const mostPermissions = 0o640;
 
 /** Writes a stream to a new file of a folder. Throws `full`, `configuration`, and what the stream throws. */
 export async function writeFileWhole(

@@ -6,7 +6,7 @@ import type { InstanceId } from '../../identifiers.ts';
 import type { Store } from '../../stores/store.ts';
 
 /** An id that no resource has; asking for it tells whether a store answers. */
-export const nobody = '00000000-00000000-00000000-00000000-00000000' as InstanceId;
+const nobody = '00000000-00000000-00000000-00000000-00000000' as InstanceId;
 
 /** What a server that is away looks like, or the proxy before it; a single instance can look the same. */
 const codesOfAbsence: readonly ErrorCode[] = ['unreachable', 'busy', 'server-error'];

@@ -61,7 +61,7 @@ function partTypeOf({ tags }: StudyInstance): string {
 }
 
 /** One file as it is. */
-export async function* fileBody(
+async function* fileBody(
   reader: ArchiveReader,
   instance: StudyInstance,
   signal: AbortSignal,

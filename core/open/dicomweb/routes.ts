@@ -13,7 +13,7 @@ import { type FrameRenderer, retrieveRendered, retrieveThumbnail } from './retri
 import { search } from './search.ts';
 import { parseSearchQuery } from './search-query.ts';
 
-export const dicomwebRoot = '/dicom-web';
+const dicomwebRoot = '/dicom-web';
 
 /** Most matches of one answer where the client names no limit: it asks on with `offset`. */
 const mostMatches = 100_000;

@@ -78,7 +78,7 @@ function lastUpdateOf(resource: Resource): string {
 }
 
 /** The ids of what a resource consists of. */
-export function childrenOf(resource: Resource): Record<string, readonly OrthancId[]> {
+function childrenOf(resource: Resource): Record<string, readonly OrthancId[]> {
   switch (resource.level) {
     case 'patients':
       return { Studies: resource.studies.map(({ id }) => id).toSorted() };
@@ -117,7 +117,7 @@ function tagsOf(resource: Resource): Record<string, unknown> {
 }
 
 /** The main tags of a level: as the server listed them, and beyond that from a file. */
-export function mainTagsOf(resource: Resource, level: ResourceLevel): Record<string, string> {
+function mainTagsOf(resource: Resource, level: ResourceLevel): Record<string, string> {
   const [first] = instancesOf(resource);
   const listed = listedTagsOf(resource, level);
   const found = mainTags[level].map(

@@ -26,7 +26,7 @@ export interface FileRanges {
 }
 
 /** Reads a file by ranges. Throws `vanished` when it is not there. */
-export function rangesOf(objects: ObjectStorage, file: ArchivedFile, options: CallOptions = {}): RangeReader {
+function rangesOf(objects: ObjectStorage, file: ArchivedFile, options: CallOptions = {}): RangeReader {
   return {
     sizeBytes: file.sizeBytes,
     read: async (position, lengthBytes) =>

@@ -100,10 +100,7 @@ function cannotSplit({ id }: ArchivedFile, why: string): MirrorError {
 }
 
 /** A number of the top level of a header, of US or IS. */
-export function numberIn(
-  { dataSet, start }: Pick<DicomDataSet, 'dataSet' | 'start'>,
-  keyword: string,
-): number | undefined {
+function numberIn({ dataSet, start }: Pick<DicomDataSet, 'dataSet' | 'start'>, keyword: string): number | undefined {
   const element = elementNamed(dataSet, keyword);
   const value = element?.value;
   if (element === undefined || value === undefined) return undefined;
@@ -116,7 +113,7 @@ export function numberIn(
 }
 
 /** A text of the top level of a header, in ASCII; empty if it has none. */
-export function textIn(dataSet: DataSet, keyword: string): string {
+function textIn(dataSet: DataSet, keyword: string): string {
   return (elementNamed(dataSet, keyword)?.value?.toString('latin1') ?? '').replace(/[\s\0]+$/, '').trim();
 }
 

@@ -65,7 +65,7 @@ export function matchesKnown(queries: readonly AttributeQuery[], known: JsonData
 }
 
 /** The values of an element as texts. */
-export function textsOf(found: JsonElement | undefined): readonly string[] {
+function textsOf(found: JsonElement | undefined): readonly string[] {
   return found?.Value === undefined ? [] : valueText(found).split('\\');
 }
 

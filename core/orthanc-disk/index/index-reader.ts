@@ -8,7 +8,7 @@ import type { Backend, FoundServer } from '../found-server.ts';
 import type { CustomPlace } from './custom-data.ts';
 
 /** Numbers of Orthanc's `FileContentType`: what a file of the storage area is. From 1024 on: user attachments. */
-export const contentTypes = { dicom: 1, dicomAsJson: 2, dicomUntilPixelData: 3 } as const;
+const contentTypes = { dicom: 1, dicomAsJson: 2, dicomUntilPixelData: 3 } as const;
 
 /** A row of `AttachedFiles`: one file of the storage area. */
 export interface IndexedFile {

@@ -9,7 +9,7 @@ import type { IndexedFile } from './index-reader.ts';
 const whole = z.union([z.number(), z.string().regex(/^\d+$/).transform(Number)]);
 
 /** `customData` is a BLOB in SQLite and BYTEA in PostgreSQL. */
-export const indexedRow = z.object({
+const indexedRow = z.object({
   uuid: z.string(),
   fileType: whole,
   resourceType: whole,

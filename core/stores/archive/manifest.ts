@@ -8,7 +8,7 @@ import { folders, manifestKey } from './keys.ts';
 import type { ObjectStorage } from './object-storage.ts';
 
 /** The format that this program reads and writes. */
-export const formatVersion = 1;
+const formatVersion = 1;
 
 const sourceSchema = z.object({
   /** How the configuration calls the source. */

@@ -9,7 +9,7 @@ export interface Answered {
   readonly bytes: Buffer;
 }
 
-export const origin = 'http://archive.test';
+const origin = 'http://archive.test';
 
 /** A request as a listener would make it. */
 export function requestFor(
