@@ -68,17 +68,28 @@ function mountPointEmpty({ mountPoint }: Site, disk: string): Trouble {
 
 /** The file system shrinks to what it holds, and grows again. */
 function diskFull(disk: string): Trouble {
-  const resize = (bytes: number) => void execFileSync('mount', ['-o', `remount,size=${bytes}`, disk]);
+  const resize = (bytes: number) => mountAgain(['-o', `remount,size=${bytes}`, disk]);
   let sizeBytes = 0;
   return {
     name: 'disk full',
     begin: async () => {
       const { bsize, blocks, bfree } = await statfs(disk);
       sizeBytes = bsize * blocks;
-      resize(bsize * (blocks - bfree + 4));
+      await resize(bsize * (blocks - bfree + 4));
     },
-    end: async () => resize(sizeBytes),
+    end: () => resize(sizeBytes),
   };
+}
+
+/** `mount` misses a mount point while the list of them changes under its eyes. */
+async function mountAgain(options: readonly string[], tries = 5): Promise<void> {
+  try {
+    execFileSync('mount', options);
+  } catch (error) {
+    if (tries === 0) throw error;
+    await delay(500);
+    await mountAgain(options, tries - 1);
+  }
 }
 
 /** The server gets another password at once, the mirror's file only when the trouble is over. */
