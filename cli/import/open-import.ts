@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import { secretResolver } from '../../core/config/secrets/resolve-secret.ts';
 import { secretsManagerFetcher } from '../../core/config/secrets/secrets-manager.ts';
 import type { Destination } from '../../core/copy/outcome.ts';
-import { MirrorError } from '../../core/errors.ts';
+import { isMirrorError, MirrorError } from '../../core/errors.ts';
 import { bucketSource } from '../../core/import/bucket-source.ts';
 import { folderSource } from '../../core/import/folder-source.ts';
 import type { ImportSource } from '../../core/import/found.ts';
-import { isSqliteFile } from '../../core/orthanc-disk/index-copy.ts';
-import { StorageIndex } from '../../core/orthanc-disk/storage-index.ts';
+import { isSqliteFile } from '../../core/orthanc-disk/index/sqlite-database.ts';
+import { StorageIndex } from '../../core/orthanc-disk/index/storage-index.ts';
 import { Archive, openArchive } from '../../core/stores/archive/archive.ts';
 import { openObjectStorage, parseArchiveLocation } from '../../core/stores/archive/archive-location.ts';
 import { readManifest } from '../../core/stores/archive/manifest.ts';
@@ -102,5 +102,12 @@ export async function openIndex(path: string, given: string | boolean | undefine
     return StorageIndex.open(given);
   }
   const beside = join(path, 'index');
-  return !path.startsWith('s3://') && (await isSqliteFile(beside)) ? StorageIndex.open(beside) : undefined;
+  if (path.startsWith('s3://') || !(await isSqliteFile(beside))) return undefined;
+  return StorageIndex.open(beside).catch(orWithoutIt);
+}
+
+/** Nobody asked for the index that lies beside the files: it can be left out. */
+function orWithoutIt(cause: unknown): never {
+  if (!isMirrorError(cause)) throw cause;
+  throw new MirrorError('configuration', `${cause.message}; or import without the index (--no-index)`, { cause });
 }

@@ -1,5 +1,6 @@
 import { MirrorError } from '../errors.ts';
-import { storageRoleOf } from '../orthanc-disk/storage-role.ts';
+import { objectOf } from '../orthanc-disk/storage/bucket-storage.ts';
+import { storageRoleOf } from '../orthanc-disk/storage/storage-names.ts';
 import type { ObjectEntry, ObjectStorage } from '../stores/archive/object-storage.ts';
 import type { RereadableBytes } from '../streams/rereadable-bytes.ts';
 import type { Found, ImportSource } from './found.ts';
@@ -26,22 +27,11 @@ export function bucketSource(storage: ObjectStorage, prefix: string): ImportSour
       return foundObject(storage, entry);
     },
     async storageFile(uuid) {
-      for (const name of storageNames(uuid)) {
-        const entry = await storage.head(`${prefix}${name}`);
-        if (entry !== undefined) {
-          return foundObject(storage, entry);
-        }
-      }
-      return undefined;
+      const entry = await objectOf(storage, uuid, prefix);
+      return entry && foundObject(storage, entry);
     },
     close: () => storage.close(),
   };
-}
-
-/** How the plugin can have named the file of an attachment, in its flat and its legacy layout. */
-function storageNames(uuid: string): readonly string[] {
-  const flat = ['.dcm', '.dcm.enc', '.unk', '.unk.enc'].map((extension) => `${uuid}${extension}`);
-  return [...flat, `${uuid.slice(0, 2)}/${uuid.slice(2, 4)}/${uuid}`];
 }
 
 function foundObject(storage: ObjectStorage, { key, sizeBytes }: ObjectEntry): Found {

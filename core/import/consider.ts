@@ -1,8 +1,8 @@
 /** Looks at one found file, and at everything in it: which instances it brings, and what is to be reported of it. */
 import type { OrthancEncoding } from '../dicom/charset.ts';
 import { isMirrorError } from '../errors.ts';
-import type { StorageIndex } from '../orthanc-disk/storage-index.ts';
-import type { StorageRole } from '../orthanc-disk/storage-role.ts';
+import type { StorageIndex } from '../orthanc-disk/index/storage-index.ts';
+import type { StorageRole } from '../orthanc-disk/storage/storage-names.ts';
 import type { Found, FoundAt, ImportSource, Walked } from './found.ts';
 import type { FoundInstance } from './found-instances.ts';
 import { type Identified, identify } from './identify.ts';

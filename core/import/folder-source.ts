@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises';
+import { storagePath } from '../orthanc-disk/storage/storage-names.ts';
 import { fileError } from '../streams/rereadable-bytes.ts';
 import type { ImportSource } from './found.ts';
 import { foundFile, walkFolder } from './walk-folder.ts';
@@ -13,7 +14,7 @@ export function folderSource(path: Buffer): ImportSource {
       return foundFile(file, (await statOf(file)).size);
     },
     async storageFile(uuid) {
-      const file = Buffer.concat([path, Buffer.from(`/${uuid.slice(0, 2)}/${uuid.slice(2, 4)}/${uuid}`)]);
+      const file = Buffer.concat([path, Buffer.from(`/${storagePath(uuid)}`)]);
       const stats = await stat(file).catch(() => undefined);
       return stats?.isFile() === true ? foundFile(file, stats.size) : undefined;
     },

@@ -3,7 +3,7 @@
  */
 
 import type { ErrorCode } from '../errors.ts';
-import type { StorageRole } from '../orthanc-disk/storage-role.ts';
+import type { StorageRole } from '../orthanc-disk/storage/storage-names.ts';
 import { shortenedAmid } from '../printable.ts';
 import type { RereadableBytes } from '../streams/rereadable-bytes.ts';
 

@@ -2,8 +2,9 @@
 import { createHash } from 'node:crypto';
 import { isMirrorError, MirrorError } from '../errors.ts';
 import { isMd5, type Md5, type OrthancId } from '../identifiers.ts';
+import type { IndexedFile } from '../orthanc-disk/index/index-reader.ts';
+import type { StorageIndex } from '../orthanc-disk/index/storage-index.ts';
 import type { MasterKeys } from '../orthanc-disk/object-encryption.ts';
-import type { IndexedFile, StorageIndex } from '../orthanc-disk/storage-index.ts';
 import { addToPatient, addToStudy } from '../sidecars/add-to-sidecar.ts';
 import { type ApplyOptions, applyPatientDocument, applyStudyDocument } from '../sidecars/apply-document.ts';
 import { archiveDocument, readArchivedPatient, readArchivedStudy } from '../sidecars/archive-document.ts';
@@ -82,10 +83,7 @@ async function* documentsOf({
   masterKeys,
   archive,
 }: ImportDocumentsOptions): AsyncGenerator<AnyDocument> {
-  const studies = index.studies(async ({ uuid }) => {
-    const file = index.fileOf(uuid);
-    return file && hashOf(await openStorageFile(file, source, masterKeys));
-  });
+  const studies = index.studies(async (file) => hashOf(await openStorageFile(file, source, masterKeys)));
   for await (const document of studies.patients()) {
     if (archive !== undefined || saysAnything(document)) {
       yield document;
@@ -154,7 +152,7 @@ function attachmentsOfStorage({ index, source, masterKeys }: ImportDocumentsOpti
 
 /** The content of a file of the storage; `undefined` if it is not there. */
 async function openStorageFile(
-  { uuid, isCompressed, sizeBytes }: IndexedFile,
+  { uuid, isCompressed, contentBytes }: IndexedFile,
   source: ImportSource,
   masterKeys: MasterKeys,
 ): Promise<RereadableBytes | undefined> {
@@ -164,7 +162,7 @@ async function openStorageFile(
   }
   const plain = found.storage?.isEncrypted === true ? decrypted(found.bytes, masterKeys) : found.bytes;
   const budget = new ExpansionBudget(defaultExpansionLimits, found.bytes.sizeBytes ?? 0);
-  return isCompressed ? inflatedStorageFile(plain, sizeBytes, budget) : plain;
+  return isCompressed ? inflatedStorageFile(plain, contentBytes, budget) : plain;
 }
 
 async function hashOf(bytes: RereadableBytes | undefined): Promise<Md5 | undefined> {

@@ -10,8 +10,9 @@ import type { CopyResult, Destination, DestinationOutcome } from '../copy/outcom
 import type { OrthancEncoding } from '../dicom/charset.ts';
 import { isMirrorError, type MirrorError } from '../errors.ts';
 import type { InstanceId } from '../identifiers.ts';
+import type { StorageIndex } from '../orthanc-disk/index/storage-index.ts';
 import type { MasterKeys } from '../orthanc-disk/object-encryption.ts';
-import type { StorageIndex } from '../orthanc-disk/storage-index.ts';
+import { storagePath } from '../orthanc-disk/storage/storage-names.ts';
 import { HoldingPlace } from '../streams/holding-place.ts';
 import type { ConsiderContext, Considered } from './consider.ts';
 import { defaultExpansionLimits, type ExpansionLimits } from './expansion-limits.ts';
@@ -205,10 +206,9 @@ class ImportRun {
   async #reportMissing(): Promise<void> {
     const { index, source } = this.#options;
     for (const file of index?.instanceFiles() ?? []) {
-      if (!file.isElsewhere && (await source.storageFile(file.uuid)) === undefined) {
-        const path = `${file.uuid.slice(0, 2)}/${file.uuid.slice(2, 4)}/${file.uuid}`;
-        const reason = `the index knows instance ${file.resourceId}, its file is missing; get it from a backup or the modality`;
-        await this.#report(refused({ path }, reason));
+      if (file.customPlace === undefined && (await source.storageFile(file.uuid)) === undefined) {
+        const reason = `the index knows instance ${file.resource}, its file is missing; get it from a backup or the modality`;
+        await this.#report(refused({ path: storagePath(file.uuid) }, reason));
       }
     }
   }

@@ -5,8 +5,8 @@
 import type { DicomHeader } from '../dicom/dicom-header.ts';
 import type { ErrorCode, MirrorError } from '../errors.ts';
 import { type InstanceId, isInstanceId, type Md5 } from '../identifiers.ts';
-import { contentTypes, type IndexedFile } from '../orthanc-disk/storage-index.ts';
-import type { StorageRole } from '../orthanc-disk/storage-role.ts';
+import { contentTypes, type IndexedFile } from '../orthanc-disk/index/index-reader.ts';
+import type { StorageRole } from '../orthanc-disk/storage/storage-names.ts';
 import type { FoundAt } from './found.ts';
 import type { ReportLine } from './report.ts';
 
@@ -45,9 +45,9 @@ function whatOf(contentType: number): string | undefined {
   switch (contentType) {
     case contentTypes.dicom:
       return undefined;
-    case contentTypes.jsonSummary:
+    case contentTypes.dicomAsJson:
       return 'json-summary';
-    case contentTypes.untilPixelData:
+    case contentTypes.dicomUntilPixelData:
       return 'dicom-until-pixel-data';
     default:
       return contentType >= contentTypes.firstUser ? 'user attachment' : 'system attachment';
@@ -104,15 +104,15 @@ export function judgeInstance(
 }
 
 function judgeIndexed(header: DicomHeader, md5: Md5, indexed: IndexedFile): InstanceVerdict {
-  if (indexed.md5 !== undefined && indexed.md5 !== md5) {
+  const { resource, contentMd5 } = indexed;
+  if (contentMd5 !== undefined && contentMd5 !== md5) {
     return {
       kind: 'refused',
-      reason: `the index has MD5 ${indexed.md5}, the file has ${md5}: it is damaged; get it from a backup or the modality`,
+      reason: `the index has MD5 ${contentMd5}, the file has ${md5}: it is damaged; get it from a backup or the modality`,
     };
   }
-  const { resourceId } = indexed;
-  const isSame = resourceId === header.instanceId || header.otherInstanceIds.some((each) => each === resourceId);
-  return isInstanceId(resourceId) && (isSame || indexed.md5 !== undefined)
-    ? { kind: 'import', id: resourceId }
-    : { kind: 'refused', reason: `the index has this file for instance ${resourceId}, it holds another one` };
+  const isSame = resource === header.instanceId || header.otherInstanceIds.some((each) => each === resource);
+  return isInstanceId(resource) && (isSame || contentMd5 !== undefined)
+    ? { kind: 'import', id: resource }
+    : { kind: 'refused', reason: `the index has this file for instance ${resource}, it holds another one` };
 }

@@ -2,6 +2,7 @@
  * Tells from the first bytes what a file is. Pure.
  */
 import { hasPreamble, looksLikeDicom } from '../dicom/dicom-file.ts';
+import { encryptionBytes } from '../orthanc-disk/object-encryption.ts';
 
 /** What an import does with a file depends on this. */
 export type FileKind =
@@ -23,7 +24,6 @@ export const sniffBytes = 1024;
 const zlibHeaderBytes = 10;
 /** Deflate cannot shrink more than this (RFC 1951: 258 bytes per two bits at best). */
 const largestDeflateRatio = 1032;
-const smallestEncryptedBytes = 86;
 
 const magics: readonly (readonly [string, string])[] = [
   ['%PDF-', 'PDF document'],
@@ -75,7 +75,7 @@ function container(prefix: Buffer, sizeBytes: number | undefined): FileKind | un
   if (isTarHeader(prefix)) {
     return { kind: 'tar' };
   }
-  if (magic.startsWith('A1') && (sizeBytes ?? smallestEncryptedBytes) >= smallestEncryptedBytes && !isText(prefix)) {
+  if (magic.startsWith('A1') && (sizeBytes ?? encryptionBytes) >= encryptionBytes && !isText(prefix)) {
     return { kind: 'encrypted' };
   }
   return zlibWithSize(prefix, sizeBytes);

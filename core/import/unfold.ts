@@ -4,8 +4,8 @@
  */
 import { isMirrorError, MirrorError } from '../errors.ts';
 import type { MasterKeys } from '../orthanc-disk/object-encryption.ts';
-import type { StorageRole } from '../orthanc-disk/storage-role.ts';
-import { storageRoleOf } from '../orthanc-disk/storage-role.ts';
+import type { StorageRole } from '../orthanc-disk/storage/storage-names.ts';
+import { storageRoleOf } from '../orthanc-disk/storage/storage-names.ts';
 import type { HoldingPlace } from '../streams/holding-place.ts';
 import type { RereadableBytes } from '../streams/rereadable-bytes.ts';
 import { fileError, isSystemError, memoryBytes, openForReading } from '../streams/rereadable-bytes.ts';

@@ -5,7 +5,7 @@
 import type { BigIntStats, Dirent } from 'node:fs';
 import { opendir, stat } from 'node:fs/promises';
 import { type ErrorCode, MirrorError } from '../errors.ts';
-import { storageRoleOf } from '../orthanc-disk/storage-role.ts';
+import { storageRoleOf } from '../orthanc-disk/storage/storage-names.ts';
 import { isTemporaryFile } from '../stores/archive/temporary-files.ts';
 import { fileBytes, fileError } from '../streams/rereadable-bytes.ts';
 import { type Found, foundAt, type Walked } from './found.ts';

@@ -21,7 +21,7 @@ const instanceId = z.custom<InstanceId>(isInstanceId);
 const md5 = z.custom<Md5>(isMd5);
 
 /** Orthanc's numbers of metadata and of attachments that belong to users: only these can be written through REST. */
-export const firstUserNumber = 1024;
+const firstUserNumber = 1024;
 const lastUserNumber = 65535;
 
 /** Decimal digits of a user number, as the key of a record. */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { md5Of } from '../../core/identifiers.ts';
-import { StorageIndex } from '../../core/orthanc-disk/storage-index.ts';
+import { StorageIndex } from '../../core/orthanc-disk/index/storage-index.ts';
 import { type GeneratedInstance, generateInstance } from '../../local/dicom/generate.ts';
 import { placeOfNth } from '../../local/dicom/identifiers.ts';
 import { type OrthancServer, startOrthanc } from '../../local/orthanc-server.ts';

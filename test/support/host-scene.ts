@@ -14,7 +14,7 @@ import type { BackupManifest } from '../../core/host/backup/manifest.ts';
 import { sealManifest } from '../../core/host/backup/sealed-manifest.ts';
 import { md5Of } from '../../core/identifiers.ts';
 import { readOrthancHost } from '../../core/orthanc-disk/orthanc-host.ts';
-import { storagePath } from '../../core/orthanc-disk/storage/storage-folders.ts';
+import { storagePath } from '../../core/orthanc-disk/storage/storage-names.ts';
 import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
 import { type FileRow, makeIndexFile, newUuid } from './index-files.ts';
 

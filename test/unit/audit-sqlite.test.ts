@@ -19,7 +19,8 @@ import { md5Of, orthancIdOf } from '../../core/identifiers.ts';
 import { openSqliteIndex } from '../../core/orthanc-disk/index/sqlite-index.ts';
 import { FolderStorage } from '../../core/orthanc-disk/storage/folder-storage.ts';
 import type { StoredFile } from '../../core/orthanc-disk/storage/storage-area.ts';
-import { oneFolder, storagePath } from '../../core/orthanc-disk/storage/storage-folders.ts';
+import { oneFolder } from '../../core/orthanc-disk/storage/storage-folders.ts';
+import { storagePath } from '../../core/orthanc-disk/storage/storage-names.ts';
 import { type FileRow, makeIndexFile, newUuid } from '../support/index-files.ts';
 
 const options: AuditOptions = { readBytes: true, marginMs: 3_600_000 };

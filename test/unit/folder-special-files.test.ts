@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { walkFolder } from '../../core/import/walk-folder.ts';
-import { isSqliteFile } from '../../core/orthanc-disk/index-copy.ts';
+import { isSqliteFile } from '../../core/orthanc-disk/index/sqlite-database.ts';
 import { type Archive, openArchive } from '../../core/stores/archive/archive.ts';
 import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
 import { instanceKey, stateKey } from '../../core/stores/archive/keys.ts';

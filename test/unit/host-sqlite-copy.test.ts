@@ -2,9 +2,12 @@ import { mkdirSync, mkdtempSync, openSync, rmSync, truncateSync, writeFileSync, 
 import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { copyLiveIndex } from '../../core/orthanc-disk/index/sqlite-copy.ts';
+import { copyLiveIndex, copyRecovered } from '../../core/orthanc-disk/index/sqlite-copy.ts';
+import { openUnused } from '../../core/orthanc-disk/index/sqlite-database.ts';
+import { interruptTransaction } from '../support/interrupt-transaction.ts';
 
 /** Several chunks of a reading. */
 const indexBytes = 4 * 1024 * 1024;
@@ -67,11 +70,28 @@ describe('the copy of an index that is in use', () => {
     expect(copy).toEqual(await readFile(index));
   });
 
-  it('is refused beside the journal of an unfinished transaction', async () => {
-    writeFileSync(`${index}-journal`, 'pages as they were');
-    await expect(copyLiveIndex(index, join(root, 'copy'), { tries: 1 })).rejects.toMatchObject({
+  it('is refused if its journal changes while it is read', async () => {
+    const journal = `${index}-journal`;
+    writeFileSync(journal, '');
+    truncateSync(journal, indexBytes);
+    let isOver = false;
+    const writing = keepWriting(journal, () => isOver);
+    await expect(copyLiveIndex(index, join(root, 'copy'), { tries: 2 })).rejects.toMatchObject({
       code: 'changed-meanwhile',
     });
+    isOver = true;
+    await writing;
+  });
+
+  it('has nothing of a transaction that was never finished', async () => {
+    const [written, torn] = [join(root, 'written'), join(root, 'torn')];
+    const database = new DatabaseSync(written);
+    database.exec("CREATE TABLE Resources(publicId TEXT); INSERT INTO Resources VALUES ('whole')");
+    database.close();
+    interruptTransaction(written, torn, "UPDATE Resources SET publicId = 'torn'");
+    const copy = openUnused(await copyRecovered(torn, join(root, 'copy')));
+    expect(copy.prepare('SELECT publicId AS id FROM Resources').all()).toEqual([{ id: 'whole' }]);
+    copy.close();
   });
 
   it('may miss what its log got at the end: that is a later commit', async () => {

@@ -11,8 +11,8 @@ import { MirrorError } from '../../errors.ts';
 import { jsonBoundsOf, readJson } from '../../json.ts';
 import { hashesOf, readFileChunks } from '../../orthanc-disk/files/file-bytes.ts';
 import { fileError, systemCode } from '../../orthanc-disk/files/file-error.ts';
-import { isUuid, type StoredFile } from '../../orthanc-disk/storage/storage-area.ts';
-import { storagePath } from '../../orthanc-disk/storage/storage-folders.ts';
+import type { StoredFile } from '../../orthanc-disk/storage/storage-area.ts';
+import { isUuid, storagePath } from '../../orthanc-disk/storage/storage-names.ts';
 
 const journalEntry = z.object({
   uuid: z.string().refine(isUuid),

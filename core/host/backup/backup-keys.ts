@@ -10,7 +10,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { MirrorError } from '../../errors.ts';
-import { isUuid } from '../../orthanc-disk/storage/storage-area.ts';
+import { isUuid } from '../../orthanc-disk/storage/storage-names.ts';
 import { folders, keyTime } from '../../stores/archive/keys.ts';
 
 /** The folder of all host backups of an archive. */

@@ -3,9 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { readFileChunks } from '../../orthanc-disk/files/file-bytes.ts';
 import type { IndexReader } from '../../orthanc-disk/index/index-reader.ts';
-import { copyLiveIndex } from '../../orthanc-disk/index/sqlite-copy.ts';
-import { checkIntegrity, foldLog } from '../../orthanc-disk/index/sqlite-database.ts';
-import { openFoldedIndex } from '../../orthanc-disk/index/sqlite-index.ts';
+import { copyRecovered } from '../../orthanc-disk/index/sqlite-copy.ts';
+import { checkIntegrity } from '../../orthanc-disk/index/sqlite-database.ts';
+import { openRecoveredIndex } from '../../orthanc-disk/index/sqlite-index.ts';
 import type { CapturedIndex, CaptureIndex } from './capture.ts';
 import { type PauseCommands, whileStopped } from './server-pause.ts';
 
@@ -35,13 +35,11 @@ export function captureStopped(path: string, workFolder: string, commands: Pause
 
 async function copyTo(path: string, workFolder: string, signal: AbortSignal | undefined): Promise<string> {
   const folder = await mkdtemp(join(workFolder, 'index-'));
-  const copy = await copyLiveIndex(path, folder, { signal });
-  foldLog(copy);
-  return copy;
+  return copyRecovered(path, folder, { signal });
 }
 
 async function look<T>(copy: string, atThatMoment: (index: IndexReader) => Promise<T>): Promise<T> {
-  const reader = openFoldedIndex(copy);
+  const reader = openRecoveredIndex(copy);
   try {
     return await atThatMoment(reader);
   } finally {
@@ -54,7 +52,7 @@ function captured(
   copy: string,
   how: Pick<CapturedIndex, 'method'> & Partial<Pick<CapturedIndex, 'stoppedMs' | 'startError'>>,
 ): CapturedIndex {
-  const reader = openFoldedIndex(copy);
+  const reader = openRecoveredIndex(copy);
   return {
     kind: 'sqlite',
     path,

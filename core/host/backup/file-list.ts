@@ -6,8 +6,8 @@ import { MirrorError } from '../../errors.ts';
 import { isMd5, type Md5 } from '../../identifiers.ts';
 import { jsonBoundsOf, readJson } from '../../json.ts';
 import type { ContentHashes } from '../../orthanc-disk/files/file-bytes.ts';
-import { isUuid } from '../../orthanc-disk/storage/storage-area.ts';
 import type { PlaceInFolder } from '../../orthanc-disk/storage/storage-folders.ts';
+import { isUuid } from '../../orthanc-disk/storage/storage-names.ts';
 import { isSha256 } from './backup-keys.ts';
 
 /** One file that the index names. */

@@ -9,7 +9,7 @@ import { MirrorError } from '../../errors.ts';
 import { hashesOfWhole } from '../../orthanc-disk/files/file-bytes.ts';
 import type { HeldFolder } from '../../orthanc-disk/files/held-folder.ts';
 import { checkIntegrity } from '../../orthanc-disk/index/sqlite-database.ts';
-import { storagePath } from '../../orthanc-disk/storage/storage-folders.ts';
+import { storagePath } from '../../orthanc-disk/storage/storage-names.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
 import { inParallel } from '../../streams/in-parallel.ts';
 import type { HostKeys } from './backup-keys.ts';

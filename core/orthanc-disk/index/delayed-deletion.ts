@@ -1,7 +1,7 @@
 /** The queue of the DelayedDeletion plugin: a SQLite database of its own with the uuids of files to delete. */
 import { makeWorkFolder } from '../files/work-folder.ts';
-import { copyLiveIndex } from './sqlite-copy.ts';
-import { foldLog, guarded, openUnused } from './sqlite-database.ts';
+import { copyRecovered } from './sqlite-copy.ts';
+import { guarded, openUnused } from './sqlite-database.ts';
 
 /**
  * Reads the queues. A database in use is copied first, as the index is.
@@ -11,8 +11,7 @@ export async function pendingDeletionsOf(databases: readonly string[]): Promise<
   const uuids = new Set<string>();
   for (const path of databases) {
     await using folder = await makeWorkFolder();
-    const copy = await copyLiveIndex(path, folder.path);
-    foldLog(copy);
+    const copy = await copyRecovered(path, folder.path);
     for (const uuid of readQueue(copy)) uuids.add(uuid);
   }
   return uuids;

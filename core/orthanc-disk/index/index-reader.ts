@@ -7,18 +7,24 @@ import { type InstanceId, isInstanceId, type Md5, type OrthancId, type ResourceL
 import type { Backend, FoundServer } from '../found-server.ts';
 import type { CustomPlace } from './custom-data.ts';
 
-/** Numbers of Orthanc's `FileContentType`: what a file of the storage area is. From 1024 on: user attachments. */
-const contentTypes = { dicom: 1, dicomAsJson: 2, dicomUntilPixelData: 3 } as const;
+/** Numbers of Orthanc's `FileContentType`: what a file of the storage area is. From `firstUser` on: user attachments. */
+export const contentTypes = { dicom: 1, dicomAsJson: 2, dicomUntilPixelData: 3, firstUser: 1024 } as const;
 
 /** A row of `AttachedFiles`: one file of the storage area. */
 export interface IndexedFile {
   readonly uuid: string;
   readonly contentType: number;
   readonly level: ResourceLevel;
+  /** What it is attached to, by the id that this server computed. */
   readonly resource: OrthancId;
-  /** Size and MD5 of the file as it lies in the storage (compressed, if it is). No MD5: none was kept. */
+  /** Whether it lies compressed in the storage (`StorageCompression`). */
+  readonly isCompressed: boolean;
+  /** Size and MD5 of the file as it lies in the storage. No MD5: none was kept. */
   readonly storedBytes: number;
   readonly storedMd5: Md5 | undefined;
+  /** Size and MD5 of its content, uncompressed. */
+  readonly contentBytes: number;
+  readonly contentMd5: Md5 | undefined;
   /** Where a plugin put the file, if not where Orthanc itself puts it. */
   readonly customPlace: CustomPlace | undefined;
 }

@@ -8,17 +8,26 @@ import type { IndexedFile } from './index-reader.ts';
 /** PostgreSQL gives BIGINT as text. */
 const whole = z.union([z.number(), z.string().regex(/^\d+$/).transform(Number)]);
 
+/** None in old schemas, and empty with `StoreMD5ForAttachments` off. */
+const keptMd5 = z
+  .string()
+  .nullable()
+  .transform((text): Md5 | undefined => (isMd5(text) ? text : undefined));
+
+/** CompressionType_ZlibWithSize (Enumerations.h). */
+const zlibWithSize = 2;
+
 /** `customData` is a BLOB in SQLite and BYTEA in PostgreSQL. */
 const indexedRow = z.object({
   uuid: z.string(),
   fileType: whole,
   resourceType: whole,
   publicId: z.custom<OrthancId>(isOrthancId),
+  compression: whole,
   storedSize: whole,
-  storedMd5: z
-    .string()
-    .nullable()
-    .transform((text): Md5 | undefined => (isMd5(text) ? text : undefined)),
+  storedMd5: keptMd5,
+  contentSize: whole,
+  contentMd5: keptMd5,
   customData: z
     .instanceof(Uint8Array)
     .nullable()
@@ -29,14 +38,17 @@ const indexedRow = z.object({
 export function indexedFile(row: unknown, firstLevel: 0 | 1): IndexedFile {
   const parsed = indexedRow.safeParse(row);
   if (!parsed.success) throw malformed(parsed.error.issues[0]?.path.join('.'));
-  const { uuid, fileType, resourceType, publicId, storedSize, storedMd5, customData } = parsed.data;
+  const { uuid, fileType, resourceType, publicId, compression, customData, ...content } = parsed.data;
   return {
     uuid,
     contentType: fileType,
     level: levelOf(resourceType - firstLevel),
     resource: publicId,
-    storedBytes: storedSize,
-    storedMd5,
+    isCompressed: compression === zlibWithSize,
+    storedBytes: content.storedSize,
+    storedMd5: content.storedMd5,
+    contentBytes: content.contentSize,
+    contentMd5: content.contentMd5,
     customPlace: customPlaceOf(customData),
   };
 }

@@ -1,6 +1,7 @@
 /** The index that the MySQL plugin keeps, in MySQL or MariaDB. Reads one snapshot of a database in use. */
 import { z } from 'zod';
 import { MirrorError } from '../../errors.ts';
+import { isUuid } from '../storage/storage-names.ts';
 import type { IndexDescription, IndexedFile, IndexReader } from './index-reader.ts';
 import { indexedFile } from './indexed-row.ts';
 import type { MysqlConnection } from './mysql-connection.ts';
@@ -45,17 +46,20 @@ function reader(session: MysqlSession, columns: ReadonlySet<string>): IndexReade
 /** Column `customData` came with revision 9 of the plugin. */
 function filesQuery(columns: ReadonlySet<string>): string {
   const customData = columns.has('customData') ? "COALESCE(HEX(file.customData), '')" : "''";
-  return `SELECT file.uuid, file.fileType, COALESCE(file.compressedSize, 0), COALESCE(file.compressedHash, ''),
+  return `SELECT file.uuid, file.fileType, file.compressionType,
+    COALESCE(file.compressedSize, 0), COALESCE(file.compressedHash, ''),
+    COALESCE(file.uncompressedSize, 0), COALESCE(file.uncompressedHash, ''),
     ${customData}, resource.resourceType, resource.publicId
     FROM AttachedFiles AS file JOIN Resources AS resource ON resource.internalId = file.id`;
 }
 
 async function* files(session: MysqlSession, query: string): AsyncGenerator<IndexedFile> {
-  for await (const [uuid, fileType, storedSize, storedMd5, customData = '', resourceType, publicId] of session.rows(
-    query,
-  )) {
-    const columns = { uuid, fileType, storedSize, storedMd5, resourceType, publicId };
-    yield indexedFile({ ...columns, customData: Buffer.from(customData, 'hex') }, 0);
+  for await (const row of session.rows(query)) {
+    const [uuid, fileType, compression, storedSize, storedMd5, contentSize, contentMd5, ...rest] = row;
+    const [customData = '', resourceType, publicId] = rest;
+    const content = { compression, storedSize, storedMd5, contentSize, contentMd5 };
+    const columns = { uuid, fileType, ...content, customData: Buffer.from(customData, 'hex'), resourceType, publicId };
+    yield indexedFile(columns, 0);
   }
 }
 
@@ -69,7 +73,7 @@ async function among(
 ): Promise<ReadonlyMap<string, IndexedFile>> {
   const found = new Map<string, IndexedFile>();
   // Names of files: anything else would be no uuid of a row.
-  const asked = [...uuids].filter((uuid) => /^[0-9a-f-]{36}$/.test(uuid));
+  const asked = [...uuids].filter(isUuid);
   for (let from = 0; from < asked.length; from += uuidsAtOnce) {
     const list = asked.slice(from, from + uuidsAtOnce).map((uuid) => `'${uuid}'`);
     for await (const file of files(session, `${filesQuery(columns)} WHERE file.uuid IN (${list.join(', ')})`)) {

@@ -66,8 +66,9 @@ function reader(
 /** Unquoted names are folded to lower case by PostgreSQL. `customData` came with revision 5. */
 function filesQuery(columns: ReadonlySet<string>): string {
   const customData = columns.has('customdata') ? 'file.customData' : 'NULL';
-  return `SELECT file.uuid AS "uuid", file.fileType AS "fileType", file.compressedSize AS "storedSize",
-      file.compressedHash AS "storedMd5", ${customData} AS "customData",
+  return `SELECT file.uuid AS "uuid", file.fileType AS "fileType", file.compressionType AS "compression",
+      file.compressedSize AS "storedSize", file.compressedHash AS "storedMd5",
+      file.uncompressedSize AS "contentSize", file.uncompressedHash AS "contentMd5", ${customData} AS "customData",
       resource.resourceType AS "resourceType", resource.publicId AS "publicId"
     FROM AttachedFiles AS file JOIN Resources AS resource ON resource.internalId = file.id`;
 }

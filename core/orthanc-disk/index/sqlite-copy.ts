@@ -1,21 +1,24 @@
 /**
  * Copying the SQLite index of a running Orthanc. Orthanc locks its index exclusively and keeps recent commits in the
- * write-ahead log beside it (`index-wal`), so it can neither be opened nor copied alone. SQLite's own recovery takes
- * from a log everything up to its last whole commit: a copy of both files is good if both held exactly the copied bytes
- * at one and the same moment. That is proven by reading both a second time: bytes that are equal in both readings were
- * there at the moment between them. The log may have grown at its end meanwhile; that is a later commit.
+ * write-ahead log beside it (`index-wal`), so it can neither be opened nor copied alone. In the other mode of SQLite a
+ * journal beside it (`index-journal`) holds the pages that an unfinished transaction has overwritten. SQLite's own
+ * recovery takes from a log everything up to its last whole commit, and puts the pages of a journal back: a copy of these
+ * files is good if all held exactly the copied bytes at one and the same moment. That is proven by reading them a second
+ * time: bytes that are equal in both readings were there at the moment between them. The log may have grown at its end
+ * meanwhile; that is a later commit.
  */
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { lstat, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as wait } from 'node:timers/promises';
 import { MirrorError } from '../../errors.ts';
 import { throwIfAborted } from '../../stores/aborted.ts';
 import { chunksOf } from '../files/file-bytes.ts';
-import { fileError, isForbidden, systemCode } from '../files/file-error.ts';
+import { fileError, isForbidden } from '../files/file-error.ts';
 import { HeldFolder } from '../files/held-folder.ts';
+import { recover } from './sqlite-database.ts';
 
 /** The files of a SQLite database at a path. */
 export function sqliteFiles(path: string): { readonly main: string; readonly log: string; readonly journal: string } {
@@ -35,7 +38,7 @@ export interface CopyOptions {
 }
 
 /**
- * Copies index and log to `<folder>/index` and `<folder>/index-wal` as they were at one moment.
+ * Copies index, log and journal to `<folder>/index`, `index-wal` and `index-journal` as they were at one moment.
  * @returns the path of the copied index.
  * Throws `changed-meanwhile` if the index changed during every try, `full`, `forbidden`, `configuration` (no such index),
  * or `refused` (a link, or no regular file).
@@ -52,27 +55,42 @@ export async function copyLiveIndex(path: string, folder: string, options: CopyO
   }
   throw new MirrorError(
     'changed-meanwhile',
-    `${path} changed during each of ${tries} tries to copy it; try again when the server is less busy, or use --stop`,
+    `${path} changed during each of ${tries} tries to copy it; try again when the server is less busy, or stop it meanwhile`,
   );
+}
+
+/**
+ * Copies an index as {@link copyLiveIndex} does, and recovers the copy: its last whole commit, in one file.
+ * Throws also `answer-malformed` (no SQLite database, or damaged).
+ */
+export async function copyRecovered(path: string, folder: string, options: CopyOptions = {}): Promise<string> {
+  const copy = await copyLiveIndex(path, folder, options);
+  recover(copy, path);
+  return copy;
 }
 
 /** @returns whether the copy is proven to be of one moment. */
 async function copyOnce(folder: HeldFolder, name: string, target: string): Promise<boolean> {
   const { main, log, journal } = sqliteFiles(name);
-  const targetFiles = sqliteFiles(target);
-  // A rollback journal means that the bytes of the index itself are those of an unfinished transaction.
-  if (await hasBytes(folder, journal)) return false;
-  const first = await read(folder, main, undefined, targetFiles.main);
-  const firstLog = await readIfThere(folder, log, undefined, targetFiles.log);
-  if (firstLog === undefined) await rm(targetFiles.log, { force: true });
+  const copies = sqliteFiles(target);
+  const first = await read(folder, main, undefined, copies.main);
+  const firstJournal = await copyBeside(folder, journal, copies.journal);
+  const firstLog = await copyBeside(folder, log, copies.log);
   const second = await read(folder, main, undefined, undefined);
+  const secondJournal = await readIfThere(folder, journal, undefined, undefined);
   const secondLog = firstLog && (await readIfThere(folder, log, firstLog.sizeBytes, undefined));
-  const journalCame = await hasBytes(folder, journal);
-  return !journalCame && same(first, second) && (firstLog === undefined || same(firstLog, secondLog));
+  return same(first, second) && same(firstJournal, secondJournal) && same(firstLog, secondLog);
 }
 
-function same(first: Reading, second: Reading | undefined): boolean {
-  return first.sizeBytes === second?.sizeBytes && first.sha256 === second.sha256;
+/** Copies a file that need not be there; a copy of an earlier try does not stay. */
+async function copyBeside(folder: HeldFolder, name: string, target: string): Promise<Reading | undefined> {
+  const reading = await readIfThere(folder, name, undefined, target);
+  if (reading === undefined) await rm(target, { force: true });
+  return reading;
+}
+
+function same(first: Reading | undefined, second: Reading | undefined): boolean {
+  return first?.sizeBytes === second?.sizeBytes && first?.sha256 === second?.sha256;
 }
 
 /** Reads a file, or its first `limitBytes`, and copies it if a target is given. */
@@ -119,13 +137,4 @@ async function readIfThere(
 function pathOf(error: unknown, fallback: string): string {
   const named = error instanceof Error && 'path' in error && typeof error.path === 'string' ? error.path : fallback;
   return named.startsWith('/proc/self/fd/') ? fallback : named;
-}
-
-async function hasBytes(folder: HeldFolder, name: string): Promise<boolean> {
-  try {
-    return (await lstat(folder.at(name))).size > 0;
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return false;
-    throw fileError(error, join(folder.path, name), 'configuration');
-  }
 }

@@ -1,7 +1,21 @@
 /** Opening files of SQLite so that nothing is ever changed in Orthanc's own folders. */
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { MirrorError } from '../../errors.ts';
+import { wholeBytesOf } from '../files/file-bytes.ts';
+
+const magic = 'SQLite format 3\0';
+
+/** @returns whether there is a regular file at a path, and it is a SQLite database. */
+export async function isSqliteFile(path: string): Promise<boolean> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(() => undefined);
+  if (handle === undefined) return false;
+  await using file = handle;
+  if (!(await file.stat()).isFile()) return false;
+  return (await wholeBytesOf(file, magic.length)).toString('latin1') === magic;
+}
 
 /**
  * Opens a database that nobody has open. It is opened as immutable: without it, even reading would create `-wal` and
@@ -17,11 +31,14 @@ export function openUnused(path: string): DatabaseSync {
   return database;
 }
 
-/** Takes the log of a copied database into its main file. Throws `answer-malformed` if the copy is damaged. */
-export function foldLog(path: string): void {
-  const database = guarded(path, () => new DatabaseSync(path));
+/**
+ * Brings a copied database into one file, as SQLite does after a crash: its log is taken in, and what a journal tells of
+ * an unfinished transaction is undone. Throws `answer-malformed`, calling it `name`, if the copy is damaged.
+ */
+export function recover(path: string, name = path): void {
+  const database = guarded(name, () => new DatabaseSync(path));
   try {
-    guarded(path, () => database.exec('PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE;'));
+    guarded(name, () => database.exec('PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE;'));
   } finally {
     database.close();
   }

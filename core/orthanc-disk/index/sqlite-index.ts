@@ -5,11 +5,11 @@ import { z } from 'zod';
 import { MirrorError } from '../../errors.ts';
 import { fileError, systemCode } from '../files/file-error.ts';
 import { makeWorkFolder } from '../files/work-folder.ts';
-import type { SchemaVersion, SqliteAddition } from '../schema-matrix.ts';
+import type { SqliteAddition } from '../schema-matrix.ts';
 import type { IndexDescription, IndexedFile, IndexReader } from './index-reader.ts';
-import { indexedFile } from './indexed-row.ts';
-import { copyLiveIndex, sqliteFiles } from './sqlite-copy.ts';
-import { foldLog, guarded, openUnused } from './sqlite-database.ts';
+import { copyRecovered, sqliteFiles } from './sqlite-copy.ts';
+import { guarded, openUnused } from './sqlite-database.ts';
+import { SqliteTables } from './sqlite-tables.ts';
 
 export interface SqliteIndexOptions {
   /** Where a copy of the index of a running server is put meanwhile; the system's temporary folder if absent. */
@@ -37,16 +37,15 @@ export async function openSqliteIndex(path: string, options: SqliteIndexOptions 
   };
 }
 
-/** Reads the folded copy of an index at `path`; for a caller that made the copy itself. */
-export function openFoldedIndex(path: string): IndexReader {
+/** Reads the recovered copy of an index at `path`; for a caller that made the copy itself. */
+export function openRecoveredIndex(path: string): IndexReader {
   return readerOf(path, openUnused(path), false);
 }
 
 async function openCopy(path: string, options: SqliteIndexOptions): Promise<IndexReader> {
   const folder = await makeWorkFolder(options.workFolder);
   try {
-    const copy = await copyLiveIndex(path, folder.path, { signal: options.signal });
-    foldLog(copy);
+    const copy = await copyRecovered(path, folder.path, { signal: options.signal });
     const reader = readerOf(path, openUnused(copy), true);
     return {
       ...reader,
@@ -83,116 +82,66 @@ async function modified(path: string, mayBeAbsent = false): Promise<bigint | und
 
 function readerOf(name: string, database: DatabaseSync, live: boolean): IndexReader {
   const tables = tablesOf(name, database);
-  if (!tables.has('Resources')) {
-    database.close();
-    throw new MirrorError('answer-malformed', `${name} is a SQLite database, but no index of Orthanc`);
-  }
-  const columns = columnsOf(database, 'AttachedFiles');
-  const select = filesQuery(columns);
   return {
     name,
     live,
-    describe: async () => guarded(name, () => describe(database, tables, columns)),
-    files: () => iterate(name, database, `${select} ORDER BY file.uuid`),
-    among: async (uuids) => filesAmong(iterate(name, database, select), uuids),
-    pendingDeletions: async () => guarded(name, () => pendingDeletions(database, tables)),
+    describe: async () => guarded(name, () => describe(tables)),
+    files: () => asynchronous(tables.files('ORDER BY file.uuid')),
+    among: async (uuids) => filesAmong(tables.files(''), uuids),
+    pendingDeletions: async () => pendingDeletions(tables),
     close: async () => database.close(),
   };
 }
 
-function tablesOf(name: string, database: DatabaseSync): ReadonlySet<string> {
-  const rows = guarded(name, () => database.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").all());
-  return new Set(rows.map((row) => String(row.name)));
-}
-
-function columnsOf(database: DatabaseSync, table: string): ReadonlySet<string> {
-  return new Set(
-    database
-      .prepare('SELECT name FROM pragma_table_info(?)')
-      .all(table)
-      .map((row) => String(row.name)),
-  );
-}
-
-/** Versions 2 and 3 keep no MD5; custom data came with 1.12.8. */
-function filesQuery(columns: ReadonlySet<string>): string {
-  const column = (name: string) => (columns.has(name) ? `file.${name}` : 'NULL');
-  return `SELECT file.uuid AS uuid, file.fileType AS fileType, file.compressedSize AS storedSize,
-      ${column('compressedMD5')} AS storedMd5, ${column('customData')} AS customData,
-      resource.resourceType AS resourceType, resource.publicId AS publicId
-    FROM AttachedFiles AS file JOIN Resources AS resource ON resource.internalId = file.id`;
-}
-
-async function* iterate(name: string, database: DatabaseSync, query: string): AsyncGenerator<IndexedFile> {
-  const rows = guarded(name, () => database.prepare(query).iterate());
-  while (true) {
-    const next = guarded(name, () => rows.next());
-    if (next.done === true) return;
-    yield indexedFile(next.value, 1);
+function tablesOf(name: string, database: DatabaseSync): SqliteTables {
+  try {
+    return new SqliteTables(name, database);
+  } catch (error) {
+    database.close();
+    throw error;
   }
 }
 
-async function filesAmong(
-  files: AsyncIterable<IndexedFile>,
-  uuids: ReadonlySet<string>,
-): Promise<ReadonlyMap<string, IndexedFile>> {
+async function* asynchronous<T>(items: Iterable<T>): AsyncGenerator<T> {
+  yield* items;
+}
+
+function filesAmong(files: Iterable<IndexedFile>, uuids: ReadonlySet<string>): ReadonlyMap<string, IndexedFile> {
   const found = new Map<string, IndexedFile>();
-  for await (const file of files) if (uuids.has(file.uuid)) found.set(file.uuid, file);
+  for (const file of files) if (uuids.has(file.uuid)) found.set(file.uuid, file);
   return found;
 }
 
 const totals = z.object({ instances: z.number(), bytes: z.number() });
 
-function describe(
-  database: DatabaseSync,
-  tables: ReadonlySet<string>,
-  fileColumns: ReadonlySet<string>,
-): IndexDescription {
-  const { instances, bytes } = totals.parse(
-    database
-      .prepare(
-        `SELECT (SELECT COUNT(*) FROM Resources WHERE resourceType = 4) AS instances,
-          (SELECT IFNULL(SUM(compressedSize), 0) FROM AttachedFiles) AS bytes`,
-      )
-      .get(),
+function describe(tables: SqliteTables): IndexDescription {
+  const [row] = tables.rows(
+    `SELECT (SELECT COUNT(*) FROM Resources WHERE resourceType = 4) AS instances,
+      (SELECT IFNULL(SUM(compressedSize), 0) FROM AttachedFiles) AS bytes`,
   );
+  const { instances, bytes } = totals.parse(row);
   return {
     backend: 'sqlite',
-    schema: schemaOf(database, tables),
+    schema: tables.schema(),
     revision: undefined,
     revisionIsExact: false,
-    sqliteAdditions: additionsOf(database, tables, fileColumns),
+    sqliteAdditions: additionsOf(tables),
     instances,
     storedBytes: bytes,
   };
 }
 
-function schemaOf(database: DatabaseSync, tables: ReadonlySet<string>): SchemaVersion {
-  if (!tables.has('GlobalProperties')) return 'unversioned';
-  const row = database.prepare('SELECT value FROM GlobalProperties WHERE property = 1').get();
-  return row === undefined ? 'unversioned' : Number(row.value);
-}
-
-function additionsOf(
-  database: DatabaseSync,
-  tables: ReadonlySet<string>,
-  fileColumns: ReadonlySet<string>,
-): readonly SqliteAddition['name'][] {
+function additionsOf(tables: SqliteTables): readonly SqliteAddition['name'][] {
   const additions: readonly (readonly [SqliteAddition['name'], boolean])[] = [
     ['size-triggers', tables.has('GlobalIntegers')],
     ['labels', tables.has('Labels')],
-    ['revisions-and-custom-data', fileColumns.has('customData')],
-    ['queue-reservations', tables.has('Queues') && columnsOf(database, 'Queues').has('reservedUntil')],
+    ['revisions-and-custom-data', tables.columnsOf('AttachedFiles').has('customData')],
+    ['queue-reservations', tables.has('Queues') && tables.columnsOf('Queues').has('reservedUntil')],
   ];
   return additions.flatMap(([name, present]) => (present ? [name] : []));
 }
 
-function pendingDeletions(database: DatabaseSync, tables: ReadonlySet<string>): ReadonlySet<string> {
-  if (!tables.has('DeletedFiles')) return new Set();
-  return new Set(
-    database
-      .prepare('SELECT uuid FROM DeletedFiles')
-      .all()
-      .map((row) => String(row.uuid)),
-  );
+function pendingDeletions(tables: SqliteTables): ReadonlySet<string> {
+  const rows = tables.has('DeletedFiles') ? tables.rows('SELECT uuid FROM DeletedFiles') : [];
+  return new Set(Array.from(rows, (row) => String(row.uuid)));
 }

@@ -1,16 +1,12 @@
-/**
- * The storage area of the object-storage plugin, in a bucket (BaseStorage.cpp). Layout `flat`: `<uuid>.<extension>`
- * (`.dcm`, `.json`, `.dcm.head`, `.unk`, and `.enc` behind them if encrypted); layout `legacy`: `ab/cd/<uuid>`.
- */
+/** The storage area of the object-storage plugin, in a bucket, of its flat or its legacy layout. */
 import { createHash } from 'node:crypto';
 import type { CallOptions } from '../../call-options.ts';
 import { MirrorError } from '../../errors.ts';
 import type { ObjectEntry, ObjectStorage } from '../../stores/archive/object-storage.ts';
 import type { IndexedFile } from '../index/index-reader.ts';
-import { type FileContent, isUuid, type StorageArea, type StoredFile } from './storage-area.ts';
-
-/** What encryption adds to each object: a mark, the key's number, two encrypted keys and a tag. */
-const encryptionBytes = 86;
+import { encryptionBytes } from '../object-encryption.ts';
+import type { FileContent, StorageArea, StoredFile } from './storage-area.ts';
+import { storagePath, storageRoleOf } from './storage-names.ts';
 
 /** @param objects the bucket, at the plugin's `RootPath` */
 export function bucketStorage(objects: ObjectStorage): StorageArea {
@@ -46,13 +42,23 @@ async function* list(objects: ObjectStorage, options?: CallOptions): AsyncGenera
 }
 
 function storedFile({ key, sizeBytes, lastModified }: ObjectEntry): StoredFile | undefined {
-  const uuid = /^(?:[0-9a-f]{2}\/[0-9a-f]{2}\/)?([0-9a-f-]{36})(?:\.[a-z.]+|dcm\.head)?$/.exec(key)?.[1];
-  return uuid !== undefined && isUuid(uuid) ? { uuid, place: key, sizeBytes, modifiedAt: lastModified } : undefined;
+  const uuid = storageRoleOf(key)?.uuid;
+  const isAtRoot = uuid !== undefined && (key.startsWith(uuid) || key === storagePath(uuid));
+  return isAtRoot ? { uuid, place: key, sizeBytes, modifiedAt: lastModified } : undefined;
 }
 
 async function find(objects: ObjectStorage, { uuid }: IndexedFile): Promise<StoredFile | undefined> {
-  for (const prefix of [uuid, `${uuid.slice(0, 2)}/${uuid.slice(2, 4)}/${uuid}`]) {
-    for await (const entry of objects.list(prefix)) return storedFile(entry);
+  const entry = await objectOf(objects, uuid);
+  return entry && storedFile(entry);
+}
+
+/**
+ * The object that holds a file, in either layout, whatever its kind; `undefined`: it is not there.
+ * @param root the plugin's `RootPath`, with a slash at its end
+ */
+export async function objectOf(objects: ObjectStorage, uuid: string, root = ''): Promise<ObjectEntry | undefined> {
+  for (const name of [uuid, storagePath(uuid)]) {
+    for await (const entry of objects.list(`${root}${name}`)) return entry;
   }
   return undefined;
 }

@@ -9,7 +9,7 @@ import { chunksOf } from '../files/file-bytes.ts';
 import { fileError, isForbidden, systemCode } from '../files/file-error.ts';
 import { HeldFolder, type OpenFile } from '../files/held-folder.ts';
 import type { IndexedFile } from '../index/index-reader.ts';
-import { type FileContent, isUuid, type StorageArea, type StoredFile } from './storage-area.ts';
+import type { FileContent, StorageArea, StoredFile } from './storage-area.ts';
 import {
   allFolders,
   type PlaceInFolder,
@@ -18,8 +18,8 @@ import {
   placeOfRow,
   type RowPlace,
   type StorageFolders,
-  storagePath,
 } from './storage-folders.ts';
+import { isUuid, storagePath } from './storage-names.ts';
 
 /** A storage area of folders. Files are reached from folders that are held open, and no link is followed. */
 export class FolderStorage implements StorageArea {

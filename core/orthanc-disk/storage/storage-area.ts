@@ -31,10 +31,3 @@ export interface StorageArea {
   expectedBytes(file: StoredFile, sizeBytes: number): number;
   close(): Promise<void>;
 }
-
-const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-
-/** @returns whether a name is a uuid as Orthanc gives them to its files. */
-export function isUuid(name: string): boolean {
-  return uuidPattern.test(name);
-}

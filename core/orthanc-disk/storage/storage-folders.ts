@@ -1,7 +1,8 @@
 /** The folders that storage files may lie in, and where in them the file of a row lies. */
-import { isAbsolute, join, relative, resolve } from 'node:path';
+import { isAbsolute, relative, resolve } from 'node:path';
 import { MirrorError } from '../../errors.ts';
 import type { IndexedFile } from '../index/index-reader.ts';
+import { storagePath } from './storage-names.ts';
 
 /**
  * The folders that the configuration of Orthanc, or the user, names for storage files. Whatever an index says, no file
@@ -40,11 +41,6 @@ export function withFolders(folders: StorageFolders, others: readonly string[] =
 /** All folders as absolute paths, each once; the main one is the first. */
 export function allFolders({ main, byId, others }: StorageFolders): readonly string[] {
   return [...new Set([main, ...byId.values(), ...others].map((folder) => resolve(folder)))];
-}
-
-/** Where Orthanc itself puts a file, below the storage folder (FilesystemStorage.cpp). */
-export function storagePath(uuid: string): string {
-  return join(uuid.slice(0, 2), uuid.slice(2, 4), uuid);
 }
 
 /** The absolute path of a row's file. Throws `refused` if it belongs to a folder that the configuration does not name. */

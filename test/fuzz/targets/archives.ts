@@ -5,7 +5,7 @@ import { DataSetParser } from '../../../core/dicom/data-set-parser.ts';
 import { isMirrorError } from '../../../core/errors.ts';
 import type { Found } from '../../../core/import/found.ts';
 import { type Leaf, type UnfoldContext, unfold } from '../../../core/import/unfold.ts';
-import { storageRoleOf } from '../../../core/orthanc-disk/storage-role.ts';
+import { storageRoleOf } from '../../../core/orthanc-disk/storage/storage-names.ts';
 import { HoldingPlace } from '../../../core/streams/holding-place.ts';
 import { memoryBytes } from '../../../core/streams/rereadable-bytes.ts';
 import { generateInstance } from '../../../local/dicom/generate.ts';

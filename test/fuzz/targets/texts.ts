@@ -10,7 +10,7 @@ import { fileKey, hostKeys, hostNameOf, isBackupId, parseFileKey } from '../../.
 import { withoutDefiners } from '../../../core/host/backup/without-definers.ts';
 import { customPlaceOf } from '../../../core/orthanc-disk/index/custom-data.ts';
 import { indexedFile } from '../../../core/orthanc-disk/index/indexed-row.ts';
-import { storageRoleOf } from '../../../core/orthanc-disk/storage-role.ts';
+import { storageRoleOf } from '../../../core/orthanc-disk/storage/storage-names.ts';
 import { printable, printableJson, shortenedAmid } from '../../../core/printable.ts';
 import { parseArchiveLocation } from '../../../core/stores/archive/archive-location.ts';
 import { checkKey } from '../../../core/stores/archive/key-check.ts';
@@ -202,7 +202,18 @@ async function checkIndexRows(input: Uint8Array): Promise<void> {
 }
 
 const rowSeeds = [
-  { uuid: id, fileType: 1, resourceType: 4, publicId: id, storedSize: '12', storedMd5: md5, customData: null },
+  {
+    uuid: id,
+    fileType: 1,
+    resourceType: 4,
+    publicId: id,
+    compression: 1,
+    storedSize: '12',
+    storedMd5: md5,
+    contentSize: 12,
+    contentMd5: null,
+    customData: null,
+  },
   { v: 1, o: true, p: '/data/x', s: 'a' },
 ].map((row) => JSON.stringify(row));
 

@@ -1,4 +1,6 @@
-/** The part that a file plays in an Orthanc storage area, as far as its name tells (ORTHANC.md, section 2). */
+/** How Orthanc and its plugins name the files of a storage area (ORTHANC.md, section 2). */
+
+/** The part that a file plays in a storage area, as far as its name tells. */
 export interface StorageRole {
   /** Lower-case uuid of the attachment. */
   readonly uuid: string;
@@ -15,6 +17,7 @@ export interface StorageRole {
 }
 
 const uuid = '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}';
+const wholeUuid = new RegExp(`^${uuid}$`);
 const storageName = new RegExp(`(?:^|/)(${uuid})(\\.dcm\\.head|dcm\\.head|\\.dcm|\\.json|\\.unk)?(\\.enc)?$`);
 const contents: Readonly<Record<string, StorageRole['content']>> = {
   '.dcm': 'instance',
@@ -23,6 +26,16 @@ const contents: Readonly<Record<string, StorageRole['content']>> = {
   '.json': 'summary',
   '.unk': 'attachment',
 };
+
+/** @returns whether a name is a uuid as Orthanc gives them to its files. */
+export function isUuid(name: string): boolean {
+  return wholeUuid.test(name);
+}
+
+/** Where Orthanc itself puts a file, below the storage folder (FilesystemStorage.cpp); the legacy layout of buckets. */
+export function storagePath(uuid: string): string {
+  return `${uuid.slice(0, 2)}/${uuid.slice(2, 4)}/${uuid}`;
+}
 
 /**
  * Reads the name of a file or object as Orthanc's storage names it: `<ab>/<cd>/<uuid>` of plain storage
@@ -38,8 +51,7 @@ export function storageRoleOf(path: string): StorageRole | undefined {
   const extension = match[2];
   const isEncrypted = match[3] !== undefined;
   if (extension === undefined) {
-    const hasFolders = path.endsWith(`${name.slice(0, 2)}/${name.slice(2, 4)}/${name}`);
-    return hasFolders ? { uuid: name, content: 'unknown', isEncrypted } : undefined;
+    return path.endsWith(storagePath(name)) ? { uuid: name, content: 'unknown', isEncrypted } : undefined;
   }
   return { uuid: name, content: contents[extension] ?? 'unknown', isEncrypted };
 }

@@ -2,30 +2,24 @@
  * Reads study and patient documents from the tables of an Orthanc SQLite index: everything that the DICOM files of a
  * storage do not hold themselves.
  */
-import type { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
-import { type InstanceId, isInstanceId, isMd5, isOrthancId, type Md5, type OrthancId } from '../identifiers.ts';
-import { systemMetadataNames } from '../sidecars/metadata-names.ts';
-import { metadataValueOf } from '../sidecars/metadata-value.ts';
-import { includesNumber, knownCaches } from '../sidecars/skip-list.ts';
+import { type InstanceId, isInstanceId, isOrthancId, type Md5, type OrthancId } from '../../identifiers.ts';
+import { systemMetadataNames } from '../../sidecars/metadata-names.ts';
+import { metadataValueOf } from '../../sidecars/metadata-value.ts';
+import { includesNumber, knownCaches } from '../../sidecars/skip-list.ts';
 import {
-  firstUserNumber,
   type InstanceRecord,
   isUserNumber,
   type PatientDocument,
   type ResourceContent,
   type SeriesRecord,
   type StudyDocument,
-} from '../sidecars/study-document.ts';
+} from '../../sidecars/study-document.ts';
+import { contentTypes, type IndexedFile } from './index-reader.ts';
+import type { SqliteTables } from './sqlite-tables.ts';
 
-/** A user attachment whose hash the index does not keep. */
-export interface AttachmentFile {
-  readonly uuid: string;
-  readonly sizeBytes: number;
-}
-
-/** Reads an attachment to hash it, for indexes that keep no hashes; `undefined` if it cannot be read. */
-export type HashAttachment = (file: AttachmentFile) => Promise<Md5 | undefined>;
+/** Reads a user attachment to hash it, for indexes that keep no hashes; `undefined` if it cannot be read. */
+export type HashAttachment = (file: IndexedFile) => Promise<Md5 | undefined>;
 
 const resourceRow = z.object({
   internalId: z.number(),
@@ -33,7 +27,6 @@ const resourceRow = z.object({
   parentId: z.number().nullable(),
 });
 type ResourceRow = z.infer<typeof resourceRow>;
-const fileRow = z.object({ number: z.number(), uuid: z.string(), sizeBytes: z.number(), md5: z.string().nullable() });
 /** Values are bytes, of which the column says that they are text. */
 const metadataQuery = "SELECT type, COALESCE(CAST(value AS BLOB), x'') AS value FROM Metadata WHERE id = ?";
 const metadataRow = z.object({ type: z.number(), value: z.instanceof(Uint8Array) });
@@ -43,7 +36,6 @@ const countRow = z.object({ count: z.number() });
 
 const patientType = 1;
 const studyType = 2;
-const dicomContent = 1;
 
 /** Tags by which a study is found again, as a study document names them. */
 const tagNames: Readonly<Record<string, string>> = {
@@ -66,16 +58,11 @@ const tagNames: Readonly<Record<string, string>> = {
 };
 
 export class IndexedStudies {
-  readonly #database: DatabaseSync;
-  readonly #tables: ReadonlySet<string>;
-  readonly #hasMd5: boolean;
+  readonly #tables: SqliteTables;
   readonly #hash: HashAttachment;
 
-  /** @param tables names of the tables that the index has: they depend on its version */
-  constructor(database: DatabaseSync, tables: ReadonlySet<string>, hasMd5: boolean, hash: HashAttachment) {
-    this.#database = database;
+  constructor(tables: SqliteTables, hash: HashAttachment) {
     this.#tables = tables;
-    this.#hasMd5 = hasMd5;
     this.#hash = hash;
   }
 
@@ -115,7 +102,7 @@ export class IndexedStudies {
   async #series(series: ResourceRow): Promise<SeriesRecord> {
     const instances: InstanceRecord[] = [];
     for (const instance of this.#children(series)) {
-      const file = this.#files(instance).find(({ number }) => number === dicomContent);
+      const file = this.#files(instance).find(({ contentType }) => contentType === contentTypes.dicom);
       if (isInstanceId(instance.publicId)) {
         instances.push({ ...identityOf(instance.publicId, file), ...(await this.#content(instance)) });
       }
@@ -144,22 +131,17 @@ export class IndexedStudies {
 
   async #attachments(resource: ResourceRow): Promise<ResourceContent['attachments']> {
     const attachments: ResourceContent['attachments'] = {};
-    for (const { number, uuid, sizeBytes, md5 } of this.#files(resource)) {
-      if (number < firstUserNumber || includesNumber(knownCaches.attachments, number)) {
-        continue;
-      }
-      const known = isMd5(md5) ? md5 : await this.#hash({ uuid, sizeBytes });
-      if (known !== undefined) {
-        attachments[number] = { md5: known, sizeBytes };
-      }
+    for (const file of this.#files(resource)) {
+      const { contentType, contentMd5, contentBytes } = file;
+      if (!isUserNumber(contentType) || includesNumber(knownCaches.attachments, contentType)) continue;
+      const md5 = contentMd5 ?? (await this.#hash(file));
+      if (md5 !== undefined) attachments[contentType] = { md5, sizeBytes: contentBytes };
     }
     return attachments;
   }
 
-  #files(resource: ResourceRow) {
-    const md5 = this.#hasMd5 ? 'uncompressedMD5' : 'NULL';
-    const query = `SELECT fileType AS number, uuid, uncompressedSize AS sizeBytes, ${md5} AS md5 FROM AttachedFiles WHERE id = ?`;
-    return this.#rows(query, fileRow, resource);
+  #files({ internalId }: ResourceRow): readonly IndexedFile[] {
+    return [...this.#tables.files('WHERE file.id = ?', internalId)];
   }
 
   #tags(resource: ResourceRow): Record<string, string> {
@@ -182,9 +164,7 @@ export class IndexedStudies {
 
   *#iterate(type: number): Generator<ResourceRow> {
     const query = 'SELECT internalId, publicId, parentId FROM Resources WHERE resourceType = ? ORDER BY publicId';
-    for (const row of this.#database.prepare(query).iterate(type)) {
-      yield resourceRow.parse(row);
-    }
+    for (const row of this.#tables.rows(query, type)) yield resourceRow.parse(row);
   }
 
   #children({ internalId }: ResourceRow): readonly ResourceRow[] {
@@ -198,18 +178,15 @@ export class IndexedStudies {
   }
 
   #rows<Row>(query: string, row: z.ZodType<Row>, { internalId }: Pick<ResourceRow, 'internalId'>): Row[] {
-    return this.#database
-      .prepare(query)
-      .all(internalId)
-      .map((each) => row.parse(each));
+    return Array.from(this.#tables.rows(query, internalId), (each) => row.parse(each));
   }
 }
 
-function identityOf(id: InstanceId, file: z.infer<typeof fileRow> | undefined) {
+function identityOf(id: InstanceId, file: IndexedFile | undefined) {
   return {
     id,
-    md5: isMd5(file?.md5) ? file.md5 : null,
-    sizeBytes: file?.sizeBytes ?? null,
+    md5: file?.contentMd5 ?? null,
+    sizeBytes: file?.contentBytes ?? null,
     fileUuid: file?.uuid ?? null,
   };
 }
