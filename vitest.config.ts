@@ -1,5 +1,10 @@
+import { randomInt } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './test/support/longest-first.ts';
+
+/** Every random choice of a test follows from it (`test/support/seeded-random.ts`). */
+process.env.TEST_SEED ??= String(randomInt(2 ** 31));
 
 export default defineConfig({
   test: {
@@ -8,9 +13,9 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 180_000,
     maxWorkers: 4,
+    sequence: { sequencer: LongestFirst },
+    globalSetup: ['test/support/tell-seed.ts'],
     // As bin/orthanc-mirror has it: every program that a test starts is compiled once.
     env: { NODE_COMPILE_CACHE: fileURLToPath(new URL('node_modules/.cache/compiled', import.meta.url)) },
-    // Kills and outages happen at random moments on real servers: one that a busy machine upset is run once more, and told.
-    retry: 1,
   },
 });

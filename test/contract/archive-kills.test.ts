@@ -11,9 +11,11 @@ import { md5Of } from '../../core/identifiers.ts';
 import { openObjectStorage, parseArchiveLocation } from '../../core/stores/archive/archive-location.ts';
 import type { ObjectStorage } from '../../core/stores/archive/object-storage.ts';
 import { startS3 } from '../../local/s3/start-s3.ts';
+import { randomOf } from '../support/seeded-random.ts';
 
 const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
 const kills = 6;
+const random = randomOf('kills of a writer');
 
 let folder: string;
 const processes: ChildProcess[] = [];
@@ -56,7 +58,7 @@ describe('our S3 server, killed at random moments', () => {
       }
       const writer = startWriter(['s3://killed', endpoint], confirmed);
       await writer.begun;
-      await sleep(Math.random() * 150);
+      await sleep(random.below(150));
       await kill(server);
       await kill(writer.child);
     }
@@ -74,7 +76,7 @@ async function writeAndKill(place: readonly string[]): Promise<string[]> {
   for (let round = 0; round < kills; round += 1) {
     const writer = startWriter([...place], confirmed);
     await writer.begun;
-    await sleep(Math.random() * 150);
+    await sleep(random.below(150));
     await kill(writer.child);
   }
   return confirmed;

@@ -7,9 +7,11 @@ import { expect, test } from 'vitest';
 import { generateInstance, generateInstances } from '../../local/dicom/generate.ts';
 import { placeOfNth } from '../../local/dicom/identifiers.ts';
 import { folderPlace, orthancPlace, prove } from '../../local/prove.ts';
+import { randomOf } from '../support/seeded-random.ts';
 import { runCommand, startCommand } from './support/command-line.ts';
 import { folderForTest, instanceIds, parseJsonLines, serverForTest, storeAll } from './support/scene.ts';
 
+const random = randomOf('kills of a run');
 const nothing = { copied: 0, alreadyEqual: 0, vanished: 0, conflicting: 0, rejected: 0, failed: 0 };
 
 test('mirrors to a server and a new archive; running again copies nothing; then only what is new', async () => {
@@ -177,7 +179,7 @@ test('killed at 30 random moments, it never leaves half an object, and the last 
   for (let kill = 0; kill < 30; kill += 1) {
     const command = startCommand([...args, '--concurrency', '2']);
     // Starting takes about 300 ms; a kill before the first copy would test nothing.
-    await Promise.race([once(command.process, 'exit'), delay(250 + Math.random() * 300)]);
+    await Promise.race([once(command.process, 'exit'), delay(250 + random.below(300))]);
     command.process.kill('SIGKILL');
     await command.result;
     if (existsSync(join(archive, 'instances')))

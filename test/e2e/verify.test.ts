@@ -1,22 +1,24 @@
-import { randomInt } from 'node:crypto';
 import { readdir, readFile, rename, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { generateInstances } from '../../local/dicom/generate.ts';
 import { newOrthanc } from '../../local/orthanc-versions.ts';
+import { randomOf } from '../support/seeded-random.ts';
 import { runCommand } from './support/command-line.ts';
 import { folderForTest, serverForTest, storeAll } from './support/scene.ts';
+
+const random = randomOf('damaged files');
 
 /** Damages files at random places: a third gets one bit flipped, a third is cut, a third is swapped in pairs. */
 async function damage(files: readonly string[]): Promise<void> {
   const third = Math.floor(files.length / 3);
   for (const file of files.slice(0, third)) {
     const bytes = await readFile(file);
-    const at = randomInt(bytes.length);
-    bytes.writeUInt8(bytes.readUInt8(at) ^ (1 << randomInt(8)), at);
+    const at = random.below(bytes.length);
+    bytes.writeUInt8(bytes.readUInt8(at) ^ (1 << random.below(8)), at);
     await writeFile(file, bytes);
   }
-  for (const file of files.slice(third, 2 * third)) await truncate(file, randomInt((await readFile(file)).length));
+  for (const file of files.slice(third, 2 * third)) await truncate(file, random.below((await readFile(file)).length));
   const swapped = files.slice(2 * third);
   for (let n = 0; n + 1 < swapped.length; n += 2) {
     const [one = '', other = ''] = [swapped[n], swapped[n + 1]];
@@ -24,13 +26,6 @@ async function damage(files: readonly string[]): Promise<void> {
     await rename(other, one);
     await rename(`${one}.swap`, other);
   }
-}
-
-function shuffled<Item>(items: readonly Item[]): Item[] {
-  return items
-    .map((item) => ({ item, order: Math.random() }))
-    .toSorted((a, b) => a.order - b.order)
-    .map(({ item }) => item);
 }
 
 async function filesBelow(folder: string, wanted: (name: string) => boolean): Promise<string[]> {
@@ -52,7 +47,9 @@ test('finds each of 1,000 damaged archive objects and no other, mends all, and i
   const archive = join(folder, 'archive');
   await storeAll(source, generateInstances('verified', 1200, 2200));
   expect((await runCommand(['run', source.url, '--archive', archive])).exitCode).toBe(0);
-  const files = shuffled(await filesBelow(join(archive, 'instances'), (name) => name.endsWith('.dcm'))).slice(0, 1000);
+  const files = random
+    .shuffled(await filesBelow(join(archive, 'instances'), (name) => name.endsWith('.dcm')))
+    .slice(0, 1000);
   await damage(files);
   const found = await runCommand(['verify', '--archive', archive]);
   expect(found.exitCode).toBe(4);
@@ -72,7 +69,7 @@ test('finds every damaged file of a server, whatever its index says, and mends i
   const archive = join(folder, 'archive');
   await storeAll(server, generateInstances('server', 60, 4096));
   expect((await runCommand(['run', server.url, '--archive', archive])).exitCode).toBe(0);
-  const files = shuffled(await filesBelow(server.storageFolder, (name) => /^[0-9a-f-]{36}$/.test(name)));
+  const files = random.shuffled(await filesBelow(server.storageFolder, (name) => /^[0-9a-f-]{36}$/.test(name)));
   await damage(files.slice(0, 30));
   await server.restart();
   const found = await runCommand(['verify', '--target', server.url]);

@@ -19,12 +19,10 @@ import {
   serverUnderTest,
   uploadAccepted,
 } from '../support/restore-scene.ts';
-import { SeededRandom, seedsOf } from '../support/seeded-random.ts';
+import { randomOf } from '../support/seeded-random.ts';
 import { dicomFiles } from '../support/storage-files.ts';
 
-/** `KILL_SEED=…` makes the random choices of this file again. */
-const [seed = 0] = seedsOf('KILL_SEED', 1);
-const random = new SeededRandom(seed);
+const random = randomOf('kills of a replacement');
 
 describe('a repair that was interrupted', () => {
   const lonely = generateInstance({ seed: 'interrupted', patient: 0, study: 0, series: 0, instance: 0 }, 6 * 1024);
@@ -206,7 +204,7 @@ describe.each(orthancVersions().map(({ version }) => version))('Orthanc %s has a
   });
 });
 
-test(`replacing conflicts and being killed again and again ends equal, with every version saved (KILL_SEED=${seed})`, async () => {
+test('replacing conflicts and being killed again and again ends equal, with every version saved', async () => {
   const [source, target] = await Promise.all([
     serverUnderTest(newOrthanc().version),
     serverUnderTest(oldOrthanc().version),

@@ -18,12 +18,10 @@ import {
   serverUnderTest,
   uploadAccepted,
 } from '../support/restore-scene.ts';
-import { SeededRandom, seedsOf } from '../support/seeded-random.ts';
+import { randomOf } from '../support/seeded-random.ts';
 
 const kills = 20;
-/** `KILL_SEED=…` makes the random choices of this file again. */
-const [seed = 0] = seedsOf('KILL_SEED', 1);
-const random = new SeededRandom(seed);
+const random = randomOf('kills of a restore');
 
 async function sampleArchive() {
   const source = await serverUnderTest(newOrthanc().version);
@@ -54,7 +52,7 @@ async function restoreWithKills(args: readonly string[]): Promise<number> {
   return killed;
 }
 
-test(`a restore to a server that was killed 20 times and repeated ends equal (KILL_SEED=${seed})`, async () => {
+test('a restore to a server that was killed 20 times and repeated ends equal', async () => {
   const { path, source, ...before } = await sampleArchive();
   await source.stop();
   const target = await serverUnderTest(oldOrthanc().version);
@@ -65,7 +63,7 @@ test(`a restore to a server that was killed 20 times and repeated ends equal (KI
   expect(await adornments(target, false)).toEqual(before.adornments);
 });
 
-test(`a restore to a folder that was killed 20 times and repeated ends equal (KILL_SEED=${seed})`, async () => {
+test('a restore to a folder that was killed 20 times and repeated ends equal', async () => {
   const { path, source, count } = await sampleArchive();
   const folder = await folderForTest();
   await restoreWithKills(['restore', '--archive', path, '--to', folder, '--concurrency', '2']);

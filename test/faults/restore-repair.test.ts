@@ -22,12 +22,10 @@ import {
   serverUnderTest,
   uploadAccepted,
 } from '../support/restore-scene.ts';
-import { SeededRandom, seedsOf } from '../support/seeded-random.ts';
+import { randomOf } from '../support/seeded-random.ts';
 import { dicomFiles } from '../support/storage-files.ts';
 
-/** `KILL_SEED=…` makes the random choices of this file again. */
-const [seed = 0] = seedsOf('KILL_SEED', 1);
-const random = new SeededRandom(seed);
+const random = randomOf('kills of a repair');
 
 /** Deletes a tenth of the files; flips a bit in, cuts and zeroes a few others. @returns how many are hurt. */
 async function hurt(server: ServerUnderTest): Promise<number> {
@@ -124,7 +122,7 @@ test('what a server lacks altogether comes back with what the archive has attach
   expect(JSON.stringify(after[`/studies/${other}`])).not.toBe(JSON.stringify(before[`/studies/${other}`]));
 });
 
-test(`a repair that is killed again and again loses nothing that users attached (KILL_SEED=${seed})`, async () => {
+test('a repair that is killed again and again loses nothing that users attached', async () => {
   const { server, path } = await scene(newOrthanc().version, false);
   await adorn(server, 'newer');
   const was = await adornments(server, true);

@@ -1,12 +1,11 @@
 /** A short look at every parser of foreign bytes, and at everything that ever broke one. `npm run fuzz` looks longer. */
-import { randomInt } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { testSeed } from '../support/seeded-random.ts';
 import { allTargets, corpusOf } from './all-targets.ts';
 
 const usualRuns = 300;
-/** `FUZZ_SEED=…` repeats what a failure printed. */
-const seed = Number(process.env.FUZZ_SEED ?? randomInt(2 ** 31));
+const seed = testSeed();
 const targets = await allTargets();
 
 test('every target has a name of its own', () => {
@@ -14,7 +13,7 @@ test('every target has a name of its own', () => {
 });
 
 describe('a parser of foreign bytes', () => {
-  test.each(targets)(`holds what it promises: $name (FUZZ_SEED=${seed})`, async ({ inputs, check, runs }) => {
+  test.each(targets)('holds what it promises: $name', async ({ inputs, check, runs }) => {
     const property = fc.asyncProperty(inputs, async (input) => check(input));
     await fc.assert(property, { seed, numRuns: runs ?? usualRuns });
   });

@@ -8,7 +8,7 @@ import { type OrthancServer, startOrthanc } from '../../local/orthanc-server.ts'
 import { type CommandResult, runCommand, startCommand } from '../support/command.ts';
 import { needs } from '../support/needs.ts';
 import { fill } from '../support/orthanc-load.ts';
-import { SeededRandom, seedsOf } from '../support/seeded-random.ts';
+import { randomOf } from '../support/seeded-random.ts';
 import { proveReadable } from '../support/server-proof.ts';
 import { canMount, mountSmallDisk } from '../support/small-disk.ts';
 
@@ -56,12 +56,7 @@ async function killAfter(delayMs: number, args: readonly string[]): Promise<void
 }
 
 describe('kill -9 at 20 random moments', () => {
-  const [seed = 0] = seedsOf('HOST_FAULTS_SEED', 1);
-  let random: SeededRandom;
-  beforeEach(() => {
-    console.log(`HOST_FAULTS_SEED=${seed}`);
-    random = new SeededRandom(seed);
-  });
+  const random = randomOf('kills of a backup');
 
   it('of a backup leaves the previous backup valid, and the next run completes', async () => {
     await fill(server.url, 'first', 10);

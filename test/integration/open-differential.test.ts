@@ -26,16 +26,15 @@ import {
   jsonDifferences,
 } from '../support/open/dicom-json-differences.ts';
 import { partsOf } from '../support/open/multipart.ts';
-import { Random, seedOf } from '../support/open/random.ts';
 import { randomSearch } from '../support/open/random-searches.ts';
 import { type ServerUnderTest, startServer, temporaryArchive } from '../support/orthanc/study-fixture.ts';
 import { backUp, uploadAccepted } from '../support/restore-scene.ts';
 import { sampleFiles } from '../support/sample-files.ts';
+import { randomOf } from '../support/seeded-random.ts';
 
 const searches = 200;
 /** Without a transfer syntax the plugin takes the pixels out of their compression. */
 const asStored = 'multipart/related; type="application/dicom"; transfer-syntax=*';
-const seed = seedOf('DICOMweb beside the plugin');
 
 const cleanup = new AsyncDisposableStack();
 let orthanc: ServerUnderTest;
@@ -76,7 +75,7 @@ afterAll(async () => {
 });
 
 test('answers searches as the plugin does', async () => {
-  const random = new Random(seed);
+  const random = randomOf('searches beside the plugin');
   // Padding at the end of a value means nothing to us, and something to the plugin.
   const findable = headers.filter((header) => !hasPadding(pluginHeaders.get(instanceAddress(header)) ?? {}));
   for (let count = 0; count < searches; count += 1) {
@@ -126,11 +125,11 @@ test('gives the files, frames and binary values that the plugin gives, byte by b
 });
 
 test('gives whole series and studies as the plugin does', async () => {
-  const random = new Random(seed);
+  const random = randomOf('series and studies beside the plugin');
   for (let count = 0; count < 12; count += 1) {
-    const header = random.of(headers);
+    const header = random.pick(headers);
     const study = `/studies/${uid(header, '0020000D')}`;
-    const address = random.chance(50) ? study : `${study}/series/${uid(header, '0020000E')}`;
+    const address = random.chance(0.5) ? study : `${study}/series/${uid(header, '0020000E')}`;
     await compareBytes(address, asStored, 'series and studies');
   }
   expectNoDifferences();

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 const main = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
+const quickPassphrases = new URL('quick-passphrases.ts', import.meta.url).href;
 
 export interface CommandResult {
   /** `null` if a signal ended it. */
@@ -19,7 +20,9 @@ export interface RunningCommand {
 }
 
 export function startCommand(...args: readonly string[]): RunningCommand {
-  const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, ['--import', quickPassphrases, main, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let [stdout, stderr] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     stdout += text;

@@ -1,4 +1,8 @@
-/** Random choices of tests that can be made again: each test prints its seed, and takes it from the environment. */
+/**
+ * The random choices of all tests. A run has one seed, `TEST_SEED`, which is printed when it begins and can be given
+ * again; each test makes its own choices from it, whatever runs beside it or not at all.
+ */
+import { createHash } from 'node:crypto';
 
 /** Numbers that a seed decides (mulberry32). */
 export class SeededRandom {
@@ -23,6 +27,11 @@ export class SeededRandom {
     return least + Math.floor(this.next() * (most - least + 1));
   }
 
+  /** A whole number from 0 to `below - 1`. */
+  below(below: number): number {
+    return Math.floor(this.next() * below);
+  }
+
   chance(probability: number): boolean {
     return this.next() < probability;
   }
@@ -32,16 +41,31 @@ export class SeededRandom {
     if (item === undefined) throw new RangeError('there is nothing to pick');
     return item;
   }
+
+  shuffled<Item>(items: readonly Item[]): Item[] {
+    return items
+      .map((item) => ({ item, order: this.next() }))
+      .toSorted((a, b) => a.order - b.order)
+      .map(({ item }) => item);
+  }
+}
+
+/** The seed of this run. */
+export function testSeed(): number {
+  const seed = Number(process.env.TEST_SEED);
+  if (!Number.isInteger(seed)) throw new RangeError('TEST_SEED is not a whole number; vitest.config.ts sets it');
+  return seed;
+}
+
+/** `count` seeds; the first is the one of the run, so that giving it again begins with what failed. */
+export function testSeeds(count: number): readonly number[] {
+  return Array.from({ length: count }, (_, index) => testSeed() + index);
 }
 
 /**
- * The seeds of a test: those from `first` on, where the environment variable says `first`, or one only, where it says
- * nothing else than a seed and `count` is not wanted.
- * @param variable such as `HISTORY_SEED`
+ * The choices of a test.
+ * @param name of what is chosen: two names choose differently in the same run
  */
-export function seedsOf(variable: string, count: number): readonly number[] {
-  const given = process.env[variable];
-  if (given !== undefined && given !== '') return [Number(given)];
-  const first = Math.floor(Math.random() * 2 ** 31);
-  return Array.from({ length: count }, (_, index) => first + index);
+export function randomOf(name: string): SeededRandom {
+  return new SeededRandom(createHash('sha256').update(`${testSeed()} ${name}`).digest().readUInt32LE());
 }

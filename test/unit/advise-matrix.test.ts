@@ -17,8 +17,11 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const source = { url: 'http://old:8042', storageFolder: undefined };
 const nowhere = { plugin: undefined, backend: undefined };
 
+let indexes = 0;
+
 async function found(schema: SchemaVersion): Promise<FoundServer> {
-  const path = join(folder, `index-${schema}-${Math.random()}`);
+  indexes += 1;
+  const path = join(folder, `index-${schema}-${indexes}`);
   makeIndexFile(path, schema);
   const index = await openSqliteIndex(path);
   try {

@@ -1,4 +1,5 @@
 /** What `backup` and its subcommands say and permit, on a host whose Orthanc does not run. */
+import '../support/quick-passphrases.ts';
 import { execFileSync } from 'node:child_process';
 import {
   existsSync,

@@ -68,6 +68,17 @@ describe('what is encrypted', () => {
 });
 
 describe('a keyring', () => {
+  it('derives what docs/host-backups.md says, as another program does', async () => {
+    const derived = await new Keyring('correct horse battery staple').keysOf(Buffer.alloc(16, 7));
+    // Of Python: hashlib.scrypt(…, n=2**17, r=8, p=1, dklen=32), and of that two keys by HKDF with SHA-256 (RFC 5869).
+    expect(derived?.encryption.toString('hex')).toBe(
+      '785ae5cc96dff032366888e0734172afab103a4e62975dc92e9b70e4221510ad',
+    );
+    expect(derived?.authentication.toString('hex')).toBe(
+      '4ed0a7467b4b4e70eda0c4f63f02c18be711d80a78e45a13685babfa3c882189',
+    );
+  });
+
   it('gives the same keys for the same salt, and others for another', async () => {
     const again = await new Keyring('correct horse battery staple').keysOf(keys.salt);
     expect(again).toEqual(keys);

@@ -1,3 +1,4 @@
+import '../support/quick-passphrases.ts';
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import {

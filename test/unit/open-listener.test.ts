@@ -14,10 +14,10 @@ import type { AccessRecord } from '../../core/open/web/access-line.ts';
 import { textResponse } from '../../core/open/web/message.ts';
 import { createAuthority } from '../support/certificates.ts';
 import { ask } from '../support/open/ask.ts';
-import { Random, seedOf } from '../support/open/random.ts';
 import { archiveFolder, openSite, type Site } from '../support/open/site.ts';
 import { archiveInstance, archiveSidecar, instanceOf } from '../support/open/written-instance.ts';
 import { openFilesOf } from '../support/open-files.ts';
+import { randomOf, type SeededRandom } from '../support/seeded-random.ts';
 
 const study = '/dicom-web/studies/1.2.1';
 
@@ -214,7 +214,7 @@ async function raw(port: number, options: { readonly method?: string; readonly h
 describe('hostile clients', () => {
   test('with 10,000 invented addresses, methods and queries change nothing and get nothing from outside', async () => {
     const { routes, folder, reader } = await listening();
-    const random = new Random(seedOf('invented addresses'));
+    const random = randomOf('invented addresses');
     const before = await contentOf(folder);
     const statuses = new Map<number, number>();
     const written = instanceOf({ name: 'SECRETNAME^JANE', patient: 'SECRETID' });
@@ -223,9 +223,9 @@ describe('hostile clients', () => {
         routes,
         inventedAddress(random, [written.id, written.study, written.series, '1.2.1', '1.2.1.1', '1.2.1.1.1']),
         {
-          method: random.of(['GET', 'GET', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'TRACE', 'x']),
-          accept: random.of(['*/*', 'image/png', 'multipart/related', 'application/zip', 'q=;=;"', '', 'a/b;q=9e99']),
-          body: random.of([null, {}, { Level: 'Study', Query: {} }, [[]], 'x'.repeat(1000)]),
+          method: random.pick(['GET', 'GET', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'TRACE', 'x']),
+          accept: random.pick(['*/*', 'image/png', 'multipart/related', 'application/zip', 'q=;=;"', '', 'a/b;q=9e99']),
+          body: random.pick([null, {}, { Level: 'Study', Query: {} }, [[]], 'x'.repeat(1000)]),
         },
       );
       statuses.set(status, (statuses.get(status) ?? 0) + 1);
@@ -301,11 +301,11 @@ describe('hostile clients', () => {
 });
 
 /** One of our addresses with a part of it perhaps taken out, put in or replaced. */
-function nearly(random: Random, words: readonly string[]): string {
+function nearly(random: SeededRandom, words: readonly string[]): string {
   const { id, study, series } = instanceOf({ name: 'SECRETNAME^JANE', patient: 'SECRETID' });
   const dicomweb = 'dicom-web/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1';
   const parts = random
-    .of([
+    .pick([
       'dicom-web/studies',
       'dicom-web/series',
       'dicom-web/instances',
@@ -336,12 +336,12 @@ function nearly(random: Random, words: readonly string[]): string {
     ])
     .split('/');
   const at = random.below(parts.length);
-  if (random.chance(40)) parts.splice(at, random.below(2), ...(random.chance(70) ? [random.of(words)] : []));
+  if (random.chance(0.4)) parts.splice(at, random.below(2), ...(random.chance(0.7) ? [random.pick(words)] : []));
   return parts.join('/');
 }
 
 /** An address that is nearly one of ours, or nothing like it. */
-function inventedAddress(random: Random, names: readonly string[]): string {
+function inventedAddress(random: SeededRandom, names: readonly string[]): string {
   const words = [
     'dicom-web',
     'studies',
@@ -391,9 +391,9 @@ function inventedAddress(random: Random, names: readonly string[]): string {
     '__proto__',
     ...names,
   ];
-  const path = random.chance(70)
+  const path = random.chance(0.7)
     ? nearly(random, words)
-    : Array.from({ length: 1 + random.below(9) }, () => random.of(words)).join('/');
+    : Array.from({ length: 1 + random.below(9) }, () => random.pick(words)).join('/');
   const keys = [
     'limit',
     'offset',
@@ -430,7 +430,7 @@ function inventedAddress(random: Random, names: readonly string[]): string {
   ];
   const query = Array.from(
     { length: random.below(4) },
-    () => `${random.of(keys)}=${encodeURIComponent(random.of(values))}`,
+    () => `${random.pick(keys)}=${encodeURIComponent(random.pick(values))}`,
   ).join('&');
   return `/${path}?${query}`;
 }

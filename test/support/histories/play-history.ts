@@ -49,7 +49,7 @@ export async function playHistory(world: World, random: SeededRandom, options: P
     return await history.play(options);
   } catch (error) {
     const said = error instanceof Error ? error.message : String(error);
-    throw new Error(`HISTORY_SEED=${random.seed}\n  ${history.steps.join('\n  ')}\n${said}`, { cause: error });
+    throw new Error(`TEST_SEED=${random.seed}\n  ${history.steps.join('\n  ')}\n${said}`, { cause: error });
   }
 }
 

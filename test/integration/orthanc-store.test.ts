@@ -7,9 +7,9 @@ import { generateInstance } from '../../local/dicom/generate.ts';
 import { placeOfNth } from '../../local/dicom/identifiers.ts';
 import { startOrthanc } from '../../local/orthanc-server.ts';
 import { newOrthanc, oldOrthanc } from '../../local/orthanc-versions.ts';
+import { describeStoreContract } from '../contract/store-contract.ts';
+import type { SampleInstance } from '../contract/store-contract-setup.ts';
 import { remove, upload } from '../support/orthanc/upload.ts';
-import { describeStoreContract } from './store-contract.ts';
-import type { SampleInstance } from './store-contract-setup.ts';
 
 for (const { program, tellsHashes } of [
   { program: oldOrthanc(), tellsHashes: false },

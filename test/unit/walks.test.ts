@@ -1,0 +1,36 @@
+/** The ways of an instance through the code, as `docs/design.md` tells them, are those that the code takes. */
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+
+const page = readFileSync('docs/design.md', 'utf8');
+const [, section = ''] =
+  /## Find your way: one instance through five files\n([\s\S]*?)\n## /.exec(`${page}\n## `) ?? [];
+const walks = section
+  .split(/^### /m)
+  .slice(1)
+  .map((text) => {
+    const [title = ''] = text.split('\n');
+    const files = [...text.matchAll(/^\d+\. `([^`]+)`/gm)].map(([, file = '']) => file);
+    const calls = [...text.matchAll(/`([^`]+\.ts)`[^`]* calls `([^`]+\.ts)`/g)];
+    const steps = files.slice(1).map((file, index) => [files[index] ?? '', file] as const);
+    return { title, files, steps: [...calls.map(([, from = '', to = '']) => [from, to] as const), ...steps] };
+  });
+
+/** The files that a file imports for more than their types. */
+function importsOf(file: string): readonly string[] {
+  const statements = readFileSync(file, 'utf8').matchAll(/^(?:import|export)\s(?!type\s)[^;]*?from '(\.[^']+)';$/gm);
+  return [...statements].map(([, path = '']) => join(dirname(file), path));
+}
+
+test('there is a walk for one machine, one to the queue and one from it, and each copy ends in the same file', () => {
+  expect(walks.map(({ files }) => files.length)).toEqual([5, 3, 5]);
+  const [onOneMachine, , fromTheQueue] = walks.map(({ files }) => files.at(-1));
+  expect(onOneMachine).toBe(fromTheQueue);
+});
+
+describe.each(walks)('$title', ({ steps }) => {
+  test.each(steps)('%s imports %s', (from, to) => {
+    expect(importsOf(from)).toContain(to);
+  });
+});
