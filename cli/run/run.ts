@@ -1,7 +1,7 @@
 import { replaceConflicts } from '../../core/archive-life/repair/settle.ts';
 import { loadConfiguration } from '../../core/config/load.ts';
 import { successorsOf } from '../../core/config/schema.ts';
-import { defaultCeiling, defaultUnadaptedAtOnce } from '../../core/copy/adaptive-concurrency.ts';
+import { defaultCeiling } from '../../core/copy/adaptive-concurrency.ts';
 import type { SyncReport } from '../../core/mirror/document-sync.ts';
 import type { MirrorObserver } from '../../core/mirror/mirror-run.ts';
 import { archiveOf, documentSyncOf, removalPartsOf, sourceProofOf } from '../../core/mirror/parts.ts';
@@ -59,7 +59,6 @@ export async function run(
   await lookAtTargets(mirror, options, terminal, interruption);
   const limitations = new Limitations(({ message }) => terminal.warn(message));
   const concurrency = options.concurrency ?? named.concurrency ?? defaultCeiling;
-  const studiesAtOnce = options.concurrency ?? Math.min(concurrency, defaultUnadaptedAtOnce);
   const findings = tellFindings(terminal);
   const syncReport: SyncReport = {
     onResult: documentProblems(terminal, { json, watch }),
@@ -69,7 +68,7 @@ export async function run(
   const documents =
     options.instancesOnly || mirror.selects !== undefined
       ? undefined
-      : documentSyncOf(mirror, limitations, { report: syncReport, studiesAtOnce });
+      : documentSyncOf(mirror, limitations, { report: syncReport, ceiling: concurrency });
   const archive = archiveOf(mirror.destinations)?.store;
   const settle = { source: mirror.source, archive, limitations, signal: interruption };
   const startedAtMs = performance.now();

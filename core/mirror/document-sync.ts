@@ -1,6 +1,7 @@
 /** Keeps the sidecars of archive and targets equal to the source: what is not in the DICOM bytes. */
 import { KeptRepairs, type SettledRepair } from '../archive-life/kept-repairs.ts';
 import type { CallOptions } from '../call-options.ts';
+import { defaultCeiling, defaultUnadaptedAtOnce } from '../copy/adaptive-concurrency.ts';
 import { type CopyResult, type Destination, worstKind } from '../copy/outcome.ts';
 import { isMirrorError, type MirrorError } from '../errors.ts';
 import type { OrthancId } from '../identifiers.ts';
@@ -10,6 +11,7 @@ import { inParallel } from '../sidecars/in-parallel.ts';
 import type { Limitations } from '../sidecars/limitations.ts';
 import { listArchivedFingerprints, listStudyFingerprints } from '../sidecars/list-fingerprints.ts';
 import type { OnSidecarFinding } from '../sidecars/sidecar-state.ts';
+import { StudiesAtOnce } from '../sidecars/studies-at-once.ts';
 import { announcesStudy, studyOfChange } from '../sidecars/study-of-change.ts';
 import { type StudyServer, studyServerOf } from '../sidecars/study-server.ts';
 import { type StudySyncResult, SyncedPatients, type SyncStudyOptions, syncStudy } from '../sidecars/sync-study.ts';
@@ -26,10 +28,10 @@ export interface DocumentSyncOptions {
   readonly limitations: Limitations;
   readonly report?: SyncReport | undefined;
   /**
-   * Most studies synchronized at once; default 8. Each is several requests, but to no server are there more at a time
-   * than it has connections.
+   * Most studies synchronized at once; default {@link defaultCeiling}. Each is several requests, but to no server are
+   * there more at a time than it has connections.
    */
-  readonly studiesAtOnce?: number | undefined;
+  readonly ceiling?: number | undefined;
 }
 
 /** Is told what happens; absent parts are not. */
@@ -40,10 +42,6 @@ export interface SyncReport {
   /** What a replacement at a destination, which was interrupted, still had to write there. */
   onSettled?(destination: Destination, settled: SettledRepair): void;
 }
-
-const defaultStudiesAtOnce = 8;
-/** Studies that changes of the feed belong to are asked for so many at once. */
-const studiesAskedAtOnce = 4;
 
 export interface SyncOneOptions extends CallOptions {
   /** Destinations that are left alone; their values do not matter. */
@@ -150,7 +148,7 @@ export class DocumentSync {
     const announcing = changes.filter(announcesStudy);
     if (announcing.length === 0) return [];
     const source = await this.#connectSource(signal);
-    const studies = await inParallel(announcing, studiesAskedAtOnce, (change) =>
+    const studies = await inParallel(announcing, defaultUnadaptedAtOnce, (change) =>
       studyOfChange(source, change, { signal }),
     );
     return [...new Set(studies.filter((study) => study !== undefined))];
@@ -180,9 +178,14 @@ export class DocumentSync {
     const refusing = new Map<Destination, MirrorError>();
     if (ids.length === 0) return refusing;
     const options = { ...(await this.#syncOptions(withdrawn, signal)), patients: new SyncedPatients() };
-    const { studiesAtOnce = defaultStudiesAtOnce } = this.#options;
-    await inParallel(ids, studiesAtOnce, async (id) => {
-      const result = await syncStudy(id, refusing.size === 0 ? options : without(refusing, options));
+    const { ceiling = defaultCeiling } = this.#options;
+    const atOnce = new StudiesAtOnce({ ceiling });
+    await inParallel(ids, ceiling, async (id) => {
+      const sync = () => syncStudy(id, refusing.size === 0 ? options : without(refusing, options));
+      const result = await atOnce.through(sync, ({ instances, outcomes }) => {
+        const wasPushedBack = outcomes.some(({ error }) => error?.disposition === 'retry');
+        return { instances, wasPushedBack };
+      });
       this.counts[worstKind(result.outcomes)] += 1;
       this.lastFailure = result.outcomes.find(({ kind }) => kind === 'failed')?.error ?? this.lastFailure;
       this.#options.report?.onResult?.(result);

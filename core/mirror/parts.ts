@@ -39,7 +39,7 @@ function targetsOf(destinations: readonly Destination[]): readonly { destination
 export function documentSyncOf(
   { source, destinations }: MirrorStores,
   limitations: Limitations,
-  options: Pick<DocumentSyncOptions, 'report' | 'studiesAtOnce'> = {},
+  options: Pick<DocumentSyncOptions, 'report' | 'ceiling'> = {},
 ): DocumentSync {
   const found = archiveOf(destinations);
   const archive = found && { destination: found.destination, objects: found.store.objects };

@@ -1,5 +1,6 @@
 /** Lists what users attached to every study of a server or of an archive, as one short hash per study. */
 
+import { defaultCeiling } from '../copy/adaptive-concurrency.ts';
 import { isMirrorError } from '../errors.ts';
 import type { OrthancId } from '../identifiers.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
@@ -12,6 +13,7 @@ import { listStudyIds } from './list-study-ids.ts';
 import type { ReadOptions } from './read-options.ts';
 import { readPatientDocument, readStudyDocument } from './read-study-document.ts';
 import { readNewest, type SidecarOptions } from './sidecar-state.ts';
+import { StudiesAtOnce } from './studies-at-once.ts';
 import { instancesOf } from './study-document.ts';
 import type { StudyServer } from './study-server.ts';
 
@@ -19,8 +21,6 @@ export interface FingerprintOptions extends ReadOptions {
   readonly scope: FingerprintScope;
 }
 
-/** Studies of an old server read at once: each is several requests. */
-const studiesAtOnce = 8;
 /** Sidecars of an archive read at once. */
 const sidecarsAtOnce = 16;
 /** The fingerprint of a study whose sidecar must be written again: no server has it. */
@@ -46,19 +46,31 @@ export async function* listStudyFingerprints(
     return;
   }
   const patientOf = lastRead((id: OrthancId) => readPatientDocument(server, id, options));
-  const read = async (studyId: OrthancId): Promise<StudyFingerprint | undefined> => {
+  const atOnce = new StudiesAtOnce({ ceiling: defaultCeiling });
+  const read = async (studyId: OrthancId): Promise<FoundStudy> => {
     try {
       const study = await readStudyDocument(server, studyId, { ...options, instanceHashes: false });
       const patient = options.scope.patients ? await patientOf(study.patientId) : undefined;
-      return { studyId, fingerprint: fingerprintOf(study, patient, options.scope) };
+      const fingerprint = fingerprintOf(study, patient, options.scope);
+      return { found: { studyId, fingerprint }, instances: instancesOf(study).length };
     } catch (error) {
       // Deleted, or added to, since it was listed.
       if (!isMirrorError(error, 'vanished', 'changed-meanwhile')) throw error;
-      return undefined;
+      return { found: undefined, instances: 0 };
     }
   };
+  const inTurn = (id: OrthancId) =>
+    atOnce.through(
+      () => read(id),
+      (study) => study,
+    );
   const ids = await listStudyIds(server, options);
-  for await (const found of mapInOrder(each(ids), studiesAtOnce, read)) if (found !== undefined) yield found;
+  for await (const { found } of mapInOrder(each(ids), defaultCeiling, inTurn)) if (found !== undefined) yield found;
+}
+
+interface FoundStudy {
+  readonly found: StudyFingerprint | undefined;
+  readonly instances: number;
 }
 
 async function* each<Item>(items: Iterable<Item>): AsyncGenerator<Item> {

@@ -10,7 +10,7 @@ import type { Limitations } from './limitations.ts';
 import type { ReadOptions } from './read-options.ts';
 import { readPatientDocument, readStudyDocument } from './read-study-document.ts';
 import type { Sidecar, SidecarOptions } from './sidecar-state.ts';
-import { contentsOf, hasNamedMetadata, type StudyDocument } from './study-document.ts';
+import { contentsOf, hasNamedMetadata, instancesOf, type StudyDocument } from './study-document.ts';
 import type { StudyServer } from './study-server.ts';
 
 /** A target and the connection through which study documents are written to it. */
@@ -48,6 +48,8 @@ export interface StudyOutcome extends DestinationOutcome {
 export interface StudySyncResult {
   readonly studyId: OrthancId;
   readonly outcomes: readonly StudyOutcome[];
+  /** Of the study, as it was read; 0 if it could not be. */
+  readonly instances: number;
 }
 
 /** Synchronizes each patient once, also when several of its studies are synchronized at the same time. */
@@ -70,14 +72,18 @@ export async function syncStudy(studyId: OrthancId, options: SyncStudyOptions): 
   try {
     study = await readStudy(studyId, options);
   } catch (error) {
-    return { studyId, outcomes: failedEverywhere(error, options) };
+    return { studyId, outcomes: failedEverywhere(error, options), instances: 0 };
   }
   const { patients = new SyncedPatients() } = options;
   const [ofStudy, ofPatient] = await Promise.all([
     bring(study, options),
     patients.once(study.patientId, () => syncPatient(study.patientId, options)),
   ]);
-  return { studyId, outcomes: ofStudy.map((outcome) => merged(outcome, ofPatient)) };
+  return {
+    studyId,
+    outcomes: ofStudy.map((outcome) => merged(outcome, ofPatient)),
+    instances: instancesOf(study).length,
+  };
 }
 
 async function readStudy(studyId: OrthancId, options: SyncStudyOptions): Promise<StudyDocument> {

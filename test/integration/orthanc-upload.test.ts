@@ -2,7 +2,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { md5Of } from '../../core/identifiers.ts';
 import { type OrthancStore, openOrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
 import { type GeneratedInstance, generateInstance } from '../../local/dicom/generate.ts';
@@ -10,6 +10,7 @@ import { placeOfNth } from '../../local/dicom/identifiers.ts';
 import { type OrthancServer, startOrthanc } from '../../local/orthanc-server.ts';
 import { newOrthanc, oldOrthanc } from '../../local/orthanc-versions.ts';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
+import { startWithholdingProxy } from '../support/withholding-proxy.ts';
 
 const sizes = [10 * 1024, 50 * 1024 * 1024];
 let count = 0;
@@ -68,6 +69,40 @@ describe.each([oldOrthanc(), newOrthanc()])('an upload to Orthanc $version', ({ 
     const { overwriteMode } = await store.capabilities();
     const methods = proxy.seen.map(({ method }) => method);
     expect(methods).toEqual(overwriteMode === 'never' ? ['POST', 'GET'] : ['GET', 'POST', 'GET']);
+  });
+
+  it.each([4096, 600_000])(
+    'of %i bytes is proven by what is asked behind it, before its own answer is there',
+    async (sizeBytes) => {
+      await using wire = await startWithholdingProxy(server.url, (sent) => sent.includes('/attachments/dicom/md5'));
+      const far = openOrthancStore({ url: wire.url, name: 'target' });
+      onTestFinished(() => far.close());
+      await far.capabilities();
+      wire.withhold();
+      const instance = fresh(sizeBytes);
+      expect(await far.store(instance, streamOf(instance), { isAbsent: true })).toEqual({ kind: 'stored' });
+    },
+  );
+
+  const isAskedBehind = ({ path }: { path: string }) => path.endsWith('/dicom/md5');
+  it.each([
+    ['knows nothing yet', { kind: 'status', status: 404 }],
+    ['tells what was there before', { kind: 'answer', body: () => Buffer.from(md5Of(Buffer.of(1))) }],
+    ['is cut off', { kind: 'drop', when: 'before' }],
+  ] as const)('is asked for again where what was asked behind it %s', async (_, effect) => {
+    const instance = fresh();
+    proxy.break({ matches: isAskedBehind, effect });
+    expect(await store.store(instance, instance.bytes, { isAbsent: true })).toEqual({ kind: 'stored' });
+    expect(await direct.lookup(instance.id)).toMatchObject([{ md5: instance.md5 }]);
+  });
+
+  it('is not followed by questions that are always in vain', async () => {
+    proxy.break({ matches: isAskedBehind, effect: { kind: 'status', status: 404 } });
+    for (let n = 0; n < 10; n += 1) {
+      const instance = fresh();
+      expect(await store.store(instance, instance.bytes, { isAbsent: true })).toEqual({ kind: 'stored' });
+    }
+    expect(proxy.seen.filter(isAskedBehind)).toHaveLength(3);
   });
 
   it.each(sizes)('of %i bytes that are damaged on the way leaves nothing, and works after', async (sizeBytes) => {

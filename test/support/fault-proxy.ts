@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { type ClientRequest, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer, type ServerOptions } from 'node:https';
+import type { Socket } from 'node:net';
 import { Transform } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
@@ -71,7 +72,10 @@ export interface FaultProxy {
   close(): Promise<void>;
 }
 
-/** Starts a proxy in front of `targetUrl` on a free loopback port, with TLS if there are options for it. */
+/**
+ * Starts a proxy, which handles what comes on a connection one after the other, in front of `targetUrl` on a free loopback
+ * port, with TLS if there are options for it.
+ */
 export async function startFaultProxy(targetUrl: string, tls?: ServerOptions): Promise<FaultProxy> {
   const seen: SeenRequest[] = [];
   let faults: { readonly fault: Fault; left: number }[] = [];
@@ -79,6 +83,15 @@ export async function startFaultProxy(targetUrl: string, tls?: ServerOptions): P
     const met = faults.find(({ fault, left }) => left > 0 && (fault.matches?.(one) ?? true));
     if (met !== undefined) met.left -= 1;
     return met?.fault.effect;
+  };
+  const lastAnswer = new WeakMap<Socket, Promise<unknown>>();
+  const inTurn = (incoming: IncomingMessage, answer: ServerResponse) => {
+    const { socket } = incoming;
+    const before = lastAnswer.get(socket) ?? Promise.resolve();
+    lastAnswer.set(socket, new Promise((resolve) => answer.once('close', resolve)));
+    void before.then(() => {
+      if (!socket.destroyed) handle(incoming, answer);
+    });
   };
   const handle = (incoming: IncomingMessage, answer: ServerResponse) => {
     const one = {
@@ -93,7 +106,7 @@ export async function startFaultProxy(targetUrl: string, tls?: ServerOptions): P
     // A client or server that goes away while something passes is what this proxy is for.
     new Exchange(targetUrl, incoming, answer, one, takeEffect(one)).run().catch(() => reset(incoming));
   };
-  const server = tls === undefined ? createServer(handle) : createTlsServer(tls, handle);
+  const server = tls === undefined ? createServer(inTurn) : createTlsServer(tls, inTurn);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();

@@ -1,6 +1,6 @@
 /** The connections to one server. */
 import { getCACertificates } from 'node:tls';
-import { Pool } from 'undici';
+import { Client, type Dispatcher, Pool } from 'undici';
 import { defaultMaxConnections, type OrthancConnection, type Timeouts } from './connection.ts';
 import { guardedLookup } from './egress-guard.ts';
 
@@ -9,13 +9,45 @@ const idleTimeoutMs = 700;
 /** Longest headers of an answer, all together; Orthanc sends some hundred bytes, a proxy a few thousand. */
 const mostHeaderBytes = 16 * 1024;
 
+/** A request that another one may follow on the same connection, before its answer is there. */
+export interface FollowedRequest {
+  /** Is given the connection as soon as the request is on it, to make one call. */
+  readonly follow?: ((connection: Client) => void) | undefined;
+}
+
+/**
+ * A connection that takes one request at a time, and a second one only where that is meant to follow the first: servers
+ * answer in the order of what they got, so others would wait for answers that are not theirs.
+ */
+class Connection extends Client {
+  #isFollowing = false;
+  #takesMore = true;
+
+  override dispatch(
+    options: Dispatcher.DispatchOptions & FollowedRequest,
+    handler: Dispatcher.DispatchHandler,
+  ): boolean {
+    if (this.#isFollowing) {
+      this.#takesMore = super.dispatch(options, handler);
+      return this.#takesMore;
+    }
+    const { follow } = options;
+    this.pipelining = follow === undefined ? 1 : 2;
+    this.#takesMore = super.dispatch(options, handler);
+    this.#isFollowing = true;
+    follow?.(this);
+    this.#isFollowing = false;
+    return this.#takesMore;
+  }
+}
+
 /** Makes the pool, without a connection yet. Close it to let go of its connections. */
 export function poolOf(origin: string, connection: OrthancConnection, timeouts: Timeouts): Pool {
   const { ca, ...identity } = connection.tls ?? {};
   return new Pool(origin, {
     connections: connection.maxConnections ?? defaultMaxConnections,
     allowH2: false,
-    pipelining: 1,
+    factory: (url: URL, options: Client.Options) => new Connection(url, options),
     keepAliveTimeout: idleTimeoutMs,
     keepAliveMaxTimeout: idleTimeoutMs,
     // Orthanc announces `Keep-Alive: timeout=1`; the usual threshold of 1 s would make that no keep-alive at all.

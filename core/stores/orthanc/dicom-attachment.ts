@@ -10,6 +10,11 @@ export function dicomPath(id: InstanceId): string {
   return `/instances/${id}/attachments/dicom`;
 }
 
+/** Path of the file's hash as text: what every version tells of it in one request. */
+export function md5Path(id: InstanceId): string {
+  return `${dicomPath(id)}/md5`;
+}
+
 export const instanceIdSchema = z.string().refine(isInstanceId);
 
 /** A number of bytes; some versions write such numbers as texts. */

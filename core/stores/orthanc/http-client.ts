@@ -1,6 +1,6 @@
 /** The only place that speaks HTTP with an Orthanc server: bounded connections, retries, one meaning per failure. */
 import { Readable } from 'node:stream';
-import type { Pool } from 'undici';
+import type { Client, Pool } from 'undici';
 import { z } from 'zod';
 import type { CallOptions } from '../../call-options.ts';
 import { type Disposition, isMirrorError, MirrorError } from '../../errors.ts';
@@ -11,9 +11,16 @@ import { type OrthancAnswer, openAnswer } from './answer.ts';
 import { Authorizer } from './authorizer.ts';
 import { defaultServerLimits, mostBytes, mostInterimAnswers, type ServerLimits } from './bounds.ts';
 import { type AuthorizationHeaders, defaultTimeouts, type OrthancConnection, type Timeouts } from './connection.ts';
-import { poolOf } from './connection-pool.ts';
+import { type FollowedRequest, poolOf } from './connection-pool.ts';
 import { requireAllowedHost } from './egress-guard.ts';
-import { errorOfStatus, errorOfTransport, malformedAnswer, parseRetryAfter, type StatusCodes } from './failures.ts';
+import {
+  codeOf,
+  errorOfStatus,
+  errorOfTransport,
+  malformedAnswer,
+  parseRetryAfter,
+  type StatusCodes,
+} from './failures.ts';
 import { fullJitter, type RetryPolicy, withRetries } from './retry.ts';
 
 export interface OrthancCall extends CallOptions {
@@ -36,7 +43,14 @@ export interface OrthancCall extends CallOptions {
   readonly longest?: number | undefined;
   /** What is to be done if the answer has another form than Orthanc's. Default: `reject`, what was asked for fails. */
   readonly ifMalformed?: Disposition | undefined;
+  /** Sends a question behind the call, on the same connection. */
+  readonly askBehind?: ((connection: Client, credentials: AuthorizationHeaders) => void) | undefined;
 }
+
+/** What is asked behind a call may take so long, … */
+const behindMs = 10_000;
+/** … and may be in vain so often one after the other: then it is asked no more. */
+const mostInVain = 3;
 
 export class OrthancClient {
   /** Configured name or address of the server, without credentials. */
@@ -50,6 +64,7 @@ export class OrthancClient {
   readonly limits: ServerLimits;
   readonly #timeouts: Timeouts;
   readonly #retryPolicy: RetryPolicy;
+  #inVain = 0;
 
   constructor(connection: OrthancConnection, retryPolicy: RetryPolicy = fullJitter) {
     const url = new URL(connection.url);
@@ -97,6 +112,25 @@ export class OrthancClient {
     const value = await this.#readJson(call, schema);
     if (value === undefined) throw malformedAnswer(this.name, call.path, 'it says that there is nothing');
     return value;
+  }
+
+  /**
+   * As {@link callJson}, and GETs a short text right behind the call on the same connection. Orthanc does what comes on a
+   * connection one after the other, so the text tells what is so after the call, and costs no time of the way. A proxy may
+   * ask for both at once, so what it tells may also be what was so before. `behind` is `undefined` if it did not come, for
+   * whatever reason: then it is to be asked for as usual.
+   */
+  async callJsonAndAsk<T>(
+    call: OrthancCall,
+    schema: z.ZodType<T>,
+    path: string,
+  ): Promise<{ readonly value: T; readonly behind: Promise<string | undefined> }> {
+    let behind: Promise<string | undefined> = Promise.resolve(undefined);
+    const askBehind: OrthancCall['askBehind'] = (connection, credentials) => {
+      behind = this.#textBehind(connection, path, credentials, call.signal);
+    };
+    const value = await this.callJson(this.#inVain < mostInVain ? { ...call, askBehind } : call, schema);
+    return { value, behind };
   }
 
   /** GETs text; @returns `undefined` where there is none (404). */
@@ -176,9 +210,12 @@ export class OrthancClient {
   }
 
   async #send(call: OrthancCall, credentials: AuthorizationHeaders): Promise<OrthancAnswer> {
-    const { method, path, body, signal } = call;
+    const { method, path, body, signal, askBehind } = call;
+    const follow: FollowedRequest & { readonly blocking?: false } =
+      askBehind === undefined ? {} : { follow: (connection) => askBehind(connection, credentials), blocking: false };
     try {
       const answer = await this.#pool.request({
+        ...follow,
         method,
         path: this.#basePath + path,
         headers: { ...call.headers, ...lengthOf(call), ...credentials },
@@ -191,6 +228,31 @@ export class OrthancClient {
     } catch (error) {
       if (signal?.aborted) throw abortedError(signal);
       throw error instanceof MirrorError ? error : errorOfTransport(this.name, error);
+    }
+  }
+
+  async #textBehind(
+    connection: Client,
+    path: string,
+    credentials: AuthorizationHeaders,
+    signal: AbortSignal | undefined,
+  ): Promise<string | undefined> {
+    try {
+      const received = await connection.request({
+        method: 'GET',
+        path: this.#basePath + path,
+        headers: credentials,
+        headersTimeout: behindMs,
+        onInfo: this.#interimAnswers(),
+        ...(signal === undefined ? {} : { signal }),
+      });
+      const answer = openAnswer(this.name, path, received, this.limits);
+      this.#inVain = answer.status === 200 ? 0 : this.#inVain + 1;
+      return await (answer.status === 200 ? answer.text(mostBytes.text, behindMs) : discarded(answer));
+    } catch (error) {
+      // There are proxies that lose what comes behind a request: waiting for them once is enough.
+      if (codeOf(error) === 'UND_ERR_HEADERS_TIMEOUT') this.#inVain = mostInVain;
+      return undefined;
     }
   }
 

@@ -2,7 +2,7 @@ import type { CallOptions } from '../../call-options.ts';
 import type { InstanceId } from '../../identifiers.ts';
 import type { InventoryEntry } from '../store.ts';
 import type { OrthancCapabilities } from './capabilities.ts';
-import { attachmentSchema, dicomPath, entryOf, md5In, sizeSchema } from './dicom-attachment.ts';
+import { attachmentSchema, dicomPath, entryOf, md5In, md5Path, sizeSchema } from './dicom-attachment.ts';
 import { malformedAnswer } from './failures.ts';
 import type { OrthancClient } from './http-client.ts';
 
@@ -26,5 +26,5 @@ export async function lookUpInstance(
   const sizeBytes = sizeSchema.safeParse(size.trim()).data;
   if (sizeBytes === undefined) throw malformedAnswer(client.name, `${path}/size`, 'it is not a number');
   // No MD5 where the server keeps none (404), or where the instance went away in between.
-  return { id, md5: md5In(await client.findText(`${path}/md5`, options)), sizeBytes };
+  return { id, md5: md5In(await client.findText(md5Path(id), options)), sizeBytes };
 }

@@ -3,7 +3,7 @@ import { isMirrorError, MirrorError } from '../../errors.ts';
 import type { InstanceId, Md5 } from '../../identifiers.ts';
 import type { OpenInstance } from '../store.ts';
 import type { OrthancAnswer } from './answer.ts';
-import { dicomPath, md5In, parseEtag } from './dicom-attachment.ts';
+import { dicomPath, md5In, md5Path, parseEtag } from './dicom-attachment.ts';
 import type { OrthancClient } from './http-client.ts';
 
 /**
@@ -46,7 +46,7 @@ async function md5Of(
   options: CallOptions,
 ): Promise<Md5 | undefined> {
   const etag = parseEtag(answer.header('etag'));
-  return etag === undefined ? md5In(await client.findText(`${dicomPath(id)}/md5`, options)) : etag.md5;
+  return etag === undefined ? md5In(await client.findText(md5Path(id), options)) : etag.md5;
 }
 
 /** @returns the answer with the bytes, or throws why there is none. */

@@ -6,6 +6,7 @@ import { md5OfOpened } from '../md5-read-back.ts';
 import type { InstanceBytes, InstanceIdentity, InventoryEntry, StoreOptions, StoreOutcome } from '../store.ts';
 import { mostBytes, Pace } from './bounds.ts';
 import type { OrthancCapabilities } from './capabilities.ts';
+import { md5In, md5Path } from './dicom-attachment.ts';
 import { exactBody } from './exact-body.ts';
 import type { StatusCodes } from './failures.ts';
 import type { OrthancClient } from './http-client.ts';
@@ -40,8 +41,9 @@ export interface ReceivingServer {
 }
 
 /**
- * Computes the id that the server will give, asks what it holds where a POST could replace that, POSTs the instance, checks
- * what the server says about it, and then asks it for the hash of what it holds. Nothing is sent if the id would be another
+ * Computes the id that the server will give, asks what it holds where a POST could replace that, POSTs the instance and
+ * asks for the hash of what it holds right behind that, and checks what the server says about it; where the answer is not the
+ * right hash, it asks once more. Nothing is sent if the id would be another
  * one, or the server holds other bytes. A copy that is not what was sent is removed again, but only if it is proven that
  * nothing was there before. An unanswered POST throws `unreachable`, and may have stored: to repeat it is safe.
  */
@@ -57,9 +59,11 @@ export async function storeInstance(
     await requireAbsentUnderOtherIds(server, instance.id, expected, options);
     const before = await heldBefore(server, instance.id, options);
     if (before !== undefined) return await outcomeOf(server, instance, before, 'held-before', options);
-    const answer = await post(server.client, instance, examined.body, options);
+    const { value: answer, behind } = await post(server.client, instance, examined.body, options);
     const claim = await claimOf(server.client, instance.id, expected, answer);
-    const held = await heldNow(server, instance.id, options);
+    // Anything else than the right hash may be what was so before the upload.
+    const isProven = md5In(await behind) === instance.md5;
+    const held = isProven ? instance : await heldNow(server, instance.id, options);
     return await outcomeOf(server, instance, held, claim, options);
   } finally {
     examined.release();
@@ -131,12 +135,12 @@ async function post(
   instance: InstanceIdentity,
   body: InstanceBytes,
   { signal }: StoreOptions,
-): Promise<Answer> {
+): Promise<{ readonly value: Answer; readonly behind: Promise<string | undefined> }> {
   const { sizeBytes } = instance;
   const headers = { 'content-type': 'application/dicom' };
   const exact = exactBody(body, sizeBytes, new Pace(client.name, client.limits));
   try {
-    return await client.callJson(
+    return await client.callJsonAndAsk(
       {
         method: 'POST',
         path: '/instances',
@@ -149,6 +153,7 @@ async function post(
         statusCodes: uploadCodes,
       },
       answerSchema,
+      md5Path(instance.id),
     );
   } catch (error) {
     // A body that broke is the reason for the connection that broke.
