@@ -24,6 +24,8 @@ const usualDispositions = {
   'changed-meanwhile': 'retry',
   'not-held': 'retry',
   'instances-pending': 'retry',
+  // Where only small instances are worked on.
+  'too-large': 'retry',
   deadline: 'retry',
   interrupted: 'retry',
   // Nothing to do any more.

@@ -44,7 +44,7 @@ export class MirrorDashboard extends Construct {
         [
           graph(
             'Waiting',
-            [...queues.transfer, ...queues.inbox].map(({ queue, mirror, lane }) =>
+            [...queues.toCopy, ...queues.inbox].map(({ queue, mirror, lane }) =>
               queue.metricApproximateNumberOfMessagesVisible({ ...lastValue, label: `${mirror} ${lane}` }),
             ),
           ),

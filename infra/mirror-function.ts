@@ -29,6 +29,8 @@ export interface MirrorFunctionProps {
 interface CodeProps {
   /** Name of the file in `lambdas/`, without extension. */
   readonly file: FunctionName;
+  /** What it is called in alarms. Absent: as its file. */
+  readonly name?: string;
   readonly memoryMiB: number;
   readonly timeoutSeconds: number;
   /** Most invocations at once; so many are also set apart for the function. */
@@ -48,10 +50,13 @@ export class MirrorFunction extends Construct {
   readonly function: LambdaFunction;
   readonly role: ServiceRole;
   readonly fileName: FunctionName;
+  /** What it is called in alarms. */
+  readonly name: string;
 
   constructor(scope: Construct, id: string, props: MirrorFunctionProps, code: CodeProps) {
     super(scope, id);
     this.fileName = code.file;
+    this.name = code.name ?? code.file;
     const { archive, network } = props;
     const logGroup = new LogGroup(this, 'Logs', {
       retention: props.configuration.cloud.logRetentionDays,

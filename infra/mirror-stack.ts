@@ -49,7 +49,8 @@ export class MirrorStack extends Stack {
     const archive = { bucket, key };
     const common = { configuration, configurationFile, archive, queues, network };
     const scheduler = new SchedulerFunction(this, 'Scheduler', common);
-    const transfer = new TransferFunction(this, 'Transfer', common);
+    const transfer = new TransferFunction(this, 'Transfer', common, 'small');
+    const largeTransfer = new TransferFunction(this, 'LargeTransfer', common, 'large');
     const verifier = new VerifierFunction(this, 'Verifier', common);
     const status = new StatusFunction(this, 'Status', common);
     const webhook = this.#webhook(common);
@@ -62,7 +63,7 @@ export class MirrorStack extends Stack {
       status: status.function,
       inbox: taker?.function,
     });
-    const functions = [scheduler, transfer, verifier, status, webhook, opener, taker].filter(
+    const functions = [scheduler, transfer, largeTransfer, verifier, status, webhook, opener, taker].filter(
       (made) => made !== undefined,
     );
     network?.admit({

@@ -91,15 +91,14 @@ export class Monitoring extends Construct {
     full('transfer', deadLetters, queues.deadLetters);
     full('inbox', deadLetters, queues.inboxDeadLetters);
     full('schedules', failedInvocations, queues.failedInvocations);
-    for (const { mirror, lane, queue } of [...queues.transfer, ...queues.inbox]) {
-      const about = lane === 'transfer' ? mirror : `${mirror} ${lane}`;
-      this.#watch(about, oldMessages, queue.metricApproximateAgeOfOldestMessage(windowOf(oldMessages)));
+    for (const { mirror, lane, queue } of [...queues.toCopy, ...queues.inbox]) {
+      this.#watch(`${mirror} ${lane}`, oldMessages, queue.metricApproximateAgeOfOldestMessage(windowOf(oldMessages)));
     }
   }
 
   #watchFunctions({ functions, configuration }: MonitoringProps): void {
-    for (const { fileName, function: watched } of functions) {
-      this.#watch(fileName, functionCondition, watched.metricErrors(windowOf(functionCondition)));
+    for (const { name, function: watched } of functions) {
+      this.#watch(name, functionCondition, watched.metricErrors(windowOf(functionCondition)));
     }
     if (configuration.cloud.webhook !== undefined) {
       const metric = metricOf(webhookCondition.metric, {}, windowOf(webhookCondition));

@@ -5,7 +5,7 @@ import { allowReadArchive, allowWriteArchive } from './archive-access.ts';
 import { serversOf } from './configured-servers.ts';
 import { MirrorFunction, type MirrorFunctionProps } from './mirror-function.ts';
 import { allowReadSecretsOf } from './secret-access.ts';
-import { allowSend } from './stack-queues.ts';
+import { allowMeasure, allowSend } from './stack-queues.ts';
 
 /**
  * The function that follows the sources: reads the servers, keeps the state, fills the queue, begins archives. To a target
@@ -24,6 +24,10 @@ export class SchedulerFunction extends MirrorFunction {
     allowReadSecretsOf(this.role, serversOf(configuration));
     allowReadArchive(archive, this.role);
     allowWriteArchive(archive, this.role, 'scheduler', configuration);
-    allowSend(this.role, queues.transfer);
+    allowSend(this.role, queues.toCopy);
+    allowMeasure(
+      this.role,
+      [...queues.transfer.backlog, ...queues.transfer.large].map(({ queue }) => queue),
+    );
   }
 }

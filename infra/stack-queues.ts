@@ -2,8 +2,16 @@ import { Aws, Duration } from 'aws-cdk-lib';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { Queue, QueueEncryption, type QueueProps } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import { transferInvocations } from '../core/config/cloud-shares.ts';
-import { deadLetterQueues, type Lane, mirrorQueue, type SharedQueue, sharedQueue } from '../core/config/queue-names.ts';
+import { invocationsOfLane } from '../core/config/cloud-shares.ts';
+import {
+  deadLetterQueues,
+  type Lane,
+  mirrorQueue,
+  type SharedQueue,
+  sharedQueue,
+  type TransferLane,
+  transferLanes,
+} from '../core/config/queue-names.ts';
 import type { Configuration, MirrorConfiguration } from '../core/config/schema.ts';
 import { LaneQueue, type LaneShare } from './lane-queue.ts';
 import type { ServiceRole } from './service-role.ts';
@@ -26,8 +34,8 @@ export interface StackQueuesProps {
 export class StackQueues extends Construct {
   /** What the addresses of all queues begin with. */
   readonly url: string;
-  /** Ids of what is to be copied, a queue for each mirror. */
-  readonly transfer: readonly LaneQueue[];
+  /** Ids of what is to be copied, a queue for each mirror in each lane. */
+  readonly transfer: Readonly<Record<TransferLane, readonly LaneQueue[]>>;
   /** What S3 tells of the inbox, a queue for each mirror; empty without an inbox. */
   readonly inbox: readonly LaneQueue[];
   readonly deadLetters: Queue;
@@ -41,17 +49,19 @@ export class StackQueues extends Construct {
 
   constructor(scope: Construct, id: string, { configuration, key }: StackQueuesProps) {
     super(scope, id);
-    const { stackName, transfer, inbox } = configuration.cloud;
+    const { stackName, inbox } = configuration.cloud;
     this.#configuration = configuration;
     this.#secured = { encryption: QueueEncryption.KMS, encryptionMasterKey: key, enforceSSL: true };
     this.url = `https://sqs.${Aws.REGION}.${Aws.URL_SUFFIX}/${Aws.ACCOUNT_ID}/${stackName}`;
     this.failedInvocations = this.#shared('FailedInvocations', 'failed-invocations');
-    const deadLetters = this.#shared('DeadLetters', deadLetterQueues.transfer);
+    const deadLetters = this.#shared('DeadLetters', deadLetterQueues.new);
     this.deadLetters = deadLetters;
-    this.transfer = this.#lanes('transfer', deadLetters, (mirror) => ({
-      ...transfer,
-      maxConcurrency: transferInvocations(mirror, configuration),
-    }));
+    const lanesOf = (lane: TransferLane): LaneQueue[] =>
+      this.#lanes(lane, deadLetters, (mirror) => ({
+        ...workOfLane(lane, configuration),
+        maxConcurrency: invocationsOfLane(lane, mirror, configuration),
+      }));
+    this.transfer = { new: lanesOf('new'), backlog: lanesOf('backlog'), large: lanesOf('large') };
     const inboxDeadLetters = inbox && this.#shared('InboxDeadLetters', deadLetterQueues.inbox);
     this.inboxDeadLetters = inboxDeadLetters;
     this.inbox =
@@ -80,11 +90,27 @@ export class StackQueues extends Construct {
     });
   }
 
+  /** The queues of what is to be copied, in every lane. */
+  get toCopy(): LaneQueue[] {
+    return transferLanes.flatMap((lane) => this.transfer[lane]);
+  }
+
   get all(): Queue[] {
-    const lanes = [...this.transfer, ...this.inbox].map(({ queue }) => queue);
+    const lanes = [...this.toCopy, ...this.inbox].map(({ queue }) => queue);
     const deadLetters = [this.deadLetters, this.inboxDeadLetters].filter((queue) => queue !== undefined);
     return [...lanes, ...deadLetters, this.failedInvocations];
   }
+}
+
+/** No function has longer: an instance of 1 GB passes at 9 Mbit/s. */
+export const largeTimeoutSeconds = 900;
+
+/** What one invocation gets in a lane, and for how long. */
+export function workOfLane(
+  lane: TransferLane,
+  { cloud: { transfer } }: Configuration,
+): Pick<LaneShare, 'batchSize' | 'timeoutSeconds'> {
+  return lane === 'large' ? { batchSize: 1, timeoutSeconds: largeTimeoutSeconds } : transfer;
 }
 
 /** Most invocations at once that these queues start together. */
@@ -97,10 +123,24 @@ export function allowSend(role: ServiceRole, lanes: readonly LaneQueue[]): void 
   role.allow('SendMessages', ['sqs:SendMessage'], arnsOf(lanes));
 }
 
+/** Lets a role ask how full queues are. */
+export function allowMeasure(role: ServiceRole, queues: readonly Queue[]): void {
+  role.allow(
+    'MeasureQueues',
+    ['sqs:GetQueueAttributes'],
+    queues.map(({ queueArn }) => queueArn),
+  );
+}
+
 /** Lets a function work on what lies in queues: receive, postpone and acknowledge it, send it anew, make it a dead letter. */
-export function allowWork(role: ServiceRole, lanes: readonly LaneQueue[]): void {
+export function allowWork(
+  role: ServiceRole,
+  lanes: readonly LaneQueue[],
+  /** Where it may send what it does not work on itself. */
+  others: readonly LaneQueue[] = [],
+): void {
   role.allow('ConsumeMessages', consumeActions, arnsOf(lanes));
-  allowSend(role, lanes);
+  allowSend(role, [...lanes, ...others]);
   const deadLetters = new Set(lanes.map(({ deadLetterQueue }) => deadLetterQueue.queueArn));
   role.allow('PutAside', ['sqs:SendMessage'], [...deadLetters]);
 }

@@ -4,6 +4,7 @@ import { allowReadArchive, allowWriteArchive } from './archive-access.ts';
 import { serversOf } from './configured-servers.ts';
 import { MirrorFunction, type MirrorFunctionProps } from './mirror-function.ts';
 import { allowReadSecretsOf } from './secret-access.ts';
+import { allowMeasure } from './stack-queues.ts';
 
 /** The function that measures what the destinations really hold. It changes nothing but its progress and its reports. */
 export class StatusFunction extends MirrorFunction {
@@ -15,11 +16,6 @@ export class StatusFunction extends MirrorFunction {
     allowReadSecretsOf(this.role, serversOf(configuration));
     allowReadArchive(archive, this.role);
     allowWriteArchive(archive, this.role, 'status', configuration);
-    const measured = [...queues.transfer.map(({ queue }) => queue), queues.deadLetters];
-    this.role.allow(
-      'MeasureQueues',
-      ['sqs:GetQueueAttributes'],
-      measured.map(({ queueArn }) => queueArn),
-    );
+    allowMeasure(this.role, [...queues.toCopy.map(({ queue }) => queue), queues.deadLetters]);
   }
 }

@@ -26,7 +26,7 @@ export class WebhookFunction extends MirrorFunction {
     const reservedConcurrency = webhook.maxConcurrency;
     super(scope, id, props, { file: 'webhook', memoryMiB, timeoutSeconds, reservedConcurrency });
     allowReadSecrets(this.role, 'ReadWebhookSecrets', webhookSecretsOf(webhook));
-    allowSend(this.role, props.queues.transfer);
+    allowSend(this.role, props.queues.transfer.new);
     const authType = webhook.authentication === 'iam' ? FunctionUrlAuthType.AWS_IAM : FunctionUrlAuthType.NONE;
     this.url = this.function.addFunctionUrl({ authType });
   }

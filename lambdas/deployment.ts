@@ -1,7 +1,7 @@
 /** What a function keeps from one invocation to the next: configuration, clients, open mirrors. */
 import { join } from 'node:path';
 import type { DeliveryQueue } from '../core/cloud/queue/deliveries.ts';
-import type { InstanceQueue } from '../core/cloud/queue/message.ts';
+import { bySize, type InstanceQueue } from '../core/cloud/queue/message.ts';
 import { createSqsClient } from '../core/cloud/queue/sqs-client.ts';
 import { type SqsDeliveriesOptions, sqsDeliveries } from '../core/cloud/queue/sqs-deliveries.ts';
 import { type QueueDepths, sqsDepths, sqsLeft } from '../core/cloud/queue/sqs-depths.ts';
@@ -11,7 +11,14 @@ import { processesAt } from '../core/config/cloud-shares.ts';
 import { type ConnectedMirror, type ConnectOptions, connectMirror } from '../core/config/connect.ts';
 import { loadConfiguration } from '../core/config/load.ts';
 import { mirrorNamed } from '../core/config/mirror-named.ts';
-import { deadLetterQueues, type MirrorQueue, mirrorQueue, sharedQueue } from '../core/config/queue-names.ts';
+import {
+  deadLetterQueues,
+  type MirrorQueue,
+  mirrorQueue,
+  sharedQueue,
+  type TransferLane,
+  transferLanes,
+} from '../core/config/queue-names.ts';
 import type { Configuration, MirrorConfiguration } from '../core/config/schema.ts';
 import { type SecretResolver, secretResolver } from '../core/config/secrets/resolve-secret.ts';
 import { secretsManagerFetcher } from '../core/config/secrets/secrets-manager.ts';
@@ -28,17 +35,21 @@ import type { FutureTime } from '../core/stores/archive/future-times.ts';
 import type { ArchiveWriter } from '../core/stores/archive/history-record.ts';
 import { log, logFinding } from './telemetry.ts';
 
+const bytesPerMiB = 1024 * 1024;
+
 export interface Deployment {
   readonly configuration: Configuration;
   readonly secrets: SecretResolver;
-  /** How full the queue of a mirror is, and how many dead letters there are of all. Throws `unreachable`. */
-  queueDepths(queue: MirrorQueue): Promise<QueueDepths>;
+  /** How full the queues of a mirror are together, and how many dead letters there are of all. Throws `unreachable`. */
+  queueDepths(mirror: string): Promise<QueueDepths>;
   /** How many messages wait or are worked on. Throws `unreachable`. */
   queueLeft(queue: MirrorQueue): Promise<number>;
   /** Puts texts on a queue whose messages are not ours alone. Throws `unreachable`. */
   sendTexts(queue: MirrorQueue, texts: readonly string[], signal: AbortSignal): Promise<void>;
-  /** The queue that copies for a mirror, as one sees it who fills it. */
-  queue(mirror: string, signal: AbortSignal): InstanceQueue;
+  /** A queue that copies for a mirror, as one sees it who fills it: what is known to be large goes to that of the large. */
+  queue(queue: { readonly mirror: string; readonly lane: TransferLane }, signal: AbortSignal): InstanceQueue;
+  /** Instances above this are copied in the lane of the large only. */
+  readonly largeBytes: number;
   /** A queue of a mirror, as one sees it who works on its messages. */
   deliveries(queue: MirrorQueue): DeliveryQueue;
   readonly deliveryLimits: DeliveryLimits;
@@ -69,6 +80,7 @@ export async function openDeployment(writer?: ArchiveWriter): Promise<Deployment
   const client = createSqsClient();
   const secrets = secretResolver({ fetchSecret: secretsManagerFetcher() });
   const { transfer } = configuration.cloud;
+  const largeBytes = transfer.largeMiB * bytesPerMiB;
   const urlOf = (queue: MirrorQueue): string => mirrorQueue(queuesUrl, queue);
   const workedOn = (queue: MirrorQueue): SqsDeliveriesOptions => ({
     client,
@@ -78,10 +90,20 @@ export async function openDeployment(writer?: ArchiveWriter): Promise<Deployment
   return {
     configuration,
     secrets,
-    queueDepths: (queue) => sqsDepths(workedOn(queue)),
+    queueDepths: (mirror) =>
+      sqsDepths(client, {
+        queueUrls: transferLanes.map((lane) => urlOf({ mirror, lane })),
+        deadLetterQueueUrl: sharedQueue(queuesUrl, deadLetterQueues.new),
+      }),
     queueLeft: (queue) => sqsLeft(client, urlOf(queue)),
     sendTexts: (queue, texts, signal) => sendTexts({ client, queueUrl: urlOf(queue), signal }, texts),
-    queue: (mirror, signal) => sqsQueue({ client, queueUrl: urlOf({ mirror, lane: 'transfer' }), signal }),
+    queue: ({ mirror, lane }, signal) =>
+      bySize(
+        sqsQueue({ client, queueUrl: urlOf({ mirror, lane }), signal }),
+        sqsQueue({ client, queueUrl: urlOf({ mirror, lane: 'large' }), signal }),
+        largeBytes,
+      ),
+    largeBytes,
     deliveries: (queue) => sqsDeliveries(workedOn(queue)),
     deliveryLimits: {
       maxReceiveCount: transfer.maxReceiveCount,

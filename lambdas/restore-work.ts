@@ -3,7 +3,7 @@
 import { documentsOnServer } from '../core/archive-life/restore/document-targets.ts';
 import { restoreDocuments } from '../core/archive-life/restore/restore-documents.ts';
 import type { JobInstance, RestoreJob, RestoreJobs } from '../core/archive-life/restore/restore-job.ts';
-import type { RestoreMessage, RestoreStudyMessage } from '../core/cloud/queue/message.ts';
+import type { InstanceMessage, RestoreMessage, RestoreStudyMessage } from '../core/cloud/queue/message.ts';
 import { targetStoreName } from '../core/config/store-names.ts';
 import type { ByteBudget } from '../core/copy/byte-budget.ts';
 import { copyInstance } from '../core/copy/copy-instance.ts';
@@ -17,9 +17,17 @@ import type { CloudMirror } from './deployment.ts';
 import { count } from './metrics-emitter.ts';
 import { log, logFinding } from './telemetry.ts';
 
-export interface RestoreContext {
-  readonly budget: ByteBudget;
+/** What a message is worked on with, in one lane. */
+export interface LaneContext {
   readonly signal: AbortSignal;
+  /** Larger instances are not worked on here. */
+  readonly largestBytes: number;
+  /** Sends a message to where large instances are worked on. */
+  readonly forward: (message: InstanceMessage | RestoreMessage) => Promise<void>;
+}
+
+export interface RestoreContext extends LaneContext {
+  readonly budget: ByteBudget;
   /** How long a message waits for a target that is away. */
   readonly waitMs: number;
   /** The jobs of the mirror, which say what may be restored. */
@@ -39,6 +47,7 @@ export async function restoreWork(
 ): Promise<void> {
   if (message.kind === 'restore') {
     const { job, instance } = await context.jobs.instance(message);
+    if ((instance.sizeBytes ?? 0) > context.largestBytes) return context.forward(message);
     const target = targetOf(job, mirror);
     await throwFailure(await restoreInstance(job, instance, { mirror, target }, context), target, context);
     return;

@@ -29,7 +29,7 @@ export const handler = middy<unknown, MirrorStatus, Error, Context>()
         ...open,
         mirror,
         destinations: namedDestinations(open),
-        queueDepths: () => deployment.queueDepths({ mirror, lane: 'transfer' }),
+        queueDepths: () => deployment.queueDepths(mirror),
         now: () => new Date(),
         countArchiveEveryMs: deployment.configuration.cloud.status.countArchiveEveryHours * msPerHour,
         deadline: counting.signal,

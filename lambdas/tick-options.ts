@@ -2,6 +2,7 @@
 import { wallClock } from '../core/clock.ts';
 import type { QueueMessage } from '../core/cloud/queue/message.ts';
 import { type MirrorConfiguration, successorsOf } from '../core/config/schema.ts';
+import { Backlog } from '../core/mirror/backlog.ts';
 import { type DeletionPolicy, removalPartsOf, sourceProofOf } from '../core/mirror/parts.ts';
 import { progressBeside } from '../core/mirror/progress.ts';
 import { opennessAt } from '../core/mirror/schedule/blackouts.ts';
@@ -26,8 +27,11 @@ export async function tickOptions(
 ): Promise<TickOptions> {
   const { source, reader, destinations, archive, pause, documents, configuration, selects } =
     await deployment.mirror(mirror);
-  const queue = deployment.queue(mirror, deadline);
-  const { pauseSeconds, graceMinutes } = deployment.configuration.cloud.transfer;
+  const lanes = {
+    new: deployment.queue({ mirror, lane: 'new' }, deadline),
+    old: deployment.queue({ mirror, lane: 'backlog' }, deadline),
+  };
+  const { pauseSeconds, graceMinutes, backlogMessages } = deployment.configuration.cloud.transfer;
   const leaseMs = deployment.configuration.cloud.scheduler.timeoutSeconds * 1000 + leaseMarginMs;
   return {
     source: reader,
@@ -41,7 +45,8 @@ export async function tickOptions(
       documents,
       ...removalPartsOf({ source, destinations }, deletionPolicyOf(configuration)),
     }),
-    send: (announcements) => queue.send(announcements.map((one): QueueMessage => ({ v: 1, mirror, ...one }))),
+    send: (announcements, age) => lanes[age].send(announcements.map((one): QueueMessage => ({ v: 1, mirror, ...one }))),
+    backlog: new Backlog({ most: backlogMessages, left: () => leftOfBacklog(mirror, deployment) }),
     underLease: (work) => underLease(new Lease(archive.objects, 'lease'), { ttlMs: leaseMs, owner }, work),
     clock: wallClock,
     compareEveryMs: configuration.follow.compareEveryHours * msPerHour,
@@ -52,11 +57,20 @@ export async function tickOptions(
       probeAfterMs: pauseSeconds * 1000,
       graceMs: graceMinutes * 60_000,
       tryOut: async (_, id) => {
-        await queue.send([{ v: 1, mirror, kind: 'instance', id }]);
+        await lanes.new.send([{ v: 1, mirror, kind: 'instance', id }]);
         return 'sent';
       },
     },
   };
+}
+
+/** What a comparison announced and is not done yet. */
+async function leftOfBacklog(mirror: string, deployment: Deployment): Promise<number> {
+  const [small, large] = await Promise.all([
+    deployment.queueLeft({ mirror, lane: 'backlog' }),
+    deployment.queueLeft({ mirror, lane: 'large' }),
+  ]);
+  return small + large;
 }
 
 function deletionPolicyOf({ deletions }: MirrorConfiguration): DeletionPolicy {

@@ -22,7 +22,7 @@ export function transferBatch(
   deployment: Deployment,
   signal: AbortSignal,
 ): Promise<LambdaDelivery[]> {
-  const transfer = transferWork(deployment, signal);
+  const transfer = transferWork(deployment, queue.lane, signal);
   const work = async (message: QueueMessage): Promise<void> => {
     if (message.mirror !== queue.mirror) throw foreignMessage();
     await transfer(message);

@@ -3,17 +3,25 @@ import { replaceConflicts } from '../core/archive-life/repair/settle.ts';
 import { RestoreJobs } from '../core/archive-life/restore/restore-job.ts';
 import { copyAnnounced } from '../core/cloud/copy-announced.ts';
 import { MessageGate } from '../core/cloud/message-gate.ts';
-import type { InstanceMessage, QueueMessage, ResourceMessage, StudyMessage } from '../core/cloud/queue/message.ts';
+import {
+  type InstanceMessage,
+  isLarge,
+  type QueueMessage,
+  type ResourceMessage,
+  type StudyMessage,
+} from '../core/cloud/queue/message.ts';
 import { decidingError } from '../core/cloud/queue/verdict.ts';
+import type { Lane } from '../core/config/queue-names.ts';
 import { defaultBudget } from '../core/copy/copy-context.ts';
 import type { CopyResult, DestinationOutcome } from '../core/copy/outcome.ts';
+import { withLargest } from '../core/copy/with-largest.ts';
 import { isMirrorError, MirrorError } from '../core/errors.ts';
 import type { OrthancId } from '../core/identifiers.ts';
 import { asHalt, looksAway } from '../core/mirror/pause/store-away.ts';
 import { opennessAt } from '../core/mirror/schedule/blackouts.ts';
 import type { CloudMirror, Deployment } from './deployment.ts';
 import { count } from './metrics-emitter.ts';
-import { restoreWork } from './restore-work.ts';
+import { type LaneContext, restoreWork } from './restore-work.ts';
 import { log } from './telemetry.ts';
 
 const budget = defaultBudget();
@@ -21,10 +29,20 @@ const budget = defaultBudget();
 const awayMs = 60_000;
 
 /**
+ * @param lane whose messages are worked on; those of large instances are sent to the lane of the large
  * @param signal aborts when the time of the function is over
  * @returns the work on one message; it throws the MirrorError that decides what becomes of the message
  */
-export function transferWork(deployment: Deployment, signal: AbortSignal): (message: QueueMessage) => Promise<void> {
+export function transferWork(
+  deployment: Deployment,
+  lane: Lane,
+  signal: AbortSignal,
+): (message: QueueMessage) => Promise<void> {
+  const ofLane: LaneContext = {
+    signal,
+    largestBytes: lane === 'large' ? Number.POSITIVE_INFINITY : deployment.largeBytes,
+    forward: (message) => deployment.queue({ mirror: message.mirror, lane: 'large' }, signal).send([message]),
+  };
   const gates = new Map<CloudMirror, MessageGate>();
   const jobs = new Map<CloudMirror, RestoreJobs>();
   const jobsOf = (name: string, { archive }: CloudMirror): RestoreJobs =>
@@ -34,13 +52,13 @@ export function transferWork(deployment: Deployment, signal: AbortSignal): (mess
     if (message.kind === 'restore' || message.kind === 'restore-study') {
       const known = jobs.get(mirror) ?? jobsOf(message.mirror, mirror);
       jobs.set(mirror, known);
-      return restoreWork(message, mirror, { budget, signal, waitMs: waitMsOf(deployment), jobs: known });
+      return restoreWork(message, mirror, { ...ofLane, budget, waitMs: waitMsOf(deployment), jobs: known });
     }
     const gate = gates.get(mirror) ?? gateOf(message.mirror, mirror, deployment, signal);
     gates.set(mirror, gate);
     const error =
       message.kind === 'instance'
-        ? await transferInstance(message, mirror, gate, signal)
+        ? await transferInstance(message, mirror, gate, ofLane)
         : await transferDocument(message, mirror, gate, signal);
     if (error !== undefined) {
       throw error;
@@ -53,11 +71,20 @@ async function transferInstance(
   message: InstanceMessage,
   mirror: CloudMirror,
   gate: MessageGate,
-  signal: AbortSignal,
+  { signal, largestBytes, forward }: LaneContext,
 ): Promise<MirrorError | undefined> {
+  if (isLarge(message, largestBytes)) {
+    await forward(message);
+    return undefined;
+  }
   const settle = (copied: CopyResult) => settleConflicts(copied, mirror, signal);
-  const { reader: source, selects } = mirror;
+  const { selects } = mirror;
+  const source = withLargest(mirror.reader, largestBytes);
   const { result, error } = await copyAnnounced(message, gate, { source, selects, budget, signal, settle });
+  if (result?.outcomes.some(({ error: met }) => met?.code === 'too-large') === true) {
+    await forward(message);
+    return undefined;
+  }
   for (const outcome of result?.outcomes ?? []) {
     countInstance(message.mirror, outcome, result?.sizeBytes ?? 0);
     logOutcome('instance handled', message.mirror, message.id, outcome);

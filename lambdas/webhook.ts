@@ -27,7 +27,7 @@ export const handler = middy<unknown, UrlResponse, Error, Context>()
       const decision = await decide(incomingOf(event));
       if (decision.status === 200) {
         const messages = decision.announcements.flatMap((announcement) => messageOf(decision.mirror, announcement));
-        await deployment.queue(decision.mirror, deadline.signal).send(messages);
+        await deployment.queue({ mirror: decision.mirror, lane: 'new' }, deadline.signal).send(messages);
       }
       tell(decision);
       return responseOf(decision);

@@ -40,7 +40,7 @@ export async function failures(
   const client = createSqsClient(new URL(options.queues).origin);
   const queue: DeadLetterQueueOptions = {
     client,
-    deadLetterQueueUrl: sharedQueue(options.queues, deadLetterQueues.transfer),
+    deadLetterQueueUrl: sharedQueue(options.queues, deadLetterQueues.backlog),
     signal: interruption,
   };
   const codes = new Map<string, number>();
@@ -95,7 +95,7 @@ export async function redrive(
   { terminal, interruption }: CommandContext,
 ): Promise<ExitCode> {
   const client = createSqsClient(new URL(options.queues).origin);
-  const deadLetterQueueUrl = sharedQueue(options.queues, deadLetterQueues.transfer);
+  const deadLetterQueueUrl = sharedQueue(options.queues, deadLetterQueues.backlog);
   const queue = { client, deadLetterQueueUrl, signal: interruption };
   const bucket = new TokenBucket({ burst: 1, perSecond: options.rate, now: () => performance.now() });
   const left: DeadLetter[] = [];
@@ -112,7 +112,7 @@ export async function redrive(
         left.push(letter);
         break;
       }
-      const queueUrl = mirrorQueue(options.queues, { mirror, lane: 'transfer' });
+      const queueUrl = mirrorQueue(options.queues, { mirror, lane: 'backlog' });
       if ((await sendAgain(letter, { ...queue, queueUrl })) === 'no-queue') left.push(letter);
       else sent += 1;
       if (options.limit !== undefined && sent >= options.limit) break;

@@ -40,6 +40,8 @@ interface Plan {
   readonly archive: Archive;
   readonly client: SQSClient;
   readonly queueUrl: string;
+  /** Where the stack itself sends what is large. */
+  readonly largeQueueUrl: string;
   readonly deadLetterQueueUrl: string;
   readonly mirror: string;
   readonly target: string;
@@ -143,9 +145,10 @@ async function planOf(
   const problems = new ProblemPrinter(terminal, options.json ?? false);
   const histories = new UnreadableHistories((id, error) => problems.history(id, archive.name, error));
   const moment = { at, includeRemoved, onUnreadable: histories.note };
-  const queueUrl = mirrorQueue(queuesUrl, { mirror, lane: 'transfer' });
-  const deadLetterQueueUrl = sharedQueue(queuesUrl, deadLetterQueues.transfer);
-  const common = { archive, client, queueUrl, deadLetterQueueUrl, target, mirror, onFinding, histories };
+  const queueUrl = mirrorQueue(queuesUrl, { mirror, lane: 'backlog' });
+  const largeQueueUrl = mirrorQueue(queuesUrl, { mirror, lane: 'large' });
+  const deadLetterQueueUrl = sharedQueue(queuesUrl, deadLetterQueues.backlog);
+  const common = { archive, client, queueUrl, largeQueueUrl, deadLetterQueueUrl, target, mirror, onFinding, histories };
   if (selectsAll(selection)) return { ...common, view: moment, studies: undefined };
   const { instances, studies } = await selectInstances(archive, selection, { ...moment, onFinding, signal });
   return { ...common, view: { ...moment, only: instances }, studies };
@@ -192,9 +195,9 @@ async function* inParts<Item>(items: AsyncIterable<Item>): AsyncGenerator<Item[]
   if (part.length > 0) yield part;
 }
 
-/** Sends messages and waits until the queue is empty. @returns how many were sent */
+/** Sends messages and waits until the queues are empty. @returns how many were sent */
 async function work(
-  { client, queueUrl }: Plan,
+  { client, queueUrl, largeQueueUrl }: Plan,
   messages: AsyncIterable<QueueMessage>,
   what: string,
   { terminal, interruption }: CommandContext,
@@ -210,7 +213,7 @@ async function work(
   await sqsQueue({ queueUrl, client }).send(counted());
   terminal.say(`${sent} ${what} are on the queue`);
   for (let empty = 0; empty < emptyInARow && !interruption.aborted; ) {
-    const left = await sqsLeft(client, queueUrl);
+    const left = (await sqsLeft(client, queueUrl)) + (await sqsLeft(client, largeQueueUrl));
     empty = left === 0 ? empty + 1 : 0;
     terminal.showStatus(`${left} messages left of ${sent} ${what}`);
     await delay(askEveryMs, undefined, { signal: interruption }).catch(() => undefined);

@@ -60,7 +60,7 @@ function problemsOfPlace(name: string, mirror: MirrorConfiguration, { mirrors }:
 }
 
 function problemsOfNames({ mirrors, cloud: { stackName } }: Configuration): string[] {
-  const ofMirrors = Object.keys(mirrors).map((mirror) => mirrorQueue(stackName, { mirror, lane: 'transfer' }));
+  const ofMirrors = Object.keys(mirrors).map((mirror) => mirrorQueue(stackName, { mirror, lane: 'backlog' }));
   const longest = [sharedQueue(stackName, 'failed-invocations'), ...ofMirrors].reduce((one, other) =>
     other.length > one.length ? other : one,
   );

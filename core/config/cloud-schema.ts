@@ -26,11 +26,25 @@ const transferFunctionSchema = z
     batchSize: z.int().min(1).max(100).default(10).describe('Most messages that one invocation gets.'),
     maxConcurrency: z
       .int()
-      .min(2)
+      .min(6)
       .max(1000)
-      .default(5)
+      .default(10)
       .describe(
-        'Most invocations at once for each mirror: bounds the load on its servers. Fewer where a server allows fewer connections (`maxConnections`, shared by the mirrors that name it).',
+        'Most invocations at once for each mirror: bounds the load on its servers. Two are for what is new, two for large instances, the others for the backlog. Fewer where a server allows fewer connections (`maxConnections`, shared by the mirrors that name it).',
+      ),
+    largeMiB: z
+      .int()
+      .min(4)
+      .max(1024)
+      .default(32)
+      .describe('Larger instances have a queue of their own, with an invocation and 15 minutes for each.'),
+    backlogMessages: z
+      .int()
+      .min(1000)
+      .max(100_000)
+      .default(10_000)
+      .describe(
+        'A comparison puts so many messages on the queue of a mirror at most, and goes on when half of them are done.',
       ),
     maxReceiveCount: z
       .int()

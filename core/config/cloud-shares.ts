@@ -2,11 +2,14 @@
  * How many functions work at once, so that no mirror takes the share of another and no server gets more connections than
  * it is configured to bear. Pure; the stack and the functions both ask here.
  */
+import { type TransferLane, transferLanes } from './queue-names.ts';
 import type { Configuration, MirrorConfiguration } from './schema.ts';
 import type { ServerConfiguration } from './server-schema.ts';
 
 /** Lambda cannot bound an event source to fewer. Source: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html */
-export const fewestInvocations = 2;
+const fewestOfLane = 2;
+/** A mirror has an event source in each lane. */
+export const fewestInvocations = fewestOfLane * transferLanes.length;
 
 const secondsPerMinute = 60;
 
@@ -14,6 +17,16 @@ const secondsPerMinute = 60;
 export function transferInvocations(mirror: MirrorConfiguration, configuration: Configuration): number {
   const borne = serversOfMirror(mirror).map((server) => connectionsPerMirror(server, configuration));
   return Math.max(fewestInvocations, Math.min(configuration.cloud.transfer.maxConcurrency, ...borne));
+}
+
+/** How the invocations of a mirror are shared by its lanes: what is old gets what the others leave. */
+export function invocationsOfLane(
+  lane: TransferLane,
+  mirror: MirrorConfiguration,
+  configuration: Configuration,
+): number {
+  const others = fewestOfLane * (transferLanes.length - 1);
+  return lane === 'backlog' ? transferInvocations(mirror, configuration) - others : fewestOfLane;
 }
 
 /** How many functions may copy from or to a server at once, which share its connections: those of every mirror that names it. */

@@ -1,17 +1,26 @@
 /** How the queues of a stack are called: for the stack that makes them, and for functions and commands that use them. Pure. */
 
 /**
+ * The lanes in which instances are copied. What is new (told by the change feed or a hook) never waits behind what is old
+ * (found by a comparison, sent again, restored), and neither waits behind large instances, which get an invocation each.
+ */
+export const transferLanes = ['new', 'backlog', 'large'] as const;
+export type TransferLane = (typeof transferLanes)[number];
+
+/**
  * What a queue of a mirror is for. Each mirror has a queue of its own in each lane: one whose servers hang uses up its own
  * tries and its own invocations, and nobody else waits for it.
  */
-export type Lane = 'transfer' | 'inbox';
+export type Lane = TransferLane | 'inbox';
 
 /** A queue that all mirrors share. */
 export type SharedQueue = 'dead-letters' | 'inbox-dead-letters' | 'failed-invocations';
 
 /** Where what cannot be done in a lane is put, with the reason. */
 export const deadLetterQueues = {
-  transfer: 'dead-letters',
+  new: 'dead-letters',
+  backlog: 'dead-letters',
+  large: 'dead-letters',
   inbox: 'inbox-dead-letters',
 } as const satisfies Record<Lane, SharedQueue>;
 

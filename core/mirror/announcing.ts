@@ -4,6 +4,7 @@ import type { Destination } from '../copy/outcome.ts';
 import type { MirrorError } from '../errors.ts';
 import { type InstanceId, isInstanceId, type OrthancId } from '../identifiers.ts';
 import type { Change } from '../stores/change-feed.ts';
+import type { Backlog } from './backlog.ts';
 import type { Comparison } from './comparison.ts';
 import type { DocumentSync } from './document-sync.ts';
 import type { Deletions } from './gone-keeper.ts';
@@ -25,8 +26,10 @@ export interface AnnouncingOptions {
   readonly document: ProgressDocument;
   /** Tells which study documents differ somewhere; absent where only instances are mirrored. */
   readonly documents?: Pick<DocumentSync, 'announced' | 'differing'> | undefined;
-  /** Resolves when the queue acknowledged every announcement. */
-  readonly send: (announcements: readonly Announcement[]) => Promise<void>;
+  /** Resolves when the queue acknowledged every announcement. `new` comes from the feed, `old` from a comparison. */
+  readonly send: (announcements: readonly Announcement[], age: 'new' | 'old') => Promise<void>;
+  /** Bounds what is `old`; absent: the queue takes everything. */
+  readonly backlog?: Backlog | undefined;
   readonly destinations: readonly Destination[];
   readonly clock: Clock;
   /** Aborts when the time is over. */
@@ -49,6 +52,8 @@ export class Announcing {
   /** Why a comparison was begun, if one was. */
   compareReason: string | undefined;
   deletions: Deletions | undefined;
+  /** The queue takes no more of what is old: the comparison goes on from what was saved, when there is room. */
+  isFull = false;
   #version: string | null = null;
   #savedAtMs: number;
   /** What was compared since the progress was saved, and by which comparison. */
@@ -78,20 +83,25 @@ export class Announcing {
         break;
       case 'changes':
         // What is new goes first; what was compared until now goes with it, so that the progress holds for both.
-        await this.#announce(await this.#toAnnounce(step.changes));
-        await this.settlePart();
-        await this.save(step.progress);
+        await this.#announce(await this.#toAnnounce(step.changes), 'new');
+        if (await this.#isRoomForPart()) {
+          await this.settlePart();
+          await this.save(step.progress);
+        } else {
+          await this.save({ ...step.progress, comparison: this.saved?.comparison ?? step.progress.comparison });
+        }
         break;
       case 'compared':
         this.#comparison = step.comparison;
         this.#note(step.planned);
-        if (!this.#isTimeToSave()) break;
+        if (!this.#isTimeToSave() || !(await this.#isRoomForPart())) break;
         await this.settlePart();
         await this.save(step.progress);
         break;
       case 'listed':
-        await this.#announce(this.#part.announcements);
-        await this.#announce((await this.#differing()).map(asStudy));
+        if (!(await this.#isRoomForPart())) break;
+        await this.#announce(this.#part.announcements, 'old');
+        await this.#announce((await this.#differing()).map(asStudy), 'old');
         this.deletions = await step.comparison.conclude(this.#options.served(), { signal: this.#options.deadline });
         if (this.deletions?.kind === 'gone') this.conflicts += this.deletions.kept.length;
         this.#part = nothingCompared();
@@ -117,9 +127,16 @@ export class Announcing {
   /** Puts what was compared on the queue. */
   async settlePart(): Promise<void> {
     if (this.#part.ids === 0) return;
-    await this.#announce(this.#part.announcements);
+    await this.#announce(this.#part.announcements, 'old');
     await this.#comparison?.save();
     this.#part = nothingCompared();
+  }
+
+  async #isRoomForPart(): Promise<boolean> {
+    const { backlog } = this.#options;
+    const count = this.#part.announcements.length;
+    this.isFull = count > 0 && backlog !== undefined && !(await backlog.takes(count));
+    return !this.isFull;
   }
 
   async #toAnnounce(changes: readonly Change[]): Promise<readonly Announcement[]> {
@@ -140,9 +157,11 @@ export class Announcing {
     return (await documents?.differing(withdrawn, { onFailure, signal: deadline })) ?? [];
   }
 
-  async #announce(announcements: readonly Announcement[]): Promise<void> {
+  async #announce(announcements: readonly Announcement[], age: 'new' | 'old'): Promise<void> {
     if (announcements.length === 0) return;
-    await this.#options.send(announcements);
+    const { send, backlog } = this.#options;
+    await send(announcements, age);
+    if (age === 'old') backlog?.sent(announcements.length);
     this.announced += announcements.length;
   }
 

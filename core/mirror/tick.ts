@@ -59,6 +59,8 @@ export interface TickReport {
   readonly held: readonly string[];
   /** Whether the source was looked at, or was not because somebody paused the mirror; else it is held for an error. */
   readonly followed: boolean;
+  /** A comparison is due or under way, and waits until there is room on the queue. */
+  readonly waitsForQueue: boolean;
 }
 
 /** While it compares, a tick looks at the feed as often as ticks that do not compare would. */
@@ -75,6 +77,7 @@ class Tick {
   readonly #options: TickOptions;
   readonly #announcing: Announcing;
   #pauses: PauseReview;
+  #waitsForQueue = false;
 
   constructor(options: TickOptions) {
     this.#options = options;
@@ -90,6 +93,7 @@ class Tick {
     }
     const found = await this.#announcing.read();
     if (openness?.closedUntil !== undefined || this.#pauses.standstill !== undefined) return this.#report(false);
+    await this.#reviewBacklog(found);
     // A tick that finds nothing new writes nothing and needs no lease.
     if (found !== undefined && (await this.#nothingToDo(found))) return this.#report(false);
     const done = await underLease(async () => {
@@ -111,7 +115,15 @@ class Tick {
       leaseHeld,
       held: this.#pauses.held,
       followed: this.#pauses.standstill === undefined || this.#pauses.standstill.code === 'paused',
+      waitsForQueue: this.#waitsForQueue || this.#announcing.isFull,
     };
+  }
+
+  /** The queue is asked only when there is something to compare. */
+  async #reviewBacklog(found: Progress | undefined): Promise<void> {
+    const { backlog } = this.#options;
+    if (backlog === undefined || !this.#mayCompare() || !this.#willCompare(found)) return;
+    this.#waitsForQueue = !(await backlog.letsCompare(found));
   }
 
   #reviewOptions(pauses: NonNullable<TickOptions['pauses']>): ReviewOptions {
@@ -130,7 +142,7 @@ class Tick {
   }
 
   #mayCompare(): boolean {
-    return this.#options.openness?.mayCompare ?? true;
+    return !this.#waitsForQueue && (this.#options.openness?.mayCompare ?? true);
   }
 
   async #work(found: Progress | undefined): Promise<void> {
@@ -169,7 +181,11 @@ class Tick {
 
   async #takeSteps(start: Progress | undefined): Promise<void> {
     const mayCompare = this.#mayCompare() && (!this.#willCompare(start) || (await this.#someoneAnswers()));
-    for await (const step of mirrorSteps(start, this.#stepOptions(mayCompare))) await this.#announcing.take(step);
+    for await (const step of mirrorSteps(start, this.#stepOptions(mayCompare))) {
+      await this.#announcing.take(step);
+      // The next tick looks at the feed first: what is new never waits for room.
+      if (this.#announcing.isFull) break;
+    }
   }
 
   #willCompare(start: Progress | undefined): boolean {

@@ -25,7 +25,7 @@ async function queuesWithDeadLetters(count: number) {
       { logicalId: 'Dead', name: 'Stack_dead-letters', ...common },
       {
         logicalId: 'Work',
-        name: 'Stack_main_transfer',
+        name: 'Stack_main_backlog',
         ...common,
         redrive: { deadLetterQueue: 'Dead', maxReceiveCount: 3 },
       },

@@ -31,6 +31,7 @@ test('every function runs Node 24 on ARM with a configured timeout and memory', 
     [300, 1024],
     [300, 1024],
     [900, 1024],
+    [900, 1024],
     [300, 512],
   ]);
   for (const properties of functions) {
@@ -47,7 +48,7 @@ test('every function writes to a log group of its own, whose lines are deleted a
   template.allResourcesProperties('AWS::Logs::LogGroup', { RetentionInDays: 90 });
   const groups = stack.resources('AWS::Lambda::Function').map(({ LoggingConfig }) => JSON.stringify(LoggingConfig));
   expect(groups.every((group) => group.includes('LogGroup'))).toBe(true);
-  expect(new Set(groups).size).toBe(4);
+  expect(new Set(groups).size).toBe(5);
 });
 
 test('the transfer function may add to the archive and read it', () => {
@@ -158,16 +159,26 @@ test.each(allFunctions)(
 
 test('no more invocations of the transfer function are set apart than its event source starts', () => {
   const [transfer] = stack.resources('AWS::Lambda::Function', 'Transfer');
-  expect(transfer).toMatchObject({ ReservedConcurrentExecutions: 5 });
+  expect(transfer).toMatchObject({ ReservedConcurrentExecutions: 8 });
+  const [large] = stack.resources('AWS::Lambda::Function', 'LargeTransfer');
+  expect(large).toMatchObject({ ReservedConcurrentExecutions: 2 });
 });
 
 test('the transfer function gets batches, reports which messages failed, and is bounded in number', () => {
-  template.resourceCountIs('AWS::Lambda::EventSourceMapping', 1);
-  template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
-    BatchSize: 10,
+  template.resourceCountIs('AWS::Lambda::EventSourceMapping', 3);
+  template.allResourcesProperties('AWS::Lambda::EventSourceMapping', {
     FunctionResponseTypes: ['ReportBatchItemFailures'],
-    ScalingConfig: { MaximumConcurrency: 5 },
   });
+  for (const [BatchSize, MaximumConcurrency] of [
+    [10, 2],
+    [10, 6],
+    [1, 2],
+  ]) {
+    template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
+      BatchSize,
+      ScalingConfig: { MaximumConcurrency },
+    });
+  }
 });
 
 test('batch size and concurrency follow the configuration', () => {
@@ -178,7 +189,7 @@ test('batch size and concurrency follow the configuration', () => {
   other.template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
     BatchSize: 50,
     MaximumBatchingWindowInSeconds: 1,
-    ScalingConfig: { MaximumConcurrency: 12 },
+    ScalingConfig: { MaximumConcurrency: 8 },
   });
 });
 
@@ -186,7 +197,7 @@ describe('each mirror has its own share of the functions', () => {
   const serverAt = (name: string, more = {}) => ({ url: `https://${name}.example.org/`, ...more });
   const mirrors = {
     north: { source: serverAt('north'), archive: {}, follow: { everyMinutes: 5 } },
-    south: { source: serverAt('south', { maxConnections: 3 }), archive: {} },
+    south: { source: serverAt('south', { maxConnections: 7 }), archive: {} },
   };
   const cloud = { inbox: { timeoutSeconds: 300 }, scheduler: { timeoutSeconds: 300 }, status: { everyMinutes: 1 } };
   const two = new SynthesizedStack({ mirrors, cloud });
@@ -200,13 +211,18 @@ describe('each mirror has its own share of the functions', () => {
       ScalingConfig,
     ]);
     expect(Object.fromEntries(shares)).toEqual({
-      transfernorth: { MaximumConcurrency: 5 },
-      // As many as its source allows connections.
-      transfersouth: { MaximumConcurrency: 3 },
+      newnorth: { MaximumConcurrency: 2 },
+      newsouth: { MaximumConcurrency: 2 },
+      backlognorth: { MaximumConcurrency: 6 },
+      // Together as many as its source allows connections.
+      backlogsouth: { MaximumConcurrency: 3 },
+      largenorth: { MaximumConcurrency: 2 },
+      largesouth: { MaximumConcurrency: 2 },
       inboxnorth: { MaximumConcurrency: 5 },
       inboxsouth: { MaximumConcurrency: 5 },
     });
-    expect(reservedOf('Transfer')).toEqual([8]);
+    expect(reservedOf('Transfer')).toEqual([13]);
+    expect(reservedOf('LargeTransfer')).toEqual([4]);
     expect(reservedOf('InboxTaker')).toEqual([11]);
   });
 
@@ -218,7 +234,7 @@ describe('each mirror has its own share of the functions', () => {
   });
 
   test('mirrors that name one server share what it bears', () => {
-    const standby = serverAt('standby', { maxConnections: 8 });
+    const standby = serverAt('standby', { maxConnections: 14 });
     const shared = new SynthesizedStack({
       mirrors: {
         north: { ...mirrors.north, targets: { standby } },
@@ -228,11 +244,11 @@ describe('each mirror has its own share of the functions', () => {
     const most = shared
       .resources('AWS::Lambda::EventSourceMapping')
       .map(({ ScalingConfig }) => Object(ScalingConfig).MaximumConcurrency);
-    expect(most).toEqual([4, 4]);
+    expect(most.toSorted()).toEqual([2, 2, 2, 2, 3, 3]);
   });
 
   test('a server that bears fewer connections than Lambda starts functions is refused', () => {
-    const narrow = { mirrors: { south: { source: serverAt('south', { maxConnections: 1 }), archive: {} } } };
+    const narrow = { mirrors: { south: { source: serverAt('south', { maxConnections: 5 }), archive: {} } } };
     expect(() => new SynthesizedStack(narrow)).toThrow('mirrors.south.source.maxConnections');
   });
 });

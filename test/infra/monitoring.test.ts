@@ -55,11 +55,16 @@ test('each mirror has all its alarms, whatever other mirrors there are', () => {
     'instances-damaged',
     'instances-pending',
     'mirror-paused',
-    'queue-stuck',
     'source-not-followed',
     'status-missing',
     'verification-late',
   ]);
+});
+
+test('each queue of a mirror alarms when its messages are not worked on', () => {
+  const stuck = described.flatMap(({ about, anchor }) => (anchor === 'queue-stuck' ? [about] : []));
+  const lanes = ['backlog', 'inbox', 'large', 'new'];
+  expect(stuck.toSorted()).toEqual(['city', 'harbour'].flatMap((mirror) => lanes.map((lane) => `${mirror} ${lane}`)));
 });
 
 test('a source that nobody follows and a mirror that nobody measures alarm by their silence, and nothing else does', () => {

@@ -30,12 +30,16 @@ test('each mirror has a queue of its own, and another one for what arrives in it
       .map(({ QueueName }) => QueueName)
       .toSorted(),
   ).toEqual([
+    'OrthancMirror_city_backlog',
     'OrthancMirror_city_inbox',
-    'OrthancMirror_city_transfer',
+    'OrthancMirror_city_large',
+    'OrthancMirror_city_new',
     'OrthancMirror_dead-letters',
     'OrthancMirror_failed-invocations',
+    'OrthancMirror_harbour_backlog',
     'OrthancMirror_harbour_inbox',
-    'OrthancMirror_harbour_transfer',
+    'OrthancMirror_harbour_large',
+    'OrthancMirror_harbour_new',
     'OrthancMirror_inbox-dead-letters',
   ]);
   full.template.hasOutput('QueuesUrl', { Value: Match.objectLike({ 'Fn::Join': Match.anyValue() }) });
@@ -50,21 +54,25 @@ test.each([30, 300, 900])(
   'with a transfer timeout of %i s a message stays invisible for at least six times as long',
   (timeoutSeconds) => {
     const stack = new SynthesizedStack({ ...plainConfiguration, cloud: { transfer: { timeoutSeconds } } });
-    const { VisibilityTimeout } = queueNamed(stack, 'OrthancMirror_main_transfer');
+    const { VisibilityTimeout } = queueNamed(stack, 'OrthancMirror_main_new');
     expect(VisibilityTimeout).toBeGreaterThanOrEqual(6 * timeoutSeconds);
   },
 );
 
+test('a message of a large instance stays invisible for six times the longest time of a function', () => {
+  expect(queueNamed(plain, 'OrthancMirror_main_large').VisibilityTimeout).toBe(6 * 900);
+});
+
 test('dead letters are kept longer than messages, because their age counts from the first queue', () => {
   const { MessageRetentionPeriod: kept } = queueNamed(plain, 'OrthancMirror_dead-letters');
-  expect(kept).toBeGreaterThan(queueNamed(plain, 'OrthancMirror_main_transfer').MessageRetentionPeriod);
+  expect(kept).toBeGreaterThan(queueNamed(plain, 'OrthancMirror_main_new').MessageRetentionPeriod);
   expect(kept).toBe(14 * 24 * 3600);
 });
 
 test('a message goes to the dead-letter queue after the configured number of deliveries', () => {
-  expect(queueNamed(plain, 'OrthancMirror_main_transfer').RedrivePolicy?.maxReceiveCount).toBe(8);
+  expect(queueNamed(plain, 'OrthancMirror_main_new').RedrivePolicy?.maxReceiveCount).toBe(8);
   const other = new SynthesizedStack({ ...plainConfiguration, cloud: { transfer: { maxReceiveCount: 3 } } });
-  expect(queueNamed(other, 'OrthancMirror_main_transfer').RedrivePolicy?.maxReceiveCount).toBe(3);
+  expect(queueNamed(other, 'OrthancMirror_main_new').RedrivePolicy?.maxReceiveCount).toBe(3);
 });
 
 test('all queues are encrypted by the customer managed key', () => {
@@ -75,7 +83,7 @@ test('all queues are encrypted by the customer managed key', () => {
 test('with a key of your own the queues are encrypted by that', () => {
   const kmsKey = 'arn:aws:kms:eu-west-1:123456789012:key/0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f';
   const own = new SynthesizedStack({ ...plainConfiguration, cloud: { encryption: { kmsKey } } });
-  expect(queuesOf(own).map(({ KmsMasterKeyId }) => KmsMasterKeyId)).toEqual([kmsKey, kmsKey, kmsKey]);
+  expect(queuesOf(own).map(({ KmsMasterKeyId }) => KmsMasterKeyId)).toEqual(Array(5).fill(kmsKey));
 });
 
 /** Services that the policy of the key lets in, with the condition. */
@@ -105,7 +113,7 @@ test('S3 and SNS may put what the key encrypts on queues where they have to, for
   });
 });
 
-test.each(['Scheduler', 'Transfer', 'Verifier', 'Status', 'Webhook', 'InboxTaker'] as const)(
+test.each(['Scheduler', 'Transfer', 'LargeTransfer', 'Verifier', 'Status', 'Webhook', 'InboxTaker'] as const)(
   'the %s function uses the key for messages through SQS only',
   (name) => {
     const [statement] = full.statementsOf(name).filter(({ Sid }) => Sid === 'EncryptMessages');
@@ -132,5 +140,5 @@ test('all queues are reached by TLS only', () => {
       },
     },
   });
-  expect(Object.keys(policies)).toHaveLength(3);
+  expect(Object.keys(policies)).toHaveLength(5);
 });

@@ -98,9 +98,11 @@ test('bundles everything that the functions import', async () => {
 test('is what the local stack runs: queues, functions, event sources and schedules are those of the template', async () => {
   const template = await readStackTemplate(join(folder, 'first'));
   const queues = template.queues.filter(({ redrive }) => redrive !== undefined);
-  expect(queues.map(({ name }) => name)).toEqual(['OrthancMirror_city_transfer', 'OrthancMirror_harbour_transfer']);
+  const lanesOf = (mirror: string) => ['backlog', 'large', 'new'].map((lane) => `OrthancMirror_${mirror}_${lane}`);
+  expect(queues.map(({ name }) => name).toSorted()).toEqual([...lanesOf('city'), ...lanesOf('harbour')]);
   for (const queue of queues) {
-    expect(queue).toMatchObject({ visibilityTimeoutSeconds: 1800, redrive: { maxReceiveCount: 8 } });
+    const visibilityTimeoutSeconds = queue.name?.endsWith('_large') ? 5400 : 1800;
+    expect(queue).toMatchObject({ visibilityTimeoutSeconds, redrive: { maxReceiveCount: 8 } });
     expect(template.queues.map(({ logicalId }) => logicalId)).toContain(queue.redrive?.deadLetterQueue);
   }
   expect(template.buckets).toMatchObject([{ versioned: true }]);
@@ -108,19 +110,26 @@ test('is what the local stack runs: queues, functions, event sources and schedul
     'scheduler',
     'status',
     'transfer',
+    'transfer',
     'verifier',
     'webhook',
   ]);
   const idOf = (name: string) => template.functions.find((found) => found.name === name)?.logicalId;
-  expect(template.eventSources).toEqual(
-    queues.map(({ logicalId }) => ({
-      queue: logicalId,
-      function: idOf('transfer'),
-      batchSize: 10,
-      maxConcurrency: 5,
-      reportsBatchItemFailures: true,
-    })),
-  );
+  const timeoutOf = (logicalId: string) =>
+    template.functions.find((found) => found.logicalId === logicalId)?.timeoutSeconds;
+  const fed = template.eventSources.map(({ queue, function: fedFunction, batchSize, maxConcurrency }) => {
+    const lane = template.queues
+      .find(({ logicalId }) => logicalId === queue)
+      ?.name?.split('_')
+      .at(-1);
+    return [lane, { batchSize, maxConcurrency, timeoutSeconds: timeoutOf(fedFunction) }];
+  });
+  expect(fed).toHaveLength(6);
+  expect(Object.fromEntries(fed)).toEqual({
+    new: { batchSize: 10, maxConcurrency: 2, timeoutSeconds: 300 },
+    backlog: { batchSize: 10, maxConcurrency: 6, timeoutSeconds: 300 },
+    large: { batchSize: 1, maxConcurrency: 2, timeoutSeconds: 900 },
+  });
   expect(template.functionUrls).toEqual([{ function: idOf('webhook') }]);
   const minute = 60_000;
   expect(template.schedules).toEqual([

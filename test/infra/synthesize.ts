@@ -37,6 +37,7 @@ const policySchema = z.object({
 export type RoleName =
   | 'Scheduler'
   | 'Transfer'
+  | 'LargeTransfer'
   | 'Verifier'
   | 'Status'
   | 'Webhook'

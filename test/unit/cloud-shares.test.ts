@@ -1,20 +1,22 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
+  invocationsOfLane,
   processesAt,
   scheduledInvocations,
   serversOfMirror,
   transferInvocations,
 } from '../../core/config/cloud-shares.ts';
 import { validateConfiguration } from '../../core/config/load.ts';
+import { transferLanes } from '../../core/config/queue-names.ts';
 import { connectionsPerProcess } from '../../core/config/server-access.ts';
 
 /** Mirrors that share some of a few servers. */
 const configurations = fc
   .record({
-    maxConcurrency: fc.integer({ min: 2, max: 40 }),
-    // Enough for two functions of each mirror, as the stack demands.
-    connections: fc.array(fc.integer({ min: 12, max: 256 }), { minLength: 4, maxLength: 4 }),
+    maxConcurrency: fc.integer({ min: 6, max: 40 }),
+    // Enough for two functions of each mirror in each lane, as the stack demands.
+    connections: fc.array(fc.integer({ min: 36, max: 256 }), { minLength: 4, maxLength: 4 }),
     mirrors: fc.array(fc.record({ source: fc.nat(3), targets: fc.uniqueArray(fc.nat(3), { maxLength: 3 }) }), {
       minLength: 1,
       maxLength: 6,
@@ -59,8 +61,11 @@ test('a mirror gets as many invocations as are configured, but no more than its 
     fc.property(configurations, (configuration) => {
       for (const mirror of Object.values(configuration.mirrors)) {
         const invocations = transferInvocations(mirror, configuration);
-        expect(invocations).toBeGreaterThanOrEqual(2);
+        expect(invocations).toBeGreaterThanOrEqual(6);
         expect(invocations).toBeLessThanOrEqual(configuration.cloud.transfer.maxConcurrency);
+        const lanes = transferLanes.map((lane) => invocationsOfLane(lane, mirror, configuration));
+        expect(Math.min(...lanes)).toBeGreaterThanOrEqual(2);
+        expect(lanes.reduce((sum, one) => sum + one)).toBe(invocations);
       }
     }),
   );

@@ -10,7 +10,7 @@ import {
 
 const stackName = fc.stringMatching(/^[A-Za-z][A-Za-z0-9-]{0,30}$/);
 const mirrorName = fc.stringMatching(/^[a-z0-9-]{1,32}$/);
-const lane = fc.constantFrom<Lane>('transfer', 'inbox');
+const lane = fc.constantFrom<Lane>('new', 'backlog', 'large', 'inbox');
 const shared = fc.constantFrom<SharedQueue>('dead-letters', 'inbox-dead-letters', 'failed-invocations');
 
 test('a queue of a mirror tells which mirror and lane it is of, by name, address and ARN', () => {
@@ -37,7 +37,7 @@ test('a queue that mirrors share is that of no mirror, however the stack and the
   );
 });
 
-test.each(['', 'arn:aws:sqs:eu-west-1:1:Other', 'Stack_main_constructor', 'Stack_Main_transfer', 'Stack__transfer'])(
+test.each(['', 'arn:aws:sqs:eu-west-1:1:Other', 'Stack_main_constructor', 'Stack_Main_new', 'Stack__new'])(
   '%j is no queue of a mirror',
   (text) => {
     expect(parseMirrorQueue(text)).toBeUndefined();

@@ -87,3 +87,25 @@ export interface InstanceQueue {
   /** Returns only after every message was acknowledged by the queue; may send some twice. Throws a MirrorError. */
   send(messages: AsyncIterable<QueueMessage> | Iterable<QueueMessage>): Promise<void>;
 }
+
+/** Whether a message is known to be of an instance of more than so many bytes. */
+export function isLarge(message: QueueMessage, largeBytes: number): boolean {
+  return message.kind === 'instance' && (message.sizeBytes ?? 0) > largeBytes;
+}
+
+/** Two queues as one: a message of an instance that is known to be large goes to `large`. */
+export function bySize(small: InstanceQueue, large: InstanceQueue, largeBytes: number): InstanceQueue {
+  return {
+    async send(messages) {
+      const largeOnes: QueueMessage[] = [];
+      async function* smallOnes(): AsyncGenerator<QueueMessage> {
+        for await (const message of messages) {
+          if (isLarge(message, largeBytes)) largeOnes.push(message);
+          else yield message;
+        }
+      }
+      await small.send(smallOnes());
+      if (largeOnes.length > 0) await large.send(largeOnes);
+    },
+  };
+}

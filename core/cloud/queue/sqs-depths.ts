@@ -2,7 +2,6 @@
 import { GetQueueAttributesCommand, QueueDoesNotExist, type SQSClient } from '@aws-sdk/client-sqs';
 import { z } from 'zod';
 import { MirrorError } from '../../errors.ts';
-import type { SqsDeliveriesOptions } from './sqs-deliveries.ts';
 
 export interface QueueDepths {
   /** Messages that can be delivered now or after their delay. */
@@ -26,11 +25,20 @@ export async function sqsLeft(client: SQSClient, queueUrl: string): Promise<numb
   return waiting + inFlight;
 }
 
-/** Asks SQS. Throws `unreachable` when it does not answer. */
-export async function sqsDepths(options: SqsDeliveriesOptions): Promise<QueueDepths> {
-  const { client, queueUrl, deadLetterQueueUrl } = options;
-  const [queue, deadLetters] = await Promise.all([depthOf(client, queueUrl), depthOf(client, deadLetterQueueUrl)]);
-  return { ...queue, deadLetters: deadLetters.waiting + deadLetters.inFlight };
+/** Asks how full several queues are together. Throws `unreachable` when SQS does not answer. */
+export async function sqsDepths(
+  client: SQSClient,
+  { queueUrls, deadLetterQueueUrl }: { readonly queueUrls: readonly string[]; readonly deadLetterQueueUrl: string },
+): Promise<QueueDepths> {
+  const [deadLetters, depths] = await Promise.all([
+    sqsLeft(client, deadLetterQueueUrl),
+    Promise.all(queueUrls.map((url) => depthOf(client, url))),
+  ]);
+  return {
+    waiting: depths.reduce((sum, { waiting }) => sum + waiting, 0),
+    inFlight: depths.reduce((sum, { inFlight }) => sum + inFlight, 0),
+    deadLetters,
+  };
 }
 
 async function depthOf(client: SQSClient, url: string): Promise<{ waiting: number; inFlight: number }> {
