@@ -2,7 +2,7 @@
 import { wallClock } from '../core/clock.ts';
 import type { QueueMessage } from '../core/cloud/queue/message.ts';
 import { type MirrorConfiguration, successorsOf } from '../core/config/schema.ts';
-import { type DeletionPolicy, removalPartsOf, sourceProofOf } from '../core/mirror/parts.ts';
+import { type DeletionPolicy, rememberInventories, removalPartsOf, sourceProofOf } from '../core/mirror/parts.ts';
 import { progressBeside } from '../core/mirror/progress.ts';
 import { opennessAt } from '../core/mirror/schedule/blackouts.ts';
 import type { TickOptions } from '../core/mirror/tick.ts';
@@ -26,6 +26,8 @@ export async function tickOptions(
 ): Promise<TickOptions> {
   const { source, reader, destinations, archive, pause, documents, configuration, selects } =
     await deployment.mirror(mirror);
+  const { askAgainDays, compareEveryHours } = configuration.follow;
+  rememberInventories({ source, destinations }, { days: askAgainDays, now: () => new Date() });
   const queue = deployment.queue(mirror, deadline);
   const { pauseSeconds, graceMinutes } = deployment.configuration.cloud.transfer;
   const leaseMs = deployment.configuration.cloud.scheduler.timeoutSeconds * 1000 + leaseMarginMs;
@@ -44,7 +46,7 @@ export async function tickOptions(
     send: (announcements) => queue.send(announcements.map((one): QueueMessage => ({ v: 1, mirror, ...one }))),
     underLease: (work) => underLease(new Lease(archive.objects, 'lease'), { ttlMs: leaseMs, owner }, work),
     clock: wallClock,
-    compareEveryMs: configuration.follow.compareEveryHours * msPerHour,
+    compareEveryMs: compareEveryHours * msPerHour,
     deadline,
     openness: opennessAt(configuration.schedule, new Date()),
     pauses: {

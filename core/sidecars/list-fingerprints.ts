@@ -3,12 +3,12 @@
 import { isMirrorError } from '../errors.ts';
 import type { OrthancId } from '../identifiers.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
+import { listStudyIds } from '../stores/orthanc/list-study-ids.ts';
 import { mapInOrder } from '../streams/map-in-order.ts';
 import { readArchivedPatient } from './archive-document.ts';
 import { type FingerprintScope, fingerprintOf, type StudyFingerprint } from './fingerprint.ts';
 import { listStudiesAt } from './list-documents.ts';
 import { extendedFingerprints } from './list-fingerprints-extended.ts';
-import { listStudyIds } from './list-study-ids.ts';
 import type { ReadOptions } from './read-options.ts';
 import { readPatientDocument, readStudyDocument } from './read-study-document.ts';
 import { readNewest, type SidecarOptions } from './sidecar-state.ts';
