@@ -12,7 +12,7 @@ import { z } from 'zod';
 import type { CallOptions } from '../../call-options.ts';
 import { type InstanceId, isInstanceId } from '../../identifiers.ts';
 import { misbehaviour } from './bounds.ts';
-import { changePages, lastChange, readChanges } from './change-feed.ts';
+import { changePages, lastChange } from './change-feed.ts';
 import type { OrthancClient } from './http-client.ts';
 import { type PartitionedRows, partCount } from './partitioned-rows.ts';
 
@@ -69,12 +69,14 @@ async function momentOf(client: OrthancClient, options: CallOptions): Promise<Mo
   for (let attempt = 1; ; attempt += 1) {
     const last = await lastChange(client, options);
     const tailSince = Math.max(0, last - lateEntries);
-    const { changes } = await readChanges(client, { ...options, since: tailSince, limit: lateEntries });
+    const tail = new Set<number>();
+    for await (const { changes } of changePages(client, { ...options, since: tailSince })) {
+      for (const { seq } of changes) tail.add(seq);
+    }
     const count = await countInstances(client, options);
     const isStill = (await lastChange(client, options)) === last;
     // What came between the two is in the count and not before the end: nothing is proven by that, and nothing wrong.
-    if (isStill || attempt === beginsAtMost)
-      return { last, tailSince, tail: new Set(changes.map(({ seq }) => seq)), count };
+    if (isStill || attempt === beginsAtMost) return { last, tailSince, tail, count };
   }
 }
 

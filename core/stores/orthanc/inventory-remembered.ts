@@ -37,7 +37,7 @@ const lookupCost = 1000;
 const pageCost = { eachOfAll: 0.65, eachRow: 25 };
 /** A part is written again when this share of it was asked for: else it would be, every day, for a few new instances. */
 const shareToWrite = 0.005;
-/** Above this, in pages, a listing with hashes costs more than study by study. */
+/** Above this, a listing with all hashes costs more in pages than study by study. */
 const mostPagedInstances = 7_000_000;
 
 /**
@@ -63,15 +63,19 @@ export async function* serverInventory(
   }
 }
 
-/** Lists a server with all hashes that it keeps. The contract is that of `Store.inventory`. */
+/**
+ * Lists a server with all hashes that it keeps. The contract is that of `Store.inventory`.
+ * @param pageRows rows of a page; a server with no more instances is listed by a page, and nothing is remembered
+ */
 export async function* rememberedInventory(
   server: ListedServer,
   memory: InventoryMemory,
   options: InventoryOptions,
+  pageRows = rowsOfPage,
 ): AsyncGenerator<InventoryEntry> {
   const { client, capabilities } = server;
   const count = await countInstances(client, options);
-  if (capabilities.hasExtendedFind && count <= rowsOfPage) {
+  if (capabilities.hasExtendedFind && count <= pageRows) {
     yield* pagedInventory(client, options);
     return;
   }
@@ -82,8 +86,11 @@ export async function* rememberedInventory(
       yield* pagedInventory(client, options);
       return;
     }
-    if (!feed.isComplete) await listByStudies(server, rows, { ...options, seq: -feed.last, day: memory.today() });
-    yield* new Remembering(server, memory, feed, count).inventory(rows, options);
+    const isFirst = count > mostPagedInstances && (await memory.read(0, options)) === undefined;
+    if (!feed.isComplete || (capabilities.hasExtendedFind && isFirst)) {
+      await listByStudies(server, rows, { ...options, seq: -feed.last, day: memory.today() });
+    }
+    yield* new Remembering({ server, memory, feed, count, pageRows }).inventory(rows, options);
   } finally {
     await rows.close();
   }
@@ -102,20 +109,30 @@ interface HashedPart {
   readonly remembered: ReadonlyMap<InstanceId, InventoryRow>;
 }
 
+interface RememberingOptions {
+  readonly server: ListedServer;
+  readonly memory: InventoryMemory;
+  readonly feed: FeedListing;
+  readonly count: number;
+  readonly pageRows: number;
+}
+
 class Remembering {
   readonly #server: ListedServer;
   readonly #memory: InventoryMemory;
   readonly #feed: FeedListing;
   readonly #count: number;
+  readonly #pageRows: number;
   /** The page that was read last, and the last id in it. */
   #page = new Map<InstanceId, InventoryEntry>();
   #pageEnd: InstanceId | undefined;
 
-  constructor(server: ListedServer, memory: InventoryMemory, feed: FeedListing, count: number) {
+  constructor({ server, memory, feed, count, pageRows }: RememberingOptions) {
     this.#server = server;
     this.#memory = memory;
     this.#feed = feed;
     this.#count = count;
+    this.#pageRows = pageRows;
   }
 
   async *inventory(rows: PartitionedRows, { after, signal }: InventoryOptions): AsyncGenerator<InventoryEntry> {
@@ -192,10 +209,10 @@ class Remembering {
   /** Reads the page that begins with the id of a rank, if so much of it is missing that single requests would cost more. */
   async #readPage(rank: number, share: number, options: CallOptions): Promise<void> {
     const { client, capabilities } = this.#server;
-    const expected = share * Math.min(rowsOfPage, this.#count - rank);
-    const cost = pageCost.eachOfAll * this.#count + pageCost.eachRow * rowsOfPage;
+    const expected = share * Math.min(this.#pageRows, this.#count - rank);
+    const cost = pageCost.eachOfAll * this.#count + pageCost.eachRow * this.#pageRows;
     if (!capabilities.hasExtendedFind || expected * lookupCost < cost) return;
-    const page = await listPage(client, Math.max(0, rank), rowsOfPage, options);
+    const page = await listPage(client, Math.max(0, rank), this.#pageRows, options);
     this.#page = new Map(page.map((entry) => [entry.id, entry]));
     this.#pageEnd = page.at(-1)?.id;
   }
