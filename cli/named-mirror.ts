@@ -2,6 +2,7 @@
 import { mirrorNamed } from '../core/config/mirror-named.ts';
 import type { ArchiveConfiguration, Configuration, MirrorConfiguration } from '../core/config/schema.ts';
 import { MirrorError } from '../core/errors.ts';
+import { defaultAskAgainDays } from '../core/mirror/inventory-memory.ts';
 import { type NamedServer, overrideServer, serverOfUrl } from './server-options.ts';
 
 const msPerMinute = 60_000;
@@ -16,6 +17,7 @@ export interface NamedMirror {
   readonly concurrency: number | undefined;
   readonly pollMs: number | undefined;
   readonly compareEveryMs: number | undefined;
+  readonly askAgainDays: number;
   /** What of the source is mirrored, how fast and when; nothing of it for a mirror that is given by URLs. */
   readonly limits: MirrorLimits;
 }
@@ -53,6 +55,7 @@ function mirrorOfUrl({ source, target, archive, configuration, values }: MirrorA
     concurrency: undefined,
     pollMs: undefined,
     compareEveryMs: undefined,
+    askAgainDays: defaultAskAgainDays,
     limits: {},
   };
 }
@@ -74,6 +77,7 @@ function mirrorOfConfiguration({ source, target, archive, configuration, values 
     concurrency: mirror.concurrency,
     pollMs: mirror.follow.everyMinutes === undefined ? undefined : mirror.follow.everyMinutes * msPerMinute,
     compareEveryMs: mirror.follow.compareEveryHours * msPerHour,
+    askAgainDays: mirror.follow.askAgainDays,
     limits: mirror,
   };
 }

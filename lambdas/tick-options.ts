@@ -3,7 +3,7 @@ import { wallClock } from '../core/clock.ts';
 import type { QueueMessage } from '../core/cloud/queue/message.ts';
 import { type MirrorConfiguration, successorsOf } from '../core/config/schema.ts';
 import { Backlog } from '../core/mirror/backlog.ts';
-import { type DeletionPolicy, removalPartsOf, sourceProofOf } from '../core/mirror/parts.ts';
+import { type DeletionPolicy, rememberInventories, removalPartsOf, sourceProofOf } from '../core/mirror/parts.ts';
 import { progressBeside } from '../core/mirror/progress.ts';
 import { opennessAt } from '../core/mirror/schedule/blackouts.ts';
 import type { TickOptions } from '../core/mirror/tick.ts';
@@ -32,6 +32,8 @@ export async function tickOptions(
     old: deployment.queue({ mirror, lane: 'backlog' }, deadline),
   };
   const { pauseSeconds, graceMinutes, backlogMessages } = deployment.configuration.cloud.transfer;
+  const { askAgainDays, compareEveryHours } = configuration.follow;
+  rememberInventories({ source, destinations }, { days: askAgainDays, now: () => new Date() });
   const leaseMs = deployment.configuration.cloud.scheduler.timeoutSeconds * 1000 + leaseMarginMs;
   return {
     source: reader,
@@ -49,7 +51,7 @@ export async function tickOptions(
     backlog: new Backlog({ most: backlogMessages, left: () => leftOfBacklog(mirror, deployment) }),
     underLease: (work) => underLease(new Lease(archive.objects, 'lease'), { ttlMs: leaseMs, owner }, work),
     clock: wallClock,
-    compareEveryMs: configuration.follow.compareEveryHours * msPerHour,
+    compareEveryMs: compareEveryHours * msPerHour,
     deadline,
     openness: opennessAt(configuration.schedule, new Date()),
     pauses: {

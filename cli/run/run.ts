@@ -4,7 +4,13 @@ import { successorsOf } from '../../core/config/schema.ts';
 import { defaultCeiling } from '../../core/copy/adaptive-concurrency.ts';
 import type { SyncReport } from '../../core/mirror/document-sync.ts';
 import type { MirrorObserver } from '../../core/mirror/mirror-run.ts';
-import { archiveOf, documentSyncOf, removalPartsOf, sourceProofOf } from '../../core/mirror/parts.ts';
+import {
+  archiveOf,
+  documentSyncOf,
+  rememberInventories,
+  removalPartsOf,
+  sourceProofOf,
+} from '../../core/mirror/parts.ts';
 import { runMirror } from '../../core/mirror/run-mirror.ts';
 import { opennessAt } from '../../core/mirror/schedule/blackouts.ts';
 import { noOutcomes } from '../../core/mirror/summary.ts';
@@ -70,6 +76,8 @@ export async function run(
       ? undefined
       : documentSyncOf(mirror, limitations, { report: syncReport, ceiling: concurrency });
   const archive = archiveOf(mirror.destinations)?.store;
+  const remembers = archive !== undefined || watch;
+  if (remembers) rememberInventories(mirror, { days: named.askAgainDays, now: () => new Date(), dryRun });
   const settle = { source: mirror.source, archive, limitations, signal: interruption };
   const startedAtMs = performance.now();
   const observer: MirrorObserver = report ?? progressObserver(startProgress(terminal));

@@ -7,6 +7,7 @@ import { defaultDeletionLimits } from '../archive-life/deletions/missing.ts';
 import { conflictPolicies, defaultConflictPolicy } from '../archive-life/repair/policy.ts';
 import { defaultCeiling } from '../copy/adaptive-concurrency.ts';
 import { filterSchema } from '../mirror/filters/filter-schema.ts';
+import { defaultAskAgainDays } from '../mirror/inventory-memory.ts';
 import { scheduleSchema } from '../mirror/schedule/schedule-schema.ts';
 import { nameSchema } from '../names.ts';
 import { cloudSchema } from './cloud-schema.ts';
@@ -79,6 +80,15 @@ const followSchema = z
       .max(24 * 31)
       .default(24)
       .describe('Hours between two complete comparisons, which find what the feed does not tell.'),
+    askAgainDays: z
+      .int()
+      .min(1)
+      .max(366)
+      .default(defaultAskAgainDays)
+      .describe(
+        'Days within which comparisons ask a server again for the hash and size of each instance, whatever it told before. ' +
+          'What is new or was overwritten is asked for at once, and which instances there are at every comparison.',
+      ),
   })
   .describe('How the change feed of the source is followed.');
 

@@ -10,6 +10,7 @@ import { readCapabilities } from '../stores/orthanc/capabilities.ts';
 import { isOrthancStore, type OrthancStore } from '../stores/orthanc/orthanc-store.ts';
 import { DocumentSync, type DocumentSyncOptions } from './document-sync.ts';
 import { GoneKeeper, type GoneKeeperOptions } from './gone-keeper.ts';
+import { type MemoryPolicy, memoryBeside, memoryInProcess } from './inventory-memory.ts';
 import { SourceProof, type SourceProofOptions } from './source-proof.ts';
 
 /** The open stores of a mirror. */
@@ -69,6 +70,16 @@ export function sourceProofOf(
     now: () => new Date(),
     dryRun,
   });
+}
+
+/** Lets comparisons use what the servers told earlier; see `InventoryMemory`. */
+export function rememberInventories({ source, destinations }: MirrorStores, policy: MemoryPolicy): void {
+  const archive = archiveOf(destinations)?.store;
+  for (const server of [source, ...targetsOf(destinations).map(({ store }) => store)]) {
+    server.remember(
+      archive === undefined ? memoryInProcess(policy) : memoryBeside(archive.objects, server.name, policy),
+    );
+  }
 }
 
 export interface DeletionPolicy {

@@ -5,7 +5,11 @@ import { type CopyRequest, heldIn, knownIn, needOf, whatIsKept } from '../copy/d
 import { conflictError, type Destination, type DestinationOutcome } from '../copy/outcome.ts';
 import type { InstanceId } from '../identifiers.ts';
 import type { DestinationStore, InventoryEntry, InventoryOptions, KnownEntry, Store } from '../stores/store.ts';
+import { mapInOrder } from '../streams/map-in-order.ts';
 import { type Joined, mergeJoin } from '../streams/merge-join.ts';
+
+/** Instances of which servers are asked at once whether what they told earlier still holds. */
+const questionsAtOnce = 8;
 
 export interface PlanOptions extends CallOptions {
   /** Look only at ids greater than this one. */
@@ -33,10 +37,34 @@ export async function* planCopies(
   destinations: readonly Destination[],
   { after, signal }: PlanOptions = {},
 ): AsyncGenerator<PlannedInstance> {
-  const inventories = destinations.map(({ store }) => listKnown(store, { after, signal }));
-  for await (const instance of mergeJoin([source.inventory({ after, signal }), ...inventories])) {
-    yield planInstance(instance, destinations);
-  }
+  const options = { after, mayRemember: true, signal };
+  const inventories = destinations.map(({ store }) => listKnown(store, options));
+  const joined = mergeJoin([source.inventory(options), ...inventories]);
+  yield* mapInOrder(joined, questionsAtOnce, async (instance) => {
+    const planned = planInstance(instance, destinations);
+    if (!isDoubtful(instance, planned)) return planned;
+    const stores = [source, ...destinations.map(({ store }) => store)];
+    return planInstance({ id: instance.id, held: await askRemembered(instance, stores, { signal }) }, destinations);
+  });
+}
+
+/** What was told earlier is good enough to say that nothing is to be done, and for nothing else. */
+function isDoubtful({ held }: Joined<InventoryEntry>, { atSource, settled }: PlannedInstance): boolean {
+  if (!held.some((entries) => entries.some(({ isRemembered }) => isRemembered))) return false;
+  return atSource && (settled.length < held.length - 1 || settled.some(({ kind }) => kind !== 'already-equal'));
+}
+
+/** Asks the stores again for what they told earlier. */
+function askRemembered(
+  { id, held }: Joined<InventoryEntry>,
+  stores: readonly Store[],
+  options: CallOptions,
+): Promise<(readonly InventoryEntry[])[]> {
+  return Promise.all(
+    held.map(async (entries, index) =>
+      entries.some(({ isRemembered }) => isRemembered) ? ((await stores[index]?.lookup(id, options)) ?? []) : entries,
+    ),
+  );
 }
 
 /** The inventory of a destination; an archive also tells of what it does not list. */

@@ -4,8 +4,8 @@ import type { CallOptions } from '../call-options.ts';
 import type { CopyResult } from '../copy/outcome.ts';
 import { type InstanceId, isOrthancId, type Md5, type OrthancId } from '../identifiers.ts';
 import { listOf } from '../json.ts';
-import { listStudyIds } from '../sidecars/list-study-ids.ts';
 import type { StudyServer } from '../sidecars/study-server.ts';
+import { listStudyIds } from '../stores/orthanc/list-study-ids.ts';
 
 /** Copied instances that are remembered one by one; beyond, every study is synchronized. */
 const mostTouched = 20_000;

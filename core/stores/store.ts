@@ -13,6 +13,8 @@ export interface InventoryEntry {
   readonly md5: Md5 | undefined;
   /** Size of the DICOM bytes, uncompressed; `undefined` where the listing does not tell. */
   readonly sizeBytes: number | undefined;
+  /** Hash and size were told earlier, and nothing says that they changed: good enough for what is equal only. */
+  readonly isRemembered?: true;
 }
 
 /** What is known of an instance before its bytes are sent to a destination. */
@@ -56,6 +58,8 @@ export interface StoreOptions extends CallOptions {
 export interface InventoryOptions extends CallOptions {
   /** List only ids greater than this one: how an interrupted listing is resumed. */
   readonly after?: InstanceId | undefined;
+  /** Hashes and sizes may be those that the store told earlier, where nothing says that they changed. Ids never are. */
+  readonly mayRemember?: boolean | undefined;
 }
 
 export interface OpenOptions extends CallOptions {

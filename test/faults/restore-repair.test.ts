@@ -155,6 +155,7 @@ test('what users attached survives a repair that could delete and then not store
     client: store.client,
     capabilities: (options) => store.capabilities(options),
     inventory: (options) => store.inventory(options),
+    remember: (memory) => store.remember(memory),
     lookup: (id, options) => store.lookup(id, options),
     open: (id, options) => store.open(id, options),
     store: refuse,

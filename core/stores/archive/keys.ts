@@ -2,6 +2,7 @@
  * Every key of the archive format, version 1: building and parsing, nothing else. Shared by whoever writes, lists, or
  * grants rights on keys. The format is described in `docs/archive-format.md`.
  */
+import { createHash } from 'node:crypto';
 import {
   type InstanceId,
   isInstanceId,
@@ -130,6 +131,12 @@ export function jobKey(job: string, name: string): string {
 /** Key of a document of state; `name` like `lease` or `main/cursor`. */
 export function stateKey(name: string): string {
   return `${folders.state}${name}.json`;
+}
+
+/** Key of a part of what is remembered of the inventory of a server; `server` is its name, which may be an address. */
+export function inventoryKey(server: string, part: number): string {
+  const name = createHash('sha256').update(server).digest('hex').slice(0, 16);
+  return `${folders.state}inventory/${name}/${part.toString(16).padStart(2, '0')}.rows`;
 }
 
 /** Key of a report; `name` with its extension. */

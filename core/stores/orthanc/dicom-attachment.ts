@@ -1,6 +1,7 @@
 /** The attachment of an instance that is its DICOM file: number 1, `dicom` (Orthanc: Enumerations.h, FileContentType). */
 import { z } from 'zod';
 import { type InstanceId, isInstanceId, isMd5, type Md5 } from '../../identifiers.ts';
+import { listOf } from '../../json.ts';
 import type { InventoryEntry } from '../store.ts';
 
 const dicomContentType = 1;
@@ -34,6 +35,9 @@ export const attachmentSchema = z.object({
 });
 
 export type Attachment = z.output<typeof attachmentSchema>;
+
+/** What `response-content=Attachments` lists (1.12.5). */
+export const listedInstancesSchema = listOf(z.object({ ID: instanceIdSchema, Attachments: listOf(attachmentSchema) }));
 
 /** @returns the line of an inventory for an instance with these attachments. */
 export function entryOf(id: InstanceId, attachments: readonly Attachment[]): InventoryEntry {

@@ -2,12 +2,11 @@
  * The inventory of a server that lists in the order of ids, by pages: Orthanc pages by offset, so pages shift when
  * instances come or go before them. Each page therefore begins with the last row of the one before.
  */
-import { z } from 'zod';
+import type { CallOptions } from '../../call-options.ts';
 import type { InstanceId, OrthancId } from '../../identifiers.ts';
-import { listOf } from '../../json.ts';
 import type { InventoryEntry, InventoryOptions } from '../store.ts';
 import { misbehaviour, Progress } from './bounds.ts';
-import { attachmentSchema, entryOf, instanceIdSchema } from './dicom-attachment.ts';
+import { entryOf, listedInstancesSchema } from './dicom-attachment.ts';
 import type { OrthancClient } from './http-client.ts';
 
 /** Reads `limit` rows of a list in ascending order of id, from an offset. */
@@ -21,36 +20,45 @@ export interface ListedRow {
   readonly id: OrthancId;
 }
 
-const pageLimit = 1001;
+/**
+ * A page costs a server 0.65 µs for each of *all* its instances, at every offset, and 25 µs for each row (1.12.7 and 1.13.0,
+ * a million rows); so few large pages are cheap. Its memory rises by some 7 KB for each row.
+ */
+export const rowsOfPage = 15_000;
 /** A server may cap its pages, but hardly below this. */
 const itemsPerRequest = 10;
 
-const pageSchema = listOf(z.object({ ID: instanceIdSchema, Attachments: listOf(attachmentSchema) }));
-
 /**
- * One request per 1,000 instances (`limit`), and one or two more. Throws `answer-malformed`, which halts, if the server
+ * One request per 15,000 instances (`limit`), and one or two more. Throws `answer-malformed`, which halts, if the server
  * lists in another order, does not get on, or lists more than its limits allow.
  */
 export async function* pagedInventory(
   client: OrthancClient,
   options: InventoryOptions,
-  limit = pageLimit,
+  limit = rowsOfPage,
 ): AsyncGenerator<InventoryEntry> {
   const { mostInstances: mostItems } = client.limits;
-  const readPage: ReadPage = async (offset, rowLimit) => {
-    const path = `/instances?since=${offset}&limit=${rowLimit}&response-content=Attachments`;
-    const { signal } = options;
-    const call = { signal, long: true, ifMalformed: 'halt', statusCodes: { 404: 'not-orthanc' } } as const;
-    const rows = await client.getJson(path, pageSchema, call);
-    const entries = rows.map(({ ID, Attachments }) => entryOf(ID, Attachments));
-    requireAscending(client.name, 'instances', entries);
-    return entries;
-  };
+  const readPage: ReadPage = (offset, rowLimit) => listPage(client, offset, rowLimit, options);
   const { after } = options;
   const offset = after === undefined ? 0 : await offsetBehind(readPage, after, mostItems);
   if (offset === undefined) throw misbehaviour(client.name, `lists more than ${mostItems} instances`);
   const progress = new Progress(client.name, 'instances', { mostItems, itemsPerRequest });
   yield* joinPages(readPage, limit, Math.max(0, offset - 1), after, progress);
+}
+
+/** Reads a page of instances with their hashes, in ascending order of id. */
+export async function listPage(
+  client: OrthancClient,
+  offset: number,
+  limit: number,
+  { signal }: CallOptions,
+): Promise<readonly InventoryEntry[]> {
+  const path = `/instances?since=${offset}&limit=${limit}&response-content=Attachments`;
+  const call = { signal, long: true, ifMalformed: 'halt', statusCodes: { 404: 'not-orthanc' } } as const;
+  const rows = await client.getJson(path, listedInstancesSchema, call);
+  const entries = rows.map(({ ID, Attachments }) => entryOf(ID, Attachments));
+  requireAscending(client.name, 'instances', entries);
+  return entries;
 }
 
 /**

@@ -1,6 +1,5 @@
 /** An Orthanc server as a store: what the rest of the program uses of this folder. */
 
-import { z } from 'zod';
 import type { CallOptions } from '../../call-options.ts';
 import type { OrthancEncoding } from '../../dicom/charset.ts';
 import { isMirrorError, type MirrorError } from '../../errors.ts';
@@ -24,8 +23,8 @@ import { changePages, lastChange, type ReadChangesQuery, readChanges } from './c
 import type { OrthancConnection } from './connection.ts';
 import { OrthancClient } from './http-client.ts';
 import { IdCheck } from './id-check.ts';
-import { pagedInventory } from './inventory-paged.ts';
-import { unpagedInventory } from './inventory-unpaged.ts';
+import { countInstances } from './inventory-feed.ts';
+import { type InventoryMemory, rememberedInventory, serverInventory } from './inventory-remembered.ts';
 import { lookIntoBody } from './look-into-body.ts';
 import { lookUpInstance } from './look-up-instance.ts';
 import { lostInstance } from './lost-instance.ts';
@@ -51,6 +50,8 @@ export interface OrthancStore extends DestinationStore, Witness {
    * happens if it is not there. An unanswered call throws `unreachable` and may have deleted: to repeat it is safe.
    */
   delete(id: InstanceId, options?: CallOptions): Promise<void>;
+  /** Gives it a memory, for inventories that may use what it told earlier. */
+  remember(memory: InventoryMemory): void;
 }
 
 /** Makes a store without connecting. Close it to let go of its connections. */
@@ -63,12 +64,11 @@ export function isOrthancStore(store: Store): store is OrthancStore {
   return store instanceof ServerStore;
 }
 
-const statisticsSchema = z.object({ CountInstances: z.coerce.number().int().nonnegative() });
-
 class ServerStore implements OrthancStore {
   readonly client: OrthancClient;
   readonly #ids: IdCheck;
   #capabilities: OrthancCapabilities | undefined;
+  #memory: InventoryMemory | undefined;
 
   constructor(client: OrthancClient) {
     this.client = client;
@@ -89,8 +89,16 @@ class ServerStore implements OrthancStore {
   }
 
   async *inventory(options: InventoryOptions = {}): AsyncGenerator<InventoryEntry> {
-    const { hasExtendedFind } = await this.capabilities(options);
-    yield* hasExtendedFind ? pagedInventory(this.client, options) : unpagedInventory(this.client, options);
+    const server = { client: this.client, capabilities: await this.capabilities(options) };
+    if (options.mayRemember === true && this.#memory !== undefined) {
+      yield* rememberedInventory(server, this.#memory, options);
+    } else {
+      yield* serverInventory(server, options);
+    }
+  }
+
+  remember(memory: InventoryMemory): void {
+    this.#memory = memory;
   }
 
   async lookup(id: InstanceId, options: CallOptions = {}): Promise<readonly InventoryEntry[]> {
@@ -137,8 +145,8 @@ class ServerStore implements OrthancStore {
     return lastChange(this.client, options);
   }
 
-  async countInstances({ signal }: CallOptions = {}): Promise<number> {
-    return (await this.client.getJson('/statistics', statisticsSchema, { signal, long: true })).CountInstances;
+  countInstances(options: CallOptions = {}): Promise<number> {
+    return countInstances(this.client, options);
   }
 
   async lostInstance(id: InstanceId, options: CallOptions = {}): Promise<MirrorError> {

@@ -4,14 +4,23 @@ import { createServer, type Socket } from 'node:net';
 import { type InstanceId, isInstanceId } from '../../../core/identifiers.ts';
 import { listAttachments } from '../../../core/sidecars/list-attachments.ts';
 import { listStudyFingerprints } from '../../../core/sidecars/list-fingerprints.ts';
-import { listStudyIds } from '../../../core/sidecars/list-study-ids.ts';
 import { readPatientDocument, readStudyDocument } from '../../../core/sidecars/read-study-document.ts';
 import type { StudyServer } from '../../../core/sidecars/study-server.ts';
-import { type OrthancCapabilities, readCapabilities } from '../../../core/stores/orthanc/capabilities.ts';
+import {
+  type OrthancCapabilities,
+  parseCapabilities,
+  readCapabilities,
+} from '../../../core/stores/orthanc/capabilities.ts';
 import { changePages, lastChange } from '../../../core/stores/orthanc/change-feed.ts';
 import { OrthancClient } from '../../../core/stores/orthanc/http-client.ts';
 import { pagedInventory } from '../../../core/stores/orthanc/inventory-paged.ts';
-import { unpagedInventory } from '../../../core/stores/orthanc/inventory-unpaged.ts';
+import {
+  type InventoryMemory,
+  rememberedInventory,
+  serverInventory,
+} from '../../../core/stores/orthanc/inventory-remembered.ts';
+import type { ListedServer } from '../../../core/stores/orthanc/inventory-studies.ts';
+import { listStudyIds } from '../../../core/stores/orthanc/list-study-ids.ts';
 import { lookUpInstance } from '../../../core/stores/orthanc/look-up-instance.ts';
 import { openInstance } from '../../../core/stores/orthanc/open-instance.ts';
 import { generateInstance } from '../../../local/dicom/generate.ts';
@@ -113,6 +122,20 @@ const id = instances[0]?.id ?? ('' as InstanceId);
 const asStudyServer = (client: OrthancClient): StudyServer => ({ client, capabilities });
 const old: OrthancCapabilities['hasAttachmentInfo'] = false;
 
+/** An answer that fits several questions of a listing: of the feed, of how many there are, of what a series holds. */
+const feedAndCount = { Changes: [changeOf(1, id)], Done: true, Last: 1, CountInstances: 1, Instances: [id] };
+
+function oldServer(client: OrthancClient): ListedServer {
+  return { client, capabilities: parseCapabilities({ Version: '1.10.1', ApiVersion: 16 }) };
+}
+
+const forgetful: InventoryMemory = {
+  days: 30,
+  today: () => 20_000,
+  read: async () => undefined,
+  write: async () => undefined,
+};
+
 const resource = {
   ID: id,
   Labels: ['a'],
@@ -146,9 +169,17 @@ export const serverTargets: readonly FuzzTarget[] = [
   {
     name: 'server-ids',
     inputs: mutatedJson([instances.map((one) => one.id), []]),
+    check: checkOf(false, [(client) => listStudyIds(asStudyServer(client))]),
+  },
+  {
+    name: 'server-listing',
+    inputs: mutatedJson([
+      { ...feedAndCount, Series: [id] },
+      { ...feedAndCount, CountInstances: 0 },
+    ]),
     check: checkOf(false, [
-      (client) => listed(unpagedInventory(client, {})),
-      (client) => listStudyIds(asStudyServer(client)),
+      (client) => listed(serverInventory(oldServer(client), {})),
+      (client) => listed(rememberedInventory(oldServer(client), forgetful, {})),
     ]),
   },
   {

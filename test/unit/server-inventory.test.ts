@@ -1,0 +1,288 @@
+/** Inventories of servers that change while they are listed, with memories that were lost, damaged and falsified. */
+import fc from 'fast-check';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { type InstanceId, type Md5, md5Of } from '../../core/identifiers.ts';
+import { planCopies } from '../../core/mirror/plan.ts';
+import {
+  type InventoryMemory,
+  rememberedInventory,
+  serverInventory,
+} from '../../core/stores/orthanc/inventory-remembered.ts';
+import { bytesOfRow } from '../../core/stores/orthanc/inventory-row.ts';
+import type { ListedServer } from '../../core/stores/orthanc/inventory-studies.ts';
+import { type OrthancStore, openOrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
+import { PartitionedRows, partCount } from '../../core/stores/orthanc/partitioned-rows.ts';
+import type { InventoryEntry } from '../../core/stores/store.ts';
+import { MemoryArchive, sampleBytes, sampleId } from '../support/memory-store.ts';
+import { SimulatedOrthanc } from '../support/simulated-orthanc.ts';
+
+const days = 30;
+
+class Memory implements InventoryMemory {
+  readonly days = days;
+  readonly parts = new Map<number, Buffer>();
+  day = 20_000;
+
+  today(): number {
+    return this.day;
+  }
+  async read(part: number): Promise<Buffer | undefined> {
+    return this.parts.get(part);
+  }
+  async write(part: number, bytes: Buffer): Promise<void> {
+    this.parts.set(part, Buffer.from(bytes));
+  }
+}
+
+/** Something that happens to a server before it answers. */
+const event = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({ kind: fc.constantFrom('add', 'delete', 'overwrite', 'reserve', 'commit'), n: fc.nat(30) }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('clear'), n: fc.constant(0) }) },
+  { weight: 12, arbitrary: fc.constant(undefined) },
+);
+/** Something that happens to a memory between two listings. */
+const harm = fc.constantFrom('none', 'none', 'lost', 'cut', 'damaged', 'old');
+
+describe.each([false, true])('a server that lists hashes: %s', (isNew) => {
+  let simulated: SimulatedOrthanc;
+  let url: string;
+  let store: OrthancStore;
+  let version = 0;
+  beforeAll(async () => {
+    simulated = new SimulatedOrthanc(isNew);
+    url = await simulated.start();
+    store = openOrthancStore({ url });
+  });
+  afterEach(() => {
+    simulated.beforeAnswer = () => undefined;
+    simulated.held.clear();
+    simulated.asked.length = 0;
+  });
+  afterAll(async () => {
+    await store.close();
+    simulated.stop();
+  });
+
+  const server = async (): Promise<ListedServer> => ({
+    client: store.client,
+    capabilities: await store.capabilities(),
+  });
+  /** With pages so small that a few instances are many. */
+  const listed = async (memory: InventoryMemory) => Array.fromAsync(rememberedInventory(await server(), memory, {}, 5));
+
+  function happen({ kind, n }: { kind: string; n: number }): void {
+    version += 1;
+    const isHeld = simulated.held.has(sampleId(n));
+    if (kind === 'clear') simulated.clearFeed();
+    else if (kind === 'delete') simulated.delete(n);
+    else if (kind === 'reserve') simulated.reserve();
+    else if (kind === 'commit') simulated.commit(n, version);
+    else if (isHeld === (kind === 'overwrite')) simulated.add(n, version);
+  }
+
+  test('is listed whole, with the hashes that it has, whatever happens meanwhile and to what is remembered', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(
+          fc.record({ between: fc.array(event, { maxLength: 6 }), during: fc.array(event, { maxLength: 40 }), harm }),
+          {
+            minLength: 1,
+            maxLength: 5,
+          },
+        ),
+        fc.boolean(),
+        async (rounds, remembers) => {
+          simulated.held.clear();
+          for (let n = 0; n < 20; n += 1) simulated.add(n);
+          const memory = new Memory();
+          let old = new Map<number, Buffer>();
+          for (const round of rounds) {
+            for (const one of round.between) if (one !== undefined) happen(one);
+            harmMemory(memory, round.harm, old);
+            old = new Map(memory.parts);
+            const before = new Map(simulated.held);
+            const everHeld = new Set(before.keys());
+            const script = [...round.during];
+            simulated.beforeAnswer = () => {
+              const next = script.shift();
+              if (next !== undefined) happen(next);
+              for (const id of simulated.held.keys()) everHeld.add(id);
+            };
+            const entries = remembers
+              ? await listed(memory)
+              : await Array.fromAsync(serverInventory(await server(), {}));
+            simulated.beforeAnswer = () => undefined;
+            requireTrue(entries, before, everHeld, simulated);
+          }
+        },
+      ),
+      { numRuns: 60, verbose: 1 },
+    );
+  });
+
+  test.each([
+    [
+      'something is deleted that was listed already',
+      (path: string, counted: number) => {
+        if (counted === 2 && /^\/changes\?since=[1-9]/.test(path)) simulated.delete(1);
+      },
+    ],
+    [
+      'an entry becomes visible late',
+      (path: string, counted: number) => {
+        if (counted === 2 && path === '/statistics') setImmediate(() => simulated.commit(40, 0));
+      },
+    ],
+  ])('is not believed to be complete because the numbers agree by chance: %s', async (_, happen) => {
+    simulated.add(0);
+    // From now on nothing tells of the first instance.
+    simulated.clearFeed();
+    simulated.reserve();
+    for (let n = 1; n < 12; n += 1) simulated.add(n);
+    simulated.beforeAnswer = () => {
+      const { asked } = simulated;
+      // The second count is that of the moment that the feed is held against.
+      happen(asked.at(-1) ?? '', asked.filter((path) => path === '/statistics').length);
+    };
+    expect((await listed(new Memory())).map(({ id }) => id)).toContain(sampleId(0));
+  });
+
+  test('is asked for no hash again while nothing changes', async () => {
+    for (let n = 0; n < 30; n += 1) simulated.add(n);
+    const memory = new Memory();
+    const first = await listed(memory);
+    simulated.asked.length = 0;
+    const second = await listed(memory);
+    expect(simulated.hashQuestions()).toBe(0);
+    expect(second.map(({ id, md5 }) => ({ id, md5 }))).toEqual(first.map(({ id, md5 }) => ({ id, md5 })));
+    expect(second.every(({ isRemembered }) => isRemembered)).toBe(true);
+  });
+
+  test('is asked at once for what was overwritten', async () => {
+    for (let n = 0; n < 30; n += 1) simulated.add(n);
+    const memory = new Memory();
+    await listed(memory);
+    simulated.add(7, 99);
+    const entries = await listed(memory);
+    expect(entries.find(({ id }) => id === sampleId(7))).toEqual({
+      id: sampleId(7),
+      md5: md5Of(Buffer.from('7 99')),
+      sizeBytes: 100,
+    });
+  });
+
+  test('is asked for everything again within the days of the memory, so that a false one is found out', async () => {
+    for (let n = 0; n < 30; n += 1) simulated.add(n, 0);
+    const memory = new Memory();
+    // A memory that is well-formed and false: of instances with the same entries and other bytes.
+    const truth = new Map(simulated.held);
+    for (const [id, one] of truth) simulated.held.set(id, { ...one, md5: md5Of(Buffer.from(id)) });
+    await listed(memory);
+    for (const [id, one] of truth) simulated.held.set(id, one);
+    expect((await listed(memory)).every(({ id, md5 }) => md5 === md5Of(Buffer.from(id)))).toBe(true);
+    memory.day += days;
+    for (const { id, md5 } of await listed(memory)) expect(md5).toBe(truth.get(id)?.md5);
+  });
+});
+
+describe('a comparison with an archive', () => {
+  test('asks the server before it says, of what is only remembered, that anything is to be done', async () => {
+    const simulated = new SimulatedOrthanc(false);
+    const store = openOrthancStore({ url: await simulated.start() });
+    try {
+      const archive = new MemoryArchive('archive');
+      for (let n = 0; n < 10; n += 1) {
+        simulated.add(n);
+        archive.instances.set(sampleId(n), sampleBytes(n));
+      }
+      const memory = new Memory();
+      store.remember(memory);
+      const destinations = [{ role: 'archive', store: archive }] as const;
+      await Array.fromAsync(planCopies(store, destinations));
+      // What the server holds is what the archive holds; the memory says something else.
+      for (const [id, one] of simulated.held) simulated.held.set(id, { ...one, md5: md5Of(sampleBytes(numberOf(id))) });
+      const planned = await Array.fromAsync(planCopies(store, destinations));
+      expect(planned.filter(({ request }) => request !== undefined)).toEqual([]);
+    } finally {
+      await store.close();
+      simulated.stop();
+    }
+  });
+});
+
+describe('rows beyond what memory holds', () => {
+  test('come in order, each id once, with the last entry and any hash', async () => {
+    const md5 = md5Of(Buffer.from('x'));
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.record({ n: fc.nat(40), seq: fc.nat(1000), isHashed: fc.boolean() }), { maxLength: 120 }),
+        async (added) => {
+          const rows = new PartitionedRows(16);
+          try {
+            for (const { n, seq, isHashed } of added) {
+              const hash = isHashed
+                ? { md5, sizeBytes: 1, askedDay: 9 }
+                : { md5: undefined, sizeBytes: undefined, askedDay: 0 };
+              rows.add({ id: spreadId(n), seq, ...hash });
+              if (rows.isFull) await rows.spill();
+            }
+            const parts = await Promise.all(Array.from({ length: partCount }, (_, part) => rows.part(part)));
+            const found = parts.flat();
+            expect(found.map(({ id }) => id)).toEqual([...new Set(added.map(({ n }) => spreadId(n)))].sort());
+            for (const { id, seq, md5: hash } of found) {
+              const same = added.filter(({ n }) => spreadId(n) === id);
+              expect(seq).toBe(Math.max(...same.map((one) => one.seq)));
+              expect(hash === undefined).toBe(same.every(({ isHashed }) => !isHashed));
+            }
+          } finally {
+            await rows.close();
+          }
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+});
+
+/** An id of any part. */
+function spreadId(n: number): InstanceId {
+  const [head, ...rest] = sampleId(n).split('-');
+  const spread = Buffer.from([(n * 37) % 256, 0, 0, n % 256]).toString('hex');
+  const id = sampleId(n).replace(String(head), spread);
+  return rest.length === 4 ? (id as InstanceId) : sampleId(n);
+}
+
+function numberOf(id: InstanceId): number {
+  return Array.from({ length: 10 }, (_, n) => n).find((n) => sampleId(n) === id) ?? 0;
+}
+
+function harmMemory(memory: Memory, kind: string, old: ReadonlyMap<number, Buffer>): void {
+  if (kind === 'lost') memory.parts.clear();
+  if (kind === 'old') for (const [part, bytes] of old) memory.parts.set(part, bytes);
+  for (const [part, bytes] of memory.parts) {
+    if (kind === 'cut') memory.parts.set(part, bytes.subarray(0, bytes.length - bytesOfRow));
+    if (kind === 'damaged') bytes.writeUInt8(bytes.readUInt8(bytes.length - 1) ^ 1, bytes.length - 1);
+  }
+}
+
+/** Holds a listing against what was there before it, at any time during it, and after it. */
+function requireTrue(
+  entries: readonly InventoryEntry[],
+  before: ReadonlyMap<InstanceId, { readonly seq: number; readonly md5: Md5 }>,
+  everHeld: ReadonlySet<InstanceId>,
+  { held }: SimulatedOrthanc,
+): void {
+  const ids = entries.map(({ id }) => id);
+  expect(ids).toEqual([...new Set(ids)].sort());
+  for (const id of ids) expect(everHeld.has(id)).toBe(true);
+  const hashes = new Map(entries.map(({ id, md5 }) => [id, md5]));
+  for (const [id, { seq }] of before) {
+    const after = held.get(id);
+    if (after === undefined || after.seq !== seq) continue;
+    expect(hashes.has(id)).toBe(true);
+    expect([undefined, after.md5]).toContain(hashes.get(id));
+  }
+}
