@@ -18,7 +18,11 @@ export interface NamedMirror {
   readonly compareEveryMs: number | undefined;
   /** What of the source is mirrored, how fast and when; nothing of it for a mirror that is given by URLs. */
   readonly limits: MirrorLimits;
+  /** What becomes of conflicts and deletions, by the configuration file. */
+  readonly policies: Partial<MirrorPolicies>;
 }
+
+export type MirrorPolicies = Pick<MirrorConfiguration, 'conflicts' | 'deletions'>;
 
 export type MirrorLimits = Pick<MirrorConfiguration, 'filter' | 'megabitsPerSecond' | 'schedule'>;
 
@@ -36,7 +40,7 @@ export interface MirrorArguments {
 export function resolveMirror(given: MirrorArguments): NamedMirror {
   const mirror = isUrl(given.source) ? mirrorOfUrl(given) : mirrorOfConfiguration(given);
   if (mirror.targets.length === 0 && mirror.archive === undefined) {
-    throw new MirrorError('configuration', 'there is nowhere to copy to: name a TARGET, an --archive, or both');
+    throw new MirrorError('configuration', 'there is only a source: name a TARGET, an --archive, or both');
   }
   const { url } = mirror.source.configuration;
   if (mirror.targets.some((target) => target.configuration.url === url)) {
@@ -54,6 +58,7 @@ function mirrorOfUrl({ source, target, archive, configuration, values }: MirrorA
     pollMs: undefined,
     compareEveryMs: undefined,
     limits: {},
+    policies: {},
   };
 }
 
@@ -75,6 +80,7 @@ function mirrorOfConfiguration({ source, target, archive, configuration, values 
     pollMs: mirror.follow.everyMinutes === undefined ? undefined : mirror.follow.everyMinutes * msPerMinute,
     compareEveryMs: mirror.follow.compareEveryHours * msPerHour,
     limits: mirror,
+    policies: mirror,
   };
 }
 

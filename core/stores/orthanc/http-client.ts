@@ -1,6 +1,5 @@
 /** The only place that speaks HTTP with an Orthanc server: bounded connections, retries, one meaning per failure. */
 import { Readable } from 'node:stream';
-import type { Pool } from 'undici';
 import { z } from 'zod';
 import type { CallOptions } from '../../call-options.ts';
 import { type Disposition, isMirrorError, MirrorError } from '../../errors.ts';
@@ -11,7 +10,7 @@ import { type OrthancAnswer, openAnswer } from './answer.ts';
 import { Authorizer } from './authorizer.ts';
 import { defaultServerLimits, mostBytes, mostInterimAnswers, type ServerLimits } from './bounds.ts';
 import { type AuthorizationHeaders, defaultTimeouts, type OrthancConnection, type Timeouts } from './connection.ts';
-import { poolOf } from './connection-pool.ts';
+import { type ConnectionPool, poolOf } from './connection-pool.ts';
 import { requireAllowedHost } from './egress-guard.ts';
 import { errorOfStatus, errorOfTransport, malformedAnswer, parseRetryAfter, type StatusCodes } from './failures.ts';
 import { fullJitter, type RetryPolicy, withRetries } from './retry.ts';
@@ -44,7 +43,7 @@ export class OrthancClient {
   /** Address of the REST API, without credentials and without a slash at its end. */
   readonly address: string;
   readonly #basePath: string;
-  readonly #pool: Pool;
+  readonly #pool: ConnectionPool;
   readonly #authorizer: Authorizer;
   /** What is read from this server at most. */
   readonly limits: ServerLimits;
@@ -190,7 +189,7 @@ export class OrthancClient {
       return openAnswer(this.name, path, answer, this.limits);
     } catch (error) {
       if (signal?.aborted) throw abortedError(signal);
-      throw error instanceof MirrorError ? error : errorOfTransport(this.name, error);
+      throw error instanceof MirrorError ? error : errorOfTransport(this.name, error, new URL(this.address).protocol);
     }
   }
 
@@ -215,7 +214,9 @@ export class OrthancClient {
     const retryAfterMs = parseRetryAfter(answer.header('retry-after'), Date.now());
     const orthancError = await errorNameIn(answer, this.#timeouts.queryMs);
     const { method, path } = call;
-    throw errorOfStatus({ name: this.name, method, path, status, retryAfterMs, orthancError }, call.statusCodes);
+    const withCredentials = Object.keys(await this.#authorizer.headers()).length > 0;
+    const refused = { name: this.name, method, path, status, retryAfterMs, orthancError, withCredentials };
+    throw errorOfStatus(refused, call.statusCodes);
   }
 }
 
