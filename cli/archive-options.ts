@@ -1,7 +1,9 @@
 /** The options of the commands that tell what an archive holds. */
+
 import type { Option } from 'commander';
 import { z } from 'zod';
-import { jsonOption, valueOption } from './options.ts';
+import { parseMoment } from '../core/archive-life/restore/moment.ts';
+import { checked, endpointOption, jsonOption, valueOption } from './options.ts';
 
 export const archiveOptionValues = z.object({
   archive: z.string(),
@@ -15,11 +17,13 @@ export type ArchiveOptionValues = z.output<typeof archiveOptionValues>;
 export function archiveOptions(): readonly Option[] {
   return [
     valueOption('--archive <place>', 'archive: a folder, or s3://bucket/prefix').makeOptionMandatory(),
-    valueOption('--endpoint <url>', 'address of the S3-compatible store; absent: AWS'),
+    endpointOption(),
     jsonOption(),
   ];
 }
 
 export function atOption(): Option {
-  return valueOption('--at <time>', 'what was there at this time: 2026-11-21, or 2026-11-21T10:30 (UTC)');
+  return valueOption('--at <time>', 'what was there at this time: 2026-11-21, or 2026-11-21T10:30 (UTC)').argParser(
+    checked(parseMoment),
+  );
 }

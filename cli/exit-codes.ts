@@ -57,7 +57,13 @@ export function exitCodeOfError(error: unknown): ExitCode {
 }
 
 /** Nothing is done before somebody says something else. */
-const usageCodes: readonly ErrorCode[] = ['configuration', 'unknown-mirror', 'archive-format', 'other-source'];
+const usageCodes: readonly ErrorCode[] = [
+  'configuration',
+  'unknown-mirror',
+  'archive-format',
+  'other-source',
+  'nothing-matches',
+];
 
 function exitCodeOfMirrorError({ code, disposition }: MirrorError): ExitCode {
   if (usageCodes.includes(code)) return exitCodes.usage;

@@ -8,10 +8,11 @@ import { mirrorNamed } from '../core/config/mirror-named.ts';
 import type { ArchiveConfiguration, Configuration, MirrorConfiguration } from '../core/config/schema.ts';
 import { MirrorError } from '../core/errors.ts';
 import { type Pause, pauseBeside } from '../core/mirror/pause/pause.ts';
+import { readManifest } from '../core/stores/archive/manifest.ts';
 import type { ObjectStorage } from '../core/stores/archive/object-storage.ts';
 import { parseArchive } from './archive-argument.ts';
 import { storageOf } from './open-mirror.ts';
-import { jsonOption, valueOption } from './options.ts';
+import { endpointOption, jsonOption, valueOption } from './options.ts';
 
 /** The options by which the state of a mirror is found. */
 export const mirrorStateOptionValues = z.object({
@@ -38,7 +39,7 @@ export function withMirrorState(command: Command): Command {
     .addOption(valueOption('--config <file>', 'configuration file'))
     .addOption(valueOption('--bucket <name>', 'bucket of the cloud stack (its output ArchiveBucketName)'))
     .addOption(valueOption('--archive <place>', 'instead of a configuration: a folder, or s3://bucket/prefix'))
-    .addOption(valueOption('--endpoint <url>', 'address of the S3-compatible store; absent: AWS'))
+    .addOption(endpointOption())
     .addOption(jsonOption());
 }
 
@@ -48,6 +49,14 @@ export async function openMirrorState(name: string | undefined, options: MirrorS
   const configured = options.config === undefined ? undefined : mirrorIn(await loadConfiguration(options.config), name);
   const archive = given ?? archiveOf(configured, options);
   const objects = storageOf(archive);
+  // A mistyped place would be told to pause, or that all is well, and nothing happen.
+  if (given !== undefined && (await readManifest(objects)) === undefined) {
+    await objects.close();
+    throw new MirrorError(
+      'archive-format',
+      `${objects.name} holds no archive (there is no archive.json); check --archive`,
+    );
+  }
   return {
     name: configured?.name ?? name,
     configuration: configured?.mirror,

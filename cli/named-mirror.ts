@@ -20,7 +20,11 @@ export interface NamedMirror {
   readonly askAgainDays: number;
   /** What of the source is mirrored, how fast and when; nothing of it for a mirror that is given by URLs. */
   readonly limits: MirrorLimits;
+  /** What becomes of conflicts and deletions, by the configuration file. */
+  readonly policies: Partial<MirrorPolicies>;
 }
+
+export type MirrorPolicies = Pick<MirrorConfiguration, 'conflicts' | 'deletions'>;
 
 export type MirrorLimits = Pick<MirrorConfiguration, 'filter' | 'megabitsPerSecond' | 'schedule'>;
 
@@ -38,7 +42,7 @@ export interface MirrorArguments {
 export function resolveMirror(given: MirrorArguments): NamedMirror {
   const mirror = isUrl(given.source) ? mirrorOfUrl(given) : mirrorOfConfiguration(given);
   if (mirror.targets.length === 0 && mirror.archive === undefined) {
-    throw new MirrorError('configuration', 'there is nowhere to copy to: name a TARGET, an --archive, or both');
+    throw new MirrorError('configuration', 'there is only a source: name a TARGET, an --archive, or both');
   }
   const { url } = mirror.source.configuration;
   if (mirror.targets.some((target) => target.configuration.url === url)) {
@@ -57,6 +61,7 @@ function mirrorOfUrl({ source, target, archive, configuration, values }: MirrorA
     compareEveryMs: undefined,
     askAgainDays: defaultAskAgainDays,
     limits: {},
+    policies: {},
   };
 }
 
@@ -79,6 +84,7 @@ function mirrorOfConfiguration({ source, target, archive, configuration, values 
     compareEveryMs: mirror.follow.compareEveryHours * msPerHour,
     askAgainDays: mirror.follow.askAgainDays,
     limits: mirror,
+    policies: mirror,
   };
 }
 

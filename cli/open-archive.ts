@@ -12,7 +12,12 @@ import { MirrorError } from '../core/errors.ts';
 import { Limitations } from '../core/sidecars/limitations.ts';
 import { type StudyServer, studyServerOf } from '../core/sidecars/study-server.ts';
 import { type Archive, type ArchiveOptions, openArchive } from '../core/stores/archive/archive.ts';
-import { openObjectStorage, parseArchiveLocation } from '../core/stores/archive/archive-location.ts';
+import {
+  type ArchiveLocation,
+  openObjectStorage,
+  parseArchiveLocation,
+} from '../core/stores/archive/archive-location.ts';
+import { parseOrthancUrl } from '../core/stores/orthanc/address.ts';
 import type { OrthancStore } from '../core/stores/orthanc/orthanc-store.ts';
 import type { DestinationStore } from '../core/stores/store.ts';
 import { parseArchive } from './archive-argument.ts';
@@ -34,6 +39,18 @@ export function selectionOf({ patient, study, series, since, until }: RestoreOpt
 /** The moment of an option. */
 export function momentOf(text: string | undefined, dayMeans?: 'start' | 'end'): Date | undefined {
   return text === undefined ? undefined : parseMoment(text, dayMeans);
+}
+
+/** Throws `nothing-matches` for a moment at which there was no archive yet. */
+export function requireBegun({ name, manifest: { createdAt } }: Archive, at: Date | undefined): void {
+  if (at === undefined || at >= new Date(createdAt)) return;
+  throw new MirrorError('nothing-matches', `${name} begins ${createdAt}: at ${at.toISOString()} it held nothing`);
+}
+
+/** Throws `configuration` unless it is clear whether a place to restore to is a server or a folder. */
+export function requirePlace(place: string): void {
+  if (isServerUrl(place)) parseOrthancUrl(place, '--to');
+  else folderOf(place);
 }
 
 /** Opens an archive that must exist. Throws what opening throws; nothing stays open then. */
@@ -91,7 +108,9 @@ async function openServerTarget(
   { archive, warn, signal }: OpenTargetOptions,
 ): Promise<RestoreTarget> {
   const secrets = secretResolver({ fetchSecret: secretsManagerFetcher() });
-  const server = await openServer({ ...serverOfUrl('target', url, values), name: undefined }, secrets, { warn });
+  const server = await openServer({ ...serverOfUrl('target', url, values, '--to'), name: undefined }, secrets, {
+    warn,
+  });
   try {
     const limitations = new Limitations(({ message }) => warn(message));
     const studyServer = await studyServerOf(server, { signal });
@@ -103,12 +122,14 @@ async function openServerTarget(
   }
 }
 
+function folderOf(place: string): ArchiveLocation {
+  const location = parseArchiveLocation(place);
+  if (location.kind === 'folder') return location;
+  throw new MirrorError('configuration', '--to is a server (http://… or https://…) or a folder, no bucket');
+}
+
 async function openFolderTarget(path: string, { archive, signal }: OpenTargetOptions): Promise<RestoreTarget> {
-  const location = parseArchiveLocation(path);
-  if (location.kind !== 'folder') {
-    throw new MirrorError('configuration', 'restore to a server (http://… or https://…) or to a folder');
-  }
-  const files = openObjectStorage(location);
+  const files = openObjectStorage(folderOf(path));
   if ((await files.head('archive.json', { signal })) !== undefined) {
     await files.close();
     throw new MirrorError('configuration', 'the folder to restore to is itself an archive; choose another one');

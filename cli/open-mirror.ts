@@ -1,5 +1,9 @@
 /** Opens the stores that a mirror names. */
 
+import { constants } from 'node:fs';
+import { access, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { z } from 'zod';
 import type { CallOptions } from '../core/call-options.ts';
 import type { ArchiveConfiguration } from '../core/config/schema.ts';
 import { type SecretResolver, secretResolver } from '../core/config/secrets/resolve-secret.ts';
@@ -124,4 +128,34 @@ export function storageOf(archive: ArchiveConfiguration): ObjectStorage {
     );
   }
   return openObjectStorage({ kind: 's3', bucket, prefix }, { endpoint, region, objectLock });
+}
+
+/**
+ * Proves that an archive could be written to, and writes nothing. Throws what the first write would throw.
+ */
+export async function proveWritable(archive: ArchiveConfiguration, options: CallOptions): Promise<void> {
+  if ('folder' in archive) return proveWritableFolder(archive.folder);
+  const objects = storageOf(archive);
+  try {
+    await objects.prepare(options);
+    // Whoever may not write is told so before the condition is looked at, which no object meets.
+    await objects.replaceIf('state/write-test.json', Buffer.from('{}'), '"none"', options);
+  } finally {
+    await objects.close();
+  }
+}
+
+/** A folder that does not exist yet is made in its parent. */
+export async function proveWritableFolder(path: string): Promise<void> {
+  const place = (await stat(path).catch(() => undefined)) === undefined ? dirname(resolve(path)) : path;
+  await access(place, constants.W_OK | constants.X_OK).catch((cause: unknown) => {
+    const { code } = z.looseObject({ code: z.string().default('?') }).parse(cause);
+    if (code === 'ENOENT')
+      throw new MirrorError('configuration', `there is no folder ${place}; create it, or check the path`);
+    throw new MirrorError(
+      'read-only',
+      `the folder ${place} cannot be written to (${code}); let this user write there`,
+      { cause },
+    );
+  });
 }

@@ -44,10 +44,11 @@ export interface NamedServer {
 /**
  * A server that is given by its URL.
  * @param values all option values of the command
+ * @param what the argument or option that gives the URL
  * @throws MirrorError `configuration` if the URL or the options make no sense
  */
-export function serverOfUrl(role: ServerRole, text: string, values: unknown): NamedServer {
-  const { url, credentials, warnings } = parseOrthancUrl(text);
+export function serverOfUrl(role: ServerRole, text: string, values: unknown, what = role.toUpperCase()): NamedServer {
+  const { url, credentials, warnings } = parseOrthancUrl(text, what);
   const configuration = overrideServer(role, { url, maxConnections: connectionsFor(values) }, values);
   if (credentials !== undefined && configuration.auth !== undefined) {
     throw new MirrorError(

@@ -50,6 +50,26 @@ export function environmentVariable(name: string): string | undefined {
   return process.env[name];
 }
 
+/** The proxies that programs of this machine use. */
+export interface ProxyEnvironment {
+  readonly httpProxy?: string | undefined;
+  readonly httpsProxy?: string | undefined;
+  readonly noProxy?: string | undefined;
+}
+
+/** This machine is never behind a proxy. */
+const neverProxied = 'localhost,127.0.0.1,::1';
+
+/** @returns what the variables of the usual names say; the names in lower case win, as with curl. */
+export function proxyEnvironment(): ProxyEnvironment {
+  const read = (name: string) => process.env[name.toLowerCase()] ?? process.env[name];
+  return {
+    httpProxy: read('HTTP_PROXY'),
+    httpsProxy: read('HTTPS_PROXY'),
+    noProxy: `${neverProxied},${read('NO_PROXY') ?? ''}`,
+  };
+}
+
 /** @returns all variables, for reading the configuration of an Orthanc, into which any of them may be put. */
 export function allEnvironmentVariables(): Readonly<Record<string, string | undefined>> {
   return process.env;

@@ -30,6 +30,8 @@ const usualDispositions = {
   interrupted: 'retry',
   // Nothing to do any more.
   vanished: 'skip',
+  // What a user asked for is not there: nothing was done.
+  'nothing-matches': 'halt',
   // This instance cannot be copied as it is.
   refused: 'reject',
   'filtered-out': 'reject',

@@ -11,7 +11,12 @@ import type { ReplicationSource } from '../../core/host/advise/replication-steps
 import { type FoundServer, unknownServer, type WantedServer } from '../../core/orthanc-disk/found-server.ts';
 import { openIndex } from '../../core/orthanc-disk/index/open-index.ts';
 import { type IndexLocation, readOrthancHost } from '../../core/orthanc-disk/orthanc-host.ts';
-import { parseVersion, type SoftwareVersion } from '../../core/orthanc-disk/orthanc-version.ts';
+import {
+  compareVersions,
+  formatVersion,
+  parseVersion,
+  type SoftwareVersion,
+} from '../../core/orthanc-disk/orthanc-version.ts';
 import type { CommandContext } from '../command-context.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { namedIndex } from '../named-index.ts';
@@ -39,7 +44,7 @@ export async function runAdvise(request: AdviseRequest, context: CommandContext)
 
 function wantedServer({ to, toPlugin, toBackend }: AdviseOptions): WantedServer {
   return {
-    orthanc: to === undefined ? newestKnown : requireVersion(to, '--to'),
+    orthanc: to === undefined ? newestKnown : requireKnown(requireVersion(to, '--to')),
     plugin: toPlugin === undefined ? undefined : requireVersion(toPlugin, '--to-plugin'),
     backend: toBackend,
   };
@@ -49,6 +54,16 @@ function requireVersion(text: string, option: string): SoftwareVersion {
   const parsed = parseVersion(text);
   if (parsed === undefined) throw new MirrorError('configuration', `${option} must be a version such as 1.12.7`);
   return parsed;
+}
+
+/** Nobody can advise on what does not exist yet: an approval would be a guess. */
+function requireKnown(wanted: SoftwareVersion): SoftwareVersion {
+  if (wanted === 'mainline' || compareVersions(wanted, newestKnown) <= 0) return wanted;
+  throw new MirrorError(
+    'configuration',
+    `--to ${formatVersion(wanted)} is later than ${formatVersion(newestKnown)}, the newest version of Orthanc that is known here; ` +
+      'use a newer orthanc-mirror, or check the version',
+  );
 }
 
 interface Findings {
@@ -78,7 +93,7 @@ async function findOutFromServer(
   { terminal, interruption }: CommandContext,
 ): Promise<Findings> {
   const secrets = secretResolver({ fetchSecret: secretsManagerFetcher() });
-  const server = { name: undefined, ...serverOfUrl('source', url, values) };
+  const server = { name: undefined, ...serverOfUrl('source', url, values, 'URL') };
   const store = await openServer(server, secrets, { warn: (line) => terminal.warn(line) });
   try {
     const found = await describeServer((path) => store.client.findJson(path, z.unknown(), { signal: interruption }));

@@ -35,7 +35,9 @@ export async function repairAudited(
   await using opened = new AsyncDisposableStack();
   const warn = (line: string): void => terminal.warn(line);
   const secrets = secretResolver({ fetchSecret: secretsManagerFetcher() });
-  const server = await openServer({ name: undefined, ...serverOfUrl('target', options.to, values) }, secrets, { warn });
+  const server = await openServer({ name: undefined, ...serverOfUrl('target', options.to, values, '--to') }, secrets, {
+    warn,
+  });
   opened.defer(() => server.close());
   const archive = await openArchive(storageOf(place), { signal });
   opened.defer(() => archive.close());

@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { backends } from '../../core/orthanc-disk/found-server.ts';
 import { adviseOptionValues } from '../advise/options.ts';
 import type { CommandContext } from '../command-context.ts';
-import { jsonOption, valueOption } from '../options.ts';
+import { jsonOption, optionsOf, orthancConfigOption, valueOption } from '../options.ts';
 import { serverOptions } from '../server-options.ts';
 
 export function registerAdvise(program: Command, context: CommandContext): void {
@@ -18,14 +18,18 @@ export function registerAdvise(program: Command, context: CommandContext): void 
     .addOption(
       valueOption('--index <place>', 'instead of a URL: a SQLite index file, or postgres://user@host/database'),
     )
-    .addOption(valueOption('--config <path>', "instead of a URL: Orthanc's configuration, a file or a folder"))
+    .addOption(orthancConfigOption("instead of a URL: Orthanc's configuration, a file or a folder"))
     .addOption(valueOption('--to <version>', 'the wanted version of Orthanc (default: the newest known)'))
     .addOption(valueOption('--to-plugin <version>', 'the wanted release of the index plugin'))
-    .addOption(new Option('--to-backend <backend>', 'the wanted back-end of the index').choices(backends))
+    .addOption(
+      new Option('--to-backend <backend>', 'the wanted back-end of the index')
+        .env('ORTHANC_MIRROR_TO_BACKEND')
+        .choices(backends),
+    )
     .addOption(jsonOption());
   for (const option of serverOptions('source')) command.addOption(option);
   command.action(async (url: string | undefined, values: unknown) => {
     const { runAdvise } = await import('../advise/advise.ts');
-    context.finish(await runAdvise({ url, values, options: adviseOptionValues.parse(values) }, context));
+    context.finish(await runAdvise({ url, values, options: optionsOf(adviseOptionValues, values) }, context));
   });
 }

@@ -3,7 +3,15 @@ import type { Command } from 'commander';
 import { auditOptionValues } from '../audit/options.ts';
 import type { CommandContext } from '../command-context.ts';
 import { durationOption } from '../duration.ts';
-import { jsonOption, otherStorageOption, switchOption, valueOption } from '../options.ts';
+import {
+  endpointOption,
+  jsonOption,
+  optionsOf,
+  orthancConfigOption,
+  otherStorageOption,
+  switchOption,
+  valueOption,
+} from '../options.ts';
 import { serverOptions } from '../server-options.ts';
 
 export function registerAudit(program: Command, context: CommandContext): void {
@@ -14,11 +22,11 @@ export function registerAudit(program: Command, context: CommandContext): void {
       'Names every file that the index does not know, and every row whose file is missing or damaged, one line each. ' +
         'Works beside a running server. Exit code 0: none; 4: differences.',
     )
-    .addOption(valueOption('--config <path>', "Orthanc's configuration, a file or a folder: tells index and storage"))
+    .addOption(orthancConfigOption("Orthanc's configuration, a file or a folder: tells index and storage"))
     .addOption(valueOption('--index <place>', 'the index: a SQLite file, postgres://… or mysql://user@host/database'))
     .addOption(valueOption('--storage <place>', 'the storage: a folder, or s3://bucket/prefix of the plugin'))
     .addOption(otherStorageOption())
-    .addOption(valueOption('--endpoint <url>', 'address of the S3-compatible store; absent: AWS'))
+    .addOption(endpointOption())
     .addOption(valueOption('--archive <place>', 'also tell which damaged instances this archive can mend'))
     .addOption(switchOption('--repair', 'mend missing and damaged instances through the server, from the archive'))
     .addOption(valueOption('--to <url>', 'URL of the running server that --repair mends'))
@@ -33,6 +41,6 @@ export function registerAudit(program: Command, context: CommandContext): void {
   for (const option of serverOptions('target')) command.addOption(option);
   command.action(async (values: unknown) => {
     const { runAudit } = await import('../audit/audit.ts');
-    context.finish(await runAudit(auditOptionValues.parse(values), values, context));
+    context.finish(await runAudit(optionsOf(auditOptionValues, values), values, context));
   });
 }

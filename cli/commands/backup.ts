@@ -3,13 +3,22 @@ import { type Command, Option } from 'commander';
 import { type BackupCommandOptions, backupOptionValues } from '../backup/options.ts';
 import type { CommandContext } from '../command-context.ts';
 import { durationOption } from '../duration.ts';
-import { jsonOption, otherStorageOption, switchOption, valueOption, wholeNumber } from '../options.ts';
+import {
+  endpointOption,
+  jsonOption,
+  optionsOf,
+  orthancConfigOption,
+  otherStorageOption,
+  switchOption,
+  valueOption,
+  wholeNumber,
+} from '../options.ts';
 
 type Work = (options: BackupCommandOptions, context: CommandContext) => Promise<void>;
 
 export function registerBackup(program: Command, context: CommandContext): void {
   const act = (load: () => Promise<Work>) => async (values: unknown) =>
-    (await load())(backupOptionValues.parse(values), context);
+    (await load())(optionsOf(backupOptionValues, values), context);
   // Options behind the name of a subcommand are the subcommand's.
   const backup = program.command('backup').enablePositionalOptions();
   backup
@@ -19,7 +28,7 @@ export function registerBackup(program: Command, context: CommandContext): void 
         'files are copied while the server is in use, and only those that the archive lacks. Without --stop and ' +
         '--start a running SQLite server is copied as with --hot; PostgreSQL and MySQL are dumped by their own programs.',
     )
-    .addOption(valueOption('--config <path>', "Orthanc's configuration, a file or a folder"))
+    .addOption(orthancConfigOption("Orthanc's configuration, a file or a folder"))
     .addOption(valueOption('--stop <command>', 'command that stops the server, for the time of copying its index'))
     .addOption(valueOption('--start <command>', 'command that starts it again; run in every case'))
     .addOption(durationOption('--command-timeout <time>', 'how long each of them may take (default: 2m)'))
@@ -68,7 +77,7 @@ function subcommand(backup: Command, name: string, description: string): Command
 function commonOptions(): readonly Option[] {
   return [
     valueOption('--archive <place>', 'archive: a folder, or s3://bucket/prefix'),
-    valueOption('--endpoint <url>', 'address of the S3-compatible store; absent: AWS'),
+    endpointOption(),
     valueOption('--host <name>', 'name of the host in the archive (default: from machine and configuration)'),
     valueOption('--passphrase-file <file>', 'file with the passphrase that authenticates all backups of a host'),
     jsonOption(),

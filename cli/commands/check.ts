@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import { checkLevels, checkOptionValues } from '../check/options.ts';
 import type { CommandContext } from '../command-context.ts';
-import { jsonOption, switchOption, valueOption } from '../options.ts';
+import { endpointOption, jsonOption, optionsOf, switchOption, valueOption } from '../options.ts';
 import { serverOptions } from '../server-options.ts';
 
 export function registerCheck(program: Command, context: CommandContext): void {
@@ -17,7 +17,7 @@ export function registerCheck(program: Command, context: CommandContext): void {
     .argument('<source>', 'URL of the source server, or the name of a mirror in the configuration file')
     .argument('[target]', 'URL of the target server; may be absent if there is an archive')
     .addOption(valueOption('--archive <place>', 'archive: a folder, or s3://bucket/prefix'))
-    .addOption(valueOption('--endpoint <url>', 'address of the S3-compatible store; absent: AWS'))
+    .addOption(endpointOption())
     .addOption(valueOption('--config <file>', 'configuration file'))
     .addOption(
       new Option('--level <level>', 'tell differences by instance, series or study')
@@ -30,6 +30,6 @@ export function registerCheck(program: Command, context: CommandContext): void {
   for (const option of [...serverOptions('source'), ...serverOptions('target')]) command.addOption(option);
   command.action(async (source: string, target: string | undefined, values: unknown) => {
     const { check } = await import('../check/check.ts');
-    context.finish(await check({ source, target, values, options: checkOptionValues.parse(values) }, context));
+    context.finish(await check({ source, target, values, options: optionsOf(checkOptionValues, values) }, context));
   });
 }

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { CommandContext } from '../command-context.ts';
 import { configOptionValues } from '../config/options.ts';
-import { jsonOption, switchOption } from '../options.ts';
+import { jsonOption, optionsOf, switchOption } from '../options.ts';
 
 export function registerConfig(program: Command, context: CommandContext): void {
   const config = program.command('config').summary('check and explain a configuration file');
@@ -14,7 +14,7 @@ export function registerConfig(program: Command, context: CommandContext): void 
     .addOption(jsonOption())
     .action(async (file: string, values: unknown) => {
       const { checkConfiguration } = await import('../config/config.ts');
-      context.finish(await checkConfiguration(file, configOptionValues.parse(values), context));
+      context.finish(await checkConfiguration(file, optionsOf(configOptionValues, values), context));
     });
   config
     .command('explain')
@@ -23,7 +23,7 @@ export function registerConfig(program: Command, context: CommandContext): void 
     .addOption(jsonOption())
     .action(async (file: string, values: unknown) => {
       const { explainConfiguration } = await import('../config/config.ts');
-      context.finish(await explainConfiguration(file, configOptionValues.parse(values), context));
+      context.finish(await explainConfiguration(file, optionsOf(configOptionValues, values), context));
     });
   config
     .command('schema')

@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { storageClasses } from '../../core/cloud/estimate/prices.ts';
 import type { CommandContext } from '../command-context.ts';
 import { estimateOptionValues } from '../estimate/options.ts';
-import { jsonOption, switchOption, valueOption, wholeNumber } from '../options.ts';
+import { jsonOption, optionsOf, switchOption, valueOption, wholeNumber } from '../options.ts';
 
 export function registerEstimate(program: Command, context: CommandContext): void {
   const number = (flags: string, description: string, minimum = 0) =>
@@ -30,6 +30,6 @@ export function registerEstimate(program: Command, context: CommandContext): voi
     .addOption(jsonOption())
     .action(async (values: unknown) => {
       const { printEstimate } = await import('../estimate/estimate.ts');
-      context.finish(printEstimate(estimateOptionValues.parse(values), context));
+      context.finish(printEstimate(optionsOf(estimateOptionValues, values), context));
     });
 }

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { archiveOptions, atOption } from '../archive-options.ts';
 import type { CommandContext } from '../command-context.ts';
 import { exportOptionValues } from '../export/options.ts';
-import { switchOption, valueOption } from '../options.ts';
+import { optionsOf, switchOption, valueOption } from '../options.ts';
 
 export function registerExport(program: Command, context: CommandContext): void {
   const command = program
@@ -20,6 +20,6 @@ export function registerExport(program: Command, context: CommandContext): void 
   for (const option of [...archiveOptions(), atOption()]) command.addOption(option);
   command.action(async (values: unknown) => {
     const { exportStudies } = await import('../export/export.ts');
-    context.finish(await exportStudies(exportOptionValues.parse(values), context));
+    context.finish(await exportStudies(optionsOf(exportOptionValues, values), context));
   });
 }

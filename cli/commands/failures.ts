@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { CommandContext } from '../command-context.ts';
 import { failuresOptionValues } from '../failures/options.ts';
 import { queuesOption } from '../failures/queue-options.ts';
-import { jsonOption, valueOption } from '../options.ts';
+import { jsonOption, optionsOf, valueOption } from '../options.ts';
 
 export function registerFailures(program: Command, context: CommandContext): void {
   program
@@ -18,6 +18,6 @@ export function registerFailures(program: Command, context: CommandContext): voi
     .addOption(jsonOption())
     .action(async (values: unknown) => {
       const { failures } = await import('../failures/dead-letters.ts');
-      context.finish(await failures(failuresOptionValues.parse(values), context));
+      context.finish(await failures(optionsOf(failuresOptionValues, values), context));
     });
 }

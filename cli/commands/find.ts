@@ -1,9 +1,11 @@
 /** `find`: the studies of an archive by what identifies them. */
+
 import type { Command } from 'commander';
+import { parseStudyDate } from '../../core/archive-life/restore/moment.ts';
 import { archiveOptions, atOption } from '../archive-options.ts';
 import type { CommandContext } from '../command-context.ts';
 import { findOptionValues } from '../find/options.ts';
-import { switchOption, valueOption } from '../options.ts';
+import { checked, optionsOf, switchOption, valueOption } from '../options.ts';
 
 export function registerFind(program: Command, context: CommandContext): void {
   const command = program
@@ -14,8 +16,8 @@ export function registerFind(program: Command, context: CommandContext): void {
     .addOption(valueOption('--study <uid...>', 'StudyInstanceUID or Orthanc id of the study'))
     .addOption(valueOption('--accession <number...>', 'accession number'))
     .addOption(valueOption('--modality <name...>', 'modality of a series'))
-    .addOption(valueOption('--since <date>', 'study date, this or later'))
-    .addOption(valueOption('--until <date>', 'study date, this or earlier'))
+    .addOption(valueOption('--since <date>', 'study date, this or later').argParser(checked(parseStudyDate)))
+    .addOption(valueOption('--until <date>', 'study date, this or earlier').argParser(checked(parseStudyDate)))
     .addOption(switchOption('--deep', 'also read the headers of instances that no study document lists'));
   for (const option of [...archiveOptions(), atOption()]) command.addOption(option);
   command.action(async (values: unknown) => {
@@ -23,7 +25,7 @@ export function registerFind(program: Command, context: CommandContext): void {
       import('../find/find.ts'),
       import('../find/find-selection.ts'),
     ]);
-    const options = findOptionValues.parse(values);
+    const options = optionsOf(findOptionValues, values);
     context.finish(await listStudies(selectionOfFind(options), options, context));
   });
 }

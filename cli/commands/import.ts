@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { orthancEncodings } from '../../core/dicom/charset.ts';
 import type { CommandContext } from '../command-context.ts';
 import { importOptionValues } from '../import/options.ts';
-import { jsonOption, switchOption, valueOption, wholeNumber } from '../options.ts';
+import { endpointOption, jsonOption, optionsOf, switchOption, valueOption, wholeNumber } from '../options.ts';
 import { serverOptions } from '../server-options.ts';
 
 export function registerImport(program: Command, context: CommandContext): void {
@@ -18,10 +18,8 @@ export function registerImport(program: Command, context: CommandContext): void 
     .argument('<path>', 'a folder, a file, or s3://bucket/prefix')
     .addOption(valueOption('--to <url>', 'URL of the server to import to; may be absent if there is an archive'))
     .addOption(valueOption('--archive <place>', 'archive to import to: a folder, or s3://bucket/prefix'))
-    .addOption(valueOption('--endpoint <url>', 'address of the S3-compatible store of the archive; absent: AWS'))
-    .addOption(
-      valueOption('--source-endpoint <url>', 'address of the S3-compatible store of PATH; default: --endpoint'),
-    )
+    .addOption(endpointOption())
+    .addOption(endpointOption('--source-endpoint', 'address of the S3-compatible store of PATH; default: --endpoint'))
     .addOption(valueOption('--report <file>', 'write what became of each file, as lines of JSON'))
     .addOption(valueOption('--index <file>', 'SQLite index of the storage; default: the one in PATH, if there is one'))
     .addOption(new Option('--no-index', 'do not use the index in PATH'))
@@ -43,6 +41,6 @@ export function registerImport(program: Command, context: CommandContext): void 
   for (const option of serverOptions('target')) command.addOption(option);
   command.action(async (path: string, values: unknown) => {
     const { runImport } = await import('../import/run-import.ts');
-    context.finish(await runImport({ path, values, options: importOptionValues.parse(values) }, context));
+    context.finish(await runImport({ path, values, options: optionsOf(importOptionValues, values) }, context));
   });
 }

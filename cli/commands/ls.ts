@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { archiveOptions, archiveOptionValues, atOption } from '../archive-options.ts';
 import type { CommandContext } from '../command-context.ts';
+import { optionsOf } from '../options.ts';
 
 export function registerLs(program: Command, context: CommandContext): void {
   const command = program
@@ -12,7 +13,7 @@ export function registerLs(program: Command, context: CommandContext): void {
   for (const option of [...archiveOptions(), atOption()]) command.addOption(option);
   command.action(async (study: string | undefined, values: unknown) => {
     const { listStudies, listStudy } = await import('../find/find.ts');
-    const options = archiveOptionValues.parse(values);
+    const options = optionsOf(archiveOptionValues, values);
     const listed = study === undefined ? listStudies({}, options, context) : listStudy(study, options, context);
     context.finish(await listed);
   });

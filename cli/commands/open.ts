@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { atOption } from '../archive-options.ts';
 import type { CommandContext } from '../command-context.ts';
 import { openOptionValues } from '../open/options.ts';
-import { jsonOption, switchOption, valueOption } from '../options.ts';
+import { endpointOption, jsonOption, optionsOf, switchOption, valueOption } from '../options.ts';
 
 export function registerOpen(program: Command, context: CommandContext): void {
   const command = program
@@ -15,7 +15,7 @@ export function registerOpen(program: Command, context: CommandContext): void {
         'read. Needs nothing but the archive and changes nothing in it. Emergency access: docs/emergency.md.',
     )
     .addOption(valueOption('--archive <place>', 'archive: a folder, or s3://bucket/prefix').makeOptionMandatory())
-    .addOption(valueOption('--endpoint <url>', 'address of the S3-compatible store; absent: AWS'))
+    .addOption(endpointOption())
     .addOption(atOption())
     .addOption(valueOption('--listen <host:port>', 'where browsers reach it (default: 127.0.0.1:8043)'))
     .addOption(
@@ -30,7 +30,7 @@ export function registerOpen(program: Command, context: CommandContext): void {
     .addOption(jsonOption());
   command.action(async (values: unknown) => {
     const { open } = await import('../open/open.ts');
-    context.finish(await open(openOptionValues.parse(values), context));
+    context.finish(await open(optionsOf(openOptionValues, values), context));
   });
   registerUser(program, context);
   registerLog(program, context);
@@ -46,7 +46,7 @@ function registerUser(program: Command, context: CommandContext): void {
     .addOption(jsonOption())
     .action(async (name: string, values: unknown) => {
       const { addUserFromInput } = await import('../open/add-user.ts');
-      const { users, json } = z.object({ users: z.string(), json: z.boolean().optional() }).parse(values);
+      const { users, json } = optionsOf(z.object({ users: z.string(), json: z.boolean().optional() }), values);
       await addUserFromInput(name, users, context, json === true);
     });
 }
@@ -60,7 +60,7 @@ function registerLog(program: Command, context: CommandContext): void {
     .addOption(jsonOption())
     .action(async (file: string, values: unknown) => {
       const { checkLog } = await import('../open/check-log.ts');
-      const { json } = z.object({ json: z.boolean().optional() }).parse(values);
+      const { json } = optionsOf(z.object({ json: z.boolean().optional() }), values);
       context.finish(await checkLog(file, context, json === true));
     });
 }

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { CommandContext } from '../command-context.ts';
 import { targetOption, withMirrorState } from '../mirror-state.ts';
-import { valueOption } from '../options.ts';
+import { optionsOf, valueOption } from '../options.ts';
 import { pauseOptionValues } from '../pause/options.ts';
 
 export function registerPause(program: Command, context: CommandContext): void {
@@ -16,6 +16,6 @@ export function registerPause(program: Command, context: CommandContext): void {
     .addOption(valueOption('--reason <text>', 'what to tell those who ask for the status; no patient data'))
     .action(async (mirror: string | undefined, values: unknown) => {
       const { pause } = await import('../pause/pause-resume.ts');
-      context.finish(await pause(mirror, pauseOptionValues.parse(values), context));
+      context.finish(await pause(mirror, optionsOf(pauseOptionValues, values), context));
     });
 }

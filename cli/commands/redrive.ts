@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { CommandContext } from '../command-context.ts';
 import { queuesOption } from '../failures/queue-options.ts';
-import { jsonOption, valueOption, wholeNumber } from '../options.ts';
+import { jsonOption, optionsOf, valueOption, wholeNumber } from '../options.ts';
 import { redriveOptionValues } from '../redrive/options.ts';
 
 const defaultPerSecond = 10;
@@ -25,6 +25,6 @@ export function registerRedrive(program: Command, context: CommandContext): void
     .addOption(jsonOption())
     .action(async (values: unknown) => {
       const { redrive } = await import('../failures/dead-letters.ts');
-      context.finish(await redrive(redriveOptionValues.parse(values), context));
+      context.finish(await redrive(optionsOf(redriveOptionValues, values), context));
     });
 }

@@ -1,7 +1,9 @@
 /** `restore`: brings an archive, or a part of it, as it was at a moment, to a server or a folder. */
+
 import type { Command } from 'commander';
+import { parseMoment, parseStudyDate } from '../../core/archive-life/restore/moment.ts';
 import type { CommandContext } from '../command-context.ts';
-import { jsonOption, switchOption, valueOption, wholeNumber } from '../options.ts';
+import { checked, endpointOption, jsonOption, optionsOf, switchOption, valueOption, wholeNumber } from '../options.ts';
 import { restoreOptionValues } from '../restore/options.ts';
 import { serverOptions } from '../server-options.ts';
 
@@ -15,20 +17,34 @@ export function registerRestore(program: Command, context: CommandContext): void
         'Needs nothing but the archive. Running again goes on where it stopped.',
     )
     .addOption(valueOption('--archive <place>', 'archive: a folder, or s3://bucket/prefix').makeOptionMandatory())
-    .addOption(valueOption('--endpoint <url>', 'address of the S3-compatible store; absent: AWS'))
+    .addOption(endpointOption())
     .addOption(valueOption('--to <place>', 'URL of a server, or a folder').makeOptionMandatory())
-    .addOption(valueOption('--at <time>', 'restore what was there at this time: 2026-11-21, or 2026-11-21T10:30 (UTC)'))
+    .addOption(
+      valueOption(
+        '--at <time>',
+        'restore what was there at this time: 2026-11-21, or 2026-11-21T10:30 (UTC)',
+      ).argParser(checked(parseMoment)),
+    )
     .addOption(valueOption('--patient <id...>', 'only patients of this PatientID or Orthanc id'))
     .addOption(valueOption('--study <uid...>', 'only studies of this StudyInstanceUID or Orthanc id'))
     .addOption(valueOption('--series <uid...>', 'only series of this SeriesInstanceUID or Orthanc id'))
-    .addOption(valueOption('--since <date>', 'only studies of this study date or later'))
-    .addOption(valueOption('--until <date>', 'only studies of this study date or earlier'))
+    .addOption(
+      valueOption('--since <date>', 'only studies of this study date or later').argParser(checked(parseStudyDate)),
+    )
+    .addOption(
+      valueOption('--until <date>', 'only studies of this study date or earlier').argParser(checked(parseStudyDate)),
+    )
     .addOption(switchOption('--include-removed', 'also what was removed from the source by then'))
     .addOption(
       switchOption('--replace', 'make what the target has as in the archive; what is replaced is saved there before'),
     )
     .addOption(switchOption('--repair', 'mend a server: read back all it holds, replace what is damaged or missing'))
-    .addOption(valueOption('--missing-since <time>', 'with --repair: of what is missing, only what was archived since'))
+    .addOption(
+      valueOption(
+        '--missing-since <time>',
+        'with --repair: of what is missing, only what was archived since',
+      ).argParser(checked(parseMoment)),
+    )
     .addOption(switchOption('--verify', 'then read back everything that was selected, and hash it'))
     .addOption(
       valueOption(
@@ -45,7 +61,7 @@ export function registerRestore(program: Command, context: CommandContext): void
     .addOption(jsonOption());
   for (const option of serverOptions('target')) command.addOption(option);
   command.action(async (values: unknown) => {
-    const options = restoreOptionValues.parse(values);
+    const options = optionsOf(restoreOptionValues, values);
     if (options.queues !== undefined) {
       const { queueRestore } = await import('../restore/queue-restore.ts');
       context.finish(await queueRestore(options, options.queues, context));

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import type { CommandContext } from '../command-context.ts';
 import { targetOption, withMirrorState } from '../mirror-state.ts';
+import { optionsOf } from '../options.ts';
 import { resumeOptionValues } from '../resume/options.ts';
 
 export function registerResume(program: Command, context: CommandContext): void {
@@ -14,6 +15,6 @@ export function registerResume(program: Command, context: CommandContext): void 
     .addOption(targetOption('resume this target only'))
     .action(async (mirror: string | undefined, values: unknown) => {
       const { resume } = await import('../pause/pause-resume.ts');
-      context.finish(await resume(mirror, resumeOptionValues.parse(values), context));
+      context.finish(await resume(mirror, optionsOf(resumeOptionValues, values), context));
     });
 }

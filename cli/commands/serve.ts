@@ -1,7 +1,7 @@
 /** `serve`: a watch that hooks in the source wake. */
 import type { Command } from 'commander';
 import type { CommandContext } from '../command-context.ts';
-import { jsonOption, switchOption, valueOption, wholeNumber } from '../options.ts';
+import { endpointOption, jsonOption, optionsOf, switchOption, valueOption, wholeNumber } from '../options.ts';
 import { serveOptionValues } from '../serve/options.ts';
 import { serverOptions } from '../server-options.ts';
 
@@ -16,7 +16,7 @@ export function registerServe(program: Command, context: CommandContext): void {
     .argument('<source>', 'URL of the source server, or the name of a mirror in the configuration file')
     .argument('[target]', 'URL of the target server; may be absent if there is an archive')
     .addOption(valueOption('--archive <place>', 'archive: a folder, or s3://bucket/prefix'))
-    .addOption(valueOption('--endpoint <url>', 'address of the S3-compatible store; absent: AWS'))
+    .addOption(endpointOption())
     .addOption(valueOption('--config <file>', 'configuration file'))
     .addOption(valueOption('--listen <host:port>', 'where the hooks reach us (default: 127.0.0.1:8060)'))
     .addOption(valueOption('--secret-file <file>', 'file with the secret that the hooks send').makeOptionMandatory())
@@ -29,6 +29,6 @@ export function registerServe(program: Command, context: CommandContext): void {
   for (const option of [...serverOptions('source'), ...serverOptions('target')]) command.addOption(option);
   command.action(async (source: string, target: string | undefined, values: unknown) => {
     const { serve } = await import('../serve/serve.ts');
-    context.finish(await serve({ source, target, values, options: serveOptionValues.parse(values) }, context));
+    context.finish(await serve({ source, target, values, options: optionsOf(serveOptionValues, values) }, context));
   });
 }

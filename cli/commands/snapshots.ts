@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { archiveOptions, archiveOptionValues } from '../archive-options.ts';
 import type { CommandContext } from '../command-context.ts';
+import { optionsOf } from '../options.ts';
 
 export function registerSnapshots(program: Command, context: CommandContext): void {
   const command = program
@@ -14,6 +15,6 @@ export function registerSnapshots(program: Command, context: CommandContext): vo
   for (const option of archiveOptions()) command.addOption(option);
   command.action(async (values: unknown) => {
     const { showSnapshots } = await import('../snapshots/snapshots.ts');
-    context.finish(await showSnapshots(archiveOptionValues.parse(values), context));
+    context.finish(await showSnapshots(optionsOf(archiveOptionValues, values), context));
   });
 }

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { CommandContext } from '../command-context.ts';
 import { withMirrorState } from '../mirror-state.ts';
-import { switchOption } from '../options.ts';
+import { optionsOf, switchOption } from '../options.ts';
 import { statusOptionValues } from '../status/options.ts';
 
 export function registerStatus(program: Command, context: CommandContext): void {
@@ -15,6 +15,6 @@ export function registerStatus(program: Command, context: CommandContext): void 
     .addOption(switchOption('--count-archive', 'count the archive too, by listing it'))
     .action(async (mirror: string | undefined, values: unknown) => {
       const { status } = await import('../status/status.ts');
-      context.finish(await status(mirror, statusOptionValues.parse(values), context));
+      context.finish(await status(mirror, optionsOf(statusOptionValues, values), context));
     });
 }

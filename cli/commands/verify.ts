@@ -1,7 +1,9 @@
 /** `verify`: reads back and hashes what an archive or a server holds, and puts right what is damaged or lost. */
+
 import type { Command } from 'commander';
+import { parseSubset } from '../../core/archive-life/verify/subset.ts';
 import type { CommandContext } from '../command-context.ts';
-import { jsonOption, switchOption, valueOption, wholeNumber } from '../options.ts';
+import { checked, endpointOption, jsonOption, optionsOf, switchOption, valueOption, wholeNumber } from '../options.ts';
 import { serverOptions } from '../server-options.ts';
 import { verifyOptionValues } from '../verify/options.ts';
 
@@ -15,10 +17,13 @@ export function registerVerify(program: Command, context: CommandContext): void 
         'damaged or lost is a line. Exit code 0: all sound, or all repaired; 4: something is left.',
     )
     .addOption(valueOption('--archive <place>', 'archive to verify: a folder, or s3://bucket/prefix'))
-    .addOption(valueOption('--endpoint <url>', 'address of the S3-compatible store; absent: AWS'))
+    .addOption(endpointOption())
     .addOption(valueOption('--target <url>', 'URL of a server to verify'))
     .addOption(
-      valueOption('--subset <part>', 'verify a part only, by id: n/t (3/30: the third of thirty parts) or 10%'),
+      valueOption(
+        '--subset <part>',
+        'verify a part only, by id: n/t (3/30: the third of thirty parts) or 10%',
+      ).argParser(checked((text) => parseSubset(text, 0))),
     )
     .addOption(switchOption('--repair', 'put right what is damaged or lost, from another place'))
     .addOption(
@@ -29,6 +34,6 @@ export function registerVerify(program: Command, context: CommandContext): void 
   for (const option of [...serverOptions('target'), ...serverOptions('source')]) command.addOption(option);
   command.action(async (values: unknown) => {
     const { verify } = await import('../verify/verify.ts');
-    context.finish(await verify({ values, options: verifyOptionValues.parse(values) }, context));
+    context.finish(await verify({ values, options: optionsOf(verifyOptionValues, values) }, context));
   });
 }

@@ -1,7 +1,7 @@
 /** The option that names the queues of the cloud stack. */
 import type { Option } from 'commander';
-import { valueOption } from '../options.ts';
+import { urlOption } from '../options.ts';
 
 export function queuesOption(): Option {
-  return valueOption('--queues <url>', 'queues of the stack (its output QueuesUrl)');
+  return urlOption('--queues', 'queues of the stack (its output QueuesUrl)');
 }

@@ -4,7 +4,7 @@ import { readCatalogue, readUndocumentedStudies } from '../../core/archive-life/
 import type { StudyEntry } from '../../core/archive-life/catalogue/study-entry.ts';
 import { ArchiveView } from '../../core/archive-life/restore/archive-view.ts';
 import { selectInstances } from '../../core/archive-life/restore/select-instances.ts';
-import { isStudySelected, type Selection } from '../../core/archive-life/restore/selection.ts';
+import { isStudySelected, type Selection, selectsAll } from '../../core/archive-life/restore/selection.ts';
 import { MirrorError } from '../../core/errors.ts';
 import { type MomentOptions, readStudiesAt } from '../../core/sidecars/list-documents.ts';
 import type { Archive } from '../../core/stores/archive/archive.ts';
@@ -14,7 +14,7 @@ import type { CommandContext } from '../command-context.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { formatBytes, formatCount } from '../format.ts';
 import { FutureTimes } from '../future-times.ts';
-import { momentOf, openArchiveToRead } from '../open-archive.ts';
+import { momentOf, openArchiveToRead, requireBegun } from '../open-archive.ts';
 import { exitCodeOfFindings, tellFindings } from '../sidecar-findings.ts';
 import { tellUnreadable } from '../unreadable-histories.ts';
 
@@ -37,13 +37,15 @@ export async function listStudies(
   const listing = { at, onFinding: findings.note, onUnreadable: histories.note, signal };
   const reading = { signal, onFutureTime: futureTimes.note };
   const archive = await openArchiveToRead(options.archive, options.endpoint, reading);
-  let documented = 0;
+  let [documented, shown] = [0, 0];
   const show = (entry: StudyEntry) => {
     if (!isStudySelected(entry, entry.modalities, selection)) return;
+    shown += 1;
     if (options.json === true) terminal.printJson({ type: 'study', ...entry });
     else terminal.print(columns(cellsOf(entry), widths));
   };
   try {
+    requireBegun(archive, at);
     if (options.json !== true) terminal.print(columns(header, widths));
     for await (const entry of readCatalogue(archive.objects, listing)) {
       documented += 1;
@@ -57,6 +59,7 @@ export async function listStudies(
     for (const entry of await readUndocumentedStudies(archive, view, listing)) show(entry);
     return exitCodeOfFindings(findings, histories);
   } finally {
+    if (shown === 0 && !selectsAll(selection)) terminal.say('no study matches');
     futureTimes.tell();
     await archive.close();
   }
@@ -83,9 +86,10 @@ export async function listStudy(
   const reading = { signal, onFutureTime: futureTimes.note };
   const archive = await openArchiveToRead(options.archive, options.endpoint, reading);
   try {
+    requireBegun(archive, at);
     const { instances, studies } = await selectInstances(archive, { studies: [study] }, listing);
     if (instances.size === 0) {
-      throw new MirrorError('vanished', `${archive.name} holds no such study; 'find' lists those that it holds`);
+      throw new MirrorError('nothing-matches', `${archive.name} holds no such study; 'find' lists those that it holds`);
     }
     const seriesOf = await seriesOfInstances(archive, { ...listing, only: studies });
     const view = new ArchiveView(archive, { at, only: instances });

@@ -1,4 +1,5 @@
 /** Opens what an import reads from and writes to. */
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { secretResolver } from '../../core/config/secrets/resolve-secret.ts';
 import { secretsManagerFetcher } from '../../core/config/secrets/secrets-manager.ts';
@@ -17,13 +18,22 @@ import type { OrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
 import type { DestinationStore } from '../../core/stores/store.ts';
 import { emptyArchive } from '../absent-archive.ts';
 import { parseArchive } from '../archive-argument.ts';
-import { openServer, storageOf } from '../open-mirror.ts';
+import { openServer, proveWritable, storageOf } from '../open-mirror.ts';
 import { serverOfUrl } from '../server-options.ts';
 import type { ImportArguments } from './options.ts';
 
 /** Opens the folder or bucket to import from. Throws `configuration` if the path makes no sense. */
 export async function openSource({ path, options }: ImportArguments): Promise<ImportSource> {
   if (!path.startsWith('s3://')) {
+    if (/^[a-z]+:\/\//i.test(path)) {
+      throw new MirrorError(
+        'configuration',
+        'PATH is a folder, a file or s3://bucket/prefix; `run` copies from a server',
+      );
+    }
+    await stat(path).catch((cause: unknown) => {
+      throw new MirrorError('configuration', 'there is nothing to import at this path; check it', { cause });
+    });
     return folderSource(Buffer.from(path));
   }
   const endpoint = options.sourceEndpoint ?? options.endpoint;
@@ -55,7 +65,9 @@ export async function openDestinations(
   let target: OrthancStore | undefined;
   if (options.to !== undefined) {
     const secrets = secretResolver({ fetchSecret: secretsManagerFetcher() });
-    target = await openServer({ ...serverOfUrl('target', options.to, values), name: undefined }, secrets, { warn });
+    target = await openServer({ ...serverOfUrl('target', options.to, values, '--to'), name: undefined }, secrets, {
+      warn,
+    });
     opening.use(closing(target));
     await target.capabilities();
     destinations.push({ role: 'target', store: target });
@@ -78,6 +90,7 @@ async function openArchiveOf({ options }: Pick<ImportArguments, 'options'>): Pro
   }
   const objects = storageOf(place);
   try {
+    if (options.dryRun === true) await proveWritable(place, {});
     if (options.dryRun === true && (await readManifest(objects)) === undefined) {
       await objects.close();
       return emptyArchive(objects.name);

@@ -24,7 +24,15 @@ import type { Store } from '../../core/stores/store.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { FutureTimes } from '../future-times.ts';
-import { momentOf, openArchiveToRead, openTarget, type RestoreTarget, selectionOf } from '../open-archive.ts';
+import {
+  momentOf,
+  openArchiveToRead,
+  openTarget,
+  type RestoreTarget,
+  requireBegun,
+  requirePlace,
+  selectionOf,
+} from '../open-archive.ts';
 import { startProgress } from '../progress.ts';
 import { progressObserver } from '../run/run-progress.ts';
 import { problemsOf } from '../run/run-report.ts';
@@ -59,6 +67,7 @@ export async function restore({ options, values }: RestoreArguments, context: Co
   const { terminal, interruption } = context;
   await using opened = new AsyncDisposableStack();
   const wanted = { selection: selectionOf(options), at: momentOf(options.at) };
+  requirePlace(options.to);
   const futureTimes = new FutureTimes(terminal);
   const reading = { signal: interruption, onFutureTime: futureTimes.note };
   const archive = await openArchiveToRead(options.archive, options.endpoint, reading);
@@ -72,6 +81,7 @@ export async function restore({ options, values }: RestoreArguments, context: Co
   const problems = new ProblemPrinter(terminal, options.json === true);
   const findings = new SidecarFindings((finding) => problems.finding(finding, archive.name));
   const histories = new UnreadableHistories((id, error) => problems.history(id, archive.name, error));
+  requireBegun(archive, wanted.at);
   const part = await partOf(archive, wanted, options, { findings, histories }, context);
   if (target.server !== undefined) {
     const say = (line: string) => terminal.say(line);
@@ -141,6 +151,13 @@ async function partOf(
   terminal.say('looking for what is selected');
   const selecting = { ...moment, onFinding: findings.note, signal };
   const { instances, studies } = await selectInstances(archive, selection, selecting);
+  if (instances.size === 0) {
+    throw new MirrorError(
+      'nothing-matches',
+      `nothing in ${archive.name} matches what was selected: check --patient, --study, --series, --since, --until; ` +
+        "'find' lists the studies",
+    );
+  }
   return { ...moment, only: instances, studies };
 }
 

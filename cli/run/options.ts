@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { defaultDeletionLimits } from '../../core/archive-life/deletions/missing.ts';
 import { conflictPolicies, defaultConflictPolicy } from '../../core/archive-life/repair/policy.ts';
+import type { MirrorPolicies, NamedMirror } from '../named-mirror.ts';
 
 const msPerHour = 3_600_000;
 
@@ -13,21 +14,41 @@ export const runOptionValues = z.object({
   once: z.boolean().optional(),
   watch: z.boolean().optional(),
   dryRun: z.boolean().optional(),
-  conflicts: z.enum(conflictPolicies).default(defaultConflictPolicy),
-  deletions: z.enum(['off', 'propagate']).default('off'),
-  maxDeletions: z.number().default(defaultDeletionLimits.maxCount),
-  maxDeletionPercent: z.number().default(defaultDeletionLimits.maxPercent),
-  deletionGraceHours: z.number().default(defaultDeletionLimits.graceMs / msPerHour),
+  conflicts: z.enum(conflictPolicies).optional(),
+  deletions: z.enum(['off', 'propagate']).optional(),
+  maxDeletions: z.number().optional(),
+  maxDeletionPercent: z.number().optional(),
+  deletionGraceHours: z.number().optional(),
   instancesOnly: z.boolean().optional(),
   force: z.boolean().optional(),
   succeed: z.boolean().optional(),
   json: z.boolean().optional(),
 });
 
+export type RunOptions = z.output<typeof runOptionValues>;
+
+/** The options with what the configuration of the mirror, or else the defaults, say where they say nothing. */
+export type RunChoices = RunOptions & ReturnType<typeof policiesOf>;
+
+export function choicesOf(options: RunOptions, { policies }: Pick<NamedMirror, 'policies'>): RunChoices {
+  return { ...options, ...policiesOf(options, policies) };
+}
+
+function policiesOf(options: RunOptions, { conflicts, deletions }: Partial<MirrorPolicies>) {
+  return {
+    conflicts: options.conflicts ?? conflicts ?? defaultConflictPolicy,
+    deletions: options.deletions ?? deletions?.mode ?? 'off',
+    maxDeletions: options.maxDeletions ?? deletions?.maxCount ?? defaultDeletionLimits.maxCount,
+    maxDeletionPercent: options.maxDeletionPercent ?? deletions?.maxPercent ?? defaultDeletionLimits.maxPercent,
+    deletionGraceHours:
+      options.deletionGraceHours ?? deletions?.graceHours ?? defaultDeletionLimits.graceMs / msPerHour,
+  };
+}
+
 export interface RunArguments {
   readonly source: string;
   readonly target: string | undefined;
-  readonly options: z.output<typeof runOptionValues>;
+  readonly options: RunOptions;
   /** All option values, those of the servers included. */
   readonly values: unknown;
 }

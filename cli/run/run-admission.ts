@@ -9,13 +9,13 @@ import { preflight, refusalOf } from '../../core/sidecars/preflight/preflight.ts
 import { Archive } from '../../core/stores/archive/archive.ts';
 import { isOrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
 import { archiveSourceOf, type OpenMirror } from '../open-mirror.ts';
-import type { RunArguments } from './options.ts';
+import type { RunChoices } from './options.ts';
 
 /**
  * An archive must be the one that it was, or be made if it could not be opened before; a target, which may have been
  * configured otherwise meanwhile, is looked at as at the beginning.
  */
-export function admissionTo(mirror: OpenMirror, options: RunArguments['options']): MirrorRun['admit'] {
+export function admissionTo(mirror: OpenMirror, options: RunChoices): MirrorRun['admit'] {
   return async (destination, call) => {
     try {
       return await admit(destination, mirror, options, call);
@@ -29,7 +29,7 @@ export function admissionTo(mirror: OpenMirror, options: RunArguments['options']
 async function admit(
   { store }: Destination,
   { source }: OpenMirror,
-  { force = false, deletions }: RunArguments['options'],
+  { force = false, deletions }: RunChoices,
   call: CallOptions,
 ): Promise<MirrorError | undefined> {
   if (store instanceof Archive) {

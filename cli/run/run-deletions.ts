@@ -6,14 +6,14 @@ import type { Deletions } from '../../core/mirror/gone-keeper.ts';
 import { archiveOf, type DeletionPolicy } from '../../core/mirror/parts.ts';
 import type { OpenMirror } from '../open-mirror.ts';
 import type { Terminal } from '../terminal.ts';
-import type { RunArguments } from './options.ts';
+import type { RunChoices } from './options.ts';
 import { type Problem, problemLine } from './run-report.ts';
 
 const msPerHour = 3_600_000;
 
 /** Throws `configuration` where deletions cannot be propagated: their state lies in the archive. */
 export function deletionPolicyOf(
-  options: RunArguments['options'],
+  options: RunChoices,
   { destinations }: OpenMirror,
   terminal: Terminal,
 ): DeletionPolicy {
@@ -44,7 +44,7 @@ export function deletionPolicyOf(
 /** Says what a dry run would delete, and why the guard held deletions back. */
 export function tellDeletions(
   verdict: Deletions | undefined,
-  { deletions, dryRun = false, json = false }: RunArguments['options'],
+  { deletions, dryRun = false, json = false }: RunChoices,
   terminal: Terminal,
 ): void {
   if (verdict?.kind === 'guarded') {

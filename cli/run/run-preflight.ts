@@ -3,7 +3,7 @@ import { preflight, refusalOf } from '../../core/sidecars/preflight/preflight.ts
 import { isOrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
 import type { OpenMirror } from '../open-mirror.ts';
 import type { Terminal } from '../terminal.ts';
-import type { RunArguments } from './options.ts';
+import type { RunChoices } from './options.ts';
 
 /**
  * Looks at every target before anything is written, and tells what it found. Throws `preflight-refused` if a target
@@ -11,7 +11,7 @@ import type { RunArguments } from './options.ts';
  */
 export async function lookAtTargets(
   { source, destinations }: OpenMirror,
-  { force = false, deletions }: RunArguments['options'],
+  { force = false, deletions }: RunChoices,
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<void> {

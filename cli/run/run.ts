@@ -22,12 +22,13 @@ import type { CommandContext } from '../command-context.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { FutureTimes } from '../future-times.ts';
 import { resolveMirror } from '../named-mirror.ts';
+import { proveWritable } from '../open-mirror.ts';
 import { startProgress } from '../progress.ts';
 import { tellSettled } from '../settled-repairs.ts';
 import { tellFindings } from '../sidecar-findings.ts';
 import { notifySystemd } from '../systemd.ts';
 import type { Terminal } from '../terminal.ts';
-import type { RunArguments } from './options.ts';
+import { choicesOf, type RunArguments } from './options.ts';
 import { admissionTo } from './run-admission.ts';
 import { deletionPolicyOf, tellDeletions } from './run-deletions.ts';
 import { openForRun } from './run-opening.ts';
@@ -49,19 +50,21 @@ export async function run(
   { terminal, interruption }: CommandContext,
   wakeUp?: WakeUp,
 ): Promise<ExitCode> {
-  const { source, target, options, values } = given;
-  const { dryRun = false, json = false, watch = false } = options;
+  const { source, target, values } = given;
+  const { dryRun = false, json = false, watch = false } = given.options;
   const named = resolveMirror({
     source,
     target,
-    archive: parseArchive(options.archive, options.endpoint),
-    configuration: options.config === undefined ? undefined : await loadConfiguration(options.config),
+    archive: parseArchive(given.options.archive, given.options.endpoint),
+    configuration: given.options.config === undefined ? undefined : await loadConfiguration(given.options.config),
     values,
   });
+  const options = choicesOf(given.options, named);
   using report = watch ? watchObserver(terminal, { json }) : undefined;
   const futureTimes = new FutureTimes(terminal);
   const opening = { dryRun, report, terminal, onFutureTime: futureTimes.note, signal: interruption };
   await using mirror = await openForRun(named, opening);
+  if (dryRun && named.archive !== undefined) await proveWritable(named.archive, { signal: interruption });
   await lookAtTargets(mirror, options, terminal, interruption);
   const limitations = new Limitations(({ message }) => terminal.warn(message));
   const concurrency = options.concurrency ?? named.concurrency ?? defaultCeiling;

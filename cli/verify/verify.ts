@@ -158,7 +158,7 @@ async function openStores(
   const secrets = secretResolver({ fetchSecret: secretsManagerFetcher() });
   const server = async (role: 'source' | 'target', url: string | undefined): Promise<OrthancStore | undefined> => {
     if (url === undefined) return undefined;
-    const named = { name: undefined, ...serverOfUrl(role, url, values) };
+    const named = { name: undefined, ...serverOfUrl(role, url, values, `--${role}`) };
     const store = await openServer(named, secrets, { warn: (line) => terminal.warn(line) });
     opened.defer(() => store.close());
     return store;

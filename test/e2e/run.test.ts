@@ -129,7 +129,7 @@ test('a mirror of a configuration file is run by its name', async () => {
 });
 
 test.each([
-  ['no destination', ['run', 'http://127.0.0.1:1'], 'nowhere to copy to'],
+  ['no destination', ['run', 'http://127.0.0.1:1'], 'there is only a source'],
   ['a mirror without a configuration', ['run', 'main'], '--config'],
   ['an unknown option', ['run', 'http://127.0.0.1:1', '--frobnicate'], 'frobnicate'],
   ['a concurrency of nothing', ['run', 'http://127.0.0.1:1', 'http://127.0.0.1:2', '--concurrency', '0'], 'at least 1'],

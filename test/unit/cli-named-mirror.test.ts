@@ -84,7 +84,7 @@ test('credentials in a URL are taken out of it', () => {
 });
 
 test.each([
-  ['there is no destination', {}, 'nowhere to copy to'],
+  ['there is no destination', {}, 'there is only a source'],
   ['source and target are the same', { target: 'http://source:8042' }, 'same server'],
   ['a name has no configuration', { source: 'main' }, '--config'],
   ['the configuration does not know the name', { source: 'other', configuration }, 'it names main'],

@@ -4,6 +4,7 @@ import { boundsOf, connectionsPerProcess, credentialsOf, tlsMaterialOf } from '.
 import { serverSchema } from '../../core/config/server-schema.ts';
 import { defaultServerLimits } from '../../core/stores/orthanc/bounds.ts';
 import { defaultTimeouts } from '../../core/stores/orthanc/connection.ts';
+import { createAuthority } from '../support/certificates.ts';
 
 const url = 'https://orthanc.example.org/';
 
@@ -58,7 +59,7 @@ test('refreshed credentials hold the secret of now', async () => {
 });
 
 test('certificates are fetched from where they lie', async () => {
-  const pem = '-----BEGIN CERTIFICATE-----';
+  const pem = createAuthority('ours').certificate;
   const tls = { ca: { pem }, clientCertificate: { certificate: { pem }, privateKey: { secretsManager: 'key' } } };
   expect(await tlsMaterialOf(serverSchema.parse({ url, tls }), numberedSecrets())).toEqual({
     ca: pem,

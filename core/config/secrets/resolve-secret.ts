@@ -1,4 +1,5 @@
 /** Fetches secrets from where the configuration says they lie. */
+import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { environmentVariable } from '../../environment.ts';
@@ -80,7 +81,7 @@ export function secretResolver(options: SecretResolverOptions): SecretResolver {
       return secretInEnvironment(ref.env);
     }
     if ('file' in ref) {
-      return secretInFile(ref.file);
+      return textOfFile(ref.file, 'a secret');
     }
     const text = await fetchCached(ref.secretsManager, refresh);
     return ref.key === undefined ? text : fieldOf(text, ref.key, ref.secretsManager);
@@ -88,7 +89,11 @@ export function secretResolver(options: SecretResolverOptions): SecretResolver {
 
   return {
     resolve,
-    resolvePem: async (ref, refresh) => ('pem' in ref ? ref.pem : resolve(ref, refresh)),
+    resolvePem: async (ref, refresh) => {
+      if ('pem' in ref) return asCertificate(ref.pem, 'the configuration');
+      if ('file' in ref) return asCertificate(await textOfFile(ref.file, 'a certificate'), `the file ${ref.file}`);
+      return asCertificate(await resolve(ref, refresh), 'the secret');
+    },
   };
 }
 
@@ -100,11 +105,27 @@ function secretInEnvironment(name: string): string {
   return value;
 }
 
-async function secretInFile(file: string): Promise<string> {
+async function textOfFile(file: string, what: string): Promise<string> {
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new MirrorError('configuration', `Cannot read the file ${file}, which should hold a secret.`, { cause });
+    throw new MirrorError('configuration', `Cannot read the file ${file}, which should hold ${what}.`, { cause });
   });
   return text.trimEnd();
+}
+
+/** A file without a certificate would be accepted in silence, and then nothing be trusted by it. */
+function asCertificate(pem: string, where: string): string {
+  const certificates = pem.match(/-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----/gs) ?? [];
+  try {
+    if (certificates.length > 0) for (const one of certificates) new X509Certificate(one);
+  } catch {
+    throw new MirrorError('configuration', `A certificate in ${where} cannot be read; give it in PEM.`);
+  }
+  if (certificates.length > 0) return pem;
+  const found = pem.includes('PRIVATE KEY') ? 'a private key, not' : 'no';
+  throw new MirrorError(
+    'configuration',
+    `In ${where} there is ${found} certificate in PEM (-----BEGIN CERTIFICATE-----).`,
+  );
 }
 
 /** The error keeps no cause: what a JSON parser complains about would quote the secret. */

@@ -22,6 +22,7 @@ export function parseArchiveLocation(text: string): ArchiveLocation {
   }
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(text)?.[1]?.toLowerCase();
   if (scheme === undefined) {
+    refuseAmbiguous(text);
     return { kind: 'folder', path: resolve(text) };
   }
   if (scheme !== 's3') {
@@ -42,6 +43,25 @@ export function parseArchiveLocation(text: string): ArchiveLocation {
     checkKey(path);
   }
   return { kind: 's3', bucket, prefix: path === '' ? '' : `${path}/` };
+}
+
+/**
+ * A folder may be called anything; but what looks like a server or like the address of another program was most probably
+ * not meant as one, and data would lie where nobody looks for it. Throws `configuration` with the two things it can mean.
+ */
+function refuseAmbiguous(text: string): void {
+  const refuse = (meant: string, folder: string) => {
+    throw new MirrorError(
+      'configuration',
+      `the place "${text}" is ambiguous: ${meant}, a folder of that name ${folder}`,
+    );
+  };
+  if (text.startsWith('~/')) refuse(`a folder in your home is written $HOME${text.slice(1)}`, `./${text}`);
+  const [, first = '', rest = ''] = /^(\[[0-9a-f:.]+\]|[^/:[]+):(.*)$/i.exec(text) ?? [];
+  if (first === '' || first.startsWith('.')) return;
+  if (/^\d{1,5}(?:\/|$)/.test(rest)) refuse(`a server is written http://${text}`, `./${text}`);
+  if (/^s3$/i.test(first)) refuse(`a bucket is written s3://${rest.replace(/^\/+/, '')}`, `./${text}`);
+  refuse('an archive in S3 is written s3://bucket/prefix, with --endpoint for a server other than AWS', `./${text}`);
 }
 
 /** Opens the storage at a place, without a request yet. `name` is how messages call it; default: the place. */

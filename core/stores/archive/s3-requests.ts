@@ -1,5 +1,6 @@
 /** Sending requests to S3 with their errors translated. */
 import { S3Client } from '@aws-sdk/client-s3';
+import { proxyEnvironment } from '../../environment.ts';
 import { throwIfAborted } from '../aborted.ts';
 import { s3Error, s3Failure } from './s3-errors.ts';
 
@@ -68,7 +69,9 @@ export class S3Requests {
 
 function createClient({ endpoint, region, credentials }: S3Connection): S3Client {
   const knownRegion = region ?? (endpoint === undefined ? undefined : 'us-east-1');
-  const agent = { keepAlive: true, maxSockets: mostConnections };
+  const { httpProxy, httpsProxy, noProxy } = proxyEnvironment();
+  const proxyEnv = { HTTP_PROXY: httpProxy, HTTPS_PROXY: httpsProxy, NO_PROXY: noProxy };
+  const agent = { keepAlive: true, maxSockets: mostConnections, proxyEnv };
   return new S3Client({
     ...(knownRegion === undefined ? {} : { region: knownRegion }),
     ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),

@@ -11,16 +11,16 @@ export interface OrthancAddress {
 
 /**
  * Reads the address of an Orthanc server, with or without a base path (`https://host/orthanc/`). Credentials in it
- * are accepted, with a warning, because users of Orthanc's own scripts type them so.
+ * are accepted, with a warning, because users of Orthanc's own scripts type them so. `what` is how an error calls it.
  * Throws `configuration`; neither the error nor a warning repeats a credential.
  */
-export function parseOrthancUrl(text: string): OrthancAddress {
+export function parseOrthancUrl(text: string, what = 'The address of a server'): OrthancAddress {
   const url = URL.parse(text.trim());
   if (url === null || !['http:', 'https:'].includes(url.protocol)) {
-    throw new MirrorError('configuration', 'The address of a server begins with http:// or https://.');
+    throw new MirrorError('configuration', `${what} begins with http:// or https://.`);
   }
   if (url.search !== '' || url.hash !== '') {
-    throw new MirrorError('configuration', 'The address of a server has no query and no fragment (? or #).');
+    throw new MirrorError('configuration', `${what} has no query and no fragment (? or #).`);
   }
   const hasCredentials = url.username !== '' || url.password !== '';
   const address = `${url.origin}${url.pathname.replace(/\/+$/, '')}`;

@@ -1,8 +1,10 @@
 /** The connections to one server. */
 import { getCACertificates } from 'node:tls';
-import { Client, type Dispatcher, Pool } from 'undici';
+import { Client, type Dispatcher, Pool, ProxyAgent } from 'undici';
+import { proxyEnvironment } from '../../environment.ts';
 import { defaultMaxConnections, type OrthancConnection, type Timeouts } from './connection.ts';
 import { guardedLookup } from './egress-guard.ts';
+import { proxyFor } from './proxy.ts';
 
 /** Orthanc closes an idle connection after 1.0 s (measured on 1.10.1 and 1.13.0): we let go before. */
 const idleTimeoutMs = 700;
@@ -41,10 +43,23 @@ class Connection extends Client {
   }
 }
 
+/** The connections to one server, direct or through a proxy. */
+export interface ConnectionPool {
+  request(options: Omit<Dispatcher.RequestOptions, 'origin'> & FollowedRequest): Promise<Dispatcher.ResponseData>;
+  readonly stats: { readonly connected: number; readonly running: number; readonly queued: number };
+  destroy(): Promise<void>;
+}
+
 /** Makes the pool, without a connection yet. Close it to let go of its connections. */
-export function poolOf(origin: string, connection: OrthancConnection, timeouts: Timeouts): Pool {
+export function poolOf(origin: string, connection: OrthancConnection, timeouts: Timeouts): ConnectionPool {
   const { ca, ...identity } = connection.tls ?? {};
-  return new Pool(origin, {
+  const connect = {
+    timeout: timeouts.connectMs,
+    ...(connection.egress === undefined ? {} : { lookup: guardedLookup(connection.egress) }),
+    ...definedOnly(identity),
+    ...(ca === undefined ? {} : { ca: [...getCACertificates('default'), ca] }),
+  };
+  const options = {
     connections: connection.maxConnections ?? defaultMaxConnections,
     allowH2: false,
     factory: (url: URL, options: Client.Options) => new Connection(url, options),
@@ -54,13 +69,30 @@ export function poolOf(origin: string, connection: OrthancConnection, timeouts: 
     keepAliveTimeoutThreshold: 1000 - idleTimeoutMs,
     maxHeaderSize: mostHeaderBytes,
     bodyTimeout: timeouts.bodyMs,
-    connect: {
-      timeout: timeouts.connectMs,
-      ...(connection.egress === undefined ? {} : { lookup: guardedLookup(connection.egress) }),
-      ...definedOnly(identity),
-      ...(ca === undefined ? {} : { ca: [...getCACertificates('default'), ca] }),
+  };
+  // Where the addresses of servers are checked, nobody else may resolve them.
+  const proxy = connection.egress === undefined ? proxyFor(new URL(origin), proxyEnvironment()) : undefined;
+  if (proxy === undefined) return new Pool(origin, { ...options, connect });
+  return proxied(origin, proxy, options, connect);
+}
+
+function proxied(origin: string, uri: string, options: Pool.Options, requestTls: object): ConnectionPool {
+  let pool: Pool | undefined;
+  const agent = new ProxyAgent({
+    uri,
+    requestTls,
+    factory: (address, given) => {
+      pool = new Pool(address, { ...given, ...options });
+      return pool;
     },
   });
+  return {
+    request: (call) => agent.request({ ...call, origin }),
+    get stats() {
+      return pool?.stats ?? { connected: 0, running: 0, queued: 0 };
+    },
+    destroy: () => agent.destroy(),
+  };
 }
 
 function definedOnly(options: Readonly<Record<string, string | undefined>>): Record<string, string> {

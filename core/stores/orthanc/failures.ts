@@ -51,6 +51,8 @@ export interface RefusedCall {
   readonly retryAfterMs: number | undefined;
   /** Orthanc's own name of the error (`Bad file format`): an enumeration, never a value of the file. */
   readonly orthancError: string | undefined;
+  /** Whether it was told who asks. */
+  readonly withCredentials: boolean;
 }
 
 /** What 1.10.1, 1.12.7 and 1.13.0 say, with a 500, of a file of their storage that is gone: asking again is no use. */
@@ -61,7 +63,11 @@ export function errorOfStatus(call: RefusedCall, special?: StatusCodes): MirrorE
   const code = codeOfStatus(call.status, special);
   const { name, method, path, status, orthancError, retryAfterMs } = call;
   const reason = orthancError === undefined ? '' : ` (${orthancError})`;
-  const hint = status < 400 ? `: ${redirectAdvice}` : advice[code] === undefined ? '' : `: ${advice[code]}`;
+  const isDoubted = code === 'unauthorized' && call.withCredentials;
+  const known = isDoubted
+    ? 'it does not accept the credentials that were given; check user and password'
+    : advice[code];
+  const hint = status < 400 ? `: ${redirectAdvice}` : known === undefined ? '' : `: ${known}`;
   const message = `${name} answered ${status}${reason} to ${method} ${pathOnly(path)}${hint}`;
   return new MirrorError(code, message, {
     ...(orthancError === lostFile && { disposition: 'reject' }),
@@ -77,6 +83,32 @@ export function parseRetryAfter(header: string | undefined, nowMs: number): numb
   return Number.isFinite(ms) ? Math.max(0, ms) : undefined;
 }
 
+const wantsOurs = 'give one by --source-cert/--target-cert and its key (tls.clientCertificate in the configuration)';
+
+/** What is wrong with a TLS connection, by the codes of OpenSSL and Node, and what to do. The first that matches counts. */
+const tlsCauses: readonly (readonly [RegExp, string])[] = [
+  [
+    /ALTNAME_INVALID|HOSTNAME_MISMATCH/,
+    'its certificate is for another name; address it by the name in its certificate',
+  ],
+  [/HAS_EXPIRED/, 'its certificate has expired; renew it there'],
+  [/NOT_YET_VALID/, 'its certificate is not valid yet; is the clock of one of the two machines wrong?'],
+  [
+    /CERTIFICATE_REQUIRED|ALERT_(?:BAD_CERTIFICATE|CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE|ACCESS_DENIED)|SSLV3_ALERT/,
+    `it wants a certificate of ours that it trusts: ${wantsOurs}`,
+  ],
+  [
+    /WRONG_VERSION_NUMBER|PACKET_LENGTH|EPROTO|HTTP_REQUEST|RECORD_LAYER/,
+    'it does not speak TLS there; does its address begin with http://, or is the port another?',
+  ],
+  [/UNSUPPORTED_PROTOCOL|PROTOCOL_VERSION|VERSION_TOO_LOW/, 'it knows no version of TLS that is still safe; update it'],
+  [
+    /SELF_SIGNED|UNABLE_TO_|INVALID_CA|CERT_UNTRUSTED|SIGNATURE/,
+    'nobody whom we trust signed its certificate; give the certificate authority by --source-ca/--target-ca ' +
+      '(tls.ca in the configuration)',
+  ],
+];
+
 /** OpenSSL's and Node's names of certificates that do not convince (node:tls, "X509 certificate error codes"). */
 const tlsCodes =
   /^(?:CERT_|ERR_TLS_|ERR_SSL_|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED|EPROTO)/;
@@ -91,16 +123,19 @@ const unreachableReasons: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'does not answer',
   EHOSTUNREACH: 'cannot be reached by the network',
   ENETUNREACH: 'cannot be reached by the network',
+  UND_ERR_ABORTED: 'is behind a proxy that does not let us through (HTTPS_PROXY; NO_PROXY excepts servers)',
+  UND_ERR_PRX_CONN: 'is behind a proxy that broke the connection (HTTPS_PROXY; NO_PROXY excepts servers)',
   UND_ERR_CONNECT_TIMEOUT: 'does not take connections in time',
   UND_ERR_HEADERS_TIMEOUT: 'did not answer in time',
   UND_ERR_BODY_TIMEOUT: 'stopped answering',
 };
 
-/** @returns the error of a connection that failed with `cause`. */
-export function errorOfTransport(name: string, cause: unknown): MirrorError {
+/** @returns the error of a connection that failed with `cause`; `protocol` as in a URL, where it is known */
+export function errorOfTransport(name: string, cause: unknown, protocol?: string): MirrorError {
   const code = codeOf(cause);
   if (tlsCodes.test(code)) {
-    const what = 'the TLS connection is not trusted: give the certificate authority of this server, or ours to it';
+    const known = tlsCauses.find(([codes]) => codes.test(code))?.[1];
+    const what = `the TLS connection failed: ${known ?? 'check the certificates of both sides'}`;
     return new MirrorError('tls-untrusted', `${name}: ${what} (${code})`, { cause, store: name });
   }
   if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') return shortBody(name, cause);
@@ -112,8 +147,19 @@ export function errorOfTransport(name: string, cause: unknown): MirrorError {
     const found = code === '' ? '' : ` (${code})`;
     return new MirrorError('server-error', `${name} ${what}${found}`, { cause, store: name });
   }
-  const reason = unreachableReasons[code] ?? 'cannot be reached';
+  const reason = closedUnanswered(cause, protocol) ?? unreachableReasons[code] ?? 'cannot be reached';
   return new MirrorError('unreachable', `${name} ${reason}${code === '' ? '' : ` (${code})`}`, { cause, store: name });
+}
+
+/** What a server does that expects TLS and is spoken to in plain text; over TLS 1.3, one that misses a certificate of ours. */
+function closedUnanswered(cause: unknown, protocol: string | undefined): string | undefined {
+  if (!(cause instanceof errors.SocketError) || cause.socket?.bytesRead !== 0) return undefined;
+  const guess: Readonly<Record<string, string>> = {
+    'http:': 'if it expects TLS, its address begins with https://',
+    'https:': `${wantsOurs}, if it asks for one`,
+  };
+  const why = guess[protocol ?? ''];
+  return why === undefined ? undefined : `closed the connection without an answer; ${why}`;
 }
 
 /** @returns the error of a body that ended before its announced size. */

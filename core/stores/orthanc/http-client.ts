@@ -1,6 +1,6 @@
 /** The only place that speaks HTTP with an Orthanc server: bounded connections, retries, one meaning per failure. */
 import { Readable } from 'node:stream';
-import type { Client, Pool } from 'undici';
+import type { Client } from 'undici';
 import { z } from 'zod';
 import type { CallOptions } from '../../call-options.ts';
 import { type Disposition, isMirrorError, MirrorError } from '../../errors.ts';
@@ -11,7 +11,7 @@ import { type OrthancAnswer, openAnswer } from './answer.ts';
 import { Authorizer } from './authorizer.ts';
 import { defaultServerLimits, mostBytes, mostInterimAnswers, type ServerLimits } from './bounds.ts';
 import { type AuthorizationHeaders, defaultTimeouts, type OrthancConnection, type Timeouts } from './connection.ts';
-import { type FollowedRequest, poolOf } from './connection-pool.ts';
+import { type ConnectionPool, type FollowedRequest, poolOf } from './connection-pool.ts';
 import { requireAllowedHost } from './egress-guard.ts';
 import {
   codeOf,
@@ -58,7 +58,7 @@ export class OrthancClient {
   /** Address of the REST API, without credentials and without a slash at its end. */
   readonly address: string;
   readonly #basePath: string;
-  readonly #pool: Pool;
+  readonly #pool: ConnectionPool;
   readonly #authorizer: Authorizer;
   /** What is read from this server at most. */
   readonly limits: ServerLimits;
@@ -227,7 +227,7 @@ export class OrthancClient {
       return openAnswer(this.name, path, answer, this.limits);
     } catch (error) {
       if (signal?.aborted) throw abortedError(signal);
-      throw error instanceof MirrorError ? error : errorOfTransport(this.name, error);
+      throw error instanceof MirrorError ? error : errorOfTransport(this.name, error, new URL(this.address).protocol);
     }
   }
 
@@ -277,7 +277,9 @@ export class OrthancClient {
     const retryAfterMs = parseRetryAfter(answer.header('retry-after'), Date.now());
     const orthancError = await errorNameIn(answer, this.#timeouts.queryMs);
     const { method, path } = call;
-    throw errorOfStatus({ name: this.name, method, path, status, retryAfterMs, orthancError }, call.statusCodes);
+    const withCredentials = Object.keys(await this.#authorizer.headers()).length > 0;
+    const refused = { name: this.name, method, path, status, retryAfterMs, orthancError, withCredentials };
+    throw errorOfStatus(refused, call.statusCodes);
   }
 }
 
