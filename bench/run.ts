@@ -1,18 +1,20 @@
 /**
  * How fast `run`, `import` and `restore` copy, beside what else copies and what the target can take at all, in one run
- * on one machine, so that the ratios can be trusted where the absolute figures cannot.
+ * on one machine, so that the ratios can be trusted where the absolute figures cannot: every method once, then all of
+ * them again; the median counts.
  *
- *     node bench/run.ts [--scale 0.1] [--json]
+ *     npm run bench -- [--against COMMIT] [--versions 1.10.1,1.13.0] [--scale 0.1] [--repeat 3] [--only run,bare] [--json]
  */
 import { spawnSync } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type GeneratedInstance, generateInstances, writeFolder } from '../local/dicom/generate.ts';
 import { type OrthancServer, startOrthanc } from '../local/orthanc-server.ts';
 import { uploadAll } from '../local/upload.ts';
-import { measureCommand, orthancMirror } from './measure-command.ts';
+import { programAt } from './against.ts';
+import { type Command, measureCommand, orthancMirror } from './measure-command.ts';
 import { peerTransfer } from './peer-transfer.ts';
 import { sequentialCopy } from './sequential-copy.ts';
 
@@ -21,125 +23,211 @@ const workloads = [
   { name: '512 KiB', sizeBytes: 512 * 1024, instances: 1000 },
   { name: '10 KiB', sizeBytes: 10 * 1024, instances: 4000 },
 ];
-const ceilingConnections = [1, 2, 4, 8, 16, 32];
+const ceilingConnections = [8, 32];
+const bareCopy = new URL('bare-copy.ts', import.meta.url).pathname;
 
+const { values } = parseArgs({
+  options: {
+    against: { type: 'string' },
+    versions: { type: 'string', default: '1.10.1,1.13.0' },
+    scale: { type: 'string', default: '1' },
+    repeat: { type: 'string', default: '3' },
+    /** Methods whose names begin with one of these. */
+    only: { type: 'string', default: '' },
+    json: { type: 'boolean', default: false },
+  },
+});
+
+/** One method, measured once. */
 interface Measurement {
-  readonly method: string;
   readonly instancesPerSecond: number;
-  readonly mebibytesPerSecond: number;
   /** Processor time per instance, in milliseconds; of our process only where it is one of its own. */
   readonly sourceCpuMs: number;
   readonly targetCpuMs: number;
   readonly ownCpuMs: number | undefined;
 }
 
-interface Workload {
-  readonly instances: readonly GeneratedInstance[];
-  readonly sizeBytes: number;
+/** A method, measured several times. */
+interface Row extends Measurement {
+  readonly version: string;
+  readonly workload: string;
+  readonly method: string;
+  /** Of all repetitions, in order of their speed; the rest is of the one in the middle. */
+  readonly rates: readonly number[];
+}
+
+/** What there is to copy, and where methods put what a later one reads. */
+interface Scene {
   readonly source: OrthancServer;
+  readonly instances: readonly GeneratedInstance[];
+  /** A folder with a file of each. */
+  readonly files: string;
+  /** Where an archive is written by one method and read by another; new in each repetition. */
+  readonly archive: string;
 }
 
 /** Copies everything to an empty target; may tell the processor time of its own process. */
-type Copy = (target: OrthancServer) => Promise<{ readonly cpuMs: number } | undefined>;
+type Method = (scene: Scene, target: OrthancServer) => Promise<{ readonly cpuMs: number } | undefined>;
 
-async function measure(method: string, { instances, sizeBytes, source }: Workload, copy: Copy): Promise<Measurement> {
+const byCommand =
+  (command: (scene: Scene, target: OrthancServer) => Command): Method =>
+  (scene, target) =>
+    measureCommand(command(scene, target));
+
+const ceiling =
+  (connections: number): Method =>
+  async ({ instances }, target) => {
+    const uploads = instances.map(({ bytes, sizeBytes }) => ({ sizeBytes, body: () => bytes }));
+    await uploadAll(target.url, uploads, connections, (answer) => {
+      if (answer.kind === 'refused') console.error(`  the target answered ${answer.status}`);
+    });
+    return undefined;
+  };
+
+const sequential =
+  (gzip: boolean): Method =>
+  async ({ source }, target) => {
+    await sequentialCopy(source.url, target.url, { gzip });
+    return undefined;
+  };
+
+const peers: Method = async ({ source }, target) => {
+  await peerTransfer(source.url, target.url);
+  return undefined;
+};
+
+/** What a program of ours does; `suffix` tells which. */
+function methodsOf(bin: string, suffix = ''): readonly (readonly [string, Method])[] {
+  const archiveOf = ({ archive }: Scene) => join(archive, `archive${suffix}`);
+  const url = (server: OrthancServer): string => server.url;
+  return [
+    [`run${suffix}`, byCommand(({ source }, target) => [bin, 'run', url(source), url(target)])],
+    [
+      `run with a folder archive${suffix}`,
+      byCommand((scene, target) => [bin, 'run', url(scene.source), url(target), '--archive', archiveOf(scene)]),
+    ],
+    [`import of a folder${suffix}`, byCommand(({ files }, target) => [bin, 'import', files, '--to', url(target)])],
+    [
+      `restore of the archive${suffix}`,
+      byCommand((scene, target) => [bin, 'restore', '--archive', archiveOf(scene), '--to', url(target)]),
+    ],
+  ];
+}
+
+function allMethods(other: string | undefined): ReadonlyMap<string, Method> {
+  const only = values.only.split(',');
+  const methods: readonly (readonly [string, Method])[] = [
+    ...ceilingConnections.map((width) => [`ceiling of the target, ${width} connections`, ceiling(width)] as const),
+    ['peer transfer', peers],
+    [
+      'bare, 8 connections',
+      byCommand(({ source }, target) => [process.execPath, bareCopy, source.url, target.url, '8']),
+    ],
+    ['sequential copy, as Replicate.py', sequential(true)],
+    ['sequential copy without compression', sequential(false)],
+    ...methodsOf(orthancMirror),
+    ...(other === undefined ? [] : methodsOf(other, ` at ${values.against}`)),
+  ];
+  return new Map(methods.filter(([name]) => only.some((prefix) => name.startsWith(prefix))));
+}
+
+async function measure(method: Method, scene: Scene, version: string): Promise<Measurement> {
   // What the measurement before has left to be written to the disk is not this one's to pay.
   spawnSync('sync');
-  await using target = await startOrthanc();
+  const { source, instances } = scene;
+  await using target = await startOrthanc({ version });
   const sourceBeforeMs = await source.cpuMs();
   const targetBeforeMs = await target.cpuMs();
   const startedAtMs = performance.now();
-  const own = await copy(target);
+  const own = await method(scene, target);
   const seconds = (performance.now() - startedAtMs) / 1000;
-  await assertComplete(target, instances.length, method);
-  const instancesPerSecond = instances.length / seconds;
-  const measurement = {
-    method,
-    instancesPerSecond,
-    mebibytesPerSecond: (instancesPerSecond * sizeBytes) / 1024 ** 2,
+  const ids: unknown = await (await fetch(new URL('instances', target.url))).json();
+  const copied = Array.isArray(ids) ? ids.length : 0;
+  if (copied !== instances.length) throw new Error(`${copied} of ${instances.length} instances were copied`);
+  return {
+    instancesPerSecond: instances.length / seconds,
     sourceCpuMs: ((await source.cpuMs()) - sourceBeforeMs) / instances.length,
     targetCpuMs: ((await target.cpuMs()) - targetBeforeMs) / instances.length,
     ownCpuMs: own && own.cpuMs / instances.length,
   };
-  console.error(`  ${method}: ${instancesPerSecond.toFixed(0)} instances/s`);
-  return measurement;
 }
 
-async function assertComplete(target: OrthancServer, expected: number, method: string): Promise<void> {
-  const ids: unknown = await (await fetch(new URL('instances', target.url))).json();
-  const copied = Array.isArray(ids) ? ids.length : 0;
-  if (copied !== expected) throw new Error(`${method} copied ${copied} of ${expected} instances`);
-}
-
-async function measureAll(workload: Workload): Promise<readonly Measurement[]> {
-  const { instances, source } = workload;
-  const uploads = instances.map(({ bytes, sizeBytes }) => ({ sizeBytes, body: () => bytes }));
-  const ceilings: Measurement[] = [];
-  for (const connections of ceilingConnections) {
-    const post: Copy = async (target) => {
-      await uploadAll(target.url, uploads, connections, (answer) => {
-        if (answer.kind === 'refused') console.error(`  the target answered ${answer.status}`);
-      });
-      return undefined;
-    };
-    ceilings.push(await measure(`ceiling of the target, ${connections} connections`, workload, post));
+async function measureAll(
+  scene: Omit<Scene, 'archive'>,
+  version: string,
+  methods: ReadonlyMap<string, Method>,
+): Promise<ReadonlyMap<string, readonly Measurement[]>> {
+  const measured = new Map<string, Measurement[]>();
+  for (let repetition = 0; repetition < Number(values.repeat); repetition += 1) {
+    const archive = await mkdtemp(join(tmpdir(), 'orthanc-mirror-bench-archive-'));
+    try {
+      for (const [name, method] of methods) {
+        const measurement = await measure(method, { ...scene, archive }, version);
+        measured.set(name, [...(measured.get(name) ?? []), measurement]);
+        console.error(`  ${version}, ${name}: ${measurement.instancesPerSecond.toFixed(0)} instances/s`);
+      }
+    } finally {
+      await rm(archive, { recursive: true, force: true });
+    }
   }
-  const best = ceilings.reduce((a, b) => (b.instancesPerSecond > a.instancesPerSecond ? b : a));
-  const sequential = await measure('sequential copy, as Replicate.py', workload, async (target) => {
-    await sequentialCopy(source.url, target.url, { gzip: true });
-    return undefined;
-  });
-  const uncompressed = await measure('sequential copy without compression', workload, async (target) => {
-    await sequentialCopy(source.url, target.url, { gzip: false });
-    return undefined;
-  });
-  const peer = await measure('peer transfer', workload, async (target) => {
-    await peerTransfer(source.url, target.url);
-    return undefined;
-  });
-  const archive = await mkdtemp(join(tmpdir(), 'orthanc-mirror-bench-'));
-  try {
-    const run = await measure('run with a folder archive', workload, (target) =>
-      measureCommand([orthancMirror, 'run', source.url, target.url, '--archive', join(archive, 'archive')]),
-    );
-    await writeFolder(join(archive, 'files'), instances);
-    const imported = await measure('import of a folder', workload, (target) =>
-      measureCommand([orthancMirror, 'import', join(archive, 'files'), '--to', target.url]),
-    );
-    const restored = await measure('restore of the archive', workload, (target) =>
-      measureCommand([orthancMirror, 'restore', '--archive', join(archive, 'archive'), '--to', target.url]),
-    );
-    return [best, sequential, uncompressed, peer, run, imported, restored];
-  } finally {
-    await rm(archive, { recursive: true, force: true });
-  }
+  return measured;
 }
 
-function table(measurements: readonly Measurement[]): string {
-  const [ceiling, sequential] = measurements;
-  const rows = measurements.map((one) => [
-    one.method,
-    one.instancesPerSecond.toFixed(0),
-    one.mebibytesPerSecond.toFixed(1),
-    (one.instancesPerSecond / (ceiling?.instancesPerSecond ?? Number.NaN)).toFixed(2),
-    (one.instancesPerSecond / (sequential?.instancesPerSecond ?? Number.NaN)).toFixed(2),
-    one.sourceCpuMs.toFixed(2),
-    one.targetCpuMs.toFixed(2),
-    one.ownCpuMs?.toFixed(2) ?? '',
+function rowOf(version: string, workload: string, method: string, measured: readonly Measurement[]): Row {
+  const sorted = measured.toSorted((a, b) => a.instancesPerSecond - b.instancesPerSecond);
+  const middle = sorted[Math.floor(sorted.length / 2)];
+  if (middle === undefined) throw new Error(`${method} was not measured`);
+  const rates = sorted.map(({ instancesPerSecond }) => instancesPerSecond);
+  return { version, workload, method, ...middle, rates };
+}
+
+function tableOf(rows: readonly Row[]): string {
+  const rateOf = (prefix: string) =>
+    Math.max(...rows.filter(({ method }) => method.startsWith(prefix)).map((row) => row.instancesPerSecond));
+  const compared = ['ceiling', 'peer transfer', 'bare', 'sequential copy, as'].filter((name) => rateOf(name) > 0);
+  const header = ['method', 'instances/s', ...compared.map((name) => `of ${name}`), 'source ms', 'target ms', 'own ms'];
+  const lines = rows.map((row) => [
+    row.method,
+    row.rates.map((rate) => rate.toFixed(0)).join(' '),
+    ...compared.map((name) => (row.instancesPerSecond / rateOf(name)).toFixed(2)),
+    row.sourceCpuMs.toFixed(2),
+    row.targetCpuMs.toFixed(2),
+    row.ownCpuMs?.toFixed(2) ?? '',
   ]);
-  const header = ['method', 'instances/s', 'MiB/s', 'of ceiling', 'x sequential', 'source ms', 'target ms', 'own ms'];
-  return [header, header.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+  return [header, header.map(() => '---'), ...lines].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
-const { values } = parseArgs({ options: { scale: { type: 'string' }, json: { type: 'boolean' } } });
-for (const { name, sizeBytes, instances: count } of workloads) {
-  const instances = [...generateInstances(`bench ${name}`, Math.ceil(count * Number(values.scale ?? 1)), sizeBytes)];
-  // The source keeps every finished job of the peer transfer until it was looked at.
-  await using source = await startOrthanc({ config: { JobsHistorySize: 10_000 } });
-  const uploads = instances.map(({ bytes }) => ({ sizeBytes, body: () => bytes }));
-  await uploadAll(source.url, uploads, 8);
-  console.error(`${instances.length} instances of ${name}`);
-  const measurements = await measureAll({ instances, sizeBytes, source });
-  if (values.json) for (const one of measurements) console.log(JSON.stringify({ workload: name, ...one }));
-  else console.log(`\n${instances.length} instances of ${name}; processor time per instance\n\n${table(measurements)}`);
+async function loadOfMachine(): Promise<string> {
+  return (await readFile('/proc/loadavg', 'utf8')).split(' ').slice(0, 3).join(' ');
+}
+
+await using other = values.against === undefined ? undefined : await programAt(values.against);
+const methods = allMethods(other?.bin);
+for (const version of values.versions.split(',')) {
+  for (const { name, sizeBytes, instances: count } of workloads) {
+    const instances = [...generateInstances(`bench ${name}`, Math.ceil(count * Number(values.scale)), sizeBytes)];
+    // The source keeps every finished job of the peer transfer until it was looked at.
+    await using source = await startOrthanc({ version, config: { JobsHistorySize: 10_000 } });
+    await uploadAll(
+      source.url,
+      instances.map(({ bytes }) => ({ sizeBytes, body: () => bytes })),
+      8,
+    );
+    const files = await mkdtemp(join(tmpdir(), 'orthanc-mirror-bench-files-'));
+    try {
+      await writeFolder(files, instances);
+      const load = await loadOfMachine();
+      const measured = await measureAll({ source, instances, files }, version, methods);
+      const rows = [...measured].map(([method, each]) => rowOf(version, name, method, each));
+      if (values.json) for (const row of rows) console.log(JSON.stringify({ ...row, loadBefore: load }));
+      else {
+        const what = `${instances.length} instances of ${name}, Orthanc ${version}`;
+        console.log(
+          `\n${what}; load of the machine before ${load}, after ${await loadOfMachine()}\n\n${tableOf(rows)}`,
+        );
+      }
+    } finally {
+      await rm(files, { recursive: true, force: true });
+    }
+  }
 }
