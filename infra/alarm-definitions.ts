@@ -1,6 +1,8 @@
 /** The alarms, as data. Each has a chapter of the same name in `docs/runbook.md`, which tells what to do. */
 
-import type { MetricName } from '../core/cloud/metrics/metrics.ts';
+import type { FunctionName, MetricName } from '../core/cloud/metrics/metrics.ts';
+import { verifyEveryMinutes } from '../core/config/cloud-shares.ts';
+import { verifiedNames } from '../core/config/destination-names.ts';
 import { type Configuration, type MirrorConfiguration, usualFollowMinutes } from '../core/config/schema.ts';
 
 /** `page`: somebody must act now, copies are not made or are damaged. `ticket`: within the next working days. */
@@ -32,8 +34,8 @@ export interface MirrorCondition extends Condition {
 const secondsPerMinute = 60;
 const secondsPerHour = 3600;
 const secondsPerDay = 86_400;
-/** Everything is read back within 30 days; some days more are no reason to worry. */
-const latestVerificationDays = 33;
+/** What is read back a tenth of the period later is no reason to worry. */
+const latestVerification = 1.1;
 
 /** The alarms of one mirror. */
 export function mirrorConditions(mirror: MirrorConfiguration, { cloud }: Configuration): MirrorCondition[] {
@@ -100,24 +102,16 @@ export function mirrorConditions(mirror: MirrorConfiguration, { cloud }: Configu
       name: 'comparison-late',
       severity: 'ticket',
       metric: 'ComparedAgeSeconds',
-      says: 'No complete comparison ended for twice the configured time.',
+      says: 'No complete comparison ended for twice the configured time, or the first one does not go on.',
       statistic: 'Maximum',
       periodMinutes: 60,
       periods: 1,
       when: 'above',
       threshold: 2 * mirror.follow.compareEveryHours * secondsPerHour,
     },
-    {
-      name: 'verification-late',
-      severity: 'ticket',
-      metric: 'OldestUnverifiedSeconds',
-      says: 'A share of the archive or of a target has not been read back for more than a month.',
-      statistic: 'Maximum',
-      periodMinutes: 60,
-      periods: 3,
-      when: 'above',
-      threshold: latestVerificationDays * secondsPerDay,
-    },
+    ...(verifiedNames(mirror).length === 0
+      ? []
+      : [verificationCondition(latestVerification * mirror.verify.everyDays * secondsPerDay)]),
     {
       name: 'status-missing',
       severity: 'ticket',
@@ -132,6 +126,20 @@ export function mirrorConditions(mirror: MirrorConfiguration, { cloud }: Configu
     },
     ...(cloud.inbox === undefined ? [] : [inboxCondition]),
   ];
+}
+
+function verificationCondition(threshold: number): MirrorCondition {
+  return {
+    name: 'verification-late',
+    severity: 'ticket',
+    metric: 'OldestUnverifiedSeconds',
+    says: 'A share of the archive or of a target was not read back within the configured period.',
+    statistic: 'Maximum',
+    periodMinutes: 60,
+    periods: 3,
+    when: 'above',
+    threshold,
+  };
 }
 
 const inboxCondition: MirrorCondition = {
@@ -180,17 +188,38 @@ export const queueConditions = {
   },
 } as const satisfies Record<string, Condition>;
 
-/** The alarm of each function. */
-export const functionCondition: Condition = {
-  name: 'function-errors',
-  severity: 'ticket',
-  says: 'A function fails again and again.',
-  statistic: 'Sum',
-  periodMinutes: 15,
-  periods: 2,
-  when: 'above',
-  threshold: 3,
-};
+/**
+ * The alarm of each function.
+ * @param everyMinutes how often a schedule invokes it for a mirror at the least; `undefined`: whenever there is work
+ */
+export function functionCondition(everyMinutes: number | undefined): Condition {
+  const common = {
+    name: 'function-errors',
+    severity: 'ticket',
+    says: 'A function fails again and again.',
+    statistic: 'Sum',
+    periods: 2,
+    when: 'above',
+  } as const;
+  if (everyMinutes === undefined) return { ...common, periodMinutes: 15, threshold: 3 };
+  // Of three invocations in a row more than one fails, twice: whatever the others do, that can be seen.
+  return { ...common, periodMinutes: Math.max(15, 3 * everyMinutes), threshold: 1 };
+}
+
+/** How often the schedules invoke a function for each mirror, at the least; `undefined`: no schedule does. */
+export function scheduledEveryMinutes(file: FunctionName, { mirrors, cloud }: Configuration): number | undefined {
+  const follow = Object.values(mirrors).map((mirror) => mirror.follow.everyMinutes ?? usualFollowMinutes);
+  switch (file) {
+    case 'scheduler':
+      return Math.max(...follow);
+    case 'verifier':
+      return verifyEveryMinutes;
+    case 'status':
+      return cloud.status.everyMinutes;
+    default:
+      return undefined;
+  }
+}
 
 /** The alarm of the webhook. */
 export const webhookCondition: Condition & { readonly metric: MetricName } = {

@@ -12,7 +12,7 @@ import {
 } from 'aws-cdk-lib/aws-cloudwatch';
 import { Construct } from 'constructs';
 import type { MetricName } from '../core/cloud/metrics/metrics.ts';
-import { destinationNames } from '../core/config/destination-names.ts';
+import { destinationNames, verifiedNames } from '../core/config/destination-names.ts';
 import type { Configuration, MirrorConfiguration } from '../core/config/schema.ts';
 import { metricOf, type Window } from './stack-metrics.ts';
 import type { StackQueues } from './stack-queues.ts';
@@ -99,9 +99,11 @@ function rowsOf(mirror: string, configuration: MirrorConfiguration): IWidget[][]
     ],
     [
       graph('Read back', [own('Sound', sum), own('Unread', sum), own('Damaged', sum)]),
-      graph('Oldest unverified, last comparison (seconds ago)', [
-        own('OldestUnverifiedSeconds', lastValue),
-        own('ComparedAgeSeconds', lastValue),
+      graph('Longest not read back, last comparison (seconds ago)', [
+        ...verifiedNames(configuration).map((destination) =>
+          metricOf('OldestUnverifiedSeconds', { mirror, destination }, lastValue, destination),
+        ),
+        own('ComparedAgeSeconds', lastValue, 'comparison'),
       ]),
     ],
   ];

@@ -3,6 +3,7 @@ import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { Schedule, ScheduleExpression, ScheduleTargetInput } from 'aws-cdk-lib/aws-scheduler';
 import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets';
 import { Construct } from 'constructs';
+import { verifyEveryMinutes } from '../core/config/cloud-shares.ts';
 import { type Configuration, usualFollowMinutes } from '../core/config/schema.ts';
 import { ServiceRole } from './service-role.ts';
 
@@ -26,8 +27,6 @@ interface Task {
 }
 
 const minutesPerHour = 60;
-/** Minutes between two shares that are read back of each mirror. */
-export const verifyEveryMinutes = minutesPerHour;
 
 /** The schedules of each mirror, of which what they send names the mirror and nothing else; and that of the inbox. */
 export class MirrorSchedules extends Construct {

@@ -19,6 +19,7 @@ import {
   functionCondition,
   mirrorConditions,
   queueConditions,
+  scheduledEveryMinutes,
   webhookCondition,
 } from './alarm-definitions.ts';
 import { MirrorDashboard } from './dashboard.ts';
@@ -97,8 +98,9 @@ export class Monitoring extends Construct {
   }
 
   #watchFunctions({ functions, configuration }: MonitoringProps): void {
-    for (const { name, function: watched } of functions) {
-      this.#watch(name, functionCondition, watched.metricErrors(windowOf(functionCondition)));
+    for (const { name, fileName, function: watched } of functions) {
+      const condition = functionCondition(scheduledEveryMinutes(fileName, configuration));
+      this.#watch(name, condition, watched.metricErrors(windowOf(condition)));
     }
     if (configuration.cloud.webhook !== undefined) {
       const metric = metricOf(webhookCondition.metric, {}, windowOf(webhookCondition));

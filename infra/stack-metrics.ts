@@ -2,7 +2,7 @@
 import { Duration } from 'aws-cdk-lib';
 import { type IMetric, MathExpression, Metric } from 'aws-cdk-lib/aws-cloudwatch';
 import { type MetricName, metricDefinitions, metricsNamespace } from '../core/cloud/metrics/metrics.ts';
-import { destinationNames } from '../core/config/destination-names.ts';
+import { destinationNames, verifiedNames } from '../core/config/destination-names.ts';
 import type { MirrorConfiguration } from '../core/config/schema.ts';
 import type { MirrorCondition } from './alarm-definitions.ts';
 
@@ -39,7 +39,8 @@ export function worstOfDestinations(
   if (metricDefinitions[metric].per !== 'destination') {
     return metricOf(metric, { mirror }, window);
   }
-  const each = destinationNames(configuration).map((destination) => metricOf(metric, { mirror, destination }, window));
+  const names = metric === 'OldestUnverifiedSeconds' ? verifiedNames(configuration) : destinationNames(configuration);
+  const each = names.map((destination) => metricOf(metric, { mirror, destination }, window));
   const [only] = each;
   if (each.length === 1 && only !== undefined) {
     return only;

@@ -1,9 +1,8 @@
 import type { Construct } from 'constructs';
-import { scheduledInvocations } from '../core/config/cloud-shares.ts';
+import { scheduledInvocations, verifyEveryMinutes } from '../core/config/cloud-shares.ts';
 import { allowReadArchive, allowWriteArchive } from './archive-access.ts';
 import { serversOf } from './configured-servers.ts';
 import { MirrorFunction, type MirrorFunctionProps } from './mirror-function.ts';
-import { verifyEveryMinutes } from './mirror-schedules.ts';
 import { allowReadSecretsOf } from './secret-access.ts';
 
 /** The function that reads shares of archives and targets back. It changes nothing but its progress and its reports. */

@@ -5,6 +5,7 @@ import type { Context } from 'aws-lambda';
 import { measureStatus } from '../core/cloud/status/measure-status.ts';
 import type { MirrorStatus } from '../core/cloud/status/status-document.ts';
 import { writeStatus } from '../core/cloud/status/write-status.ts';
+import { verifiedNames } from '../core/config/destination-names.ts';
 import { deadlineSignal } from './deadline.ts';
 import { openDeployment } from './deployment.ts';
 import { count, emitMetrics, measure } from './metrics-emitter.ts';
@@ -35,7 +36,7 @@ export const handler = middy<unknown, MirrorStatus, Error, Context>()
         deadline: counting.signal,
       });
       await writeStatus(open.archive.objects, status);
-      tell(status);
+      tell(status, verifiedNames(open.configuration));
       return status;
     } catch (error) {
       log('error', 'mirror not measured', { mirror, ...errorFields(error) });
@@ -44,16 +45,21 @@ export const handler = middy<unknown, MirrorStatus, Error, Context>()
     }
   });
 
-function tell({ mirror, measuredAt, source, destinations, comparedAt, paused }: MirrorStatus): void {
+/** @param verified names of the destinations that are read back */
+function tell(status: MirrorStatus, verified: readonly string[]): void {
+  const { mirror, source, destinations, comparedAgeSeconds, watchedSeconds, paused } = status;
   count('StatusWritten', 1, { mirror });
   count('Paused', paused === null ? 0 : 1, { mirror });
   if (source.instances !== null) {
     measure('SourceInstances', source.instances, { mirror });
   }
-  if (comparedAt !== null) {
-    measure('ComparedAgeSeconds', (Date.parse(measuredAt) - Date.parse(comparedAt)) / 1000, { mirror });
-  }
-  for (const { name: destination, instances, newestPendingSeconds, oldestPendingSeconds, missing } of destinations) {
+  measure('ComparedAgeSeconds', comparedAgeSeconds, { mirror });
+  for (const { name: destination, instances, newestPendingSeconds, oldestPendingSeconds, ...more } of destinations) {
+    const { missing, oldestUnverifiedSeconds } = more;
+    if (verified.includes(destination)) {
+      // What was never read back has waited since the mirror began.
+      measure('OldestUnverifiedSeconds', oldestUnverifiedSeconds ?? watchedSeconds, { mirror, destination });
+    }
     if (instances !== null) {
       measure('DestinationInstances', instances, { mirror, destination });
     }

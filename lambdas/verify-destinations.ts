@@ -1,5 +1,6 @@
 /** What the verifier function does for one mirror. */
 
+import { sharesPerRun } from '../core/archive-life/verify/rotation.ts';
 import { type FoundProblem, writeVerifyReport } from '../core/archive-life/verify/verify-report.ts';
 import {
   rotationDocument,
@@ -7,10 +8,11 @@ import {
   type ShareReport,
   verifyShare,
 } from '../core/archive-life/verify/verify-share.ts';
+import { verifiedNames } from '../core/config/destination-names.ts';
 import type { SidecarFinding } from '../core/sidecars/sidecar-state.ts';
 import { EveryVersion } from '../core/stores/archive/every-version.ts';
 import type { CloudMirror } from './deployment.ts';
-import { count, measure } from './metrics-emitter.ts';
+import { count } from './metrics-emitter.ts';
 import { type NamedDestination, namedDestinations } from './named-destinations.ts';
 import { errorFields, log, logFinding } from './telemetry.ts';
 
@@ -28,7 +30,9 @@ export interface VerifyReport {
  * @param timeMs milliseconds for all of them together; each gets its part
  */
 export async function verifyDestinations(mirror: string, open: CloudMirror, timeMs: number): Promise<VerifyReport> {
-  const chosen = namedDestinations(open).filter(({ destination }) => isChosen(open, destination.role));
+  const { everyDays } = open.configuration.verify;
+  const names = verifiedNames(open.configuration);
+  const chosen = namedDestinations(open).filter(({ name }) => names.includes(name));
   const reports: ShareReport[] = [];
   const problems: FoundProblem[] = [];
   const failures: unknown[] = [];
@@ -37,9 +41,13 @@ export async function verifyDestinations(mirror: string, open: CloudMirror, time
   for (const [index, named] of chosen.entries()) {
     const partMs = Math.max(1, Math.floor((endsAtMs - performance.now()) / (chosen.length - index)));
     try {
-      const report = await verifyOne(mirror, named, open, AbortSignal.timeout(partMs));
-      reports.push(report);
-      problems.push(...report.problems.map((verified) => ({ destination: named.name, verified })));
+      const deadline = AbortSignal.timeout(partMs);
+      for (let shares = 0; shares < sharesPerRun(everyDays) && !deadline.aborted; shares += 1) {
+        const report = await verifyOne(mirror, named, open, deadline);
+        if (report === undefined) break;
+        reports.push(report);
+        problems.push(...report.problems.map((verified) => ({ destination: named.name, verified })));
+      }
     } catch (error) {
       log('error', 'destination not verified', { mirror, destination: named.name, ...errorFields(error) });
       failures.push(error);
@@ -49,32 +57,26 @@ export async function verifyDestinations(mirror: string, open: CloudMirror, time
   if (problems.length > 0) {
     await writeVerifyReport(open.archive.objects, problems, new Date());
   }
-  const oldestMs = Math.max(0, ...reports.map(({ oldestUnverifiedMs }) => oldestUnverifiedMs));
-  if (reports.length > 0) {
-    measure('OldestUnverifiedSeconds', oldestMs / 1000, { mirror });
-  }
   if (failures.length > 0 && reports.length === 0) {
     throw failures[0];
   }
   return { ...countProblems(mirror, reports), failed };
 }
 
-function isChosen({ configuration: { verify } }: CloudMirror, role: 'target' | 'archive'): boolean {
-  return role === 'archive' ? verify.archive : verify.targets;
-}
-
 async function verifyOne(
   mirror: string,
   { name, destination }: NamedDestination,
-  { archive }: CloudMirror,
+  { archive, configuration: { verify } }: CloudMirror,
   deadline: AbortSignal,
-): Promise<ShareReport> {
+): Promise<ShareReport | undefined> {
   const document = rotationDocument(archive.objects, name);
   const isArchive = destination.role === 'archive';
   const store = isArchive ? new EveryVersion(archive) : destination.store;
   const onFinding = (finding: SidecarFinding) => logFinding(mirror, finding);
   const beside = isArchive ? { archive, onFinding } : undefined;
-  const report = await verifyShare({ store, beside, document, now: () => new Date(), deadline });
+  const { everyDays } = verify;
+  const report = await verifyShare({ store, beside, document, everyDays, now: () => new Date(), deadline });
+  if (report === undefined) return undefined;
   const { sound, problems, complete } = report;
   for (const problem of problems) {
     const error = 'error' in problem && problem.error !== undefined ? errorFields(problem.error) : {};

@@ -26,7 +26,8 @@ export function registerEstimate(program: Command, context: CommandContext): voi
     .addOption(switchOption('--targets-outside', 'the targets are not in AWS: what goes there is charged'))
     .addOption(number('--mirrors <n>', 'mirrors of the stack (default: 1)', 1))
     .addOption(number('--every-minutes <n>', 'minutes between two looks at the source (default: 1)', 1))
-    .addOption(number('--verify-days <n>', 'the archive is read back once in so many days; 0: never (default: 30)'))
+    .addOption(number('--verify-days <n>', 'everything is read back once in so many days; 0: never (default: 30)'))
+    .addOption(number('--link-megabits <n>', 'what the link to AWS carries, in Mbit/s (default: 1000)', 1))
     .addOption(jsonOption())
     .action(async (values: unknown) => {
       const { printEstimate } = await import('../estimate/estimate.ts');

@@ -11,5 +11,6 @@ export const estimateOptionValues = z.object({
   mirrors: z.number().default(1),
   everyMinutes: z.number().default(1),
   verifyDays: z.number().default(30),
+  linkMegabits: z.number().default(1000),
   json: z.boolean().optional(),
 });

@@ -11,6 +11,9 @@ const fewestOfLane = 2;
 /** A mirror has an event source in each lane. */
 export const fewestInvocations = fewestOfLane * transferLanes.length;
 
+/** Minutes between two shares that are read back of each mirror. */
+export const verifyEveryMinutes = 60;
+
 const secondsPerMinute = 60;
 
 /** Most invocations of the transfer function at once for one mirror: as configured, but no more than its servers bear. */

@@ -4,3 +4,9 @@ import type { MirrorConfiguration } from './schema.ts';
 export function destinationNames({ targets, archive }: MirrorConfiguration): string[] {
   return [...Object.keys(targets), ...(archive === undefined ? [] : ['archive'])];
 }
+
+/** Those of them that are read back. */
+export function verifiedNames(mirror: MirrorConfiguration): string[] {
+  const { verify } = mirror;
+  return destinationNames(mirror).filter((name) => (name === 'archive' ? verify.archive : verify.targets));
+}

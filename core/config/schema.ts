@@ -121,8 +121,14 @@ const verifySchema = z
   .strictObject({
     archive: z.boolean().default(true).describe('Read the archive back.'),
     targets: z.boolean().default(true).describe('Read the targets back.'),
+    everyDays: z
+      .int()
+      .min(1)
+      .max(3650)
+      .default(30)
+      .describe('Everything is read back once in so many days; `estimate` tells whether the function can keep it.'),
   })
-  .describe('What the cloud stack reads back and hashes, a share each hour, everything within 30 days.');
+  .describe('What the cloud stack reads back and hashes, a share each hour.');
 
 const mirrorSchema = z
   .strictObject({

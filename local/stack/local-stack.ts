@@ -151,9 +151,9 @@ export class LocalStack {
     return found.url;
   }
 
-  /** Puts a text into the queue that has a dead-letter queue, as anybody with the right to do so could. */
+  /** Puts a text into the queue of what is new, of the first mirror, as anybody with the right to do so could. */
   send(body: string): void {
-    this.#queues.send(body);
+    this.sendTo('transfer', body);
   }
 
   /**

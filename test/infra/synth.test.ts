@@ -99,7 +99,7 @@ test('is what the local stack runs: queues, functions, event sources and schedul
   const template = await readStackTemplate(join(folder, 'first'));
   const queues = template.queues.filter(({ redrive }) => redrive !== undefined);
   const lanesOf = (mirror: string) => ['backlog', 'large', 'new'].map((lane) => `OrthancMirror_${mirror}_${lane}`);
-  expect(queues.map(({ name }) => name).toSorted()).toEqual([...lanesOf('city'), ...lanesOf('harbour')]);
+  expect(new Set(queues.map(({ name }) => name))).toEqual(new Set([...lanesOf('city'), ...lanesOf('harbour')]));
   for (const queue of queues) {
     const visibilityTimeoutSeconds = queue.name?.endsWith('_large') ? 5400 : 1800;
     expect(queue).toMatchObject({ visibilityTimeoutSeconds, redrive: { maxReceiveCount: 8 } });

@@ -13,6 +13,7 @@ const hospital: EstimateInput = {
   mirrors: 1,
   everyMinutes: 1,
   verifyDays: 30,
+  linkMegabits: 1000,
 };
 
 function dollarsOf(input: Partial<EstimateInput>, what: RegExp): number {
@@ -49,6 +50,35 @@ test('transfer to targets is charged where they are outside, each of them', () =
   const once = dollarsOf({ targetsOutside: true }, /outside/);
   expect(once).toBeGreaterThan(0);
   expect(dollarsOf({ targetsOutside: true, targets: 3 }, /outside/)).toBeCloseTo(3 * once);
+});
+
+test('a look-up before a copy is charged as a listing, and an empty queue costs what asking it costs', () => {
+  // Twenty million look-ups at half a cent per thousand.
+  expect(dollarsOf({ instances: 20_000_000 }, /^S3 look-ups/)).toBeCloseTo(100, 6);
+  // Three queues, asked by five requests that wait for 20 seconds each.
+  expect(dollarsOf({ instances: 0 }, /^SQS/)).toBeCloseTo((3 * 5 * 3 * 60 * 24 * 30.4 * 0.4) / 1e6, 6);
+});
+
+test.each([
+  [{ instances: 20_000_000, averageBytes: 512 * 1024, targets: 0 }, 30, true],
+  [{ instances: 150_000_000, averageBytes: 512 * 1024, targets: 0 }, 30, false],
+  [{ instances: 20_000_000, averageBytes: 512 * 1024, targets: 3 }, 30, false],
+] as const)('of %j read back in %i days it tells whether that can be kept: %s', (input, verifyDays, can) => {
+  const { verification } = estimate({ ...hospital, ...input, verifyDays });
+  const { neededGibPerHour = 0, possibleGibPerHour = 0, leastDays = 0 } = verification ?? {};
+  expect(neededGibPerHour <= possibleGibPerHour).toBe(can);
+  expect(leastDays <= verifyDays).toBe(can);
+  const longer = estimate({ ...hospital, ...input, verifyDays: leastDays }).verification;
+  expect(longer?.neededGibPerHour).toBeLessThanOrEqual(possibleGibPerHour);
+});
+
+test('a first copy takes at least what the link takes', () => {
+  for (const linkMegabits of [100, 1000, 10_000]) {
+    const { bulkLoad } = estimate({ ...hospital, linkMegabits });
+    expect(bulkLoad.linkHours).toBeCloseTo((1_000_000 * 1024 * 1024 * 8) / (linkMegabits * 0.8e6) / 3600, 6);
+    expect(bulkLoad.stackHours).toBeGreaterThanOrEqual(bulkLoad.runHours);
+    expect(bulkLoad.runHours).toBeGreaterThanOrEqual(bulkLoad.linkHours);
+  }
 });
 
 test('the table of prices tells its date, and a source for every price', () => {

@@ -1,12 +1,18 @@
 import { readdir, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { type Rotation, slotCount } from '../../core/archive-life/verify/rotation.ts';
-import { type ShareProblem, verifyShare } from '../../core/archive-life/verify/verify-share.ts';
+import { oldestUnverifiedMs, type Rotation, sharesPerRun, slotCount } from '../../core/archive-life/verify/rotation.ts';
+import {
+  type ShareProblem,
+  type ShareReport,
+  type VerifyShareOptions,
+  verifyShare,
+} from '../../core/archive-life/verify/verify-share.ts';
 import { MirrorError } from '../../core/errors.ts';
 import { type InstanceId, type Md5, md5Of } from '../../core/identifiers.ts';
 import type { InventoryEntry, InventoryOptions, OpenInstance, Store } from '../../core/stores/store.ts';
 import { addDocument, instanceId, studyDocument, studyId, watchedArchive } from '../support/archived-studies.ts';
+import { MemoryStore } from '../support/memory-store.ts';
 
 const bytes = Buffer.from('what the archive holds');
 /** In the first slot: 20 instances, the fifth of which has two versions. */
@@ -71,7 +77,7 @@ const now = () => new Date('2026-11-21T12:00:00.000Z');
 
 test('a share is read to its end: what is sound is counted, what is not is told', async () => {
   const document = documentOf();
-  const report = await verifyShare({ store: new FixedStore(), document, now, deadline: new AbortController().signal });
+  const report = await share({ store: new FixedStore(), document, now, deadline: new AbortController().signal });
   expect(report).toMatchObject({ sound: 20, complete: true, problems: [{ kind: 'damaged', md5: 'f'.repeat(32) }] });
   expect(document.kept()?.slots.filter((seconds) => seconds > 0)).toHaveLength(1);
 });
@@ -84,15 +90,22 @@ test.each([2, 7, 8, 15])(
     const first = new FixedStore((count) => {
       if (count === cutAt) deadline.abort();
     });
-    const cut = await verifyShare({ store: first, document, now, deadline: deadline.signal });
+    const cut = await share({ store: first, document, now, deadline: deadline.signal });
     expect(cut.complete).toBe(false);
     const second = new FixedStore();
-    const rest = await verifyShare({ store: second, document, now, deadline: new AbortController().signal });
+    const rest = await share({ store: second, document, now, deadline: new AbortController().signal });
     expect(rest.complete).toBe(true);
     const read = new Set([...first.opened, ...second.opened]);
     expect(read.size).toBe(entries.length);
   },
 );
+
+/** Reads the share that is due in a period of 30 days. */
+async function share(options: Omit<VerifyShareOptions, 'everyDays'>): Promise<ShareReport> {
+  const report = await verifyShare({ ...options, everyDays: 30 });
+  if (report === undefined) throw new Error('no share is due');
+  return report;
+}
 
 test('run after run the whole store is read, and the oldest reading is told', async () => {
   const document = documentOf();
@@ -102,11 +115,42 @@ test('run after run the whole store is read, and the oldest reading is told', as
   let oldestMs = 0;
   for (let run = 0; run < slotCount; run += 1) {
     at += 3_600_000;
-    ({ oldestUnverifiedMs: oldestMs } = await verifyShare({ store: new FixedStore(), document, now: later, deadline }));
+    ({ oldestUnverifiedMs: oldestMs } = await share({ store: new FixedStore(), document, now: later, deadline }));
   }
   expect(document.kept()?.slots.every((seconds) => seconds > 0)).toBe(true);
   expect(oldestMs / 86_400_000).toBeLessThan(30);
 });
+
+test.each([1, 7, 30, 90, 365])(
+  'in a period of %i days everything is read once, and not much oftener',
+  async (everyDays) => {
+    let rotation: Rotation | undefined;
+    let nowMs = Date.parse('2026-01-01T00:00:00Z');
+    let read = 0;
+    const store = {
+      read: async () => rotation && { value: rotation, version: '' },
+      write: async (value: Rotation) => {
+        rotation = value;
+        return '';
+      },
+    };
+    const deadline = new AbortController().signal;
+    const empty = new MemoryStore('empty');
+    for (let hour = 0; hour < 2 * everyDays * 24; hour += 1) {
+      nowMs += 3_600_000;
+      for (let n = 0; n < sharesPerRun(everyDays); n += 1) {
+        const options = { store: empty, document: store, everyDays, now: () => new Date(nowMs), deadline };
+        if ((await verifyShare(options)) === undefined) break;
+        read += 1;
+      }
+    }
+    expect(rotation === undefined ? 0 : oldestUnverifiedMs(rotation, new Date(nowMs))).toBeLessThan(
+      everyDays * 86_400_000,
+    );
+    expect(read / slotCount).toBeGreaterThanOrEqual(2);
+    expect(read / slotCount).toBeLessThan(2 * 1.5);
+  },
+);
 
 test('run after run every sidecar and record of an archive is read as well, and what they name is looked for', async () => {
   const archive = await watchedArchive();
@@ -133,7 +177,7 @@ test('run after run every sidecar and record of an archive is read as well, and 
   const problems: ShareProblem[] = [];
   let sound = 0;
   for (let run = 0; run < slotCount; run += 1) {
-    const report = await verifyShare({ store: archive.archive, beside, document, now, deadline });
+    const report = await share({ store: archive.archive, beside, document, now, deadline });
     problems.push(...report.problems);
     sound += report.sound;
   }

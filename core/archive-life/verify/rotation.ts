@@ -8,8 +8,10 @@ import { z } from 'zod';
 import { type InstanceId, isInstanceId } from '../../identifiers.ts';
 import { listOf } from '../../json.ts';
 
-/** 30 days at a run an hour, with a reserve of a fifth: 600 slots, one a run. */
+/** 30 days at a run an hour, with a reserve of a sixth: 600 slots, one a run. */
 export const slotCount = 600;
+const msPerDay = 86_400_000;
+const msPerRun = 3_600_000;
 
 export const rotationSchema = z.strictObject({
   version: z.literal(1),
@@ -41,6 +43,25 @@ export interface Share {
   readonly to: number;
   readonly after: InstanceId | undefined;
   readonly startedAt: string;
+}
+
+/** Time from one slot to the next, for all of them to be read in the period. */
+function slotEveryMs(everyDays: number): number {
+  // A sixth of the period makes up for runs that failed.
+  return (everyDays * msPerDay * 5) / 6 / slotCount;
+}
+
+/** How many slots a run an hour has to read at most. */
+export function sharesPerRun(everyDays: number): number {
+  return Math.max(1, Math.ceil(msPerRun / slotEveryMs(everyDays)));
+}
+
+/** Whether a slot is to be read now: in a long period, not every run has to read one. */
+export function isShareDue({ slots, unfinished }: Rotation, everyDays: number, now: Date): boolean {
+  const everyMs = slotEveryMs(everyDays);
+  const newestMs = Math.max(...slots) * 1000;
+  // Runs are not on time to the second.
+  return unfinished !== null || everyMs <= msPerRun || now.getTime() - newestMs >= everyMs - msPerRun / 2;
 }
 
 /** The unfinished slot, else the one that waited longest. */

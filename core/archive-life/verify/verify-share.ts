@@ -10,6 +10,7 @@ import { type Checked, verifyBeside } from '../verify-beside.ts';
 import {
   cutShare,
   finishShare,
+  isShareDue,
   newRotation,
   nextShare,
   oldestUnverifiedMs,
@@ -25,6 +26,8 @@ export interface VerifyShareOptions {
   /** An archive, whose sidecars, attachments and records of the share are verified too. */
   readonly beside?: { readonly archive: Archive; readonly onFinding: OnSidecarFinding } | undefined;
   readonly document: Pick<StateDocument<Rotation>, 'read' | 'write'>;
+  /** Everything is read once in so many days: a share that is not due yet is left for later. */
+  readonly everyDays: number;
   readonly now: () => Date;
   /** What was read until it aborts counts; the next run goes on behind it. */
   readonly deadline: AbortSignal;
@@ -47,11 +50,12 @@ export function rotationDocument(objects: ObjectStorage, name: string): StateDoc
   return new StateDocument(objects, `verify-${name}`, rotationSchema);
 }
 
-/** Reads the next share back. Throws what listing the store or keeping the state throws. */
-export async function verifyShare(options: VerifyShareOptions): Promise<ShareReport> {
-  const { document, now } = options;
+/** Reads the next share back; `undefined` if none is due. Throws what listing the store or keeping the state throws. */
+export async function verifyShare(options: VerifyShareOptions): Promise<ShareReport | undefined> {
+  const { document, now, everyDays } = options;
   const found = await document.read();
   const before = found?.value ?? newRotation(now());
+  if (!isShareDue(before, everyDays, now())) return undefined;
   const share = nextShare(before, now());
   const read = await readShare(share, options);
   const after = rotationAfter(before, share, read);

@@ -15,8 +15,10 @@ export interface EstimateInput {
   readonly mirrors: number;
   /** Minutes between two ticks. */
   readonly everyMinutes: number;
-  /** Days in which the archive is read back once; 0: never. */
+  /** Days in which everything is read back once; 0: never. */
   readonly verifyDays: number;
+  /** What the link between the servers and AWS carries. */
+  readonly linkMegabits: number;
 }
 
 export interface CostItem {
@@ -32,12 +34,38 @@ export interface Estimate {
   readonly begin: readonly CostItem[];
   /** In the first month after that; storage grows by what arrives. */
   readonly monthly: readonly CostItem[];
+  /** To restore everything once to a server outside of AWS. */
+  readonly restore: readonly CostItem[];
+  readonly bulkLoad: BulkLoad;
+  /** `undefined`: nothing is read back. */
+  readonly verification: VerificationLoad | undefined;
+}
+
+/** How long the first copy of everything takes, by what ends it: the link, or how many instances are handled in a second. */
+export interface BulkLoad {
+  /** By the queue of the stack. */
+  readonly stackHours: number;
+  /** By `run --archive s3://…` beside the source. */
+  readonly runHours: number;
+  /** What the link alone takes, at four fifths of what it carries. */
+  readonly linkHours: number;
+}
+
+/** Whether the verifier can read everything in its period. */
+export interface VerificationLoad {
+  readonly neededGibPerHour: number;
+  readonly possibleGibPerHour: number;
+  /** The shortest period that can be kept. */
+  readonly leastDays: number;
 }
 
 const daysPerMonth = 30.4;
 const gib = 1024 ** 3;
-/** Send, a tenth of a receive and of a delete (batches of ten), and as much again for what comes back. */
-const queueRequestsPerInstance = 1.4;
+/** A tenth of a send; a fifth of a receive and of a delete: batches are seldom full. */
+const queueRequestsPerInstance = 0.5;
+/** Lambda asks each queue with five requests that wait for 20 seconds, also when nothing is there. */
+const pollsPerQueueMonth = (5 * daysPerMonth * 24 * 3600) / 20;
+const queuesPerMirror = 3;
 /** An allowance for the transfer function: a batch of ten shares an invocation of a few seconds. */
 const transferSecondsPerInstance = 0.3;
 const transferGib = 1;
@@ -45,10 +73,27 @@ const tickSeconds = 1;
 const tickGib = 1;
 /** Bytes of log lines per instance. */
 const logBytesPerInstance = 1200;
-/** A look-up before the copy, the proof after it. */
-const getsPerInstance = 2;
+/** The look-up before a copy lists the versions of the id; what was written is proven by the answer itself. */
+const listsPerInstance = 1;
+/** Source of a line of S3's access log: https://docs.aws.amazon.com/AmazonS3/latest/userguide/LogFormat.html; two lines each. */
+const accessLogBytesPerInstance = 1000;
+/** An archive is listed, a thousand keys to a request, for the daily comparison and for the daily count. */
+const listingsPerDay = 2;
+const keysPerListing = 1000;
+/** What the verifier reads of one mirror in its 15 minutes of each hour, about. */
+const verifierBytesPerSecond = 76e6;
+const verifierSecondsPerHour = 885;
+/** A sixth of the period makes up for runs that failed. */
+const verifiedPart = 5 / 6;
+/**
+ * Instances in a second, where the link is not the limit. `run` was measured with 144 instances of half a MiB (see the
+ * README); that of the stack is an assumption: it depends on how many invocations the servers bear.
+ */
+const stackInstancesPerSecond = 30;
+const runInstancesPerSecond = 140;
+const usablePart = 0.8;
 /** Alarms, metrics, secrets and keys that a stack has per mirror, about. */
-const alarmsPerMirror = 15;
+const alarmsPerMirror = 13;
 const metricsPerMirror = 30;
 const secretsPerMirror = 2;
 
@@ -63,7 +108,46 @@ export function estimate(given: EstimateInput): Estimate {
       ...verifyItems(input),
       ...standingItems(input),
     ],
+    restore: restoreItems(input),
+    bulkLoad: bulkLoadOf(input),
+    verification: verificationOf(input),
   };
+}
+
+function restoreItems({ instances, averageBytes, storageClass }: EstimateInput): CostItem[] {
+  const price = storagePrices[storageClass];
+  const gibs = (instances * averageBytes) / gib;
+  const { perThousandThaws = 0, perGibThawed } = price;
+  return [
+    item('thawing, requests', perThousandThaws === 0 ? 0 : instances, 'requests', perThousandThaws / 1000),
+    item('S3 reads', instances, 'requests', price.perThousandGets / 1000),
+    item('retrieval', gibs, 'GiB', perGibThawed ?? price.perGibRetrieved),
+    item('transfer out of AWS', gibs, 'GiB', servicePrices.perGibToInternet),
+  ];
+}
+
+function bulkLoadOf({ instances, averageBytes, linkMegabits }: EstimateInput): BulkLoad {
+  const linkHours = (instances * averageBytes * 8) / (linkMegabits * 1e6 * usablePart) / 3600;
+  const hoursAt = (perSecond: number) => Math.max(linkHours, instances / perSecond / 3600);
+  return { stackHours: hoursAt(stackInstancesPerSecond), runHours: hoursAt(runInstancesPerSecond), linkHours };
+}
+
+function verificationOf(input: EstimateInput): VerificationLoad | undefined {
+  const { verifyDays, mirrors } = input;
+  const bytes = bytesReadBack(input);
+  if (verifyDays === 0 || bytes === 0) return undefined;
+  const possible = verifierBytesPerSecond * verifierSecondsPerHour * mirrors;
+  const perHourOf = (days: number) => bytes / (days * verifiedPart * 24);
+  return {
+    neededGibPerHour: perHourOf(verifyDays) / gib,
+    possibleGibPerHour: possible / gib,
+    leastDays: Math.max(1, Math.ceil(perHourOf(1) / possible)),
+  };
+}
+
+/** What one reading of everything reads, of the archive and of every target. */
+function bytesReadBack({ instances, averageBytes, targets, storageClass }: EstimateInput): number {
+  return instances * averageBytes * (targets + (storagePrices[storageClass].isReadBack ? 1 : 0));
 }
 
 /** Where instances of this size end up. */
@@ -94,29 +178,39 @@ function copyItems(input: EstimateInput, instances: number): CostItem[] {
       'objects',
       final.perThousandTransitions / 1000,
     ),
-    item('S3 reads', instances * getsPerInstance, 'requests', standard.perThousandGets / 1000),
+    item('S3 look-ups', instances * listsPerInstance, 'requests', standard.perThousandPuts / 1000),
     item('SQS', instances * queueRequestsPerInstance, 'requests', servicePrices.perMillionQueueRequests / 1e6),
     item('Lambda, transfer', seconds, 'GiB-seconds', servicePrices.perGibSecond),
     item('Lambda, invocations', instances / 10, 'invocations', servicePrices.perMillionInvocations / 1e6),
     item('logs', (instances * logBytesPerInstance) / gib, 'GiB', servicePrices.perGibOfLogs),
+    item('access logs', (instances * accessLogBytesPerInstance) / gib, 'GiB', standard.perGibMonth),
     item('transfer to targets outside AWS', sent, 'GiB', servicePrices.perGibToInternet),
   ];
 }
 
-function verifyItems({ instances, averageBytes, storageClass, verifyDays }: EstimateInput): CostItem[] {
+function verifyItems(input: EstimateInput): CostItem[] {
+  const { instances, averageBytes, storageClass, verifyDays } = input;
   const price = storagePrices[storageClass];
-  if (verifyDays === 0 || !price.isReadBack) return [];
+  if (verifyDays === 0) return [];
+  const seconds = (bytesReadBack(input) * daysPerMonth) / verifyDays / verifierBytesPerSecond;
+  const compute = item('Lambda, verifier', seconds, 'GiB-seconds', servicePrices.perGibSecond);
+  if (!price.isReadBack) return [compute];
   const read = (instances * daysPerMonth) / verifyDays;
   return [
+    compute,
     item('verification, reads', read, 'requests', price.perThousandGets / 1000),
     item('verification, retrieval', (read * averageBytes) / gib, 'GiB', price.perGibRetrieved),
   ];
 }
 
-function standingItems({ mirrors, everyMinutes }: EstimateInput): CostItem[] {
+function standingItems({ instances, mirrors, everyMinutes }: EstimateInput): CostItem[] {
+  const listings = (instances / keysPerListing) * listingsPerDay * daysPerMonth;
+  const polls = mirrors * queuesPerMirror * pollsPerQueueMonth;
   const ticks = (mirrors * daysPerMonth * 24 * 60) / everyMinutes;
   return [
     item('Lambda, ticks', ticks * tickSeconds * tickGib, 'GiB-seconds', servicePrices.perGibSecond),
+    item('S3 listings', listings, 'requests', storagePrices.standard.perThousandPuts / 1000),
+    item('SQS, waiting for messages', polls, 'requests', servicePrices.perMillionQueueRequests / 1e6),
     item('schedules', ticks, 'invocations', servicePrices.perMillionSchedules / 1e6),
     item('alarms', mirrors * alarmsPerMirror, 'alarms', servicePrices.perAlarmMonth),
     item('metrics', mirrors * metricsPerMirror, 'metrics', servicePrices.perMetricMonth),

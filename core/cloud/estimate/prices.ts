@@ -42,6 +42,9 @@ export interface StoragePrice {
   readonly perGibRetrieved: number;
   /** Added to every object: charged at the price of this class, and of Standard. */
   readonly overheadBytes?: { readonly own: number; readonly standard: number };
+  /** To get back what is away first: per thousand requests, in bulk (within 48 hours), with {@link perGibThawed}. */
+  readonly perThousandThaws?: number;
+  readonly perGibThawed?: number;
   /** Whether the verifier reads it back: from Deep Archive bytes come within hours only. */
   readonly isReadBack: boolean;
   /** What of this class no source was found for. */
@@ -81,7 +84,10 @@ export const storagePrices: Readonly<Record<StorageClass, StoragePrice>> = {
     perThousandGets: 0.0004, // [list]
     perGibRetrieved: 0.02, // [list] [gist], standard retrieval; each thousand requests for it cost 0.10 more
     overheadBytes: { own: 32 * 1024, standard: 8 * 1024 }, // [gist]
+    perThousandThaws: 0.025, // [unchecked]
+    perGibThawed: 0.0025, // [unchecked]
     isReadBack: false,
+    unchecked: 'retrieval in bulk from Glacier Deep Archive',
   },
 };
 

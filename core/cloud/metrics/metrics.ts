@@ -46,11 +46,19 @@ export const metricDefinitions = {
   Sound: count('verifier', 'Instances read back whose bytes have the promised hash.'),
   Damaged: count('verifier', 'Instances read back whose bytes have not, or that cannot be delivered.'),
   Unread: count('verifier', 'Instances that could not be read, so that nothing is proven.'),
-  OldestUnverifiedSeconds: seconds('verifier', 'mirror', 'Age of the reading that is longest ago, of any share.'),
 
   StatusWritten: count('status', '1 when the mirror was measured.'),
   Paused: count('status', '1 while the mirror pauses, because a server refused everybody.'),
-  ComparedAgeSeconds: seconds('status', 'mirror', 'Time since the last complete comparison ended.'),
+  ComparedAgeSeconds: seconds(
+    'status',
+    'mirror',
+    'Time since the last complete comparison ended; until the first one ended, since it last went on.',
+  ),
+  OldestUnverifiedSeconds: seconds(
+    'status',
+    'destination',
+    'Age of the reading that is longest ago, of any share; since the mirror began if there is none.',
+  ),
   SourceInstances: { ...count('status', 'Instances that the source says it holds.'), kind: 'gauge' },
   DestinationInstances: {
     ...count('status', 'Instances that the destination holds.'),

@@ -13,6 +13,7 @@ import type { Change } from '../../stores/change-feed.ts';
 import type { OrthancStore } from '../../stores/orthanc/orthanc-store.ts';
 import type { QueueDepths } from '../queue/sqs-depths.ts';
 import { type ArchiveCount, archiveCountSchema, continueCount } from './archive-count.ts';
+import { comparedAgeSeconds, watchComparison, watchedSchema } from './comparison-age.ts';
 import { lagOf, nextSamples, type Sample, sampleSchema } from './pending.ts';
 import type { MirrorStatus } from './status-document.ts';
 
@@ -37,6 +38,7 @@ const progressSchema = z.strictObject({
   position: z.int().nonnegative(),
   samples: listOf(sampleSchema),
   archiveCount: archiveCountSchema,
+  watched: watchedSchema.nullable(),
 });
 type Progress = z.infer<typeof progressSchema>;
 
@@ -54,10 +56,14 @@ export async function measureStatus(options: MeasureOptions): Promise<MirrorStat
   const document = new StateDocument(archive.objects, 'status', progressSchema);
   const found = await document.read();
   const before = found?.value ?? newProgress;
-  const fresh = await newChanges(source, before.position).catch(codeOf);
   const nowSeconds = Math.floor(now().getTime() / 1000);
+  const progress = (await progressBeside(archive.objects).read())?.value;
+  const watched = watchComparison(before.watched, progress, nowSeconds);
+  const fresh = await newChanges(source, before.position).catch(codeOf);
   const names = options.destinations.map(({ name }) => name);
-  const changes = typeof fresh === 'string' ? [] : fresh.changes;
+  // What the source got before the mirror began to follow it comes with the first comparison, however long that takes.
+  const isFollowed = before.watched !== null && progress !== undefined;
+  const changes = typeof fresh === 'string' || !isFollowed ? [] : fresh.changes;
   const looked = await lookUpSamples(nextSamples(before.samples, changes, names, nowSeconds), options);
   const archiveCount = await countArchive(before.archiveCount, options);
   const position = typeof fresh === 'string' ? before.position : fresh.position;
@@ -65,12 +71,9 @@ export async function measureStatus(options: MeasureOptions): Promise<MirrorStat
   const samples = looked.samples.filter(
     ({ missingAt }, index) => missingAt.length > 0 || index === looked.samples.length - 1,
   );
-  await document.write({ version: 1, position, samples, archiveCount }, found?.version ?? null);
-  const [progress, paused, queue] = await Promise.all([
-    progressBeside(archive.objects).read(),
-    pause.inForce(),
-    queueDepths(),
-  ]);
+  await document.write({ version: 1, position, samples, archiveCount, watched }, found?.version ?? null);
+  const [paused, queue] = await Promise.all([pause.inForce(), queueDepths()]);
+  const comparedAt = progress?.comparedAt ?? null;
   const sourceCount = await countServer(source);
   return {
     version: 1,
@@ -89,8 +92,10 @@ export async function measureStatus(options: MeasureOptions): Promise<MirrorStat
         };
       }),
     ),
-    comparedAt: progress?.value.comparedAt ?? null,
-    comparing: progress !== undefined && progress.value.comparison !== null,
+    comparedAt,
+    comparedAgeSeconds: comparedAgeSeconds(watched, comparedAt, nowSeconds),
+    comparing: progress !== undefined && progress.comparison !== null,
+    watchedSeconds: nowSeconds - watched.sinceSeconds,
     paused: paused === undefined ? null : { code: paused.code, reason: paused.reason, until: paused.probeAt },
     queue,
   };
@@ -101,6 +106,7 @@ const newProgress: Progress = {
   position: 0,
   samples: [],
   archiveCount: { complete: null, unfinished: null },
+  watched: null,
 };
 
 /** The newest entries of the feed since `position`. */

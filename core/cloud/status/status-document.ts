@@ -28,7 +28,11 @@ export const statusSchema = z.strictObject({
   ),
   /** When the last complete comparison ended. */
   comparedAt: z.iso.datetime().nullable(),
+  /** Time since then; until the first one ended, since it last went on. */
+  comparedAgeSeconds: z.number().nonnegative(),
   comparing: z.boolean(),
+  /** Time since the mirror was measured for the first time. */
+  watchedSeconds: z.number().nonnegative(),
   paused: z.strictObject({ code: z.string(), reason: z.string(), until: z.iso.datetime() }).nullable(),
   /** Of all mirrors of the deployment together. */
   queue: z.strictObject({
