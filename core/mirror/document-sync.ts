@@ -35,6 +35,8 @@ export interface DocumentSyncOptions {
 /** Is told what happens; absent parts are not. */
 export interface SyncReport {
   onResult?(result: StudySyncResult): void;
+  /** So many studies are synchronized now. */
+  onBegin?(studies: number): void;
   /** Of sidecars in the archive. */
   onFinding?: OnSidecarFinding;
   /** What a replacement at a destination, which was interrupted, still had to write there. */
@@ -179,6 +181,7 @@ export class DocumentSync {
   ): Promise<Failures> {
     const refusing = new Map<Destination, MirrorError>();
     if (ids.length === 0) return refusing;
+    this.#options.report?.onBegin?.(ids.length);
     const options = { ...(await this.#syncOptions(withdrawn, signal)), patients: new SyncedPatients() };
     const { studiesAtOnce = defaultStudiesAtOnce } = this.#options;
     await inParallel(ids, studiesAtOnce, async (id) => {
