@@ -27,6 +27,19 @@ export const exitCodes = {
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
+/** The same in words, for reports. */
+export const exitCodeMeanings: Readonly<Record<ExitCode, string>> = {
+  0: 'all done and equal',
+  1: 'a defect of this program',
+  2: 'wrong usage or configuration; nothing was done',
+  3: 'some instances were rejected or are in conflict',
+  4: 'differences were found',
+  5: 'some instances failed and can be retried',
+  6: 'the deletion guard stopped deletions',
+  7: 'a server refused us, is full or is unreachable',
+  130: 'interrupted',
+};
+
 /** What became of the instances of a command, as far as the exit code depends on it. */
 export interface Outcome {
   readonly conflicting: number;

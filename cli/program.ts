@@ -25,6 +25,7 @@ import { registerServe } from './commands/serve.ts';
 import { registerSnapshots } from './commands/snapshots.ts';
 import { registerStatus } from './commands/status.ts';
 import { registerVerify } from './commands/verify.ts';
+import { type Session, sessionOptions } from './session.ts';
 
 const packageFile = z.object({ version: z.string(), description: z.string() });
 
@@ -55,7 +56,7 @@ const registrations: readonly ((program: Command, context: CommandContext) => vo
 ];
 
 /** Makes the program. Throws commander's `CommanderError` instead of ending the process. */
-export function createProgram(context: CommandContext): Command {
+export function createProgram(context: CommandContext, session?: Session): Command {
   const { version, description } = packageFile.parse(
     JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')),
   );
@@ -68,10 +69,18 @@ export function createProgram(context: CommandContext): Command {
     .exitOverride()
     .configureOutput({
       writeOut: (text) => tellLines(text, (line) => context.terminal.print(line)),
-      writeErr: (text) => tellLines(text, (line) => context.terminal.say(line)),
+      writeErr: (text) => tellLines(text, (line) => context.terminal.complain(line)),
     });
   for (const register of registrations) register(program, context);
+  for (const command of leavesOf(program)) for (const option of sessionOptions()) command.addOption(option);
+  program.hook('preAction', (_, command) => session?.begin(command, version));
   return program;
+}
+
+/** Every command that does something. */
+function leavesOf(command: Command): readonly Command[] {
+  const isLeaf = command.commands.length === 0 || command.options.length > 1;
+  return [...(isLeaf && command.parent !== null ? [command] : []), ...command.commands.flatMap(leavesOf)];
 }
 
 function tellLines(text: string, tell: (line: string) => void): void {

@@ -4,6 +4,8 @@
  */
 
 import { printable, printableJson } from '../core/printable.ts';
+import type { Result } from './report/format.ts';
+import { RepeatedFailures } from './report/repeated-failures.ts';
 
 /** The part of a Node stream that a terminal needs; tests give their own. */
 export interface TextStream {
@@ -23,12 +25,36 @@ export interface Terminal {
   say(line: string): void;
   /** Warns the user on stderr. */
   warn(line: string): void;
+  /** Says on stderr why the command ends; nothing keeps it quiet. */
+  complain(line: string): void;
   /** Shows a line on stderr that the next line of talk or status replaces; nothing unless stderr is a terminal. */
   showStatus(line: string): void;
+  /**
+   * Tells one result of a command: on stdout as a line of JSON, or as text. Of failures for the same reason the text is
+   * told ten times only, then {@link Terminal.end} counts them; JSON and reports get every one.
+   */
+  tell(result: Result, text: string | readonly string[]): void;
+  /** Gives a report what is worth no line. */
+  note(result: Result): void;
+  /** Says how the command that begins now wants to be told. */
+  begin(mode: TerminalMode): void;
+  /** Tells what was counted instead of being told. */
+  end(): void;
+  /** Whether results are JSON. */
+  readonly json: boolean;
   /** Whether status lines are shown. */
   readonly interactive: boolean;
   /** Whether the reader of stdout has gone (`… | head`): a command that only prints may stop, others go on. */
   readonly readerGone: boolean;
+}
+
+export interface TerminalMode {
+  readonly json?: boolean | undefined;
+  /** Nothing but results and warnings. */
+  readonly quiet?: boolean | undefined;
+  /** Gets every line, results and talk. */
+  readonly onLine?: ((line: string) => void) | undefined;
+  readonly onResult?: ((result: Result) => void) | undefined;
 }
 
 const eraseLine = '\r\u001b[2K';
@@ -46,32 +72,57 @@ export function createTerminal(stdout: TextStream, stderr: TextStream): Terminal
     if (error.code !== 'EPIPE') throw error;
   });
 
+  let mode: TerminalMode = {};
+  const failures = new RepeatedFailures();
   const clearStatus = () => {
     if (statusShown) stderr.write(eraseLine);
     statusShown = false;
   };
   const write = (line: string) => {
+    mode.onLine?.(line);
     if (readerGone) return;
     clearStatus();
     stdout.write(`${line}\n`);
   };
-  const say = (line: string) => {
+  const talk = (line: string) => {
+    mode.onLine?.(printable(line));
     clearStatus();
     stderr.write(`${printable(line)}\n`);
   };
-  return {
+  const terminal: Terminal = {
     print: (line) => write(printable(line)),
     printJson: (value) => write(printableJson(value)),
-    say,
-    warn: (line) => say(`warning: ${line}`),
+    say: (line) => {
+      if (mode.quiet === true) mode.onLine?.(printable(line));
+      else talk(line);
+    },
+    warn: (line) => talk(`warning: ${line}`),
+    complain: talk,
+    tell: (result, text) => {
+      mode.onResult?.(result);
+      if (mode.json === true) terminal.printJson(result);
+      else if (failures.isTold(result))
+        for (const line of typeof text === 'string' ? [text] : text) terminal.print(line);
+    },
+    note: (result) => mode.onResult?.(result),
+    begin: (wanted) => {
+      mode = wanted;
+    },
+    end: () => {
+      for (const line of failures.lines()) terminal.print(line);
+    },
     showStatus: (line) => {
-      if (!interactive) return;
+      if (!interactive || mode.quiet === true) return;
       stderr.write(`${eraseLine}${printable(line).slice(0, (stderr.columns ?? 80) - 1)}`);
       statusShown = true;
     },
     interactive,
+    get json() {
+      return mode.json === true;
+    },
     get readerGone() {
       return readerGone;
     },
   };
+  return terminal;
 }

@@ -19,6 +19,7 @@ import type { CommandContext } from '../command-context.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { formatCount } from '../format.ts';
 import { namedIndex } from '../named-index.ts';
+import { type ShownProgress, startProgress } from '../progress.ts';
 import { repairAudited } from './audit-repair.ts';
 import type { AuditCommandOptions } from './options.ts';
 
@@ -39,13 +40,14 @@ export async function runAudit(
 ): Promise<ExitCode> {
   if (options.undo || options.deleteQuarantined) return keepQuarantine(options, context);
   const subject = await openSubject(options, context);
+  using shown = startProgress(context.terminal, 'comparing index and storage');
   try {
     const { findings, counts } = await audit(
       () => openIndex(subject.index, { workFolder: options.work, signal: context.interruption }),
       subject.storage,
-      auditOptions(options, subject, context),
+      auditOptions(options, subject, context, shown),
     );
-    report(findings, counts, options, context);
+    report(findings, counts, context);
     if (options.archive !== undefined) await tellMendable(findings, options, context);
     if (options.quarantine !== undefined) await moveOrphans(findings, options.quarantine, context);
     const mended = options.repair === true ? await mend(findings, options, values, context) : false;
@@ -113,28 +115,21 @@ async function openStorage(place: string, { endpoint, otherStorage }: AuditComma
 function auditOptions(
   options: AuditCommandOptions,
   subject: AuditSubject,
-  { terminal, interruption }: CommandContext,
+  { interruption }: CommandContext,
+  shown: ShownProgress,
 ): AuditOptions {
   return {
     readBytes: !options.sizesOnly,
     marginMs: options.margin ?? defaultMarginMs,
     pendingDeletions: subject.pendingDeletions,
     signal: interruption,
-    onProgress: ({ rows }) => {
-      if (rows % 100 === 0) terminal.showStatus(`${formatCount(rows)} rows compared`);
-    },
+    onProgress: ({ rows }) => shown.show({ instances: rows, unit: 'rows' }),
   };
 }
 
-function report(
-  findings: readonly AuditFinding[],
-  counts: AuditCounts,
-  options: AuditCommandOptions,
-  { terminal }: CommandContext,
-): void {
+function report(findings: readonly AuditFinding[], counts: AuditCounts, { terminal }: CommandContext): void {
   for (const finding of findings) {
-    if (options.json) terminal.printJson({ type: 'difference', ...findingRecord(finding) });
-    else terminal.print(findingLine(finding));
+    terminal.tell({ type: 'difference', ...findingRecord(finding) }, findingLine(finding));
   }
   const found = (kind: AuditFinding['kind']) => findings.filter((finding) => finding.kind === kind).length;
   const summary = {
@@ -149,8 +144,7 @@ function report(
     young: counts.young,
     pendingDeletion: counts.pendingDeletion,
   };
-  if (options.json) terminal.printJson({ type: 'summary', ...summary });
-  else terminal.print(summaryLine(summary));
+  terminal.tell({ type: 'summary', ...summary }, summaryLine(summary));
   if (counts.young > 0) {
     terminal.say(`${counts.young} files are too young to be judged; --margin 0 judges them too`);
   }
@@ -172,7 +166,7 @@ function summaryLine(summary: Readonly<Record<string, number>>): string {
 /** Tells which of the damaged instances an archive holds; its inventory is its listing. */
 async function tellMendable(
   findings: readonly AuditFinding[],
-  { archive = '', endpoint, json }: AuditCommandOptions,
+  { archive = '', endpoint }: AuditCommandOptions,
   { terminal }: CommandContext,
 ): Promise<void> {
   const wanted = instancesToMend(findings);
@@ -187,7 +181,7 @@ async function tellMendable(
   } finally {
     await objects.close();
   }
-  if (json) terminal.printJson({ type: 'mendable', instances: wanted.length, inArchive: held.size });
+  if (terminal.json) terminal.printJson({ type: 'mendable', instances: wanted.length, inArchive: held.size });
   else terminal.say(`the archive holds ${held.size} of the ${wanted.length} damaged or missing instances`);
 }
 

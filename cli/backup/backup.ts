@@ -13,6 +13,7 @@ import { withFolders } from '../../core/orthanc-disk/storage/storage-folders.ts'
 import type { CommandContext } from '../command-context.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { formatBytes, formatCount, formatDuration } from '../format.ts';
+import { type ShownProgress, startProgress } from '../progress.ts';
 import { keyringOf, openBackupArchive } from './backup-place.ts';
 import { pruneAfterBackup } from './backup-prune.ts';
 import type { BackupCommandOptions } from './options.ts';
@@ -39,6 +40,7 @@ export async function runBackup(options: BackupCommandOptions, context: CommandC
   }
   const keys = hostKeys(options.host ?? hostNameOf(hostname(), host.name));
   const objects = openBackupArchive(options);
+  using shown = startProgress(context.terminal, 'backing up');
   try {
     await objects.prepare();
     const result = await backUpHost(host, objects, keys, {
@@ -49,9 +51,9 @@ export async function runBackup(options: BackupCommandOptions, context: CommandC
       tries: options.tries ?? defaultTries,
       workFolder: options.work,
       signal: context.interruption,
-      onSaved: progress(context),
+      onSaved: counting(shown),
     });
-    report(result, options, context);
+    report(result, context);
     await pruneAfterBackup(objects, keys, keyring, options, context);
   } finally {
     await objects.close();
@@ -81,46 +83,49 @@ function pauseCommands({ stop, start, commandTimeout }: BackupCommandOptions): P
   return { stop, start, timeoutMs: commandTimeout ?? defaultCommandTimeoutMs };
 }
 
-function progress({ terminal }: CommandContext): (sizeBytes: number) => void {
-  let [files, bytes] = [0, 0];
+function counting(shown: ShownProgress): (sizeBytes: number) => void {
+  let [instances, bytes] = [0, 0];
   return (sizeBytes) => {
-    files += 1;
+    instances += 1;
     bytes += sizeBytes;
-    terminal.showStatus(`${formatCount(files)} files, ${formatBytes(bytes)} copied`);
+    shown.show({ instances, bytes, unit: 'files' });
   };
 }
 
-function report(result: BackupResult, { json }: BackupCommandOptions, context: CommandContext): void {
+function report(result: BackupResult, context: CommandContext): void {
   const { terminal } = context;
+  const tellFile = (kind: string, uuid: string, resource: string, reason?: string) =>
+    terminal.tell(
+      { type: 'problem', outcome: kind, uuid, resource, reason },
+      `${kind} ${uuid} of ${resource}${reason === undefined ? '' : `: ${reason}`}`,
+    );
   const { manifest, copiedFiles, missing, damaged, refused, stoppedMs, startError, unprovenBefore } = result;
   const { storage, index } = manifest;
-  if (json) {
-    terminal.printJson({
-      type: 'summary',
-      backup: manifest.backup,
-      host: manifest.host,
-      method: manifest.method,
-      instances: index.instances,
-      files: storage.files,
-      bytes: storage.bytes,
-      copied: copiedFiles,
-      missing: missing.map(({ uuid }) => uuid),
-      damaged: damaged.map(({ uuid }) => uuid),
-      refused: refused.map(({ file, reason }) => ({ uuid: file.uuid, reason })),
-      stoppedMs,
-      started: startError === undefined,
-    });
-  } else {
-    for (const { uuid, resource } of missing) terminal.print(`missing ${uuid} of ${resource}`);
-    for (const { uuid, resource } of damaged) terminal.print(`damaged ${uuid} of ${resource}`);
-    for (const { file, reason } of refused) terminal.print(`refused ${file.uuid} of ${file.resource}: ${reason}`);
-    terminal.print(
-      `backup ${manifest.backup} of ${manifest.host}: ${formatCount(index.instances ?? 0)} instances, ` +
-        `${formatCount(storage.files)} files, ${formatBytes(storage.bytes)}; ${formatCount(copiedFiles)} copied, ` +
-        `${formatCount(missing.length)} missing, ${formatCount(damaged.length)} damaged, ` +
-        `${formatCount(refused.length)} refused`,
-    );
-  }
+  for (const { uuid, resource } of missing) tellFile('missing', uuid, resource);
+  for (const { uuid, resource } of damaged) tellFile('damaged', uuid, resource);
+  for (const { file, reason } of refused) tellFile('refused', file.uuid, file.resource, reason);
+  const summary = {
+    type: 'summary',
+    backup: manifest.backup,
+    host: manifest.host,
+    method: manifest.method,
+    instances: index.instances,
+    files: storage.files,
+    bytes: storage.bytes,
+    copied: copiedFiles,
+    missing: missing.map(({ uuid }) => uuid),
+    damaged: damaged.map(({ uuid }) => uuid),
+    refused: refused.map(({ file, reason }) => ({ uuid: file.uuid, reason })),
+    stoppedMs,
+    started: startError === undefined,
+  };
+  terminal.tell(
+    summary,
+    `backup ${manifest.backup} of ${manifest.host}: ${formatCount(index.instances ?? 0)} instances, ` +
+      `${formatCount(storage.files)} files, ${formatBytes(storage.bytes)}; ${formatCount(copiedFiles)} copied, ` +
+      `${formatCount(missing.length)} missing, ${formatCount(damaged.length)} damaged, ` +
+      `${formatCount(refused.length)} refused`,
+  );
   if (unprovenBefore > 0) {
     terminal.warn(
       `${unprovenBefore} backups of this host are not authenticated by this passphrase; they stay, and count for nothing`,

@@ -10,6 +10,8 @@ import { type ExitCode, exitCodeOf } from '../exit-codes.ts';
 import { FutureTimes } from '../future-times.ts';
 import { resolveMirror } from '../named-mirror.ts';
 import { openMirror } from '../open-mirror.ts';
+import { type ShownProgress, startProgress } from '../progress.ts';
+import { fractionOf } from '../run/run-progress.ts';
 import type { Terminal } from '../terminal.ts';
 import { CheckReport, differenceLine } from './check-report.ts';
 import { Grouping } from './grouping.ts';
@@ -40,10 +42,13 @@ export async function check(given: CheckArguments, { terminal, interruption }: C
     onFutureTime: futureTimes.note,
     warn: (line) => terminal.warn(line),
   });
+  using progress = startProgress(terminal, 'listing');
+  const shown = progressOfComparison(progress);
   const report = new CheckReport(mirror.destinations.map(({ store }) => store.name));
   const grouping = options.level === 'instance' ? undefined : new Grouping(options.level, mirror);
   for await (const compared of compareStores(mirror.reader, mirror.destinations, { signal: interruption })) {
     report.count(compared);
+    shown(compared);
     if (grouping === undefined) printInstance(compared, terminal, options);
     else await grouping.add(compared, interruption);
   }
@@ -52,35 +57,41 @@ export async function check(given: CheckArguments, { terminal, interruption }: C
   if (objects !== undefined) await lookAtTimes(objects, { signal: interruption });
   futureTimes.tell();
   const summary = report.summary(mirror.source.name);
-  if (options.json)
-    terminal.printJson({ ...summary, futureTimes: futureTimes.count, exitCode: exitCodeOf(summary.outcome) });
-  else for (const line of report.lines()) terminal.print(line);
-  return exitCodeOf(summary.outcome);
+  const exitCode = exitCodeOf(summary.outcome);
+  terminal.tell({ ...summary, futureTimes: futureTimes.count, exitCode }, report.lines());
+  return exitCode;
+}
+
+function progressOfComparison(progress: ShownProgress): (compared: ComparedInstance) => void {
+  let instances = 0;
+  return ({ id }) => {
+    instances += 1;
+    progress.phase('comparing');
+    progress.show({ instances, comparedFraction: fractionOf(id) });
+  };
 }
 
 function printInstance(
   compared: ComparedInstance,
   terminal: Terminal,
-  { all = false, json = false }: CheckArguments['options'],
+  { all = false }: CheckArguments['options'],
 ): void {
   for (const comparison of compared.comparisons) {
     if (comparison.kind === 'removed' || (comparison.kind === 'equal' && !all)) continue;
     const { kind, error, destination } = comparison;
     const difference = { id: compared.id, store: destination.store.name, kind };
-    if (json) {
-      const facts = { type: 'difference', level: 'instance', ...difference };
-      terminal.printJson({ ...facts, code: error?.code, reason: error?.message });
-    } else {
-      terminal.print(differenceLine({ ...difference, ...(error && { error }) }));
-    }
+    terminal.tell(
+      { type: 'difference', level: 'instance', ...difference, code: error?.code, reason: error?.message },
+      differenceLine({ ...difference, ...(error && { error }) }),
+    );
   }
 }
 
-function printGroups(grouping: Grouping, terminal: Terminal, { level, json = false }: CheckArguments['options']): void {
+function printGroups(grouping: Grouping, terminal: Terminal, { level }: CheckArguments['options']): void {
   for (const { id, store, counts } of grouping.groups()) {
     for (const [kind, count] of counts) {
-      if (json) terminal.printJson({ type: 'difference', level, id, store, kind, instances: count });
-      else terminal.print(`${differenceLine({ id, store, kind })}  ${count} instances`);
+      const text = `${differenceLine({ id, store, kind })}  ${count} instances`;
+      terminal.tell({ type: 'difference', level, id, store, kind, instances: count }, text);
     }
   }
 }

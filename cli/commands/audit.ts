@@ -13,6 +13,7 @@ import {
   valueOption,
 } from '../options.ts';
 import { serverOptions } from '../server-options.ts';
+import { reportOption } from '../session.ts';
 
 export function registerAudit(program: Command, context: CommandContext): void {
   const command = program
@@ -37,6 +38,7 @@ export function registerAudit(program: Command, context: CommandContext): void {
     .addOption(switchOption('--undo', 'move everything in the quarantine folder back to where it was'))
     .addOption(switchOption('--delete-quarantined', 'delete from the quarantine folder what is --older-than'))
     .addOption(durationOption('--older-than <time>', 'for --delete-quarantined: 30d, 12h'))
+    .addOption(reportOption())
     .addOption(jsonOption());
   for (const option of serverOptions('target')) command.addOption(option);
   command.action(async (values: unknown) => {

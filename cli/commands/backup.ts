@@ -13,6 +13,7 @@ import {
   valueOption,
   wholeNumber,
 } from '../options.ts';
+import { reportOption } from '../session.ts';
 
 type Work = (options: BackupCommandOptions, context: CommandContext) => Promise<void>;
 
@@ -80,6 +81,7 @@ function commonOptions(): readonly Option[] {
     endpointOption(),
     valueOption('--host <name>', 'name of the host in the archive (default: from machine and configuration)'),
     valueOption('--passphrase-file <file>', 'file with the passphrase that authenticates all backups of a host'),
+    reportOption(),
     jsonOption(),
   ];
 }

@@ -4,6 +4,7 @@ import { checkLevels, checkOptionValues } from '../check/options.ts';
 import type { CommandContext } from '../command-context.ts';
 import { endpointOption, jsonOption, optionsOf, switchOption, valueOption } from '../options.ts';
 import { serverOptions } from '../server-options.ts';
+import { reportOption } from '../session.ts';
 
 export function registerCheck(program: Command, context: CommandContext): void {
   const command = program
@@ -26,6 +27,7 @@ export function registerCheck(program: Command, context: CommandContext): void {
         .default('instance'),
     )
     .addOption(switchOption('--all', 'list equal instances too, with ='))
+    .addOption(reportOption())
     .addOption(jsonOption());
   for (const option of [...serverOptions('source'), ...serverOptions('target')]) command.addOption(option);
   command.action(async (source: string, target: string | undefined, values: unknown) => {

@@ -5,6 +5,7 @@ import type { CommandContext } from '../command-context.ts';
 import { importOptionValues } from '../import/options.ts';
 import { endpointOption, jsonOption, optionsOf, switchOption, valueOption, wholeNumber } from '../options.ts';
 import { serverOptions } from '../server-options.ts';
+import { reportOption } from '../session.ts';
 
 export function registerImport(program: Command, context: CommandContext): void {
   const command = program
@@ -20,7 +21,7 @@ export function registerImport(program: Command, context: CommandContext): void 
     .addOption(valueOption('--archive <place>', 'archive to import to: a folder, or s3://bucket/prefix'))
     .addOption(endpointOption())
     .addOption(endpointOption('--source-endpoint', 'address of the S3-compatible store of PATH; default: --endpoint'))
-    .addOption(valueOption('--report <file>', 'write what became of each file, as lines of JSON'))
+    .addOption(reportOption())
     .addOption(valueOption('--index <file>', 'SQLite index of the storage; default: the one in PATH, if there is one'))
     .addOption(new Option('--no-index', 'do not use the index in PATH'))
     .addOption(

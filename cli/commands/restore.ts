@@ -6,6 +6,7 @@ import type { CommandContext } from '../command-context.ts';
 import { checked, endpointOption, jsonOption, optionsOf, switchOption, valueOption, wholeNumber } from '../options.ts';
 import { restoreOptionValues } from '../restore/options.ts';
 import { serverOptions } from '../server-options.ts';
+import { reportOption } from '../session.ts';
 
 export function registerRestore(program: Command, context: CommandContext): void {
   const command = program
@@ -58,6 +59,7 @@ export function registerRestore(program: Command, context: CommandContext): void
     .addOption(
       valueOption('--concurrency <n>', 'most instances copied at once (default: 48)').argParser(wholeNumber(1)),
     )
+    .addOption(reportOption())
     .addOption(jsonOption());
   for (const option of serverOptions('target')) command.addOption(option);
   command.action(async (values: unknown) => {

@@ -15,6 +15,7 @@ import {
 } from '../options.ts';
 import { runOptionValues } from '../run/options.ts';
 import { serverOptions } from '../server-options.ts';
+import { reportOption } from '../session.ts';
 
 const msPerHour = 3_600_000;
 
@@ -71,6 +72,7 @@ export function registerRun(program: Command, context: CommandContext): void {
     .addOption(switchOption('--instances-only', 'leave labels, metadata, attachments and protection alone'))
     .addOption(switchOption('--succeed', 'SOURCE takes the place of the source that the archive belongs to, for good'))
     .addOption(switchOption('--force', 'go on in spite of a risk that the look at the target found'))
+    .addOption(reportOption())
     .addOption(jsonOption());
   for (const option of [...serverOptions('source'), ...serverOptions('target')]) command.addOption(option);
   excluding(command, 'once', 'watch');

@@ -5,6 +5,7 @@ import { parseSubset } from '../../core/archive-life/verify/subset.ts';
 import type { CommandContext } from '../command-context.ts';
 import { checked, endpointOption, jsonOption, optionsOf, switchOption, valueOption, wholeNumber } from '../options.ts';
 import { serverOptions } from '../server-options.ts';
+import { reportOption } from '../session.ts';
 import { verifyOptionValues } from '../verify/options.ts';
 
 export function registerVerify(program: Command, context: CommandContext): void {
@@ -30,6 +31,7 @@ export function registerVerify(program: Command, context: CommandContext): void 
       valueOption('--source <url>', 'URL of the source, to take good bytes and sidecars from; it is not verified'),
     )
     .addOption(valueOption('--concurrency <n>', 'most instances read at once').argParser(wholeNumber(1)).default(4))
+    .addOption(reportOption())
     .addOption(jsonOption());
   for (const option of [...serverOptions('target'), ...serverOptions('source')]) command.addOption(option);
   command.action(async (values: unknown) => {

@@ -20,14 +20,13 @@ import {
 } from './import-report.ts';
 import { openDestinations, openIndex, openSource } from './open-import.ts';
 import type { ImportArguments } from './options.ts';
-import { openReportFile } from './report-file.ts';
 
 const defaultConcurrency = 16;
 
 /** Imports everything, prints the summary. Throws a MirrorError if the import cannot be begun. */
 export async function runImport(given: ImportArguments, { terminal, interruption }: CommandContext): Promise<ExitCode> {
   const { options, path } = given;
-  const { dryRun = false, json = false } = options;
+  const { dryRun = false } = options;
   await using opened = new AsyncDisposableStack();
   const masterKeys = await readMasterKeys(options.masterKey ?? []);
   const source = await openSource(given);
@@ -38,9 +37,7 @@ export async function runImport(given: ImportArguments, { terminal, interruption
   opened.defer(() => stores.close());
   const index = await openIndex(path, options.index);
   opened.defer(async () => index?.close());
-  const report = await openReportFile(options.report);
-  opened.defer(() => report.close());
-  const showProgress = startProgress(terminal);
+  using progress = startProgress(terminal, 'importing');
   const startedAtMs = performance.now();
   const presence = new Presence({ destinations });
   if (!dryRun) await presence.begin({});
@@ -56,12 +53,13 @@ export async function runImport(given: ImportArguments, { terminal, interruption
     draining: interruption,
     onSettled: (result) => presence.note(result),
     onLine: async (line, counts) => {
-      await report.write(line);
-      showProgress({ instances: counts.instances, bytes: counts.storedBytes });
+      if (!isProblem(line)) terminal.note({ type: 'file', ...line });
+      progress.show({ instances: counts.instances, bytes: counts.storedBytes });
       if (isProblem(line)) printProblem(line);
     },
   });
   const isComplete = !dryRun && !imported.interrupted && imported.stoppedBy === undefined;
+  progress.phase('sidecars');
   const documents =
     index === undefined || !isComplete
       ? undefined
@@ -74,26 +72,24 @@ export async function runImport(given: ImportArguments, { terminal, interruption
           limitations: new Limitations(({ message }) => terminal.warn(message)),
           onFinding: tellFindings(terminal).note,
           draining: interruption,
-          onProblem: (problem) =>
-            json ? terminal.printJson(jsonDocumentProblem(problem)) : terminal.print(documentProblemLine(problem)),
+          onProblem: (problem) => terminal.tell(jsonDocumentProblem(problem), documentProblemLine(problem)),
         });
+  progress.phase('asking the destinations what they hold');
   const confirm = {
     presence,
     destinations,
     signal: interruption,
     onLost: async (line: LostLine) => {
-      await report.write(line);
       printProblem(line);
     },
   };
   const summary = isComplete ? await confirmImport(imported, confirm) : imported;
   const facts = { dryRun, durationMs: performance.now() - startedAtMs, documents };
-  if (json) terminal.printJson(jsonSummary(summary, facts));
-  else for (const line of summaryLines(summary, facts)) terminal.print(line);
+  terminal.end();
+  terminal.tell(jsonSummary(summary, facts), summaryLines(summary, facts));
   return exitCodeOfImport(summary, documents);
 
   function printProblem(line: ReportLine | LostLine): void {
-    if (json) terminal.printJson({ type: 'problem', ...line });
-    else terminal.print(problemLine(line));
+    terminal.tell({ type: 'problem', ...line }, problemLine(line));
   }
 }

@@ -37,16 +37,13 @@ export function unsettledLine(id: InstanceId): string {
 /** Prints each thing that went wrong, or that is worth a look, as one line, of text or of JSON. */
 export class ProblemPrinter {
   readonly #terminal: Terminal;
-  readonly #json: boolean;
 
-  constructor(terminal: Terminal, json: boolean) {
+  constructor(terminal: Terminal) {
     this.#terminal = terminal;
-    this.#json = json;
   }
 
   instance(problem: Problem): void {
-    if (this.#json) this.#terminal.printJson(problem);
-    else this.#terminal.print(problemLine(problem));
+    this.#terminal.tell({ ...problem }, problemLine(problem));
   }
 
   /** Prints what a sidecar met: why it failed, what stays as it is, and what is lost. */
@@ -64,14 +61,11 @@ export class ProblemPrinter {
   }
 
   change(change: Change, destination: string): void {
-    if (this.#json) {
-      this.#terminal.printJson({ type: 'change', ...change, destination });
-      return;
-    }
     const { level, id, what, number, labelSha256 } = change;
     const name = [what, number, labelSha256].filter((part) => part !== undefined).join(' ');
     const note = change.change === 'keep' ? '  it holds another value, which stays' : '';
-    this.#terminal.print(`${change.change}  ${level}/${id}  ${name}  ${destination}${note}`);
+    const text = `${change.change}  ${level}/${id}  ${name}  ${destination}${note}`;
+    this.#terminal.tell({ type: 'change', ...change, destination }, text);
   }
 
   /** Prints nothing if the instance is sound. */
@@ -114,8 +108,10 @@ export class ProblemPrinter {
   /** Prints where the version of an instance is saved that another one took the place of. */
   replaced(id: InstanceId, destination: string, savedUnder: string | undefined): void {
     const reason = savedUnder === undefined ? 'there was none' : `what was there is saved under ${savedUnder}`;
-    if (this.#json) this.#terminal.printJson({ type: 'replaced', id, destination, savedUnder });
-    else this.#terminal.print(`replaced  ${id}  ${destination}  ${reason}`);
+    this.#terminal.tell(
+      { type: 'replaced', id, destination, savedUnder },
+      `replaced  ${id}  ${destination}  ${reason}`,
+    );
   }
 
   /** Prints what became of a damaged instance. */
@@ -139,8 +135,7 @@ export class ProblemPrinter {
 
   #print(finding: Finding): void {
     const { id, destination, outcome, code, reason } = finding;
-    if (this.#json) this.#terminal.printJson({ type: 'problem', ...finding });
-    else this.#terminal.print(`${outcome}  ${id}  ${destination}  ${reason} (${code})`);
+    this.#terminal.tell({ type: 'problem', ...finding }, `${outcome}  ${id}  ${destination}  ${reason} (${code})`);
   }
 }
 

@@ -94,7 +94,7 @@ async function restoreByStack(plan: Plan, json: boolean, context: CommandContext
     onUnsettled: (id) => terminal.warn(unsettledLine(id)),
     onLost: (id, md5) => {
       rejected += 1;
-      new ProblemPrinter(terminal, json).lost(id, archive.name, md5);
+      new ProblemPrinter(terminal).lost(id, archive.name, md5);
     },
   };
   const instances = await work(plan, instancesOf(plan, job, observer), 'instances', context);
@@ -142,7 +142,7 @@ async function planOf(
   const at = momentOf(options.at);
   const selection = selectionOf(options);
   const { note: onFinding } = tellFindings(terminal);
-  const problems = new ProblemPrinter(terminal, options.json ?? false);
+  const problems = new ProblemPrinter(terminal);
   const histories = new UnreadableHistories((id, error) => problems.history(id, archive.name, error));
   const moment = { at, includeRemoved, onUnreadable: histories.note };
   const queueUrl = mirrorQueue(queuesUrl, { mirror, lane: 'backlog' });

@@ -89,13 +89,13 @@ class Repair {
   async #mendDamaged(): Promise<void> {
     const { part, dryRun, problems, concurrency: atOnce } = this.#given;
     const server = this.#given.server.store;
-    const show = startProgress(this.#context.terminal);
+    using shown = startProgress(this.#context.terminal, 'reading back');
     let bytes = 0;
     for await (const found of findDamaged(server, (id) => part.only?.has(id) ?? true, { atOnce })) {
       if (this.#interrupted()) return;
       this.#add(found.kind);
       bytes += found.sizeBytes ?? 0;
-      show({ instances: this.#counts.sound, bytes });
+      shown.show({ instances: this.#counts.sound, bytes });
       if (found.kind === 'damaged' && !dryRun) await this.#mend(found.id);
       else if (found.kind === 'damaged' || found.kind === 'unread') problems.verified(found, server.name);
     }

@@ -33,7 +33,7 @@ import {
   requirePlace,
   selectionOf,
 } from '../open-archive.ts';
-import { startProgress } from '../progress.ts';
+import { type ShownProgress, startProgress } from '../progress.ts';
 import { progressObserver } from '../run/run-progress.ts';
 import { problemsOf } from '../run/run-report.ts';
 import { settleRepairs } from '../settled-repairs.ts';
@@ -78,7 +78,7 @@ export async function restore({ options, values }: RestoreArguments, context: Co
     warn: (line) => terminal.warn(line),
   });
   opened.defer(() => target.store.close());
-  const problems = new ProblemPrinter(terminal, options.json === true);
+  const problems = new ProblemPrinter(terminal);
   const findings = new SidecarFindings((finding) => problems.finding(finding, archive.name));
   const histories = new UnreadableHistories((id, error) => problems.history(id, archive.name, error));
   requireBegun(archive, wanted.at);
@@ -96,8 +96,8 @@ export async function restore({ options, values }: RestoreArguments, context: Co
   }
   const report = await new Restore(given, context).run();
   futureTimes.tell();
-  if (options.json === true) terminal.printJson({ ...jsonSummary(report), futureTimes: futureTimes.count });
-  else for (const line of summaryLines(report)) terminal.print(line);
+  terminal.end();
+  terminal.tell({ ...jsonSummary(report), futureTimes: futureTimes.count }, summaryLines(report));
   return exitCodeOfRestore(report);
 }
 
@@ -117,19 +117,19 @@ async function repairTarget(
 ): Promise<ExitCode> {
   const { terminal, interruption } = context;
   const { server } = target;
-  const { dryRun = false, replace = false, json = false } = options;
+  const { dryRun = false, replace = false } = options;
   if (server === undefined) throw new MirrorError('configuration', '--repair needs a server: --to http://…');
   const concurrency = options.concurrency ?? defaultUnadaptedAtOnce;
   const missingSince = momentOf(options.missingSince, 'start');
   const given = { archive, server, part, missingSince, concurrency, dryRun, replace, problems, findings, histories };
   const done = await repair(given, context);
   const again = options.verify === true && !done.interrupted;
-  const verified = again
-    ? await verifyRestored(new ArchiveView(archive, part), server.store, problems, interruption)
-    : undefined;
+  using shown = again ? startProgress(terminal, 'reading back') : undefined;
+  const verified =
+    shown && (await verifyRestored(new ArchiveView(archive, part), server.store, problems, { interruption, shown }));
   const report = { ...done, verified };
-  if (json) terminal.printJson(jsonRepairSummary(report));
-  else for (const line of repairSummaryLines(report)) terminal.print(line);
+  terminal.end();
+  terminal.tell(jsonRepairSummary(report), repairSummaryLines(report));
   return exitCodeOfRepair(report);
 }
 
@@ -148,7 +148,7 @@ async function partOf(
 ): Promise<Part> {
   const moment = { at, includeRemoved, onUnreadable: histories.note };
   if (selectsAll(selection)) return { ...moment, only: undefined, studies: undefined };
-  terminal.say('looking for what is selected');
+  using _ = startProgress(terminal, 'looking for what is selected');
   const selecting = { ...moment, onFinding: findings.note, signal };
   const { instances, studies } = await selectInstances(archive, selection, selecting);
   if (instances.size === 0) {
@@ -167,6 +167,7 @@ class Restore {
   /** In a dry run: the instances that would come. */
   readonly #expected = new Set<OrthancId>();
   #replaced = 0;
+  #shown: Pick<ShownProgress, 'show' | 'phase'> = { show: () => undefined, phase: () => undefined };
 
   constructor(given: Given, context: CommandContext) {
     this.#given = given;
@@ -174,6 +175,8 @@ class Restore {
   }
 
   async run(): Promise<RestoreReport> {
+    using shown = startProgress(this.#context.terminal, 'listing');
+    this.#shown = shown;
     const startedAtMs = performance.now();
     const { archive, target, part, options, problems } = this.#given;
     const { dryRun = false, replace = false, verify = false } = options;
@@ -183,7 +186,7 @@ class Restore {
     const documents = dryRun && goesOn ? await this.#documents(true) : written?.documents;
     const readsBack = goesOn && !dryRun && verify;
     const verified = readsBack
-      ? await verifyRestored(this.#view(), target.store, problems, this.#context.interruption)
+      ? await verifyRestored(this.#view(), target.store, problems, { ...this.#context, shown: this.#shown })
       : undefined;
     const differing = readsBack ? await this.#differingValues() : 0;
     return {
@@ -226,7 +229,7 @@ class Restore {
         problems.lost(id, archive.name, md5);
       },
     });
-    const progress = progressObserver(startProgress(terminal));
+    const progress = progressObserver(this.#shown);
     const end = await runMirror({
       source,
       destinations: [{ role: 'target', store: target.store }],
@@ -301,12 +304,16 @@ class Restore {
   async #documents(dryRun: boolean): Promise<DocumentCounts> {
     const { archive, target, options, problems } = this.#given;
     let counts = noDocuments;
+    let studies = 0;
+    this.#shown.phase('sidecars');
     const choices = {
       replace: options.replace,
       ...(dryRun && { dryRun: { expected: (id: OrthancId) => this.#expected.has(id) } }),
     };
     for await (const one of this.#restoreDocuments(choices)) {
       counts = countDocument(counts, one);
+      studies += 1;
+      this.#shown.show({ instances: studies, unit: 'studies' });
       problems.document(one, target.store.name, archive.name);
       if (dryRun) problems.changes(one.changes, target.store.name);
     }
@@ -349,11 +356,19 @@ async function verifyRestored(
   view: ArchiveView,
   target: Store,
   problems: ProblemPrinter,
-  interruption: AbortSignal,
+  {
+    interruption,
+    shown,
+  }: { readonly interruption: AbortSignal; readonly shown: Pick<ShownProgress, 'show' | 'phase'> },
 ): Promise<VerifiedCounts> {
   let counts = nothingVerified;
+  let [instances, bytes] = [0, 0];
+  shown.phase('reading back');
   for await (const one of verifyStore(readBack(view, target))) {
     counts = countVerified(counts, one);
+    instances += 1;
+    if (one.kind === 'sound') bytes += one.sizeBytes ?? 0;
+    shown.show({ instances, bytes });
     problems.verified(one, target.name);
     if (interruption.aborted) break;
   }

@@ -33,10 +33,10 @@ export function deletionPolicyOf(
     },
     now: () => new Date(),
     onGone: (id, kept) => {
-      printKept(kept, terminal, options.json);
+      printKept(kept, terminal);
       if (kept.length > 0) return;
-      if (options.json === true) terminal.printJson({ type: 'removal', id, deletedAtTarget: propagate });
-      else terminal.print(`${propagate ? 'deleted' : 'removed at the source'}  ${id}`);
+      const text = `${propagate ? 'deleted' : 'removed at the source'}  ${id}`;
+      terminal.tell({ type: 'removal', id, deletedAtTarget: propagate }, text);
     },
   };
 }
@@ -44,7 +44,7 @@ export function deletionPolicyOf(
 /** Says what a dry run would delete, and why the guard held deletions back. */
 export function tellDeletions(
   verdict: Deletions | undefined,
-  { deletions, dryRun = false, json = false }: RunChoices,
+  { deletions, dryRun = false }: RunChoices,
   terminal: Terminal,
 ): void {
   if (verdict?.kind === 'guarded') {
@@ -53,18 +53,17 @@ export function tellDeletions(
   }
   if (verdict?.kind !== 'gone' || !dryRun) return;
   const open = new Set(verdict.kept.map(({ id }) => id));
-  printKept(verdict.kept, terminal, json);
+  printKept(verdict.kept, terminal);
   for (const id of verdict.ids.filter((one) => !open.has(one))) {
-    if (json) terminal.printJson({ type: 'removal', id, deletedAtTarget: false, dryRun });
-    else terminal.print(`would ${deletions === 'propagate' ? 'delete' : 'note as removed'}  ${id}`);
+    const text = `would ${deletions === 'propagate' ? 'delete' : 'note as removed'}  ${id}`;
+    terminal.tell({ type: 'removal', id, deletedAtTarget: false, dryRun }, text);
   }
 }
 
 /** What a target keeps of a deleted instance is a problem like any other conflict. */
-function printKept(kept: readonly KeptCopy[], terminal: Terminal, json = false): void {
+function printKept(kept: readonly KeptCopy[], terminal: Terminal): void {
   for (const { id, destination, reason } of kept) {
     const problem: Problem = { type: 'problem', id, destination, outcome: 'conflict', code: 'conflict', reason };
-    if (json) terminal.printJson(problem);
-    else terminal.print(problemLine(problem));
+    terminal.tell({ ...problem }, problemLine(problem));
   }
 }

@@ -1,12 +1,9 @@
 /** From what a mirror run observes to the progress that is shown. */
 import type { MirrorObserver } from '../../core/mirror/mirror-run.ts';
-import type { Progress } from '../progress.ts';
+import type { ShownProgress } from '../progress.ts';
 
-/**
- * Makes the observer of a run.
- * @param show called with the progress after everything that changes it
- */
-export function progressObserver(show: (progress: Progress) => void): MirrorObserver {
+/** Makes the observer of a run, which shows everything that changes its progress. */
+export function progressObserver(shown: Pick<ShownProgress, 'show' | 'phase'>): MirrorObserver {
   /** Planned and not done; at most what the plan is ahead of the copies. */
   const open = new Set<string>();
   let planned = { instances: 0, bytes: 0, bytesKnown: true };
@@ -14,7 +11,7 @@ export function progressObserver(show: (progress: Progress) => void): MirrorObse
   let complete = false;
   let compared = 0;
   const update = () => {
-    show({
+    shown.show({
       ...done,
       comparedFraction: complete ? undefined : compared,
       totalInstances: complete ? planned.instances : undefined,
@@ -38,13 +35,19 @@ export function progressObserver(show: (progress: Progress) => void): MirrorObse
       update();
     },
     onCompared: (id) => {
-      // Ids are hashes: evenly spread over all values, so the first digits tell how far a sorted listing is.
-      compared = Number.parseInt(id.slice(0, 8), 16) / 2 ** 32;
+      shown.phase('comparing and copying');
+      compared = fractionOf(id);
       update();
     },
     onPlanComplete: () => {
       complete = true;
+      shown.phase('copying');
       update();
     },
   };
+}
+
+/** How far a sorted listing is. Ids are hashes, evenly spread over all values, so the first digits tell. */
+export function fractionOf(id: string): number {
+  return Number.parseInt(id.slice(0, 8), 16) / 2 ** 32;
 }

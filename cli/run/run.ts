@@ -23,7 +23,7 @@ import type { ExitCode } from '../exit-codes.ts';
 import { FutureTimes } from '../future-times.ts';
 import { resolveMirror } from '../named-mirror.ts';
 import { proveWritable } from '../open-mirror.ts';
-import { startProgress } from '../progress.ts';
+import { type ShownProgress, startProgress } from '../progress.ts';
 import { tellSettled } from '../settled-repairs.ts';
 import { tellFindings } from '../sidecar-findings.ts';
 import { notifySystemd } from '../systemd.ts';
@@ -69,8 +69,10 @@ export async function run(
   const limitations = new Limitations(({ message }) => terminal.warn(message));
   const concurrency = options.concurrency ?? named.concurrency ?? defaultCeiling;
   const findings = tellFindings(terminal);
+  using progress = watch ? undefined : startProgress(terminal, 'listing');
+  const tellDocument = documentProblems(terminal, watch);
   const syncReport: SyncReport = {
-    onResult: documentProblems(terminal, { json, watch }),
+    ...sidecarProgress(progress, tellDocument),
     onFinding: findings.note,
     onSettled: ({ store }, settled) => tellSettled(settled, store.name, terminal),
   };
@@ -83,7 +85,7 @@ export async function run(
   if (remembers) rememberInventories(mirror, { days: named.askAgainDays, now: () => new Date(), dryRun });
   const settle = { source: mirror.source, archive, limitations, signal: interruption };
   const startedAtMs = performance.now();
-  const observer: MirrorObserver = report ?? progressObserver(startProgress(terminal));
+  const observer: MirrorObserver = report ?? (progress === undefined ? {} : progressObserver(progress));
   if (watch) notifySystemd(interruption, terminal);
   const end = await runMirror({
     source: mirror.reader,
@@ -110,7 +112,7 @@ export async function run(
       ...observer,
       onResult: (result) => {
         observer.onResult?.(result);
-        printProblems(problemsOf(result, options.conflicts), terminal, json);
+        printProblems(problemsOf(result, options.conflicts), terminal);
       },
     },
   });
@@ -128,29 +130,41 @@ export async function run(
   futureTimes.tell();
   const durationMs = performance.now() - startedAtMs;
   const summary = summarize(end, { ...facts, durationMs, futureTimes: futureTimes.count });
-  if (json) terminal.printJson(summary);
-  else for (const line of summaryLines(summary)) terminal.print(line);
+  terminal.end();
+  terminal.tell({ ...summary }, summaryLines(summary));
   return summary.exitCode;
 }
 
-function printProblems(problems: readonly Problem[], terminal: Terminal, json: boolean): void {
-  for (const problem of problems) {
-    if (json) terminal.printJson(problem);
-    else terminal.print(problemLine(problem));
-  }
+function printProblems(problems: readonly Problem[], terminal: Terminal): void {
+  for (const problem of problems) terminal.tell({ ...problem }, problemLine(problem));
+}
+
+/** Shows how far the sidecars are, beside what is told of each. */
+function sidecarProgress(
+  progress: ShownProgress | undefined,
+  tell: (result: StudySyncResult) => void,
+): Pick<SyncReport, 'onBegin' | 'onResult'> {
+  let [done, total] = [0, 0];
+  return {
+    onBegin: (studies) => {
+      total += studies;
+      progress?.phase('sidecars');
+    },
+    onResult: (result) => {
+      done += 1;
+      progress?.show({ instances: done, totalInstances: total, unit: 'studies' });
+      tell(result);
+    },
+  };
 }
 
 /** In a watch what failed is compared again, and told of as a whole. */
-function documentProblems(
-  terminal: Terminal,
-  { json, watch }: { readonly json: boolean; readonly watch: boolean },
-): (result: StudySyncResult) => void {
+function documentProblems(terminal: Terminal, watch: boolean): (result: StudySyncResult) => void {
   return ({ studyId, outcomes }) => {
     const told = outcomes.filter(({ kind }) => !watch || kind !== 'failed');
     printProblems(
       problemsOf({ id: studyId, outcomes: told }, 'report').map((problem) => ({ ...problem, level: 'study' })),
       terminal,
-      json,
     );
   };
 }

@@ -2,7 +2,7 @@
 import type { AwayEvent, DelayedEvent, EventSubject, MirrorEvent } from '../../core/mirror/mirror-events.ts';
 import type { MirrorObserver } from '../../core/mirror/mirror-run.ts';
 import { formatBytes, formatCount, formatDuration } from '../format.ts';
-import { startProgress } from '../progress.ts';
+import { type ShownProgress, startProgress } from '../progress.ts';
 import type { Terminal } from '../terminal.ts';
 import { progressObserver } from './run-progress.ts';
 
@@ -38,6 +38,7 @@ class WatchReport implements WatchObserver {
   #copied = { instances: 0, bytes: 0, atMs: Number.NaN };
   /** The progress of the comparison that is under way. */
   #progress: MirrorObserver | undefined;
+  #shown: ShownProgress | undefined;
 
   constructor(terminal: Terminal, json: boolean) {
     this.#terminal = terminal;
@@ -47,12 +48,25 @@ class WatchReport implements WatchObserver {
 
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
+    this.#end();
+  }
+
+  #begin(): void {
+    this.#end();
+    this.#shown = startProgress(this.#terminal, 'listing');
+    this.#progress = progressObserver(this.#shown);
+  }
+
+  #end(): void {
+    this.#shown?.[Symbol.dispose]();
+    this.#shown = undefined;
+    this.#progress = undefined;
   }
 
   readonly onEvent = (event: MirrorEvent): void => {
     const { kind, ...fields } = event;
-    if (kind === 'comparing') this.#progress = progressObserver(startProgress(this.#terminal));
-    if (kind === 'compared') this.#progress = undefined;
+    if (kind === 'comparing') this.#begin();
+    if (kind === 'compared') this.#end();
     if (event.kind === 'away') this.#away.set(event.store, { subject: event, sinceMs: Date.now() - event.sinceMs });
     if (event.kind === 'back') this.#away.delete(event.store);
     this.#print(kind, fields, eventText(event));

@@ -4,7 +4,7 @@ import type { Mended } from '../../core/archive-life/verify/mend.ts';
 import type { Verified } from '../../core/archive-life/verify/verify.ts';
 import type { Checked } from '../../core/archive-life/verify-beside.ts';
 import type { MirrorError } from '../../core/errors.ts';
-import type { Outcome } from '../exit-codes.ts';
+import { exitCodeOf, type Outcome } from '../exit-codes.ts';
 import { formatBytes, formatCount } from '../format.ts';
 import type { Progress } from '../progress.ts';
 import type { Terminal } from '../terminal.ts';
@@ -35,7 +35,6 @@ interface Problem {
 
 export class VerifyReport {
   readonly #terminal: Terminal;
-  readonly #json: boolean;
   readonly #counts: Record<What, Counts> = {
     instance: nothing,
     sidecar: nothing,
@@ -44,9 +43,8 @@ export class VerifyReport {
   };
   #bytes = 0;
 
-  constructor(terminal: Terminal, json: boolean) {
+  constructor(terminal: Terminal) {
     this.#terminal = terminal;
-    this.#json = json;
   }
 
   /** Takes an instance in and prints it unless it is sound. `mended` where a repair was tried. */
@@ -74,16 +72,18 @@ export class VerifyReport {
    */
   finish(ofArchive: boolean, futureTimes: number): void {
     const { instance: instances, sidecar: sidecars, attachment: attachments, record: records } = this.#counts;
-    if (this.#json) {
-      const counts = { instances, sidecars, attachments, records, bytes: this.#bytes, futureTimes };
-      this.#terminal.printJson({ type: 'summary', ...counts });
-      return;
-    }
-    this.#terminal.print(`instances: ${countsText(instances)} (${formatBytes(this.#bytes)} read)`);
-    if (!ofArchive) return;
-    this.#terminal.print(`sidecars: ${countsText(sidecars)}`);
-    this.#terminal.print(`attachments: ${countsText(attachments)}`);
-    this.#terminal.print(`records of history: ${countsText(records)}`);
+    const counts = { instances, sidecars, attachments, records, bytes: this.#bytes, futureTimes };
+    const exitCode = exitCodeOf(this.outcome());
+    this.#terminal.tell({ type: 'summary', ...counts, exitCode }, [
+      `instances: ${countsText(instances)} (${formatBytes(this.#bytes)} read)`,
+      ...(ofArchive
+        ? [
+            `sidecars: ${countsText(sidecars)}`,
+            `attachments: ${countsText(attachments)}`,
+            `records of history: ${countsText(records)}`,
+          ]
+        : []),
+    ]);
   }
 
   outcome(): Outcome {
@@ -110,14 +110,13 @@ export class VerifyReport {
     const from = mended?.kind === 'mended' ? mended.from : undefined;
     const reason =
       mended?.kind === 'not-mended' ? `${error.message}; not repaired: ${mended.error.message}` : error.message;
-    if (this.#json) {
-      const key = what === 'instance' && found !== 'lost' ? { md5: name } : { key: name };
-      const problem = { type: 'problem', what, id, ...key, store, kind, code: error.code, reason, repairedFrom: from };
-      this.#terminal.printJson(problem);
-      return;
-    }
+    const key = what === 'instance' && found !== 'lost' ? { md5: name } : { key: name };
     const mark = from === undefined ? kind : `repaired from ${from}`;
-    this.#terminal.print(`! ${id}  ${name}  ${store}  ${mark}: ${reason}`);
+    this.#terminal.tell(
+      // Not collapsed: every difference is told, with its whole id.
+      { type: 'problem', what, id, ...key, store, kind, code: error.code, reason, repairedFrom: from },
+      `! ${id}  ${name}  ${store}  ${mark}: ${reason}`,
+    );
   }
 }
 

@@ -41,7 +41,7 @@ export async function verify(given: VerifyArguments, context: CommandContext): P
   await using opened = new AsyncDisposableStack();
   const futureTimes = new FutureTimes(context.terminal);
   const stores = await openStores(given, context, opened, futureTimes);
-  const report = new VerifyReport(context.terminal, options.json === true);
+  const report = new VerifyReport(context.terminal);
   const verification = new Verification(stores, { ...given.options, subset }, report, context);
   if (options.repair === true) await verification.settleRepairs();
   const { versions, target } = stores;
@@ -101,7 +101,11 @@ class Verification {
     });
     const mend = repair === true ? await this.#repairOptions(versions) : undefined;
     const options = { subset, atOnce, known: known.has.bind(known), onFinding, signal };
+    using shown = startProgress(terminal, 'sidecars, attachments and records');
+    let checkedCount = 0;
     for await (const checked of verifyBeside(archive, options)) {
+      checkedCount += 1;
+      shown.show({ instances: checkedCount, unit: 'objects' });
       const isWrong = checked.kind === 'damaged' || checked.kind === 'lost';
       const mended = isWrong && mend !== undefined ? await repairBeside(checked, { ...mend, onFinding }) : undefined;
       this.#report.addBeside(archive.name, checked, mended);
@@ -116,11 +120,11 @@ class Verification {
     const warn = (line: string) => terminal.warn(line);
     const goodCopies = this.#goodCopies().filter((other) => other !== store);
     const mend = repair === true ? await menderOf(store, { goodCopies, archive, warn, signal }) : undefined;
-    const show = startProgress(terminal);
+    using shown = startProgress(terminal, `reading ${store.name} back`);
     for await (const result of verifyStore(store, { subset, atOnce, signal })) {
       if (result.kind !== 'vanished' && result.md5 !== undefined) known?.add(result.id, result.md5);
       this.#report.add(store.name, result, await mend?.(result));
-      show(this.#report.progress());
+      shown.show(this.#report.progress());
     }
   }
 

@@ -37,6 +37,8 @@ export interface DocumentSyncOptions {
 /** Is told what happens; absent parts are not. */
 export interface SyncReport {
   onResult?(result: StudySyncResult): void;
+  /** So many studies are synchronized now. */
+  onBegin?(studies: number): void;
   /** Of sidecars in the archive. */
   onFinding?: OnSidecarFinding;
   /** What a replacement at a destination, which was interrupted, still had to write there. */
@@ -177,6 +179,7 @@ export class DocumentSync {
   ): Promise<Failures> {
     const refusing = new Map<Destination, MirrorError>();
     if (ids.length === 0) return refusing;
+    this.#options.report?.onBegin?.(ids.length);
     const options = { ...(await this.#syncOptions(withdrawn, signal)), patients: new SyncedPatients() };
     const { ceiling = defaultCeiling } = this.#options;
     const atOnce = new StudiesAtOnce({ ceiling });

@@ -144,7 +144,7 @@ test('imports a folder of files, and reports on each', async () => {
   await writeFolder(join(folder, 'dicom'), instances);
   await writeFile(join(folder, 'dicom', 'notes.txt'), 'no image\n');
   expect(await runBlock('needs: files new-server', words)).toMatch(/stored 5 .* not DICOM 1, refused 0, failed 0/);
-  expect((await readFile(join(folder, 'import.jsonl'), 'utf8')).trimEnd().split('\n')).toHaveLength(6);
+  expect((await readFile(join(folder, 'import.jsonl'), 'utf8')).match(/"path":/g)).toHaveLength(6);
   await expectSameBytes(source, newServer);
 });
 

@@ -1,7 +1,10 @@
+import { EventEmitter } from 'node:events';
 import { expect, test } from 'vitest';
 import { formatBytes, formatCount, formatDuration } from '../../cli/format.ts';
-import { progressLine, startProgress, timeLeftMs } from '../../cli/progress.ts';
-import type { Terminal } from '../../cli/terminal.ts';
+import { type ProgressClock, progressLine, startProgress, timeLeftMs } from '../../cli/progress.ts';
+import { createTerminal } from '../../cli/terminal.ts';
+import { MirrorError } from '../../core/errors.ts';
+import { telling } from '../../core/stores/activity.ts';
 
 test.each([
   [0, '0 B'],
@@ -58,26 +61,95 @@ test.each([
   expect(timeLeftMs(progress, 1000)).toBe(leftMs);
 });
 
-test.each([
-  ['a terminal', true, [0, 100, 200, 300, 400], 2],
-  ['a file', false, [0, 200, 4900, 5000, 9000, 10_100], 2],
-])('progress on %s is shown no more often than it can be read', (_, interactive, times, lines) => {
-  const shown: string[] = [];
-  let now = 0;
-  const show = (line: string) => void shown.push(line);
-  const terminal: Terminal = {
-    print: show,
-    printJson: () => undefined,
-    warn: show,
-    say: show,
-    showStatus: show,
-    interactive,
-    readerGone: false,
+test('the rate of now stands beside the average', () => {
+  const now = { instances: 1, bytes: 1024 };
+  expect(progressLine({ instances: 30, bytes: 15 * 1024 ** 2 }, 10_000, now)).toBe(
+    '30 instances, 15.0 MiB, 3.0/s, 1.50 MiB/s, now 1.0/s, 1.00 KiB/s',
+  );
+});
+
+test('what has no bytes is told without them', () => {
+  expect(progressLine({ instances: 30, totalInstances: 60, unit: 'studies' }, 10_000)).toBe(
+    '30 of 60 studies, 3.0/s, 10 s left',
+  );
+});
+
+/** A stream of stderr that keeps what is written, and a clock that is moved by hand. */
+function stage(isTTY: boolean) {
+  const lines: string[] = [];
+  const stream = Object.assign(new EventEmitter(), {
+    isTTY,
+    columns: 500,
+    write: (text: string) => lines.push(text.replace('\r\u001b[2K', '').trimEnd()),
+  });
+  const terminal = createTerminal(Object.assign(new EventEmitter(), { write: () => true }), stream);
+  let [now, everyMs] = [0, 0];
+  let call = () => {};
+  const clock: ProgressClock = {
+    nowMs: () => now,
+    every: (ms, tick) => {
+      [everyMs, call] = [ms, tick];
+      return {
+        [Symbol.dispose]: () => {
+          call = () => {};
+        },
+      };
+    },
   };
-  const report = startProgress(terminal, () => now);
-  for (const time of times) {
-    now = time;
-    report({ instances: 1, bytes: 1 });
-  }
-  expect(shown).toHaveLength(lines);
+  const pass = (ms: number) => {
+    for (const end = now + ms; now < end; ) {
+      now += everyMs;
+      call();
+    }
+  };
+  return { lines, terminal, clock, pass };
+}
+
+test.each([
+  ['a terminal', true, 1000],
+  ['a file', false, 5000],
+])('on %s progress is told again and again, also while nothing happens', (_, isTTY, atLeastEveryMs) => {
+  const { lines, terminal, clock, pass } = stage(isTTY);
+  using shown = startProgress(terminal, 'listing', clock);
+  pass(60_000);
+  expect(lines.length).toBeGreaterThanOrEqual(60_000 / atLeastEveryMs);
+  expect(lines.at(-1)).toMatch(/^listing: 1 min 00 s/);
+  shown.phase('copying');
+  shown.show({ instances: 3, bytes: 3072 });
+  pass(5000);
+  expect(lines.at(-1)).toContain('copying: 3 instances, 3.00 KiB');
+});
+
+test('nothing is told when it is over', () => {
+  const { lines, terminal, clock, pass } = stage(true);
+  startProgress(terminal, 'listing', clock)[Symbol.dispose]();
+  pass(60_000);
+  expect(lines).toEqual([]);
+});
+
+test('it says who does not answer, and for how long', async () => {
+  const { lines, terminal, clock, pass } = stage(true);
+  using _ = startProgress(terminal, 'listing', clock);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const call = telling('standby', () => promise);
+  pass(35_000);
+  expect(lines.at(-1)).toBe('waiting for standby for 35 s; listing: 35 s');
+  resolve();
+  await call;
+  pass(1000);
+  expect(lines.at(-1)).toBe('listing: 36 s, 1 answer');
+});
+
+test('it says who fails, why, how often it was tried, and stops when it answers', async () => {
+  const { lines, terminal, clock, pass } = stage(true);
+  using _ = startProgress(terminal, 'copying', clock);
+  const refuse = () => telling('standby', () => Promise.reject(new MirrorError('unreachable', 'standby is away')));
+  await expect(refuse()).rejects.toThrow();
+  pass(10_000);
+  await expect(refuse()).rejects.toThrow();
+  pass(10_000);
+  expect(lines.at(-1)).toContain('standby is away: try 3, for 20 s; copying');
+  await telling('standby', async () => 1);
+  pass(1000);
+  expect(lines.at(-1)).not.toContain('away');
 });

@@ -2,6 +2,7 @@
 import { S3Client } from '@aws-sdk/client-s3';
 import { proxyEnvironment } from '../../environment.ts';
 import { throwIfAborted } from '../aborted.ts';
+import { telling } from '../activity.ts';
 import { s3Error, s3Failure } from './s3-errors.ts';
 
 /** How an S3 server is reached. */
@@ -38,11 +39,13 @@ export class S3Requests {
   /** Does one request. Throws a MirrorError. The SDK repeats it up to twice if that can help. */
   async send<T>(signal: AbortSignal | undefined, request: (options: SendOptions) => Promise<T>): Promise<T> {
     throwIfAborted(signal);
-    try {
-      return await request(signal === undefined ? {} : { abortSignal: signal });
-    } catch (error) {
-      throw s3Error(this.#name, error, signal);
-    }
+    return telling(this.#name, async () => {
+      try {
+        return await request(signal === undefined ? {} : { abortSignal: signal });
+      } catch (error) {
+        throw s3Error(this.#name, error, signal);
+      }
+    });
   }
 
   /** The same, but @returns the HTTP status of a refusal if it is one of the expected. */

@@ -82,7 +82,7 @@ function proxied(origin: string, uri: string, options: Pool.Options, requestTls:
     uri,
     requestTls,
     factory: (address, given) => {
-      pool = new Pool(address, { ...given, ...options });
+      pool = new Pool(address, Object.assign(given, options));
       return pool;
     },
   });

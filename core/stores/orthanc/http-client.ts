@@ -6,6 +6,7 @@ import type { CallOptions } from '../../call-options.ts';
 import { type Disposition, isMirrorError, MirrorError } from '../../errors.ts';
 import { jsonBoundsOf, readJson } from '../../json.ts';
 import { abortedError, throwIfAborted } from '../aborted.ts';
+import { telling } from '../activity.ts';
 import type { InstanceBytes } from '../store.ts';
 import { type OrthancAnswer, openAnswer } from './answer.ts';
 import { Authorizer } from './authorizer.ts';
@@ -86,7 +87,7 @@ export class OrthancClient {
    */
   request(call: OrthancCall): Promise<OrthancAnswer> {
     const repeatable = call.repeatable ?? (call.method === 'GET' && call.body === undefined);
-    const authorized = () => this.#authorized(call);
+    const authorized = () => telling(this.name, () => this.#authorized(call));
     return repeatable ? withRetries(authorized, this.#retryPolicy, call.signal) : authorized();
   }
 
@@ -191,7 +192,8 @@ export class OrthancClient {
       });
     };
     const repeatable = call.repeatable ?? call.method === 'GET';
-    return repeatable ? withRetries(once, this.#retryPolicy, call.signal) : once();
+    const told = () => telling(this.name, once);
+    return repeatable ? withRetries(told, this.#retryPolicy, call.signal) : told();
   }
 
   /** Makes a call, and once more with fresh credentials if it can be. */

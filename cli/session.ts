@@ -1,0 +1,84 @@
+/** How a command wants to be told, and what is kept of what it tells: `--json`, `--quiet`, `--log-file`, `--report`. */
+import { closeSync, openSync, writeSync } from 'node:fs';
+import type { Command, Option } from 'commander';
+import { z } from 'zod';
+import { MirrorError } from '../core/errors.ts';
+import type { ExitCode } from './exit-codes.ts';
+import { optionsOf, switchOption, valueOption } from './options.ts';
+import { givenOf, inputsOf, Report } from './report/report.ts';
+import type { Terminal } from './terminal.ts';
+
+const sessionValues = z.object({
+  json: z.boolean().optional(),
+  quiet: z.boolean().optional(),
+  logFile: z.string().optional(),
+  report: z.string().optional(),
+});
+
+/** The options of every command. */
+export function sessionOptions(): readonly Option[] {
+  return [
+    switchOption('-q, --quiet', 'no progress and no talk: results, warnings and errors only'),
+    valueOption('--log-file <file>', 'also append everything that is told to this file, with its time'),
+  ];
+}
+
+/** Of the commands whose results are worth filing. */
+export function reportOption(): Option {
+  return valueOption(
+    '--report <file>',
+    'write what was done, with every exception: lines of JSON, or .csv, or .html to be filed',
+  );
+}
+
+export class Session {
+  readonly #terminal: Terminal;
+  readonly #typed: readonly string[];
+  #report: Report | undefined;
+  #log: number | undefined;
+
+  constructor(terminal: Terminal, typed: readonly string[]) {
+    this.#terminal = terminal;
+    this.#typed = typed;
+    // What is typed wrongly is told before any option is known.
+    terminal.begin({ json: typed.includes('--json') });
+  }
+
+  /** Called before the work of a command. Throws `configuration` if a file cannot be written. */
+  begin(command: Command, version: string): void {
+    const { json, quiet, logFile, report } = optionsOf(sessionValues, command.opts());
+    this.#log = logFile === undefined ? undefined : openLog(logFile);
+    if (report !== undefined) {
+      const facts = { command: nameOf(command), version, begunAt: new Date().toISOString() };
+      const options = command.opts();
+      this.#report = new Report(report, { ...facts, given: givenOf(command.args, options), inputs: inputsOf(options) });
+    }
+    const log = this.#log;
+    this.#terminal.begin({
+      json,
+      quiet,
+      onLine: log === undefined ? undefined : (line) => writeSync(log, `${new Date().toISOString()} ${line}\n`),
+      onResult: (result) => this.#report?.add(result),
+    });
+  }
+
+  end(exitCode: ExitCode, error: unknown): void {
+    this.#report?.end(exitCode, error);
+    if (this.#log !== undefined) closeSync(this.#log);
+    this.#terminal.begin({ json: this.#typed.includes('--json') });
+  }
+}
+
+function openLog(path: string): number {
+  try {
+    return openSync(path, 'a', 0o600);
+  } catch (cause) {
+    throw new MirrorError('configuration', 'the log file cannot be written; check --log-file', { cause });
+  }
+}
+
+/** `backup check`, without the name of the program. */
+function nameOf(command: Command): string {
+  const { parent } = command;
+  return parent === null || parent.parent === null ? command.name() : `${nameOf(parent)} ${command.name()}`;
+}
