@@ -44,14 +44,15 @@ export const handler = middy<unknown, MirrorStatus, Error, Context>()
     }
   });
 
-function tell({ mirror, measuredAt, source, destinations, comparedAt, paused }: MirrorStatus): void {
+function tell({ mirror, measuredAt, source, destinations, comparedAt, comparingSince, paused }: MirrorStatus): void {
   count('StatusWritten', 1, { mirror });
   count('Paused', paused === null ? 0 : 1, { mirror });
   if (source.instances !== null) {
     measure('SourceInstances', source.instances, { mirror });
   }
-  if (comparedAt !== null) {
-    measure('ComparedAgeSeconds', (Date.parse(measuredAt) - Date.parse(comparedAt)) / 1000, { mirror });
+  const comparedSince = comparedAt ?? comparingSince;
+  if (comparedSince !== null) {
+    measure('ComparedAgeSeconds', (Date.parse(measuredAt) - Date.parse(comparedSince)) / 1000, { mirror });
   }
   for (const { name: destination, instances, newestPendingSeconds, oldestPendingSeconds, missing } of destinations) {
     if (instances !== null) {

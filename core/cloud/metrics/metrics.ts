@@ -50,7 +50,11 @@ export const metricDefinitions = {
 
   StatusWritten: count('status', '1 when the mirror was measured.'),
   Paused: count('status', '1 while the mirror pauses, because a server refused everybody.'),
-  ComparedAgeSeconds: seconds('status', 'mirror', 'Time since the last complete comparison ended.'),
+  ComparedAgeSeconds: seconds(
+    'status',
+    'mirror',
+    'Time since the last complete comparison ended, or since the first one began.',
+  ),
   SourceInstances: { ...count('status', 'Instances that the source says it holds.'), kind: 'gauge' },
   DestinationInstances: {
     ...count('status', 'Instances that the destination holds.'),

@@ -90,6 +90,7 @@ export async function measureStatus(options: MeasureOptions): Promise<MirrorStat
       }),
     ),
     comparedAt: progress?.value.comparedAt ?? null,
+    comparingSince: progress?.value.comparison?.startedAt ?? null,
     comparing: progress !== undefined && progress.value.comparison !== null,
     paused: paused === undefined ? null : { code: paused.code, reason: paused.reason, until: paused.probeAt },
     queue,

@@ -28,6 +28,8 @@ export const statusSchema = z.strictObject({
   ),
   /** When the last complete comparison ended. */
   comparedAt: z.iso.datetime().nullable(),
+  /** When the comparison that is under way began. */
+  comparingSince: z.iso.datetime().nullable(),
   comparing: z.boolean(),
   paused: z.strictObject({ code: z.string(), reason: z.string(), until: z.iso.datetime() }).nullable(),
   /** Of all mirrors of the deployment together. */
