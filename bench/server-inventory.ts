@@ -93,9 +93,10 @@ async function* listArchived(): AsyncGenerator<InventoryEntry & KnownEntry> {
 /** Looks at the memory of a server twice a second. */
 function watchMemory(server: OrthancServer): AsyncDisposable & { readonly bytes: () => number } {
   let most = 0;
-  const timer = setInterval(async () => {
+  const look = async () => {
     most = Math.max(most, await server.residentBytes().catch(() => 0));
-  }, 500);
+  };
+  const timer = setInterval(() => void look(), 500);
   return { bytes: () => most, [Symbol.asyncDispose]: async () => clearInterval(timer) };
 }
 

@@ -43,6 +43,7 @@ function answerOrthanc(request: IncomingMessage, response: ServerResponse): void
   requests.orthanc += 1;
   const url = new URL(request.url ?? '/', 'http://localhost');
   if (url.pathname === '/system') answerJson(response, system);
+  else if (url.pathname === '/statistics') answerJson(response, { CountInstances: count });
   else if (url.pathname === '/instances') answerJson(response, listed(url));
   else answerJson(response, {}, 404);
 }

@@ -6,7 +6,7 @@ import { type InstanceId, isInstanceId, type OrthancId } from '../identifiers.ts
 import type { Change } from '../stores/change-feed.ts';
 import type { Backlog } from './backlog.ts';
 import type { Comparison } from './comparison.ts';
-import type { DocumentSync } from './document-sync.ts';
+import type { DifferingPart, DocumentSync } from './document-sync.ts';
 import type { Deletions } from './gone-keeper.ts';
 import type { PlannedInstance } from './plan.ts';
 import type { Progress, ProgressDocument } from './progress.ts';
@@ -25,7 +25,7 @@ export interface InstanceAnnouncement {
 export interface AnnouncingOptions {
   readonly document: ProgressDocument;
   /** Tells which study documents differ somewhere; absent where only instances are mirrored. */
-  readonly documents?: Pick<DocumentSync, 'announced' | 'differing'> | undefined;
+  readonly documents?: Pick<DocumentSync, 'announced' | 'differingParts'> | undefined;
   /** Resolves when the queue acknowledged every announcement. `new` comes from the feed, `old` from a comparison. */
   readonly send: (announcements: readonly Announcement[], age: 'new' | 'old') => Promise<void>;
   /** Bounds what is `old`; absent: the queue takes everything. */
@@ -40,6 +40,8 @@ export interface AnnouncingOptions {
 const batchSize = 500;
 /** Compared ids after which the progress is saved even if nothing differed. */
 const saveEvery = 10_000;
+/** Sidecars are compared for so long before what is new is looked for again. */
+const sidecarsForMs = 60_000;
 /** The progress is saved this often at least, so that no slice ends without any. */
 const saveEveryMs = 10_000;
 
@@ -54,6 +56,8 @@ export class Announcing {
   deletions: Deletions | undefined;
   /** The queue takes no more of what is old: the comparison goes on from what was saved, when there is room. */
   isFull = false;
+  /** Whether anything was saved: a slice that ends without that begins at the same place for ever. */
+  hasSaved = false;
   #version: string | null = null;
   #savedAtMs: number;
   /** What was compared since the progress was saved, and by which comparison. */
@@ -101,12 +105,34 @@ export class Announcing {
       case 'listed':
         if (!(await this.#isRoomForPart())) break;
         await this.#announce(this.#part.announcements, 'old');
-        await this.#announce((await this.#differing()).map(asStudy), 'old');
+        this.#part = nothingCompared();
+        if (!(await this.#compareSidecars(step))) break;
         this.deletions = await step.comparison.conclude(this.#options.served(), { signal: this.#options.deadline });
         if (this.deletions?.kind === 'gone') this.conflicts += this.deletions.kept.length;
-        this.#part = nothingCompared();
         await this.save(step.progress);
     }
+  }
+
+  /** @returns whether all were compared; else the progress says where to go on, after a look at what is new. */
+  async #compareSidecars({ comparison, progress: { cursor } }: MirrorStep & { kind: 'listed' }): Promise<boolean> {
+    const { clock } = this.#options;
+    const beganAtMs = clock.nowMs();
+    const { sidecarsAfter } = comparison.progress;
+    for await (const { studies, through } of this.#differing(sidecarsAfter)) {
+      if (!(await this.#isRoomFor(studies.length))) return false;
+      await this.#announce(studies.map(asStudy), 'old');
+      if (through === null) return true;
+      if (this.saved?.comparison?.listed !== true) await comparison.save();
+      const before = this.saved;
+      if (before === undefined) throw new Error('sidecars are compared before anything was saved');
+      await this.save({
+        ...before,
+        cursor,
+        comparison: { ...comparison.progress, listed: true, sidecarsAfter: through },
+      });
+      if (clock.nowMs() - beganAtMs >= sidecarsForMs) return false;
+    }
+    return true;
   }
 
   #note(planned: PlannedInstance): void {
@@ -132,9 +158,12 @@ export class Announcing {
     this.#part = nothingCompared();
   }
 
-  async #isRoomForPart(): Promise<boolean> {
+  #isRoomForPart(): Promise<boolean> {
+    return this.#isRoomFor(this.#part.announcements.length);
+  }
+
+  async #isRoomFor(count: number): Promise<boolean> {
     const { backlog } = this.#options;
-    const count = this.#part.announcements.length;
     this.isFull = count > 0 && backlog !== undefined && !(await backlog.takes(count));
     return !this.isFull;
   }
@@ -146,7 +175,7 @@ export class Announcing {
   }
 
   /** Studies whose documents differ at a destination whose documents can be listed. */
-  async #differing(): Promise<readonly OrthancId[]> {
+  async *#differing(after: OrthancId | null): AsyncGenerator<DifferingPart> {
     const { documents, destinations, deadline } = this.#options;
     const served = this.#options.served();
     const left = destinations.filter((destination) => !served.includes(destination));
@@ -154,7 +183,7 @@ export class Announcing {
     const onFailure = ({ role }: Destination, error: MirrorError) => {
       if (role === 'archive') throw error;
     };
-    return (await documents?.differing(withdrawn, { onFailure, signal: deadline })) ?? [];
+    if (documents !== undefined) yield* documents.differingParts(withdrawn, { after, onFailure, signal: deadline });
   }
 
   async #announce(announcements: readonly Announcement[], age: 'new' | 'old'): Promise<void> {
@@ -168,6 +197,7 @@ export class Announcing {
   async save(progress: Progress): Promise<void> {
     this.#version = await this.#options.document.write(progress, this.#version);
     this.saved = progress;
+    this.hasSaved = true;
     this.#savedAtMs = this.#options.clock.nowMs();
   }
 }

@@ -68,7 +68,8 @@ export class Comparison {
   async *plan({ signal }: CallOptions): AsyncGenerator<PlannedInstance> {
     const { source, onListed } = this.#options;
     const after = this.#progress.after ?? undefined;
-    for await (const planned of planCopies(source, this.#compared, { after, signal })) {
+    const left = this.#progress.listed ? [] : planCopies(source, this.#compared, { after, signal });
+    for await (const planned of left) {
       onListed?.(planned);
       yield planned;
     }

@@ -9,7 +9,7 @@ import { differingStudies } from '../sidecars/differing-studies.ts';
 import { commonScope, type FingerprintScope, type StudyFingerprint } from '../sidecars/fingerprint.ts';
 import { inParallel } from '../sidecars/in-parallel.ts';
 import type { Limitations } from '../sidecars/limitations.ts';
-import { listArchivedFingerprints, listStudyFingerprints } from '../sidecars/list-fingerprints.ts';
+import { listArchivedFingerprints, listStudyFingerprints, type StudyPart } from '../sidecars/list-fingerprints.ts';
 import type { OnSidecarFinding } from '../sidecars/sidecar-state.ts';
 import { StudiesAtOnce } from '../sidecars/studies-at-once.ts';
 import { announcesStudy, studyOfChange } from '../sidecars/study-of-change.ts';
@@ -17,6 +17,7 @@ import { type StudyServer, studyServerOf } from '../sidecars/study-server.ts';
 import { type StudySyncResult, SyncedPatients, type SyncStudyOptions, syncStudy } from '../sidecars/sync-study.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
 import type { Change } from '../stores/change-feed.ts';
+import { listStudyIds } from '../stores/orthanc/list-study-ids.ts';
 import type { OrthancStore } from '../stores/orthanc/orthanc-store.ts';
 import { noOutcomes, type OutcomeCounts } from './summary.ts';
 import { TouchedStudies } from './touched-studies.ts';
@@ -50,9 +51,28 @@ export interface SyncOneOptions extends CallOptions {
   readonly withdrawn?: ReadonlyMap<Destination, unknown>;
 }
 
+/** A part of a comparison of sidecars. */
+export interface DifferingPart {
+  readonly studies: readonly OrthancId[];
+  /** Every study up to this one was compared; `null`: all were. */
+  readonly through: OrthancId | null;
+}
+
+/** A server with more instances is compared study by study where that is done in parts: to list it would take too long. */
+const mostInstancesAtOnce = 300_000;
+/** Studies that are compared before the progress is told. */
+const studiesOfPart = 50;
+
 export interface DifferingOptions extends CallOptions {
   /** Is told of a destination that cannot be compared, which then costs no other; absent: that is thrown. */
   readonly onFailure?: ((destination: Destination, error: MirrorError) => void) | undefined;
+}
+
+export interface DifferingPartsOptions extends DifferingOptions {
+  /** Go on behind this study. */
+  readonly after: OrthancId | null;
+  /** A source with no more instances is compared in one part. */
+  readonly mostAtOnce?: number | undefined;
 }
 
 const nobody: ReadonlyMap<Destination, unknown> = new Map();
@@ -106,11 +126,46 @@ export class DocumentSync {
    */
   async differing(
     withdrawn: ReadonlyMap<Destination, unknown>,
+    options: DifferingOptions,
+  ): Promise<readonly OrthancId[]> {
+    return this.#differing(withdrawn, undefined, options);
+  }
+
+  /**
+   * The same in parts, which end wherever the reader stops, and go on behind `after`; so that a comparison of any number of
+   * studies ends, in however many slices. Each part is some requests per study, whatever the servers hold besides.
+   */
+  async *differingParts(
+    withdrawn: ReadonlyMap<Destination, unknown>,
+    { after, mostAtOnce = mostInstancesAtOnce, ...options }: DifferingPartsOptions,
+  ): AsyncGenerator<DifferingPart> {
+    const { source } = this.#options;
+    if (after === null && (await source.countInstances(options)) <= mostAtOnce) {
+      yield { studies: await this.differing(withdrawn, options), through: null };
+      return;
+    }
+    let through = after;
+    const studies = await listStudyIds(source, options);
+    let left = studies.filter((id) => after === null || id > after);
+    for (;;) {
+      const [first, ...rest] = left.slice(0, studiesOfPart);
+      const part = first === undefined ? undefined : { after: through, ids: [first, ...rest] as const };
+      const different = part === undefined ? [] : await this.#differing(withdrawn, part, options);
+      left = left.slice(studiesOfPart);
+      through = rest.at(-1) ?? first ?? null;
+      yield { studies: different, through: left.length === 0 ? null : through };
+      if (left.length === 0) return;
+    }
+  }
+
+  async #differing(
+    withdrawn: ReadonlyMap<Destination, unknown>,
+    part: StudyPart | undefined,
     { onFailure, signal }: DifferingOptions,
   ): Promise<readonly OrthancId[]> {
     const source = await this.#connectSource(signal);
     const different = new Set(await this.#touched.take(source, { signal }));
-    const atSource = new SourceFingerprints(source, signal);
+    const atSource = new SourceFingerprints(source, part, signal);
     const compare = async (scope: FingerprintScope, there: AsyncIterable<StudyFingerprint>) => {
       // Both sides are listed at the same time.
       atSource.begin(scope);
@@ -130,15 +185,17 @@ export class DocumentSync {
     const compared = this.#served(withdrawn).map(({ destination, store }) =>
       guarded(destination, async () => {
         const server = await this.#connect(destination, store, signal);
-        await this.#settleRepairs(destination, server, archive?.objects, signal);
+        if (part === undefined || part.after === null) {
+          await this.#settleRepairs(destination, server, archive?.objects, signal);
+        }
         const scope = commonScope([source, server]);
-        await compare(scope, listStudyFingerprints(server, { scope, signal }));
+        await compare(scope, listStudyFingerprints(server, { scope, part, signal }));
       }),
     );
     if (archive !== undefined) {
       const { destination, objects } = archive;
       const scope = commonScope([source]);
-      const options = { scope, onFinding: this.#onFinding, signal };
+      const options = { scope, part, onFinding: this.#onFinding, signal };
       compared.push(guarded(destination, () => compare(scope, listArchivedFingerprints(objects, options))));
     }
     for (const end of await Promise.allSettled(compared)) if (end.status === 'rejected') throw end.reason;
@@ -273,11 +330,13 @@ class SourceFingerprints {
   /** Why the source could not be listed. */
   failure: unknown;
   readonly #source: StudyServer;
+  readonly #part: StudyPart | undefined;
   readonly #signal: AbortSignal | undefined;
   readonly #listed = new Map<string, Promise<readonly StudyFingerprint[]>>();
 
-  constructor(source: StudyServer, signal: AbortSignal | undefined) {
+  constructor(source: StudyServer, part: StudyPart | undefined, signal: AbortSignal | undefined) {
     this.#source = source;
+    this.#part = part;
     this.#signal = signal;
   }
 
@@ -294,7 +353,8 @@ class SourceFingerprints {
   #list(scope: FingerprintScope): Promise<readonly StudyFingerprint[]> {
     const key = JSON.stringify(scope);
     const listed =
-      this.#listed.get(key) ?? Array.fromAsync(listStudyFingerprints(this.#source, { scope, signal: this.#signal }));
+      this.#listed.get(key) ??
+      Array.fromAsync(listStudyFingerprints(this.#source, { scope, part: this.#part, signal: this.#signal }));
     this.#listed.set(key, listed);
     return listed;
   }

@@ -1,6 +1,6 @@
 /** How far a mirror has looked: kept beside the archive by a scheduler, in memory by a run. */
 import { z } from 'zod';
-import { type InstanceId, isInstanceId } from '../identifiers.ts';
+import { type InstanceId, isInstanceId, isOrthancId, type OrthancId } from '../identifiers.ts';
 import { listOf } from '../json.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
 import { StateDocument } from '../stores/archive/state.ts';
@@ -10,6 +10,10 @@ import { restoreCursor, storeCursor, storedCursorSchema } from './follow/stored-
 const comparisonSchema = z.strictObject({
   /** Every id up to this one was compared, and what differed was taken over: is on the queue, or copied. */
   after: z.custom<InstanceId>(isInstanceId).nullable(),
+  /** The ids of all stores were compared. */
+  listed: z.boolean(),
+  /** Then the sidecars are: those of every study up to this one were. */
+  sidecarsAfter: z.custom<OrthancId>(isOrthancId).nullable(),
   startedAt: z.iso.datetime(),
   reason: z.string(),
   /**
@@ -66,5 +70,6 @@ export function withMissed(progress: Progress, names: readonly string[], now: Da
 
 /** The progress when a comparison begins. */
 export function withComparison(progress: Progress, reason: string, now: Date): Progress {
-  return { ...progress, comparison: { after: null, startedAt: now.toISOString(), reason, leftOut: [], unlisted: [] } };
+  const begin = { after: null, listed: false, sidecarsAfter: null, leftOut: [], unlisted: [] };
+  return { ...progress, comparison: { ...begin, startedAt: now.toISOString(), reason } };
 }

@@ -151,7 +151,7 @@ class Tick {
       await this.#takeSteps(start);
     } catch (error) {
       await this.#holdOtherSource(error);
-      if (!this.#options.deadline.aborted) throw error;
+      if (!this.#options.deadline.aborted || !this.#announcing.hasSaved) throw error;
       if (isMirrorError(error, 'changed-meanwhile', 'lease-lost')) throw error;
     }
   }

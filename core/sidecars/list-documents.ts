@@ -3,7 +3,14 @@
 import type { OrthancId } from '../identifiers.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
 import { mapInOrder } from '../streams/map-in-order.ts';
-import { listSidecars, type ReadSidecar, readNewest, type SidecarOptions, type SidecarState } from './sidecar-state.ts';
+import {
+  type ListStatesOptions,
+  listSidecars,
+  type ReadSidecar,
+  readNewest,
+  type SidecarOptions,
+  type SidecarState,
+} from './sidecar-state.ts';
 
 export interface MomentOptions extends SidecarOptions {
   /** The moment; absent: now. */
@@ -28,7 +35,7 @@ export interface StudyStates {
 /** The studies that had a document at the moment, in order of id. Reads no document. */
 export async function* listStudiesAt(
   objects: ObjectStorage,
-  { at, only, ...options }: Partial<MomentOptions>,
+  { at, only, ...options }: Partial<MomentOptions> & Pick<ListStatesOptions, 'after'>,
 ): AsyncGenerator<StudyStates> {
   // A listing of all studies costs more than one of each of a few.
   const ids = only !== undefined && only.size <= mostListedSingly ? [...only].toSorted() : [undefined];

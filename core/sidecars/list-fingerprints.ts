@@ -8,7 +8,7 @@ import { listStudyIds } from '../stores/orthanc/list-study-ids.ts';
 import { mapInOrder } from '../streams/map-in-order.ts';
 import { readArchivedPatient } from './archive-document.ts';
 import { type FingerprintScope, fingerprintOf, type StudyFingerprint } from './fingerprint.ts';
-import { listStudiesAt } from './list-documents.ts';
+import { listStudiesAt, type StudyStates } from './list-documents.ts';
 import { extendedFingerprints } from './list-fingerprints-extended.ts';
 import type { ReadOptions } from './read-options.ts';
 import { readPatientDocument, readStudyDocument } from './read-study-document.ts';
@@ -19,6 +19,16 @@ import type { StudyServer } from './study-server.ts';
 
 export interface FingerprintOptions extends ReadOptions {
   readonly scope: FingerprintScope;
+  /** Only these studies, each of which is read, whatever else the server holds; absent: all. */
+  readonly part?: StudyPart | undefined;
+}
+
+/** Neighbours in the order of ids. */
+export interface StudyPart {
+  /** Every study of the part is greater than this one; `null`: it is the first part. */
+  readonly after: OrthancId | null;
+  /** At least one, in ascending order; no study of the source lies between them. */
+  readonly ids: readonly [OrthancId, ...OrthancId[]];
 }
 
 /** Sidecars of an archive read at once. */
@@ -41,7 +51,7 @@ export async function* listStudyFingerprints(
   server: StudyServer,
   options: FingerprintOptions,
 ): AsyncGenerator<StudyFingerprint> {
-  if (server.capabilities.hasExtendedFind) {
+  if (server.capabilities.hasExtendedFind && options.part === undefined) {
     yield* extendedFingerprints(server, options);
     return;
   }
@@ -64,7 +74,7 @@ export async function* listStudyFingerprints(
       () => read(id),
       (study) => study,
     );
-  const ids = await listStudyIds(server, options);
+  const ids = options.part?.ids ?? (await listStudyIds(server, options));
   for await (const { found } of mapInOrder(each(ids), defaultCeiling, inTurn)) if (found !== undefined) yield found;
 }
 
@@ -84,10 +94,10 @@ async function* each<Item>(items: Iterable<Item>): AsyncGenerator<Item> {
  */
 export async function* listArchivedFingerprints(
   objects: ObjectStorage,
-  { scope, ...options }: SidecarOptions & { readonly scope: FingerprintScope },
+  { scope, part, ...options }: SidecarOptions & Pick<FingerprintOptions, 'scope' | 'part'>,
 ): AsyncGenerator<StudyFingerprint> {
   const patientOf = lastRead((id: OrthancId) => readArchivedPatient(objects, id, options));
-  yield* mapInOrder(listStudiesAt(objects, options), sidecarsAtOnce, async ({ id: studyId, states }) => {
+  yield* mapInOrder(statesIn(objects, part, options), sidecarsAtOnce, async ({ id: studyId, states }) => {
     const study = await readNewest(objects, states, options);
     if (study?.isNewest !== true || instancesOf(study.document).some(({ pending }) => pending)) {
       return { studyId, fingerprint: unsettled };
@@ -96,6 +106,19 @@ export async function* listArchivedFingerprints(
     if (patient?.isNewest === false) return { studyId, fingerprint: unsettled };
     return { studyId, fingerprint: fingerprintOf(study.document, patient?.document, scope) };
   });
+}
+
+/** The sidecars of a part of the studies, or of all. */
+async function* statesIn(
+  objects: ObjectStorage,
+  part: StudyPart | undefined,
+  options: SidecarOptions,
+): AsyncGenerator<StudyStates> {
+  const last = part?.ids.at(-1);
+  for await (const states of listStudiesAt(objects, { ...options, after: part?.after ?? undefined })) {
+    if (last !== undefined && states.id > last) return;
+    yield states;
+  }
 }
 
 /** Remembers the last answers, because the studies of a patient are not listed one after the other. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
 import type { Recording } from '../support/power-cut.ts';
-import { SeededRandom, seedsOf } from '../support/seeded-random.ts';
+import { SeededRandom, testSeeds } from '../support/seeded-random.ts';
 
 const recording = vi.hoisted(() => ({ current: undefined as Recording | undefined }));
 vi.mock('node:fs/promises', async (original) => {
@@ -77,34 +77,31 @@ async function write(scene: Scene, random: SeededRandom): Promise<void> {
   }
 }
 
-it.each(seedsOf('POWER_CUT_SEED', 1))(
-  'loses nothing that it confirmed when the power is cut (POWER_CUT_SEED=%i)',
-  async (seed) => {
-    const record = recording.current;
-    if (record === undefined) throw new Error('nothing is recorded');
-    const random = new SeededRandom(seed);
-    record.begin(folder);
-    const objects = [new FolderObjects(folder), new FolderObjects(folder)] as const;
-    const scene = new Scene(objects, record);
-    const writers = Array.from({ length: 8 }, () => write(scene, random));
-    await Promise.all([...writers, scene.replace('state/cursor.json', 20)]);
-    for (const each of objects) await each.close();
-    expect(scene.confirmed.length).toBe(8 * 12 + 20);
+it.each(testSeeds(1))('loses nothing that it confirmed when the power is cut (TEST_SEED=%i)', async (seed) => {
+  const record = recording.current;
+  if (record === undefined) throw new Error('nothing is recorded');
+  const random = new SeededRandom(seed);
+  record.begin(folder);
+  const objects = [new FolderObjects(folder), new FolderObjects(folder)] as const;
+  const scene = new Scene(objects, record);
+  const writers = Array.from({ length: 8 }, () => write(scene, random));
+  await Promise.all([...writers, scene.replace('state/cursor.json', 20)]);
+  for (const each of objects) await each.close();
+  expect(scene.confirmed.length).toBe(8 * 12 + 20);
 
-    for (let n = 0; n < cuts; n += 1) {
-      const moment = random.between(0, record.moments);
-      // From a disk that had written only what it had to, to one that had written almost everything.
-      const share = random.next();
-      const left = record.leftAt(moment, () => random.chance(share));
-      const versions = new Map([...left].map(([key, bytes]) => [key, versionOf(scene.given.get(key) ?? [], bytes)]));
-      for (const { key, version, moment: at } of scene.confirmed) {
-        if (at <= moment) expect(versions.get(key) ?? -1, `${key} at ${moment}`).toBeGreaterThanOrEqual(version);
-      }
-      for (const [key, version] of versions)
-        if (!key.startsWith('.tmp/')) expect(version, `${key} at ${moment}`).not.toBe(-1);
+  for (let n = 0; n < cuts; n += 1) {
+    const moment = random.between(0, record.moments);
+    // From a disk that had written only what it had to, to one that had written almost everything.
+    const share = random.next();
+    const left = record.leftAt(moment, () => random.chance(share));
+    const versions = new Map([...left].map(([key, bytes]) => [key, versionOf(scene.given.get(key) ?? [], bytes)]));
+    for (const { key, version, moment: at } of scene.confirmed) {
+      if (at <= moment) expect(versions.get(key) ?? -1, `${key} at ${moment}`).toBeGreaterThanOrEqual(version);
     }
-  },
-);
+    for (const [key, version] of versions)
+      if (!key.startsWith('.tmp/')) expect(version, `${key} at ${moment}`).not.toBe(-1);
+  }
+});
 
 function versionOf(given: readonly Uint8Array[], bytes: Uint8Array): number {
   return given.findIndex((one) => Buffer.compare(one, bytes) === 0);

@@ -56,7 +56,15 @@ function progressOf(comparedAt: number | null, after: number | null): Progress {
   const comparison =
     after === null
       ? null
-      : { after: `${after}` as never, startedAt: timeAt(0), reason: 'first run', leftOut: [], unlisted: [] };
+      : {
+          after: `${after}` as never,
+          listed: false,
+          sidecarsAfter: null,
+          startedAt: timeAt(0),
+          reason: 'first run',
+          leftOut: [],
+          unlisted: [],
+        };
   const cursor = {} as Progress['cursor'];
   return {
     version: 1,

@@ -251,6 +251,79 @@ describe('a scheduled mirror', () => {
   });
 });
 
+describe('a comparison of sidecars that takes longer than a slice', () => {
+  const studies = [3, 1, 2, 5, 4].map((n): OrthancId => sampleId(n)).sort();
+
+  /** Documents that are compared in parts of one study each. */
+  function slow(atPart: () => void, afterPart: () => void = () => undefined) {
+    const begun: (OrthancId | null)[] = [];
+    return {
+      begun,
+      announced: async () => [],
+      async *differingParts(_: unknown, { after }: { readonly after: OrthancId | null }) {
+        begun.push(after);
+        const left = studies.filter((id) => after === null || id > after);
+        for (const [index, id] of left.entries()) {
+          atPart();
+          yield { studies: [id], through: index === left.length - 1 ? null : id };
+          afterPart();
+        }
+      },
+    };
+  }
+  test('goes on where the slice before ended, lists nothing again, and ends', async () => {
+    const { queue, run, source, document, clock } = setUp(5);
+    const documents = slow(() => {
+      clock.now = new Date(clock.now.getTime() + 61_000);
+    });
+    const told: boolean[] = [];
+    for (let ticks = 0; ticks < 5; ticks += 1) told.push((await run({ documents })).comparing);
+    expect(told).toEqual([true, true, true, true, false]);
+    expect(documents.begun).toEqual([null, ...studies.slice(0, -1)]);
+    expect(source.calls.inventory).toBe(1);
+    expect(queue.slice(5)).toEqual(studies);
+    expect(document.value?.comparedAt).not.toBeNull();
+  });
+
+  test('looks at what is new between its slices', async () => {
+    const { queue, run, add, clock } = setUp(5);
+    const documents = slow(() => {
+      clock.now = new Date(clock.now.getTime() + 61_000);
+    });
+    await run({ documents });
+    add(6);
+    await run({ documents });
+    expect(queue.indexOf(sampleId(6))).toBe(6);
+  });
+
+  test('keeps what it found when the deadline tears a slice off', async () => {
+    const { queue, run } = setUp(5);
+    let deadline = new AbortController();
+    const afterPart = () => {
+      deadline.abort(new MirrorError('deadline', 'no time left'));
+      deadline.signal.throwIfAborted();
+    };
+    const documents = slow(() => undefined, afterPart);
+    for (let ticks = 0; ticks < 5; ticks += 1) {
+      deadline = new AbortController();
+      await run({ documents, deadline: deadline.signal });
+    }
+    expect(queue.slice(5)).toEqual(studies);
+  });
+});
+
+test('a slice that the deadline ends before anything was saved is a failure', async () => {
+  const { run, add } = setUp(5);
+  await run();
+  add(6);
+  const stuck = new AbortController();
+  const refusing = async (): Promise<void> => {
+    stuck.abort(new MirrorError('deadline', 'no time left'));
+    stuck.signal.throwIfAborted();
+  };
+  await expect(run({ deadline: stuck.signal, send: refusing })).rejects.toMatchObject({ code: 'deadline' });
+});
+
 describe('a comparison that a destination fails', () => {
   function withPauses() {
     const scene = setUp(30);

@@ -47,7 +47,7 @@ export function readSeq(rows: Buffer, at: number): number {
   return rows.readInt32BE(at + seqAt);
 }
 
-export function readId(rows: Buffer, at: number): InstanceId {
+function readId(rows: Buffer, at: number): InstanceId {
   const hex = rows.toString('hex', at, at + bytesOfId);
   const id = [0, 8, 16, 24, 32].map((start) => hex.slice(start, start + 8)).join('-');
   if (!isInstanceId(id)) throw new Error('an id was kept in another form');
