@@ -26,7 +26,8 @@ const statisticsSchema = z.object({ CountInstances: z.coerce.number().int().nonn
 
 /** Asks how many instances a server holds; 0.03 s of its time with a million. */
 export async function countInstances(client: OrthancClient, { signal }: CallOptions): Promise<number> {
-  return (await client.getJson('/statistics', statisticsSchema, { signal, long: true })).CountInstances;
+  const call = { signal, long: true, statusCodes: { 404: 'not-orthanc' } } as const;
+  return (await client.getJson('/statistics', statisticsSchema, call)).CountInstances;
 }
 
 /** What the feed tells of the instances of a server. */
