@@ -67,6 +67,11 @@ export function endpointOption(
   return urlOption(flag, description);
 }
 
+/** `--heartbeat`, for a dead man's switch. */
+export function heartbeatOption(): Option {
+  return urlOption('--heartbeat', 'address that is called after each complete success, for an alarm when it is not');
+}
+
 /** Keeps the text of an option that `parse` takes, and says by the name of the option what it throws; for `argParser`. */
 export function checked(parse: (text: string) => unknown): (text: string) => string {
   return (text) => {

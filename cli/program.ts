@@ -1,7 +1,5 @@
 /** The program with all its commands, ready to parse. */
-import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { z } from 'zod';
 import type { CommandContext } from './command-context.ts';
 import { registerAdvise } from './commands/advise.ts';
 import { registerAudit } from './commands/audit.ts';
@@ -26,8 +24,7 @@ import { registerSnapshots } from './commands/snapshots.ts';
 import { registerStatus } from './commands/status.ts';
 import { registerVerify } from './commands/verify.ts';
 import { type Session, sessionOptions } from './session.ts';
-
-const packageFile = z.object({ version: z.string(), description: z.string() });
+import { packageFacts } from './version.ts';
 
 /** Every command, in the order of the help. */
 const registrations: readonly ((program: Command, context: CommandContext) => void)[] = [
@@ -57,9 +54,7 @@ const registrations: readonly ((program: Command, context: CommandContext) => vo
 
 /** Makes the program. Throws commander's `CommanderError` instead of ending the process. */
 export function createProgram(context: CommandContext, session?: Session): Command {
-  const { version, description } = packageFile.parse(
-    JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')),
-  );
+  const { version, description } = packageFacts();
   const program = new Command('orthanc-mirror')
     .description(description)
     .version(version)

@@ -6,6 +6,7 @@ import type { CommandContext } from '../command-context.ts';
 import {
   endpointOption,
   excluding,
+  heartbeatOption,
   jsonOption,
   numberBetween,
   optionsOf,
@@ -72,13 +73,24 @@ export function registerRun(program: Command, context: CommandContext): void {
     .addOption(switchOption('--instances-only', 'leave labels, metadata, attachments and protection alone'))
     .addOption(switchOption('--succeed', 'SOURCE takes the place of the source that the archive belongs to, for good'))
     .addOption(switchOption('--force', 'go on in spite of a risk that the look at the target found'))
+    .addOption(
+      valueOption('--listen <host:port>', 'with --watch: where /healthz and /metrics are told: 127.0.0.1:8060'),
+    )
+    .addOption(heartbeatOption())
     .addOption(reportOption())
     .addOption(jsonOption());
   for (const option of [...serverOptions('source'), ...serverOptions('target')]) command.addOption(option);
   excluding(command, 'once', 'watch');
   excluding(command, 'dry-run', 'watch');
   command.action(async (source: string, target: string | undefined, values: unknown) => {
+    const options = optionsOf(runOptionValues, values);
+    const given = { source, target, values, options };
+    if (options.listen !== undefined && options.watch === true) {
+      const { watchListening } = await import('../serve/serve.ts');
+      context.finish(await watchListening(given, options.listen, context));
+      return;
+    }
     const { run } = await import('../run/run.ts');
-    context.finish(await run({ source, target, values, options: optionsOf(runOptionValues, values) }, context));
+    context.finish(await run(given, context));
   });
 }

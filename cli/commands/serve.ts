@@ -1,7 +1,15 @@
 /** `serve`: a watch that hooks in the source wake. */
 import type { Command } from 'commander';
 import type { CommandContext } from '../command-context.ts';
-import { endpointOption, jsonOption, optionsOf, switchOption, valueOption, wholeNumber } from '../options.ts';
+import {
+  endpointOption,
+  heartbeatOption,
+  jsonOption,
+  optionsOf,
+  switchOption,
+  valueOption,
+  wholeNumber,
+} from '../options.ts';
 import { serveOptionValues } from '../serve/options.ts';
 import { serverOptions } from '../server-options.ts';
 
@@ -25,6 +33,7 @@ export function registerServe(program: Command, context: CommandContext): void {
       valueOption('--concurrency <n>', 'most instances copied at once (default: 48)').argParser(wholeNumber(1)),
     )
     .addOption(switchOption('--succeed', 'SOURCE takes the place of the source that the archive belongs to, for good'))
+    .addOption(heartbeatOption())
     .addOption(jsonOption());
   for (const option of [...serverOptions('source'), ...serverOptions('target')]) command.addOption(option);
   command.action(async (source: string, target: string | undefined, values: unknown) => {

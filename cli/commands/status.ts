@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { CommandContext } from '../command-context.ts';
 import { withMirrorState } from '../mirror-state.ts';
-import { optionsOf, switchOption } from '../options.ts';
+import { optionsOf, switchOption, valueOption } from '../options.ts';
 import { statusOptionValues } from '../status/options.ts';
 
 export function registerStatus(program: Command, context: CommandContext): void {
@@ -12,6 +12,7 @@ export function registerStatus(program: Command, context: CommandContext): void 
       'Asks the servers how many instances they hold, and the state of the mirror how far it is and what is left ' +
         'alone. Counts are no proof: "check" compares. Exit code 7 if a server does not answer.',
     )
+    .addOption(valueOption('--html <file>', 'also write it as a page, with a verdict on top'))
     .addOption(switchOption('--count-archive', 'count the archive too, by listing it'))
     .action(async (mirror: string | undefined, values: unknown) => {
       const { status } = await import('../status/status.ts');

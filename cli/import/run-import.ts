@@ -9,6 +9,7 @@ import { studyServerOf } from '../../core/sidecars/study-server.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { startProgress } from '../progress.ts';
+import { keepLastResult } from '../report/keep-result.ts';
 import { tellFindings } from '../sidecar-findings.ts';
 import {
   documentProblemLine,
@@ -87,7 +88,9 @@ export async function runImport(given: ImportArguments, { terminal, interruption
   const facts = { dryRun, durationMs: performance.now() - startedAtMs, documents };
   terminal.end();
   terminal.tell(jsonSummary(summary, facts), summaryLines(summary, facts));
-  return exitCodeOfImport(summary, documents);
+  const exitCode = exitCodeOfImport(summary, documents);
+  await keepLastResult(archiveObjects, 'import', exitCode, terminal);
+  return exitCode;
 
   function printProblem(line: ReportLine | LostLine): void {
     terminal.tell({ type: 'problem', ...line }, problemLine(line));

@@ -20,9 +20,10 @@ export class RepeatedFailures {
     return count <= toldInFull;
   }
 
-  /** What was only counted, a line for each reason. */
+  /** What was only counted, a line for each reason. The counting begins anew. */
   lines(): readonly string[] {
     const more = [...this.#counts].filter(([, count]) => count > toldInFull);
+    this.#counts.clear();
     if (more.length === 0) return [];
     return [
       ...more.map(

@@ -22,6 +22,8 @@ export const runOptionValues = z.object({
   instancesOnly: z.boolean().optional(),
   force: z.boolean().optional(),
   succeed: z.boolean().optional(),
+  listen: z.string().optional(),
+  heartbeat: z.string().optional(),
   json: z.boolean().optional(),
 });
 

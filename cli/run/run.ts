@@ -19,11 +19,12 @@ import { Limitations } from '../../core/sidecars/limitations.ts';
 import type { StudySyncResult } from '../../core/sidecars/sync-study.ts';
 import { parseArchive } from '../archive-argument.ts';
 import type { CommandContext } from '../command-context.ts';
-import type { ExitCode } from '../exit-codes.ts';
+import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { FutureTimes } from '../future-times.ts';
 import { resolveMirror } from '../named-mirror.ts';
 import { proveWritable } from '../open-mirror.ts';
 import { type ShownProgress, startProgress } from '../progress.ts';
+import { keepLastResult } from '../report/keep-result.ts';
 import { tellSettled } from '../settled-repairs.ts';
 import { tellFindings } from '../sidecar-findings.ts';
 import { notifySystemd } from '../systemd.ts';
@@ -36,6 +37,7 @@ import { pausesOf } from './run-pauses.ts';
 import { lookAtTargets } from './run-preflight.ts';
 import { progressObserver } from './run-progress.ts';
 import { type Problem, problemLine, problemsOf, summarize, summaryLines } from './run-report.ts';
+import { beatHeart, WatchHealth } from './watch-health.ts';
 import { watchObserver } from './watch-report.ts';
 
 const pollMs = 5_000;
@@ -44,11 +46,13 @@ const compareEveryMs = 24 * 3_600_000;
 /**
  * Runs the mirror to its end, prints the summary. Throws a MirrorError if the mirror cannot be begun.
  * @param wakeUp makes a watch look at the source at once
+ * @param health is told what a watch does
  */
 export async function run(
   given: RunArguments,
   { terminal, interruption }: CommandContext,
   wakeUp?: WakeUp,
+  health = new WatchHealth(),
 ): Promise<ExitCode> {
   const { source, target, values } = given;
   const { dryRun = false, json = false, watch = false } = given.options;
@@ -110,8 +114,14 @@ export async function run(
     draining: interruption,
     observer: {
       ...observer,
+      onEvent: (event) => {
+        observer.onEvent?.(event);
+        health.observer.onEvent?.(event);
+        if (event.kind === 'compared' && health.isWell) void beatHeart(options.heartbeat, terminal);
+      },
       onResult: (result) => {
         observer.onResult?.(result);
+        health.observer.onResult?.(result);
         printProblems(problemsOf(result, options.conflicts), terminal);
       },
     },
@@ -132,6 +142,8 @@ export async function run(
   const summary = summarize(end, { ...facts, durationMs, futureTimes: futureTimes.count });
   terminal.end();
   terminal.tell({ ...summary }, summaryLines(summary));
+  if (!dryRun) await keepLastResult(archive?.objects, 'run', summary.exitCode, terminal);
+  if (!watch && !dryRun && summary.exitCode === exitCodes.ok) await beatHeart(options.heartbeat, terminal);
   return summary.exitCode;
 }
 

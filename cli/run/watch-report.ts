@@ -43,7 +43,10 @@ class WatchReport implements WatchObserver {
   constructor(terminal: Terminal, json: boolean) {
     this.#terminal = terminal;
     this.#json = json;
-    this.#timer = setInterval(() => this.#print('alive', { ...this.#life() }, lifeText(this.#life())), signOfLifeMs);
+    this.#timer = setInterval(() => {
+      this.#terminal.end();
+      this.#print('alive', { ...this.#life() }, lifeText(this.#life()));
+    }, signOfLifeMs);
   }
 
   [Symbol.dispose](): void {

@@ -12,6 +12,7 @@ import type { CommandContext } from '../command-context.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import type { RunArguments } from '../run/options.ts';
 import { run } from '../run/run.ts';
+import { WatchHealth } from '../run/watch-health.ts';
 import type { serveOptionValues } from './options.ts';
 
 export interface ServeArguments extends Omit<RunArguments, 'options'> {
@@ -29,12 +30,28 @@ export async function serve(given: ServeArguments, context: CommandContext): Pro
   const secret = await secretIn(options.secretFile);
   // An announcement is a hint only: what is new is read from the change feed of the source, which it makes us look at.
   const decide = createWebhook({ mirrors: [mirror], secrets: [secret] });
-  const server = createServer(webhookListener(decide, async () => wakeUp.ring()));
+  const health = new WatchHealth();
+  const server = createServer(health.listener(webhookListener(decide, async () => wakeUp.ring())));
   server.requestTimeout = requestTimeoutMs;
   await listen(server, options.listen);
   context.terminal.say(`listening on http://${options.listen}/ for hooks of the mirror ${mirror}`);
   try {
-    return await run({ ...given, options: { ...options, watch: true } }, context, wakeUp);
+    return await run({ ...given, options: { ...options, watch: true } }, context, wakeUp, health);
+  } finally {
+    server.close();
+    server.closeAllConnections();
+  }
+}
+
+/** A watch that tells how it is at an address, and takes no announcements. */
+export async function watchListening(given: RunArguments, address: string, context: CommandContext): Promise<ExitCode> {
+  const health = new WatchHealth();
+  const server = createServer(health.listener((_, response) => void response.writeHead(404).end()));
+  server.requestTimeout = requestTimeoutMs;
+  await listen(server, address);
+  context.terminal.say(`listening on http://${address}/ for /healthz and /metrics`);
+  try {
+    return await run(given, context, undefined, health);
   } finally {
     server.close();
     server.closeAllConnections();

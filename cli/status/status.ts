@@ -1,10 +1,13 @@
 /** The work of `status`. */
+import { writeFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { type LastResult, lastResults } from '../../core/archive-life/last-results.ts';
+import { pageOf } from '../../core/cloud/status/status-page.ts';
 import { secretResolver } from '../../core/config/secrets/resolve-secret.ts';
 import { secretsManagerFetcher } from '../../core/config/secrets/secrets-manager.ts';
 import type { ServerConfiguration } from '../../core/config/server-schema.ts';
 import { targetStoreName } from '../../core/config/store-names.ts';
-import { isMirrorError } from '../../core/errors.ts';
+import { isMirrorError, MirrorError } from '../../core/errors.ts';
 import { progressBeside } from '../../core/mirror/progress.ts';
 import { openArchive } from '../../core/stores/archive/archive.ts';
 import type { CommandContext } from '../command-context.ts';
@@ -13,10 +16,11 @@ import { formatCount } from '../format.ts';
 import { type OpenMirrorState, openMirrorState } from '../mirror-state.ts';
 import { openServer } from '../open-mirror.ts';
 import type { statusOptionValues } from './options.ts';
+import { meaningOf, viewOf } from './status-view.ts';
 
 const statisticsSchema = z.object({ CountInstances: z.int().nonnegative() });
 
-interface StoreStatus {
+export interface StoreStatus {
   readonly name: string;
   readonly instances: number | null;
   /** Why it is not known. */
@@ -33,38 +37,55 @@ export async function status(
   if (options.countArchive) stores.push(await countArchive(state, interruption));
   const progress = (await progressBeside(state.objects).read())?.value;
   const { holds } = await state.pause.read();
+  const last = await lastResults(state.objects);
   const result = {
     type: 'status',
     mirror: state.name ?? null,
+    measuredAt: new Date().toISOString(),
     stores,
+    last,
     comparedAt: progress?.comparedAt ?? null,
     comparing: progress?.comparison?.reason ?? null,
     held: Object.entries(holds).map(([store, { code, reason, begunAt }]) => ({ store, code, reason, begunAt })),
   };
   if (options.json) terminal.printJson(result);
   else for (const line of linesOf(result)) terminal.print(line);
+  if (options.html !== undefined) await writePage(options.html, pageOf(viewOf(result, state.objects.name)));
   return stores.some(({ error }) => error !== null) ? exitCodes.refused : exitCodes.ok;
 }
 
-function linesOf({ stores, comparedAt, comparing, held }: StatusResult): string[] {
+function linesOf({ stores, comparedAt, comparing, held, last }: StatusResult): string[] {
   return [
     ...stores.map(({ name, instances, error }) =>
       instances === null ? `${name}: ${error}` : `${name}: ${formatCount(instances)} instances`,
     ),
     `last complete comparison: ${comparedAt ?? 'none yet'}`,
     ...(comparing === null ? [] : [`comparing now: ${comparing}`]),
+    ...last.map(
+      ({ command, at, exitCode }) => `last ${command}: ${at}, ${meaningOf(exitCode)} (exit code ${exitCode})`,
+    ),
     ...held.map(({ store, reason, begunAt }) => {
       const what = store === '*' ? 'the whole mirror' : store;
-      return `left alone since ${begunAt}: ${what} (${reason})`;
+      return `skipped since ${begunAt}: ${what} (${reason})`;
     }),
   ];
 }
 
-interface StatusResult {
+export interface StatusResult {
+  readonly mirror: string | null;
+  readonly measuredAt: string;
+  /** How the last of each command ended that writes to the archive or reads it back. */
+  readonly last: readonly LastResult[];
   readonly stores: readonly StoreStatus[];
   readonly comparedAt: string | null;
   readonly comparing: string | null;
   readonly held: readonly { readonly store: string; readonly reason: string; readonly begunAt: string }[];
+}
+
+async function writePage(file: string, page: string): Promise<void> {
+  await writeFile(file, page).catch((cause: unknown) => {
+    throw new MirrorError('configuration', 'the page cannot be written; check --html', { cause });
+  });
 }
 
 function serversOf({ name = '', configuration }: OpenMirrorState): [string, ServerConfiguration][] {

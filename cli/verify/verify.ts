@@ -22,6 +22,7 @@ import { type ExitCode, exitCodeOf } from '../exit-codes.ts';
 import { FutureTimes } from '../future-times.ts';
 import { openServer, storageOf } from '../open-mirror.ts';
 import { startProgress } from '../progress.ts';
+import { keepLastResult } from '../report/keep-result.ts';
 import { serverOfUrl } from '../server-options.ts';
 import { settleRepairs } from '../settled-repairs.ts';
 import { menderOf } from './mender.ts';
@@ -49,7 +50,9 @@ export async function verify(given: VerifyArguments, context: CommandContext): P
   if (target !== undefined) await verification.verifyInstances(target);
   futureTimes.tell();
   report.finish(versions !== undefined, futureTimes.count);
-  return exitCodeOf(report.outcome());
+  const exitCode = exitCodeOf(report.outcome());
+  await keepLastResult(versions?.archive.objects, 'verify', exitCode, context.terminal);
+  return exitCode;
 }
 
 interface NamedStores {

@@ -131,3 +131,13 @@ test('what verify and check find is told each time', () => {
   const differences = failures.map((one) => ({ ...one, outcome: undefined, kind: 'damaged' }));
   expect(told(differences, false).lines).toHaveLength(420);
 });
+
+test('how the last commands ended is kept beside the archive, and status shows it', async () => {
+  const page = join(folder, 'status.html');
+  await runInProcess('verify', '--archive', archive);
+  const { exitCode, stdout } = await runInProcess('status', '--archive', archive, '--html', page);
+  expect(exitCode).toBe(0);
+  expect(stdout).toMatch(/last verify: 20\d\d-.*, differences were found \(exit code 4\)/);
+  expect(stdout).toMatch(/last import: 20\d\d-.*, all done and equal \(exit code 0\)/);
+  expect(await readFile(page, 'utf8')).toContain('<p class="verdict act">Act</p>');
+});

@@ -1,0 +1,67 @@
+/** The status of a mirror on one machine as a page. Pure. */
+import type { LastResult } from '../../core/archive-life/last-results.ts';
+import { aged, type StatusCell, type StatusView } from '../../core/cloud/status/status-page.ts';
+import { exitCodeMeanings } from '../exit-codes.ts';
+import { formatCount } from '../format.ts';
+import type { StatusResult, StoreStatus } from './status.ts';
+
+const day = 24 * 3600;
+/** From these ages on somebody should look, or act. */
+const limits: Readonly<Record<LastResult['command'] | 'comparison', { readonly look: number; readonly act: number }>> =
+  {
+    comparison: { look: 2 * day, act: 7 * day },
+    run: { look: 2 * day, act: 7 * day },
+    verify: { look: 31 * day, act: 62 * day },
+    import: { look: Number.POSITIVE_INFINITY, act: Number.POSITIVE_INFINITY },
+  };
+
+/** @param archive how the archive is called, where no configuration names the mirror */
+export function viewOf(status: StatusResult, archive: string): StatusView {
+  const { mirror, measuredAt, stores, comparedAt, comparing, held, last } = status;
+  const age = (at: string) => Math.max(0, (Date.parse(measuredAt) - Date.parse(at)) / 1000);
+  const now = comparing === null ? '' : ` (one is under way: ${comparing})`;
+  const comparison: StatusCell =
+    comparedAt === null
+      ? { text: `none yet${now}`, level: 'look' }
+      : aged(age(comparedAt), limits.comparison, ` ago${now}`);
+  return {
+    mirror: mirror ?? archive,
+    measuredAt,
+    tables: [
+      {
+        title: 'Mirror',
+        heads: [],
+        rows: [
+          [{ text: 'Last complete comparison' }, comparison],
+          ...held.map(({ store, reason, begunAt }): StatusCell[] => [
+            { text: store === '*' ? 'The whole mirror is skipped' : `${store} is skipped` },
+            { text: `since ${begunAt}: ${reason}`, level: 'act' },
+          ]),
+        ],
+      },
+      { title: 'Stores, counted now', heads: ['', 'instances'], rows: stores.map(storeRow) },
+      {
+        title: 'Last results',
+        heads: ['', 'ended', 'result'],
+        rows: last.map(({ command, at, exitCode }) => [
+          { text: command },
+          aged(age(at), limits[command], ' ago'),
+          {
+            text: `${meaningOf(exitCode)} (exit code ${exitCode})`,
+            level: exitCode === 0 || exitCode === 130 ? 'well' : 'act',
+          },
+        ]),
+      },
+    ],
+  };
+}
+
+function storeRow({ name, instances, error }: StoreStatus): readonly StatusCell[] {
+  if (instances === null) return [{ text: name }, { text: `not counted: ${error}`, level: 'act' }];
+  return [{ text: name }, { text: formatCount(instances) }];
+}
+
+/** What an archive says may be of another version. */
+export function meaningOf(exitCode: number): string {
+  return Object.entries(exitCodeMeanings).find(([code]) => Number(code) === exitCode)?.[1] ?? 'unknown';
+}
