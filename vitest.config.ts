@@ -14,7 +14,7 @@ export default defineConfig({
     hookTimeout: 180_000,
     maxWorkers: 4,
     sequence: { sequencer: LongestFirst },
-    globalSetup: ['test/support/tell-seed.ts'],
+    globalSetup: ['test/support/run-folder.ts'],
     // As bin/orthanc-mirror has it: every program that a test starts is compiled once.
     env: { NODE_COMPILE_CACHE: fileURLToPath(new URL('node_modules/.cache/compiled', import.meta.url)) },
   },
