@@ -10,8 +10,8 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     // Tests start real servers; a timeout here only ends a hang, no test asserts a duration.
-    testTimeout: 120_000,
-    hookTimeout: 180_000,
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     maxWorkers: 4,
     sequence: { sequencer: LongestFirst },
     globalSetup: ['test/support/run-folder.ts'],

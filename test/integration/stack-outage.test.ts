@@ -11,7 +11,7 @@ import { type LocalStack, startLocalStack } from '../../local/stack/local-stack.
 import { uploadAll } from '../../local/upload.ts';
 import { synthesizeStack } from './stack-synth.ts';
 
-const eventually = { timeout: 90_000, interval: 250 };
+const eventually = { timeout: 240_000, interval: 250 };
 const instances = [...generateInstances('outage', 60, 4096)];
 
 const cleanUp = new AsyncDisposableStack();
