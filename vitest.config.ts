@@ -10,11 +10,11 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     // Tests start real servers; a timeout here only ends a hang, no test asserts a duration.
-    testTimeout: 120_000,
-    hookTimeout: 180_000,
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     maxWorkers: 4,
     sequence: { sequencer: LongestFirst },
-    globalSetup: ['test/support/tell-seed.ts'],
+    globalSetup: ['test/support/run-folder.ts'],
     // As bin/orthanc-mirror has it: every program that a test starts is compiled once.
     env: { NODE_COMPILE_CACHE: fileURLToPath(new URL('node_modules/.cache/compiled', import.meta.url)) },
   },

@@ -1,14 +1,13 @@
-import { fileURLToPath } from 'node:url';
 import { Aws, Duration, RemovalPolicy, Size } from 'aws-cdk-lib';
-import { Architecture, type Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
-import { type ICommandHooks, NodejsFunction, OutputFormat } from 'aws-cdk-lib/aws-lambda-nodejs';
+import { Architecture, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { type FunctionName, metricsNamespace } from '../core/cloud/metrics/metrics.ts';
 import type { Configuration } from '../core/config/schema.ts';
-import { bundledConfigurationFile, type FunctionEnvironment } from '../core/environment.ts';
+import type { FunctionEnvironment } from '../core/environment.ts';
 import type { ArchivePlace } from './archive-access.ts';
+import { functionCode } from './function-code.ts';
 import { Network } from './network.ts';
 import { ServiceRole } from './service-role.ts';
 import type { StackQueues } from './stack-queues.ts';
@@ -39,12 +38,6 @@ interface CodeProps {
   readonly scratchMiB?: number;
 }
 
-const projectFolder = fileURLToPath(new URL('..', import.meta.url));
-
-/** CommonJS packages in an ES module bundle still call `require`, which ES modules do not have. */
-const requireForCommonJs =
-  "import { createRequire as createRequireForCommonJs } from 'node:module'; const require = createRequireForCommonJs(import.meta.url);";
-
 /** One function with a role and a log group of its own. Who builds on it allows what the function needs. */
 export class MirrorFunction extends Construct {
   readonly function: LambdaFunction;
@@ -72,10 +65,9 @@ export class MirrorFunction extends Construct {
     if (network !== undefined) {
       Network.allowAttach(this.role);
     }
-    this.function = new NodejsFunction(this, 'Function', {
-      entry: `${projectFolder}lambdas/${code.file}.ts`,
-      projectRoot: projectFolder,
-      depsLockFilePath: `${projectFolder}package-lock.json`,
+    this.function = new LambdaFunction(this, 'Function', {
+      code: functionCode(this, code.file, props.configurationFile),
+      handler: 'index.handler',
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,
       memorySize: code.memoryMiB,
@@ -95,18 +87,6 @@ export class MirrorFunction extends Construct {
             vpcSubnets: { subnets: [...network.subnets] },
             securityGroups: [network.securityGroup],
           }),
-      bundling: {
-        format: OutputFormat.ESM,
-        mainFields: ['module', 'main'],
-        target: 'node24',
-        bundleAwsSDK: true,
-        minify: true,
-        keepNames: true,
-        sourceMap: true,
-        sourcesContent: false,
-        banner: requireForCommonJs,
-        commandHooks: bundleConfiguration(props.configurationFile),
-      },
     });
   }
 }
@@ -124,19 +104,4 @@ function environmentOf(
     POWERTOOLS_METRICS_NAMESPACE: metricsNamespace,
     NODE_OPTIONS: '--enable-source-maps',
   };
-}
-
-/** Puts the configuration file beside the bundled code. */
-function bundleConfiguration(configurationFile: string): ICommandHooks {
-  return {
-    beforeBundling: () => [],
-    beforeInstall: () => [],
-    afterBundling: (_inputFolder, outputFolder) => [
-      `cp ${inShellQuotes(configurationFile)} ${inShellQuotes(`${outputFolder}/${bundledConfigurationFile}`)}`,
-    ],
-  };
-}
-
-function inShellQuotes(text: string): string {
-  return `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }

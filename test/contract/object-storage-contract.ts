@@ -19,8 +19,8 @@ export interface OpenedObjects {
 }
 
 const small = 10 * 1024;
-/** What S3 takes in several parts. */
-const largeByDefault = 50 * 1024 * 1024;
+/** What S3 takes in three parts, the last of them smaller. */
+const largeByDefault = 20 * 1024 * 1024;
 
 /** Defines the tests of the contract for one kind of object storage. */
 export function describeObjectStorageContract(
@@ -72,7 +72,7 @@ function describePuts(opened: () => OpenedObjects, large: number): void {
 
   it.each([
     [50, small],
-    [4, Math.min(large, 20 * 1024 * 1024)],
+    [4, Math.min(large, 12 * 1024 * 1024)],
   ])('lets one of %i simultaneous writers of %i bytes create an object', async (writers, sizeBytes) => {
     const { objects } = opened();
     const contents = Array.from({ length: writers }, () => randomBytes(sizeBytes));

@@ -1,14 +1,28 @@
 import { join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { generateInstance } from '../../local/dicom/generate.ts';
 import { placeOfNth } from '../../local/dicom/identifiers.ts';
-import type { OrthancServer } from '../../local/orthanc-server.ts';
+import { type OrthancServer, startOrthanc } from '../../local/orthanc-server.ts';
 import { folderPlace, orthancPlace, prove } from '../../local/prove.ts';
 import { runCommand } from '../e2e/support/command-line.ts';
-import { folderForTest, instanceIds, serverForTest, storeAll } from '../e2e/support/scene.ts';
+import { folderForTest, instanceIds, storeAll } from '../e2e/support/scene.ts';
 import { type Fault, type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
+import { remove } from '../support/orthanc/upload.ts';
 
-const sizes = { '10 KiB': 10 * 1024, '50 MiB': 50 * 1024 * 1024 };
+/** One that is held whole before anything is sent, and one that passes through in parts. */
+const sizes = { '10 KiB': 10 * 1024, '12 MiB': 12 * 1024 * 1024 };
+
+let source: OrthancServer;
+let target: OrthancServer;
+beforeAll(async () => {
+  [source, target] = await Promise.all([startOrthanc(), startOrthanc()]);
+});
+afterAll(async () => {
+  await Promise.all([source?.stop(), target?.stop()]);
+});
+afterEach(async () => {
+  for (const { url } of [source, target]) await remove(url, await instanceIds({ url }));
+});
 
 async function proxyForTest(server: OrthancServer): Promise<FaultProxy> {
   const proxy = await startFaultProxy(server.url);
@@ -67,15 +81,14 @@ describe.each(Object.entries(sizes))('an instance of %s', (_, sizeBytes) => {
   test.each(faults)(
     'with %s becomes nothing anywhere, and is copied once the fault ends',
     async (_name, where, fault) => {
-      const [source, target, folder] = await Promise.all([serverForTest(), serverForTest(), folderForTest()]);
-      const archive = join(folder, 'archive');
+      const archive = join(await folderForTest(), 'archive');
       const instance = generateInstance(placeOfNth('damaged', sizeBytes), sizeBytes);
       await storeAll(source, [instance]);
       const proxy = await proxyForTest(where === 'source' ? source : target);
       proxy.break(fault);
       const urls = where === 'source' ? [proxy.url, target.url] : [source.url, proxy.url];
       const broken = await runCommand(['run', ...urls, '--archive', archive]);
-      expect([3, 5, 7]).toContain(broken.exitCode);
+      expect([3, 5, 7], broken.stdout + broken.stderr).toContain(broken.exitCode);
       expect(broken.stdout).toContain(instance.id);
       expect(await instanceIds(target)).toEqual([]);
       // The archive is fed by the same read: it gets the bytes only if they came whole from the source.

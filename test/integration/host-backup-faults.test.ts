@@ -65,7 +65,7 @@ describe('kill -9 at 20 random moments', () => {
       await fill(server.url, 'more', 10 + 5 * (run + 1), 20_000, 10 + 5 * run);
       // A work folder of this test's own: other tests have theirs in the system's.
       const args = [...backupArguments(), ...pauseArguments(), '--work', root];
-      await killAfter(random.between(200, 2000), args);
+      await killAfter(random.between(150, 1200), args);
       expect(await checkAll()).toMatchObject({ exitCode: 0 });
       expect(pauseLog().filter((line) => line === 'start')).toHaveLength(
         pauseLog().filter((line) => line === 'stop').length,
@@ -84,7 +84,7 @@ describe('kill -9 at 20 random moments', () => {
     const folder = join(root, 'restored');
     const restore = ['backup', 'restore', '--archive', archive(), '--to', folder, ...passphrase()];
     for (let run = 0; run < 20; run += 1) {
-      await killAfter(random.between(700, 1800), restore);
+      await killAfter(random.between(250, 1000), restore);
       if (existsSync(join(folder, 'storage', 'index'))) rmSync(folder, { recursive: true });
     }
     expect(await runCommand(...restore)).toMatchObject({ exitCode: 0 });

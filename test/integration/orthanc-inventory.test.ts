@@ -10,6 +10,7 @@ import { newOrthanc, oldOrthanc } from '../../local/orthanc-versions.ts';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
 import { remove, upload } from '../support/orthanc/upload.ts';
 import { sampleFiles } from '../support/sample-files.ts';
+import { SeededRandom, testSeeds } from '../support/seeded-random.ts';
 
 const storedSchema = z.object({ ID: z.string(), Status: z.literal('Success') });
 
@@ -50,27 +51,24 @@ describe.each([oldOrthanc(), newOrthanc()])('the inventory of Orthanc $version',
     await remove(server.url, ids);
   });
 
-  it.each(Array.from({ length: 25 }, (_, seed) => seed + 1))(
-    'is whole though instances come and go meanwhile (seed %i)',
-    async (seed) => {
-      const random = randomFrom(seed);
-      const all = [...generateInstances(`churn ${version} ${seed}`, 90, 2048)];
-      const [lasting, passing, coming] = [all.slice(0, 40), all.slice(40, 70), all.slice(70)];
-      await upload(server.url, [...lasting, ...passing]);
-      const unchanging = await inventoryMeanwhile(proxy, store, async () => {
-        const going = passing.splice(0, Math.floor(random() * 8));
-        await remove(
-          server.url,
-          going.map(({ id }) => id),
-        );
-        await upload(server.url, coming.splice(0, Math.floor(random() * 5)));
-      });
-      expect(unchanging).toEqual([...new Set(unchanging)].sort());
-      expect(unchanging).toEqual(expect.arrayContaining(lasting.map(({ id }) => id)));
-      const left = (await Array.fromAsync(store.inventory())).map(({ id }) => id);
-      await remove(server.url, left);
-    },
-  );
+  it.each(testSeeds(10))('is whole though instances come and go meanwhile (seed %i)', async (seed) => {
+    const random = new SeededRandom(seed);
+    const all = [...generateInstances(`churn ${version} ${seed}`, 90, 2048)];
+    const [lasting, passing, coming] = [all.slice(0, 40), all.slice(40, 70), all.slice(70)];
+    await upload(server.url, [...lasting, ...passing]);
+    const unchanging = await inventoryMeanwhile(proxy, store, async () => {
+      const going = passing.splice(0, random.below(8));
+      await remove(
+        server.url,
+        going.map(({ id }) => id),
+      );
+      await upload(server.url, coming.splice(0, random.below(5)));
+    });
+    expect(unchanging).toEqual([...new Set(unchanging)].sort());
+    expect(unchanging).toEqual(expect.arrayContaining(lasting.map(({ id }) => id)));
+    const left = (await Array.fromAsync(store.inventory())).map(({ id }) => id);
+    await remove(server.url, left);
+  });
 
   it('fails, instead of ending, when the server or the connection breaks off', async () => {
     const instances = [...generateInstances(`broken ${version}`, 20, 2048)];
@@ -101,13 +99,4 @@ async function inventoryMeanwhile(
   const ids = (await Array.fromAsync(listing)).map(({ id }) => id);
   proxy.mend();
   return ids;
-}
-
-/** Park and Miller's generator: the same numbers in [0, 1) for the same seed. */
-function randomFrom(seed: number): () => number {
-  let state = seed * 7919 + 1;
-  return () => {
-    state = (state * 48_271) % 2_147_483_647;
-    return state / 2_147_483_647;
-  };
 }

@@ -11,8 +11,8 @@ import { type LocalStack, startLocalStack } from '../../local/stack/local-stack.
 import { uploadAll } from '../../local/upload.ts';
 import { synthesizeStack } from './stack-synth.ts';
 
-const eventually = { timeout: 90_000, interval: 250 };
-const instances = [...generateInstances('outage', 200, 4096)];
+const eventually = { timeout: 240_000, interval: 250 };
+const instances = [...generateInstances('outage', 60, 4096)];
 
 const cleanUp = new AsyncDisposableStack();
 let source: OrthancServer;
@@ -62,28 +62,22 @@ async function countInArchive(): Promise<number> {
   return (await Array.fromAsync(storage.list('instances/'))).length;
 }
 
-test('with one of two targets down the other and the archive get 200 instances at once', async () => {
+test('with one of two targets down the other and the archive get 60 instances at once', async () => {
   await vi.waitUntil(() => stack.logs.some(({ text }) => text.includes('source followed')), eventually);
   await standby.kill();
   const uploads = instances.map(({ bytes, sizeBytes }) => ({ sizeBytes, body: () => bytes }));
   await uploadAll(source.url, uploads, 4, (answer) => expect(answer.kind).not.toBe('refused'));
-  await vi.waitFor(
-    async () => expect([await countIn(research), await countInArchive()]).toEqual([200, 200]),
-    eventually,
-  );
+  await vi.waitFor(async () => expect([await countIn(research), await countInArchive()]).toEqual([60, 60]), eventually);
 });
 
 test('while it is away its messages come back more often than an instance is tried, and none is put aside', async () => {
-  await vi.waitUntil(
-    () => stack.logs.filter(({ text }) => text.includes('"verdict":"renew"')).length > 200,
-    eventually,
-  );
+  await vi.waitUntil(() => stack.logs.filter(({ text }) => text.includes('"verdict":"renew"')).length > 60, eventually);
   expect(stack.deadLetters()).toEqual([]);
 });
 
 test('when it returns it catches up with no manual step', async () => {
   await standby.restart();
-  await vi.waitFor(async () => expect(await countIn(standby)).toBe(200), eventually);
+  await vi.waitFor(async () => expect(await countIn(standby)).toBe(60), eventually);
   await vi.waitUntil(() => stack.idle(), eventually);
   expect(stack.deadLetters()).toEqual([]);
 });

@@ -31,7 +31,7 @@ export async function storeAll(server: OrthancServer, instances: Iterable<Genera
 }
 
 /** The ids of the instances that a server holds, sorted. */
-export async function instanceIds(server: OrthancServer): Promise<readonly string[]> {
+export async function instanceIds(server: Pick<OrthancServer, 'url'>): Promise<readonly string[]> {
   const response = await fetch(new URL('instances', server.url));
   return z
     .array(z.string())

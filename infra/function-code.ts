@@ -1,0 +1,54 @@
+/** The code of a function: one file, with the configuration beside it. */
+import { copyFileSync, cpSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { AssetHashType, DockerImage } from 'aws-cdk-lib';
+import { Code } from 'aws-cdk-lib/aws-lambda';
+import type { Construct } from 'constructs';
+import { buildSync } from 'esbuild';
+import type { FunctionName } from '../core/cloud/metrics/metrics.ts';
+import { bundledConfigurationFile } from '../core/environment.ts';
+
+const lambdasFolder = fileURLToPath(new URL('../lambdas', import.meta.url));
+
+/** CommonJS packages in an ES module bundle still call `require`, which ES modules do not have. */
+const requireForCommonJs =
+  "import { createRequire as createRequireForCommonJs } from 'node:module'; const require = createRequireForCommonJs(import.meta.url);";
+
+/**
+ * The code of the function in `lambdas/<file>.ts`, for deployment. With `bundles=FOLDER` in the context of the app it is
+ * taken from there, as `bundleFunction` left it: whoever synthesizes many stacks of the same code bundles it once.
+ */
+export function functionCode(scope: Construct, file: FunctionName, configurationFile: string): Code {
+  const bundles: unknown = scope.node.tryGetContext('bundles');
+  const tryBundle = (outputFolder: string): boolean => {
+    if (typeof bundles === 'string') cpSync(join(bundles, file), outputFolder, { recursive: true });
+    else bundleFunction(file, outputFolder);
+    copyFileSync(configurationFile, join(outputFolder, bundledConfigurationFile));
+    return true;
+  };
+  return Code.fromAsset(lambdasFolder, {
+    assetHashType: AssetHashType.OUTPUT,
+    // The command is what tells one function from another, for whom CDK takes them for the same asset.
+    bundling: { image: DockerImage.fromRegistry('not used'), command: [file], local: { tryBundle } },
+  });
+}
+
+/** Bundles a function as `index.mjs`, with its source map, into a folder. */
+export function bundleFunction(file: FunctionName, folder: string): void {
+  buildSync({
+    entryPoints: [join(lambdasFolder, `${file}.ts`)],
+    outfile: join(folder, 'index.mjs'),
+    bundle: true,
+    platform: 'node',
+    target: 'node24',
+    format: 'esm',
+    mainFields: ['module', 'main'],
+    minify: true,
+    keepNames: true,
+    sourcemap: true,
+    sourcesContent: false,
+    banner: { js: requireForCommonJs },
+    logLevel: 'info',
+  });
+}

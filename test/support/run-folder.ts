@@ -1,0 +1,35 @@
+/**
+ * Around a whole run of tests: tells with which seed it can be repeated, gives all that it writes a folder of its own,
+ * and fails when a test left something there.
+ */
+import { chmod, mkdtemp, readdir, rm, statfs } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const memory = '/dev/shm';
+const mostBytes = 4 * 1024 ** 3;
+
+/** What all tests of a run share, and nobody removes before its end. */
+const shared = ['bundled-functions'];
+
+export default async function aroundTheRun(): Promise<() => Promise<void>> {
+  console.log(`TEST_SEED=${process.env.TEST_SEED}`);
+  const before = process.env.TMPDIR;
+  const folder = await mkdtemp(join(await place(), 'mirror-'));
+  // Databases and services of other users have their folders below.
+  await chmod(folder, 0o711);
+  process.env.TMPDIR = folder;
+  return async () => {
+    if (before === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = before;
+    const left = (await readdir(folder)).filter((name) => !shared.includes(name));
+    await rm(folder, { recursive: true, force: true });
+    if (left.length > 0) throw new Error(`tests left behind: ${left.join(', ')}`);
+  };
+}
+
+/** Memory, where there is enough: what is synchronized to a disk thousands of times proves nothing here. */
+async function place(): Promise<string> {
+  const { bavail, bsize } = await statfs(memory).catch(() => ({ bavail: 0, bsize: 0 }));
+  return bavail * bsize >= mostBytes ? memory : tmpdir();
+}
