@@ -2,7 +2,7 @@
 
 import type { OrthancId } from '../identifiers.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
-import { mapInOrder } from '../streams/map-in-order.ts';
+import { mapInOrder } from '../streams/in-parallel.ts';
 import { listSidecars, type ReadSidecar, readNewest, type SidecarOptions, type SidecarState } from './sidecar-state.ts';
 
 export interface MomentOptions extends SidecarOptions {

@@ -14,7 +14,7 @@ import type { MirrorError } from '../../core/errors.ts';
 import { documentSyncOf } from '../../core/mirror/parts.ts';
 import { runMirror } from '../../core/mirror/run-mirror.ts';
 import { noOutcomes } from '../../core/mirror/summary.ts';
-import { inParallel } from '../../core/sidecars/in-parallel.ts';
+import { inParallel } from '../../core/streams/in-parallel.ts';
 import { Limitations } from '../../core/sidecars/limitations.ts';
 import { openArchive } from '../../core/stores/archive/archive.ts';
 import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';

@@ -11,7 +11,7 @@ import type { HeldFolder } from '../../orthanc-disk/files/held-folder.ts';
 import { checkIntegrity } from '../../orthanc-disk/index/sqlite-database.ts';
 import { storagePath } from '../../orthanc-disk/storage/storage-names.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
-import { inParallel } from '../../streams/in-parallel.ts';
+import { mapInOrder } from '../../streams/in-parallel.ts';
 import type { HostKeys } from './backup-keys.ts';
 import { readSavedDocument } from './documents.ts';
 import { type ListedFile, readFileList } from './file-list.ts';
@@ -140,7 +140,7 @@ async function restoreStorage(
   try {
     for (const folder of places.storage) folders.push(await openRestoreFolder(folder));
     const list = readFileList(readSavedDocument(objects, keys, storage.list, { signal }));
-    const results = inParallel(list, filesAtOnce, async (file) => {
+    const results = mapInOrder(list, filesAtOnce, async (file) => {
       const { uuid, content } = file;
       if (content === undefined) return undefined;
       const { folder, name } = await placeOf(folders, file);

@@ -8,8 +8,8 @@ import { isMirrorError } from '../../errors.ts';
 import type { FolderStorage } from '../../orthanc-disk/storage/folder-storage.ts';
 import type { StoredFile } from '../../orthanc-disk/storage/storage-area.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
-import { inParallel } from '../../streams/in-parallel.ts';
-import { joinSorted } from '../../streams/join-sorted.ts';
+import { mapInOrder } from '../../streams/in-parallel.ts';
+import { joinSorted } from '../../streams/merge-join.ts';
 import { type ArchivedFile, archivedFiles } from './archived-files.ts';
 import type { HostKeys } from './backup-keys.ts';
 import type { ListedFile } from './file-list.ts';
@@ -53,7 +53,7 @@ export async function saveAhead(
     ({ uuid }) => uuid,
     ({ key }) => key,
   );
-  const results = inParallel(all, filesAtOnce, async ({ left, right }) => {
+  const results = mapInOrder(all, filesAtOnce, async ({ left, right }) => {
     const present = knownFile(right?.left, right?.right);
     if (left === undefined || present?.sizeBytes === left.sizeBytes) return { file: present, isNew: false };
     return saveStored(left, storage, objects, keys, right?.left, options);

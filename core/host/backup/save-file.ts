@@ -1,5 +1,4 @@
 /** Copying one storage file to the archive, under its uuid and the SHA-256 of its bytes. */
-import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import type { CallOptions } from '../../call-options.ts';
 import { MirrorError } from '../../errors.ts';
@@ -13,6 +12,7 @@ import {
 import { fileError } from '../../orthanc-disk/files/file-error.ts';
 import type { OpenFile } from '../../orthanc-disk/files/held-folder.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
+import { provenChunks } from '../../streams/proven-chunks.ts';
 import type { ArchivedFile } from './archived-files.ts';
 import { fileKey, type HostKeys } from './backup-keys.ts';
 
@@ -46,7 +46,8 @@ export async function saveFile(
   if (archived?.versions.some((one) => one.sha256 === sha256 && one.sizeBytes === sizeBytes)) {
     return { ...hashes, isNew: false };
   }
-  const body = bytes ?? unchanged(uuid, chunks(), sha256);
+  const changed = () => new MirrorError('hash-mismatch', `file ${uuid} changed while it was read`);
+  const body = bytes ?? provenChunks(chunks(), { sha256 }, changed);
   await objects.putOnce(fileKey(keys, uuid, sha256), body, { sizeBytes, md5, signal });
   return { ...hashes, isNew: true };
 }
@@ -69,14 +70,4 @@ async function* readable(uuid: string, chunks: AsyncIterable<Buffer>): AsyncGene
 
 function unreadable(uuid: string, error: unknown): MirrorError {
   return fileError(error, `file ${uuid}`, 'source-corrupt');
-}
-
-/** Throws `hash-mismatch` at the end if the bytes are others than those that were hashed. */
-async function* unchanged(uuid: string, chunks: AsyncIterable<Buffer>, sha256: string): AsyncGenerator<Buffer> {
-  const hash = createHash('sha256');
-  for await (const chunk of chunks) {
-    hash.update(chunk);
-    yield chunk;
-  }
-  if (hash.digest('hex') !== sha256) throw new MirrorError('hash-mismatch', `file ${uuid} changed while it was read`);
 }

@@ -7,8 +7,8 @@ import type { OpenFile } from '../../orthanc-disk/files/held-folder.ts';
 import type { IndexedFile, IndexReader } from '../../orthanc-disk/index/index-reader.ts';
 import type { FolderStorage } from '../../orthanc-disk/storage/folder-storage.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
-import { inParallel } from '../../streams/in-parallel.ts';
-import { joinSorted } from '../../streams/join-sorted.ts';
+import { mapInOrder } from '../../streams/in-parallel.ts';
+import { joinSorted } from '../../streams/merge-join.ts';
 import type { HostKeys } from './backup-keys.ts';
 import type { ListedFile } from './file-list.ts';
 import type { HeldFiles } from './held-files.ts';
@@ -54,7 +54,7 @@ export async function* saveListed(
     ({ uuid }) => uuid,
     ({ uuid }) => uuid,
   );
-  const results = inParallel(pairs, filesAtOnce, async ({ left, right }) => {
+  const results = mapInOrder(pairs, filesAtOnce, async ({ left, right }) => {
     if (left === undefined) return undefined;
     const saved = knownAs(left, right)
       ? { ...right, isNew: false }
