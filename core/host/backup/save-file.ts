@@ -19,6 +19,12 @@ import { fileKey, type HostKeys } from './backup-keys.ts';
 /** Up to this size a file is read once and held in memory; larger ones are hashed first and then streamed. */
 const inMemoryBytes = 8 * 1024 * 1024;
 
+/** Where the files of a host are saved. */
+export interface FileArchive {
+  readonly objects: ObjectStorage;
+  readonly keys: HostKeys;
+}
+
 /** What was saved of a file. */
 export interface SavedFile extends ContentHashes {
   /** Whether the archive lacked it. */
@@ -32,8 +38,7 @@ export interface SavedFile extends ContentHashes {
  * @param archived what the archive holds of it, as far as that is known
  */
 export async function saveFile(
-  objects: ObjectStorage,
-  keys: HostKeys,
+  { objects, keys }: FileArchive,
   uuid: string,
   { handle, stats }: OpenFile,
   archived: ArchivedFile | undefined,
