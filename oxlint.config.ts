@@ -56,6 +56,7 @@ export default defineConfig({
     'typescript/no-floating-promises': 'error',
     'typescript/no-misused-promises': 'error',
     'typescript/await-thenable': 'error',
+    'max-params': ['error', { max: 5 }],
     'import/no-cycle': ['error', { ignoreTypes: false }],
   },
   // A later override takes the place of an earlier one: the rooms say all that `core` says.

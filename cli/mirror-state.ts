@@ -2,16 +2,16 @@
 
 import type { Command, Option } from 'commander';
 import { z } from 'zod';
-import { archivePrefixOf } from '../core/config/archive-location.ts';
+import { archiveInStack } from '../core/config/archive-location.ts';
 import { loadConfiguration } from '../core/config/load.ts';
 import { mirrorNamed } from '../core/config/mirror-named.ts';
+import { storageOf } from '../core/config/open-archive.ts';
 import type { ArchiveConfiguration, Configuration, MirrorConfiguration } from '../core/config/schema.ts';
 import { MirrorError } from '../core/errors.ts';
 import { type Pause, pauseBeside } from '../core/mirror/pause/pause.ts';
 import { readManifest } from '../core/stores/archive/manifest.ts';
 import type { ObjectStorage } from '../core/stores/archive/object-storage.ts';
 import { parseArchive } from './archive-argument.ts';
-import { storageOf } from './open-mirror.ts';
 import { endpointOption, jsonOption, valueOption } from './options.ts';
 
 /** The options by which the state of a mirror is found. */
@@ -102,7 +102,7 @@ function archiveOf(
       `the archive of ${name} lies in the bucket of the stack: name it by --bucket`,
     );
   }
-  return { bucket, prefix: archivePrefixOf(name, mirror), ...(endpoint !== undefined && { endpoint }) };
+  return { ...archiveInStack(name, mirror.archive, { bucket }), ...(endpoint !== undefined && { endpoint }) };
 }
 
 /** `--target`, for commands that may concern one target only. */

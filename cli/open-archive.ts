@@ -6,12 +6,11 @@ import type { DocumentTarget } from '../core/archive-life/restore/restore-docume
 import { RestoredFolder } from '../core/archive-life/restore/restored-folder.ts';
 import type { Selection } from '../core/archive-life/restore/selection.ts';
 import type { CallOptions } from '../core/call-options.ts';
-import { secretResolver } from '../core/config/secrets/resolve-secret.ts';
-import { secretsManagerFetcher } from '../core/config/secrets/secrets-manager.ts';
+import { openExistingArchive } from '../core/config/open-archive.ts';
 import { MirrorError } from '../core/errors.ts';
 import { Limitations } from '../core/sidecars/limitations.ts';
 import { type StudyServer, studyServerOf } from '../core/sidecars/study-server.ts';
-import { type Archive, type ArchiveOptions, openArchive } from '../core/stores/archive/archive.ts';
+import type { Archive, ArchiveOptions } from '../core/stores/archive/archive.ts';
 import {
   type ArchiveLocation,
   openObjectStorage,
@@ -21,9 +20,8 @@ import { parseOrthancUrl } from '../core/stores/orthanc/address.ts';
 import type { OrthancStore } from '../core/stores/orthanc/orthanc-store.ts';
 import type { DestinationStore } from '../core/stores/store.ts';
 import { parseArchive } from './archive-argument.ts';
-import { openServer, storageOf } from './open-mirror.ts';
+import { openServerOfUrl } from './open-mirror.ts';
 import type { RestoreOptionValues } from './restore/options.ts';
-import { serverOfUrl } from './server-options.ts';
 
 /** What the options select. */
 export function selectionOf({ patient, study, series, since, until }: RestoreOptionValues): Selection {
@@ -61,13 +59,7 @@ export async function openArchiveToRead(
 ): Promise<Archive> {
   const archive = parseArchive(place, endpoint);
   if (archive === undefined) throw new MirrorError('configuration', 'name the archive by --archive');
-  const objects = storageOf(archive);
-  try {
-    return await openArchive(objects, options);
-  } catch (error) {
-    await objects.close();
-    throw error;
-  }
+  return openExistingArchive(archive, options);
 }
 
 /** A server that is restored to. */
@@ -107,10 +99,7 @@ async function openServerTarget(
   values: unknown,
   { archive, warn, signal }: OpenTargetOptions,
 ): Promise<RestoreTarget> {
-  const secrets = secretResolver({ fetchSecret: secretsManagerFetcher() });
-  const server = await openServer({ ...serverOfUrl('target', url, values, '--to'), name: undefined }, secrets, {
-    warn,
-  });
+  const server = await openServerOfUrl('target', url, values, warn, '--to');
   try {
     const limitations = new Limitations(({ message }) => warn(message));
     const studyServer = await studyServerOf(server, { signal });

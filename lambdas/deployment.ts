@@ -7,10 +7,11 @@ import { type SqsDeliveriesOptions, sqsDeliveries } from '../core/cloud/queue/sq
 import { type QueueDepths, sqsDepths, sqsLeft } from '../core/cloud/queue/sqs-depths.ts';
 import { sendTexts, sqsQueue } from '../core/cloud/queue/sqs-queue.ts';
 import type { DeliveryLimits } from '../core/cloud/queue/verdict.ts';
+import { archiveInStack, type StackStorage } from '../core/config/archive-location.ts';
 import { processesAt } from '../core/config/cloud-shares.ts';
-import { type ConnectedMirror, type ConnectOptions, connectMirror } from '../core/config/connect.ts';
 import { loadConfiguration } from '../core/config/load.ts';
 import { mirrorNamed } from '../core/config/mirror-named.ts';
+import { type OpenMirror, type OpenMirrorOptions, openMirror } from '../core/config/open.ts';
 import {
   deadLetterQueues,
   type MirrorQueue,
@@ -21,8 +22,7 @@ import {
 } from '../core/config/queue-names.ts';
 import type { Configuration, MirrorConfiguration } from '../core/config/schema.ts';
 import { type SecretResolver, secretResolver } from '../core/config/secrets/resolve-secret.ts';
-import { secretsManagerFetcher } from '../core/config/secrets/secrets-manager.ts';
-import type { ServerConfiguration } from '../core/config/server-schema.ts';
+import { sourceName, targetStoreName } from '../core/config/store-names.ts';
 import { bundledConfigurationFile, readFunctionEnvironment } from '../core/environment.ts';
 import { MirrorError } from '../core/errors.ts';
 import type { DocumentSync, SyncReport } from '../core/mirror/document-sync.ts';
@@ -60,7 +60,7 @@ export interface Deployment {
 }
 
 /** A mirror whose stores are open; in the cloud each has an archive, which also holds its state. */
-export interface CloudMirror extends ConnectedMirror {
+export interface CloudMirror extends OpenMirror {
   readonly configuration: MirrorConfiguration;
   readonly archive: Archive;
   readonly pause: Pause;
@@ -78,7 +78,7 @@ export async function openDeployment(writer?: ArchiveWriter): Promise<Deployment
   const configuration = await loadConfiguration(join(environment.codeFolder, bundledConfigurationFile));
   const queuesUrl = environment.ORTHANC_MIRROR_QUEUES_URL;
   const client = createSqsClient();
-  const secrets = secretResolver({ fetchSecret: secretsManagerFetcher() });
+  const secrets = secretResolver();
   const { transfer } = configuration.cloud;
   const largeBytes = transfer.largeMiB * bytesPerMiB;
   const urlOf = (queue: MirrorQueue): string => mirrorQueue(queuesUrl, queue);
@@ -117,22 +117,17 @@ export async function openDeployment(writer?: ArchiveWriter): Promise<Deployment
 /** Opens each mirror once; one that could not be opened is tried again the next time. */
 function openMirrors(
   configuration: Configuration,
-  given: Pick<ConnectOptions, 'secrets' | 'writer' | 'bucket'>,
+  { bucket, ...given }: Pick<OpenMirrorOptions, 'secrets' | 'writer'> & Pick<StackStorage, 'bucket'>,
 ): Deployment['mirror'] {
-  const processes = (server: ServerConfiguration): number => processesAt(server, configuration);
-  const egress = { allowPrivateNetworks: configuration.cloud.allowPrivateNetworks };
-  const objectLock = configuration.cloud.objectLock?.mode;
+  const options: CloudMirrorOptions = {
+    ...given,
+    processes: (server) => processesAt(server, configuration),
+    egress: { allowPrivateNetworks: configuration.cloud.allowPrivateNetworks },
+    stack: { bucket, objectLock: configuration.cloud.objectLock?.mode },
+  };
   const open = new Map<string, Promise<CloudMirror>>();
   return async (name) => {
-    const opening =
-      open.get(name) ??
-      openMirror(name, mirrorNamed(configuration, name), {
-        ...given,
-        objectLock,
-        processes,
-        egress,
-        onFutureTime: logFutureTime,
-      });
+    const opening = open.get(name) ?? openCloudMirror(name, mirrorNamed(configuration, name), options);
     open.set(name, opening);
     opening.catch(() => open.delete(name));
     return opening;
@@ -144,26 +139,46 @@ function logFutureTime(mirror: string, { key: archiveKey }: FutureTime): void {
   log('warn', 'time in the future', { mirror, archiveKey });
 }
 
-async function openMirror(
+type CloudMirrorOptions = Pick<OpenMirrorOptions, 'secrets' | 'writer' | 'processes' | 'egress'> & {
+  readonly stack: StackStorage;
+};
+
+async function openCloudMirror(
   name: string,
   configuration: MirrorConfiguration | undefined,
-  options: ConnectOptions,
+  { stack, ...options }: CloudMirrorOptions,
 ): Promise<CloudMirror> {
   if (configuration === undefined) {
     throw new MirrorError('unknown-mirror', `There is no mirror ${name} in the configuration of this deployment.`);
   }
-  const connected = await connectMirror(name, configuration, options);
-  const { archive } = connected;
+  const mirror = {
+    source: { name: sourceName(name), configuration: configuration.source },
+    targets: Object.entries(configuration.targets).map(([target, server]) => ({
+      name: targetStoreName(name, target),
+      configuration: server,
+    })),
+    archive: configuration.archive && archiveInStack(name, configuration.archive, stack),
+    limits: configuration,
+  };
+  const opened = await openMirror(mirror, {
+    ...options,
+    archiveName: name,
+    askSource: false,
+    absent: 'create-or-wait',
+    outOfReach: 'throw',
+    onFutureTime: (found) => logFutureTime(name, found),
+  });
+  const { archive } = opened;
   if (archive === undefined) {
-    await connected.close();
+    await opened[Symbol.asyncDispose]();
     throw new MirrorError(
       'configuration',
       `The mirror ${name} has no archive, which holds its state; add "archive": {}.`,
     );
   }
   const limitations = new Limitations(({ server, code }) => log('warn', 'limitation', { destination: server, code }));
-  const documents = documentSyncOf(connected, limitations, { report: syncReport(name) });
-  return { ...connected, configuration, archive, pause: pauseBeside(archive.objects), limitations, documents };
+  const documents = documentSyncOf(opened, limitations, { report: syncReport(name) });
+  return { ...opened, configuration, archive, pause: pauseBeside(archive.objects), limitations, documents };
 }
 
 /** What sidecars of the archive, and replacements that were interrupted, tell while a function works with them. */

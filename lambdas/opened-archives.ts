@@ -1,5 +1,7 @@
 /** The archives that one process has open for reading, each as of a moment. */
-import { archivePrefixOf } from '../core/config/archive-location.ts';
+import { archiveInStack } from '../core/config/archive-location.ts';
+import { mirrorNamed } from '../core/config/mirror-named.ts';
+import { openExistingArchive } from '../core/config/open-archive.ts';
 import type { Configuration } from '../core/config/schema.ts';
 import { addDicomwebRoutes } from '../core/open/dicomweb/routes.ts';
 import { addOrthancRoutes } from '../core/open/orthanc-rest/routes.ts';
@@ -7,8 +9,6 @@ import { ArchiveReader } from '../core/open/reader/archive-reader.ts';
 import { UndecodableFrame } from '../core/open/rendering/decode-frame.ts';
 import { WebError } from '../core/open/web/message.ts';
 import { Routes } from '../core/open/web/routes.ts';
-import { openArchive } from '../core/stores/archive/archive.ts';
-import { S3Objects } from '../core/stores/archive/s3-objects.ts';
 
 /** Callers may name any moment, and each takes memory. */
 const mostOpen = 4;
@@ -57,13 +57,9 @@ export class OpenedArchives {
   }
 
   async #open(mirror: string, at: Date | undefined): Promise<Opened> {
-    const configured = Object.hasOwn(this.#configuration.mirrors, mirror)
-      ? this.#configuration.mirrors[mirror]
-      : undefined;
+    const configured = mirrorNamed(this.#configuration, mirror)?.archive;
     if (configured === undefined) throw new WebError(404, 'there is no such mirror');
-    const archive = await openArchive(
-      new S3Objects({ bucket: this.#bucket, prefix: archivePrefixOf(mirror, configured) }),
-    );
+    const archive = await openExistingArchive(archiveInStack(mirror, configured, { bucket: this.#bucket }));
     const reader = new ArchiveReader(archive, { at, filesByAddress: true });
     const routes = addDicomwebRoutes(new Routes(), reader, cannotRender);
     const orthanc = addOrthancRoutes(routes, reader, cannotRender);

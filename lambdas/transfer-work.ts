@@ -1,5 +1,5 @@
 /** What the transfer function does for one message. */
-import { replaceConflicts } from '../core/archive-life/repair/settle.ts';
+import { replaceConflicts } from '../core/archive-life/repair/replace-conflicts.ts';
 import { RestoreJobs } from '../core/archive-life/restore/restore-job.ts';
 import { copyAnnounced } from '../core/cloud/copy-announced.ts';
 import { MessageGate } from '../core/cloud/message-gate.ts';

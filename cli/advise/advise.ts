@@ -1,7 +1,5 @@
 /** The work of `advise`: finds out what is there, decides, prints. */
 import { z } from 'zod';
-import { secretResolver } from '../../core/config/secrets/resolve-secret.ts';
-import { secretsManagerFetcher } from '../../core/config/secrets/secrets-manager.ts';
 import { allEnvironmentVariables } from '../../core/environment.ts';
 import { MirrorError } from '../../core/errors.ts';
 import { adviceLines, adviceRecord } from '../../core/host/advise/advice-text.ts';
@@ -20,8 +18,7 @@ import {
 import type { CommandContext } from '../command-context.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { namedIndex } from '../named-index.ts';
-import { openServer } from '../open-mirror.ts';
-import { serverOfUrl } from '../server-options.ts';
+import { openServerOfUrl } from '../open-mirror.ts';
 import type { AdviseOptions } from './options.ts';
 
 export interface AdviseRequest {
@@ -92,9 +89,7 @@ async function findOutFromServer(
   values: unknown,
   { terminal, interruption }: CommandContext,
 ): Promise<Findings> {
-  const secrets = secretResolver({ fetchSecret: secretsManagerFetcher() });
-  const server = { name: undefined, ...serverOfUrl('source', url, values, 'URL') };
-  const store = await openServer(server, secrets, { warn: (line) => terminal.warn(line) });
+  const store = await openServerOfUrl('source', url, values, (line) => terminal.warn(line), 'URL');
   try {
     const found = await describeServer((path) => store.client.findJson(path, z.unknown(), { signal: interruption }));
     return { found, source: { url: store.name, storageFolder: undefined } };

@@ -2,19 +2,16 @@
 
 import { repairInstances } from '../../core/archive-life/repair/mend-server.ts';
 import { repairOnServer } from '../../core/archive-life/repair/replace-on-server.ts';
-import { secretResolver } from '../../core/config/secrets/resolve-secret.ts';
-import { secretsManagerFetcher } from '../../core/config/secrets/secrets-manager.ts';
+import { openExistingArchive } from '../../core/config/open-archive.ts';
 import { defaultBudget } from '../../core/copy/copy-context.ts';
 import { MirrorError } from '../../core/errors.ts';
 import type { InstanceId } from '../../core/identifiers.ts';
 import { Limitations } from '../../core/sidecars/limitations.ts';
 import { studyServerOf } from '../../core/sidecars/study-server.ts';
-import { openArchive } from '../../core/stores/archive/archive.ts';
 import { EveryVersion } from '../../core/stores/archive/every-version.ts';
 import { parseArchive } from '../archive-argument.ts';
 import type { CommandContext } from '../command-context.ts';
-import { openServer, storageOf } from '../open-mirror.ts';
-import { serverOfUrl } from '../server-options.ts';
+import { openServerOfUrl } from '../open-mirror.ts';
 import type { AuditCommandOptions } from './options.ts';
 
 /**
@@ -34,12 +31,9 @@ export async function repairAudited(
   }
   await using opened = new AsyncDisposableStack();
   const warn = (line: string): void => terminal.warn(line);
-  const secrets = secretResolver({ fetchSecret: secretsManagerFetcher() });
-  const server = await openServer({ name: undefined, ...serverOfUrl('target', options.to, values, '--to') }, secrets, {
-    warn,
-  });
+  const server = await openServerOfUrl('target', options.to, values, warn, '--to');
   opened.defer(() => server.close());
-  const archive = await openArchive(storageOf(place), { signal });
+  const archive = await openExistingArchive(place, { signal });
   opened.defer(() => archive.close());
   const limitations = new Limitations(({ message }) => warn(message));
   const studyServer = await studyServerOf(server, { signal });

@@ -26,7 +26,7 @@ export async function runBackupPrune(options: BackupCommandOptions, context: Com
       if (options.json) context.terminal.printJson({ type: 'plan', ...plan });
       else tellPlan(plan, tell);
     };
-    const removal = await prune(objects, keys, keyring, rule, options, context, onPlan);
+    const removal = await prune({ objects, keys, keyring, rule }, options, context, onPlan);
     const { removed, removedFiles, removedPieces } = removal;
     if (options.json) context.terminal.printJson({ type: 'summary', removed, removedFiles, removedPieces });
     else if (!options.dryRun) context.terminal.print(summaryLine(removal));
@@ -46,14 +46,18 @@ export async function pruneAfterBackup(
   const rule = retentionRule(options);
   if (rule === undefined) return;
   const say = (line: string): void => context.terminal.say(line);
-  say(summaryLine(await prune(objects, keys, keyring, rule, options, context, (plan) => tellPlan(plan, say))));
+  say(summaryLine(await prune({ objects, keys, keyring, rule }, options, context, (plan) => tellPlan(plan, say))));
+}
+
+interface Prunable {
+  readonly objects: ObjectStorage;
+  readonly keys: HostKeys;
+  readonly keyring: Keyring;
+  readonly rule: RetentionRule;
 }
 
 async function prune(
-  objects: ObjectStorage,
-  keys: HostKeys,
-  keyring: Keyring,
-  rule: RetentionRule,
+  { objects, keys, keyring, rule }: Prunable,
   { maxRemovals = defaultMaxRemovals, dryRun = false }: BackupCommandOptions,
   { terminal, interruption }: CommandContext,
   onPlan: (plan: RemovalPlan) => void,

@@ -9,7 +9,7 @@ import type { CommandContext } from '../command-context.ts';
 import { type ExitCode, exitCodeOf } from '../exit-codes.ts';
 import { FutureTimes } from '../future-times.ts';
 import { resolveMirror } from '../named-mirror.ts';
-import { openMirror } from '../open-mirror.ts';
+import { openNamedMirror } from '../open-mirror.ts';
 import { type ShownProgress, startProgress } from '../progress.ts';
 import { fractionOf } from '../run/run-progress.ts';
 import type { Terminal } from '../terminal.ts';
@@ -36,8 +36,9 @@ export async function check(given: CheckArguments, { terminal, interruption }: C
     values,
   });
   const futureTimes = new FutureTimes(terminal);
-  await using mirror = await openMirror(named, {
-    createArchive: false,
+  await using mirror = await openNamedMirror(named, {
+    absent: 'empty',
+    outOfReach: 'fail',
     signal: interruption,
     onFutureTime: futureTimes.note,
     warn: (line) => terminal.warn(line),

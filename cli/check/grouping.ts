@@ -1,12 +1,13 @@
 /** Differences by series or study: for people who look for what to resend. */
+
 import { z } from 'zod';
+import type { OpenMirror } from '../../core/config/open.ts';
 import { readDicom } from '../../core/dicom/dicom-header.ts';
 import { isMirrorError } from '../../core/errors.ts';
 import { type InstanceId, isOrthancId, type OrthancId } from '../../core/identifiers.ts';
 import type { ComparedInstance, ComparisonKind } from '../../core/mirror/check.ts';
 import { isOrthancStore, type OrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
 import type { Store } from '../../core/stores/store.ts';
-import type { OpenMirror } from '../open-mirror.ts';
 
 /** The differences of one series or study at one store. `id` is `unknown` where nobody could tell the parent. */
 export interface Group {

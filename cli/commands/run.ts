@@ -1,7 +1,7 @@
 /** `run`: makes target and archive equal to the source, once or for good. */
 import { type Command, Option } from 'commander';
 import { defaultDeletionLimits } from '../../core/archive-life/deletions/missing.ts';
-import { conflictPolicies, defaultConflictPolicy } from '../../core/archive-life/repair/policy.ts';
+import { conflictPolicies, defaultConflictPolicy } from '../../core/archive-life/repair/conflict-policy.ts';
 import type { CommandContext } from '../command-context.ts';
 import {
   endpointOption,

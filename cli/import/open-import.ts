@@ -1,8 +1,7 @@
 /** Opens what an import reads from and writes to. */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { secretResolver } from '../../core/config/secrets/resolve-secret.ts';
-import { secretsManagerFetcher } from '../../core/config/secrets/secrets-manager.ts';
+import { openArchiveAs } from '../../core/config/open-archive.ts';
 import type { Destination } from '../../core/copy/outcome.ts';
 import { isMirrorError, MirrorError } from '../../core/errors.ts';
 import { bucketSource } from '../../core/import/bucket-source.ts';
@@ -10,16 +9,13 @@ import { folderSource } from '../../core/import/folder-source.ts';
 import type { ImportSource } from '../../core/import/found.ts';
 import { isSqliteFile } from '../../core/orthanc-disk/index/sqlite-database.ts';
 import { StorageIndex } from '../../core/orthanc-disk/index/storage-index.ts';
-import { Archive, openArchive } from '../../core/stores/archive/archive.ts';
+import { Archive } from '../../core/stores/archive/archive.ts';
 import { openObjectStorage, parseArchiveLocation } from '../../core/stores/archive/archive-location.ts';
-import { readManifest } from '../../core/stores/archive/manifest.ts';
 import type { ObjectStorage } from '../../core/stores/archive/object-storage.ts';
 import type { OrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
 import type { DestinationStore } from '../../core/stores/store.ts';
-import { emptyArchive } from '../absent-archive.ts';
 import { parseArchive } from '../archive-argument.ts';
-import { openServer, proveWritable, storageOf } from '../open-mirror.ts';
-import { serverOfUrl } from '../server-options.ts';
+import { openServerOfUrl, proveWritable } from '../open-mirror.ts';
 import type { ImportArguments } from './options.ts';
 
 /** Opens the folder or bucket to import from. Throws `configuration` if the path makes no sense. */
@@ -64,10 +60,7 @@ export async function openDestinations(
   const destinations: Destination[] = [];
   let target: OrthancStore | undefined;
   if (options.to !== undefined) {
-    const secrets = secretResolver({ fetchSecret: secretsManagerFetcher() });
-    target = await openServer({ ...serverOfUrl('target', options.to, values, '--to'), name: undefined }, secrets, {
-      warn,
-    });
+    target = await openServerOfUrl('target', options.to, values, warn, '--to');
     opening.use(closing(target));
     await target.capabilities();
     destinations.push({ role: 'target', store: target });
@@ -88,18 +81,9 @@ async function openArchiveOf({ options }: Pick<ImportArguments, 'options'>): Pro
   if (place === undefined) {
     return undefined;
   }
-  const objects = storageOf(place);
-  try {
-    if (options.dryRun === true) await proveWritable(place, {});
-    if (options.dryRun === true && (await readManifest(objects)) === undefined) {
-      await objects.close();
-      return emptyArchive(objects.name);
-    }
-    return await openArchive(objects, { createFor: { name: 'import' }, writer: 'import' });
-  } catch (error) {
-    await objects.close();
-    throw error;
-  }
+  if (options.dryRun === true) await proveWritable(place, {});
+  const absent = options.dryRun === true ? 'empty' : 'create';
+  return openArchiveAs(place, async () => ({ name: 'import' }), { absent, outOfReach: 'throw', writer: 'import' });
 }
 
 function closing(store: DestinationStore): AsyncDisposable {

@@ -1,6 +1,6 @@
 /** The work of `restore`: opens archive and target, copies, restores sidecars, verifies, reports. */
 
-import { replaceConflicts } from '../../core/archive-life/repair/settle.ts';
+import { replaceConflicts } from '../../core/archive-life/repair/replace-conflicts.ts';
 import { ArchiveView, type ViewObserver, type ViewOptions } from '../../core/archive-life/restore/archive-view.ts';
 import { readBack } from '../../core/archive-life/restore/read-back.ts';
 import { replaceInFolder } from '../../core/archive-life/restore/replace-in-folder.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { defaultDeletionLimits } from '../../core/archive-life/deletions/missing.ts';
-import { conflictPolicies, defaultConflictPolicy } from '../../core/archive-life/repair/policy.ts';
+import { conflictPolicies, defaultConflictPolicy } from '../../core/archive-life/repair/conflict-policy.ts';
 import type { MirrorPolicies, NamedMirror } from '../named-mirror.ts';
 
 const msPerHour = 3_600_000;

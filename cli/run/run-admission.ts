@@ -1,6 +1,8 @@
 /** Whether a destination that was out of reach can be used by a watch, and what is made ready before. */
 
 import type { CallOptions } from '../../core/call-options.ts';
+import type { OpenMirror } from '../../core/config/open.ts';
+import { archiveSourceOf } from '../../core/config/open-archive.ts';
 import type { Destination } from '../../core/copy/outcome.ts';
 import { isMirrorError, type MirrorError } from '../../core/errors.ts';
 import type { MirrorRun } from '../../core/mirror/mirror-run.ts';
@@ -8,7 +10,6 @@ import { whyAway } from '../../core/mirror/pause/store-away.ts';
 import { preflight, refusalOf } from '../../core/sidecars/preflight/preflight.ts';
 import { Archive } from '../../core/stores/archive/archive.ts';
 import { isOrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
-import { archiveSourceOf, type OpenMirror } from '../open-mirror.ts';
 import type { RunChoices } from './options.ts';
 
 /**
@@ -33,7 +34,7 @@ async function admit(
   call: CallOptions,
 ): Promise<MirrorError | undefined> {
   if (store instanceof Archive) {
-    const createFor = store.isOpen ? undefined : await archiveSourceOf(source, call);
+    const createFor = store.isOpen ? undefined : await archiveSourceOf(source)(call);
     await store.prove({ createFor, ...call });
   }
   const away = await whyAway(store, call);

@@ -1,10 +1,10 @@
 /** What `run` does and tells about instances that are gone from the source. */
 
 import type { KeptCopy } from '../../core/archive-life/deletions/propagate-deletion.ts';
+import type { OpenMirror } from '../../core/config/open.ts';
 import { MirrorError } from '../../core/errors.ts';
 import type { Deletions } from '../../core/mirror/gone-keeper.ts';
 import { archiveOf, type DeletionPolicy } from '../../core/mirror/parts.ts';
-import type { OpenMirror } from '../open-mirror.ts';
 import type { Terminal } from '../terminal.ts';
 import type { RunChoices } from './options.ts';
 import { type Problem, problemLine } from './run-report.ts';

@@ -1,10 +1,11 @@
 /** Opens the stores of a run; a watch waits for what may still come. */
 import { evenClock } from '../../core/clock.ts';
+import type { OpenMirror } from '../../core/config/open.ts';
 import { isMirrorError, MirrorError } from '../../core/errors.ts';
 import { probePauseMs } from '../../core/mirror/pause/pause-state.ts';
 import type { FutureTime } from '../../core/stores/archive/future-times.ts';
 import type { NamedMirror } from '../named-mirror.ts';
-import { type OpenMirror, openMirror } from '../open-mirror.ts';
+import { openNamedMirror } from '../open-mirror.ts';
 import type { Terminal } from '../terminal.ts';
 import type { WatchObserver } from './watch-report.ts';
 
@@ -30,8 +31,9 @@ export async function openForRun(
     if (!warned.has(line)) terminal.warn(line);
     warned.add(line);
   };
-  const options = { createArchive: !dryRun, openLater: report !== undefined, onFutureTime, signal, warn };
-  const open = () => openMirror(mirror, options);
+  const absent = dryRun ? 'empty' : 'create';
+  const outOfReach = report === undefined ? 'fail' : 'open-later';
+  const open = () => openNamedMirror(mirror, { absent, outOfReach, onFutureTime, signal, warn });
   return report === undefined ? open() : oncePossible(open, report, signal);
 }
 

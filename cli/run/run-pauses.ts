@@ -1,10 +1,10 @@
+import type { OpenMirror } from '../../core/config/open.ts';
 import { targetStoreName } from '../../core/config/store-names.ts';
 import { isMirrorError } from '../../core/errors.ts';
 import type { MirrorRun } from '../../core/mirror/mirror-run.ts';
 import { archiveOf } from '../../core/mirror/parts.ts';
 import { type AskedPauses, readAskedPauses } from '../../core/mirror/pause/asked-pauses.ts';
 import { pauseBeside } from '../../core/mirror/pause/pause.ts';
-import type { OpenMirror } from '../open-mirror.ts';
 
 /**
  * The pauses of a mirror, which lie beside its archive; without an archive there are none.

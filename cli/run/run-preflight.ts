@@ -1,7 +1,7 @@
+import type { OpenMirror } from '../../core/config/open.ts';
 import { isMirrorError } from '../../core/errors.ts';
 import { preflight, refusalOf } from '../../core/sidecars/preflight/preflight.ts';
 import { isOrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
-import type { OpenMirror } from '../open-mirror.ts';
 import type { Terminal } from '../terminal.ts';
 import type { RunChoices } from './options.ts';
 

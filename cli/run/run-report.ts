@@ -1,6 +1,6 @@
 /** What `run` prints: a line for each instance that could not be mirrored, and the summary, as text and as JSON. */
 
-import type { ConflictPolicy } from '../../core/archive-life/repair/policy.ts';
+import type { ConflictPolicy } from '../../core/archive-life/repair/conflict-policy.ts';
 import type { CopyResult, Destination, OutcomeKind } from '../../core/copy/outcome.ts';
 import { MirrorError } from '../../core/errors.ts';
 import type { MirrorRunEnd } from '../../core/mirror/mirror-run.ts';

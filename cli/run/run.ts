@@ -1,4 +1,4 @@
-import { replaceConflicts } from '../../core/archive-life/repair/settle.ts';
+import { replaceConflicts } from '../../core/archive-life/repair/replace-conflicts.ts';
 import { loadConfiguration } from '../../core/config/load.ts';
 import { successorsOf } from '../../core/config/schema.ts';
 import { defaultCeiling } from '../../core/copy/adaptive-concurrency.ts';

@@ -3,8 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { type LastResult, lastResults } from '../../core/archive-life/last-results.ts';
 import { pageOf } from '../../core/cloud/status/status-page.ts';
-import { secretResolver } from '../../core/config/secrets/resolve-secret.ts';
-import { secretsManagerFetcher } from '../../core/config/secrets/secrets-manager.ts';
+import { openServer } from '../../core/config/open.ts';
 import type { ServerConfiguration } from '../../core/config/server-schema.ts';
 import { targetStoreName } from '../../core/config/store-names.ts';
 import { isMirrorError, MirrorError } from '../../core/errors.ts';
@@ -14,7 +13,6 @@ import type { CommandContext } from '../command-context.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { formatCount } from '../format.ts';
 import { type OpenMirrorState, openMirrorState } from '../mirror-state.ts';
-import { openServer } from '../open-mirror.ts';
 import type { statusOptionValues } from './options.ts';
 import { meaningOf, viewOf } from './status-view.ts';
 
@@ -102,11 +100,8 @@ async function countServer(
   configuration: ServerConfiguration,
   signal: AbortSignal,
 ): Promise<StoreStatus> {
-  const secrets = secretResolver({ fetchSecret: secretsManagerFetcher() });
   try {
-    const store = await openServer({ name, configuration, urlCredentials: undefined, warnings: [] }, secrets, {
-      warn: () => undefined,
-    });
+    const store = await openServer({ name, configuration });
     try {
       const { CountInstances } = await store.client.getJson('/statistics', statisticsSchema, { signal, long: true });
       return { name, instances: CountInstances, error: null };

@@ -5,14 +5,12 @@ import { parseSubset, type Subset } from '../../core/archive-life/verify/subset.
 import { verifyStore } from '../../core/archive-life/verify/verify.ts';
 import { verifyBeside } from '../../core/archive-life/verify-beside.ts';
 import { VersionSet } from '../../core/archive-life/version-set.ts';
-import { secretResolver } from '../../core/config/secrets/resolve-secret.ts';
-import { secretsManagerFetcher } from '../../core/config/secrets/secrets-manager.ts';
+import { openExistingArchive } from '../../core/config/open-archive.ts';
 import { defaultBudget } from '../../core/copy/copy-context.ts';
 import { MirrorError } from '../../core/errors.ts';
 import { Limitations } from '../../core/sidecars/limitations.ts';
 import { SidecarFindings } from '../../core/sidecars/sidecar-state.ts';
 import { studyServerOf } from '../../core/sidecars/study-server.ts';
-import { openArchive } from '../../core/stores/archive/archive.ts';
 import { EveryVersion } from '../../core/stores/archive/every-version.ts';
 import type { OrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
 import type { Store } from '../../core/stores/store.ts';
@@ -20,10 +18,9 @@ import { parseArchive } from '../archive-argument.ts';
 import type { CommandContext } from '../command-context.ts';
 import { type ExitCode, exitCodeOf } from '../exit-codes.ts';
 import { FutureTimes } from '../future-times.ts';
-import { openServer, storageOf } from '../open-mirror.ts';
+import { openServerOfUrl } from '../open-mirror.ts';
 import { startProgress } from '../progress.ts';
 import { keepLastResult } from '../report/keep-result.ts';
-import { serverOfUrl } from '../server-options.ts';
 import { settleRepairs } from '../settled-repairs.ts';
 import { menderOf } from './mender.ts';
 import type { verifyOptionValues } from './options.ts';
@@ -162,19 +159,17 @@ async function openStores(
   if (place === undefined && options.target === undefined) {
     throw new MirrorError('configuration', 'there is nothing to verify: name an --archive, a --target, or both');
   }
-  const secrets = secretResolver({ fetchSecret: secretsManagerFetcher() });
   const server = async (role: 'source' | 'target', url: string | undefined): Promise<OrthancStore | undefined> => {
     if (url === undefined) return undefined;
-    const named = { name: undefined, ...serverOfUrl(role, url, values, `--${role}`) };
-    const store = await openServer(named, secrets, { warn: (line) => terminal.warn(line) });
+    const store = await openServerOfUrl(role, url, values, (line) => terminal.warn(line), `--${role}`);
     opened.defer(() => store.close());
     return store;
   };
   let versions: EveryVersion | undefined;
   if (place !== undefined) {
-    const objects = storageOf(place);
-    opened.defer(() => objects.close());
-    versions = new EveryVersion(await openArchive(objects, { onFutureTime: futureTimes.note, signal }));
+    const archive = await openExistingArchive(place, { onFutureTime: futureTimes.note, signal });
+    opened.defer(() => archive.close());
+    versions = new EveryVersion(archive);
   }
   return { versions, target: await server('target', options.target), source: await server('source', options.source) };
 }

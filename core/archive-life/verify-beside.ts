@@ -9,7 +9,6 @@ import { isMirrorError, MirrorError } from '../errors.ts';
 import { type InstanceId, isMd5, type Md5, type OrthancId, resourceLevels } from '../identifiers.ts';
 import { isArchived, keyOfAttachment } from '../sidecars/archive-document.ts';
 import { type AttachmentPlace, attachmentsIn } from '../sidecars/attachment-source.ts';
-import { inParallel } from '../sidecars/in-parallel.ts';
 import {
   listSidecars,
   readSidecar,
@@ -29,7 +28,7 @@ import {
   parseKey,
 } from '../stores/archive/keys.ts';
 import type { ObjectEntry, ObjectStorage } from '../stores/archive/object-storage.ts';
-import { mapInOrder } from '../streams/map-in-order.ts';
+import { inParallel, mapInOrder } from '../streams/in-parallel.ts';
 import { type IdRange, type RangeOptions, rangeOf } from './verify/subset.ts';
 
 /** Where the bytes of an attachment lie; their size is in no key. */

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { defaultDeletionLimits } from '../archive-life/deletions/missing.ts';
-import { conflictPolicies, defaultConflictPolicy } from '../archive-life/repair/policy.ts';
+import { conflictPolicies, defaultConflictPolicy } from '../archive-life/repair/conflict-policy.ts';
 import { defaultCeiling } from '../copy/adaptive-concurrency.ts';
 import { filterSchema } from '../mirror/filters/filter-schema.ts';
 import { defaultAskAgainDays } from '../mirror/inventory-memory.ts';

@@ -1,4 +1,5 @@
 import type { OpenInstance, Store } from '../stores/store.ts';
+import { wrapped } from '../stores/wrapped.ts';
 import type { ByteRate } from './byte-rate.ts';
 
 /**
@@ -6,16 +7,12 @@ import type { ByteRate } from './byte-rate.ts';
  * Listings and questions are not slowed down.
  */
 export function limitReads(store: Store, rate: ByteRate): Store {
-  return {
-    name: store.name,
-    inventory: (options) => store.inventory(options),
-    lookup: (id, options) => store.lookup(id, options),
+  return wrapped(store, {
     async open(id, options): Promise<OpenInstance> {
       const opened = await store.open(id, options);
       return { ...opened, body: slowly(opened.body, rate, options?.signal), cancel: () => opened.cancel() };
     },
-    close: () => store.close(),
-  };
+  });
 }
 
 async function* slowly(

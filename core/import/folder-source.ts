@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { storagePath } from '../orthanc-disk/storage/storage-names.ts';
-import { fileError } from '../streams/rereadable-bytes.ts';
+import { readError } from '../streams/rereadable-bytes.ts';
 import type { ImportSource } from './found.ts';
 import { foundFile, walkFolder } from './walk-folder.ts';
 
@@ -26,6 +26,6 @@ async function statOf(file: Buffer) {
   try {
     return await stat(file);
   } catch (error) {
-    throw fileError(error);
+    throw readError(error);
   }
 }

@@ -14,6 +14,7 @@ import type { OnSidecarFinding, SidecarOptions } from '../sidecars/sidecar-state
 import { type PatientDocument, type StudyDocument, saysAnything } from '../sidecars/study-document.ts';
 import type { StudyServer } from '../sidecars/study-server.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
+import { provenChunks } from '../streams/proven-chunks.ts';
 import type { RereadableBytes } from '../streams/rereadable-bytes.ts';
 import { decrypted, inflatedStorageFile } from './decoded-bytes.ts';
 import { defaultExpansionLimits, ExpansionBudget } from './expansion-limits.ts';
@@ -146,7 +147,8 @@ function attachmentsOfStorage({ index, source, masterKeys }: ImportDocumentsOpti
     if (bytes === undefined) {
       throw missing(number, id);
     }
-    return { sizeBytes, body: verified(bytes, md5, `attachment ${number} of ${id}`), cancel: () => bytes.release() };
+    const body = provenChunks(bytes.read(), { md5 }, () => damaged(number, id, md5));
+    return { sizeBytes, body, cancel: () => bytes.release() };
   };
 }
 
@@ -177,25 +179,9 @@ async function hashOf(bytes: RereadableBytes | undefined): Promise<Md5 | undefin
   return isMd5(md5) ? md5 : undefined;
 }
 
-/** Holds the last chunk back until the hash is verified. */
-async function* verified(bytes: RereadableBytes, md5: Md5, what: string): AsyncGenerator<Uint8Array> {
-  const hash = createHash('md5');
-  let last: Uint8Array | undefined;
-  for await (const chunk of bytes.read()) {
-    hash.update(chunk);
-    if (last !== undefined) {
-      yield last;
-    }
-    last = chunk;
-  }
-  if (hash.digest('hex') !== md5) {
-    throw new MirrorError('source-corrupt', `${what} is damaged: it does not have the MD5 ${md5}`, {
-      disposition: 'reject',
-    });
-  }
-  if (last !== undefined) {
-    yield last;
-  }
+function damaged(number: number, id: OrthancId, md5: Md5): MirrorError {
+  const what = `attachment ${number} of ${id} is damaged: it does not have the MD5 ${md5}`;
+  return new MirrorError('source-corrupt', what, { disposition: 'reject' });
 }
 
 function missing(number: number, id: OrthancId): MirrorError {

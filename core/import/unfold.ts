@@ -8,7 +8,7 @@ import type { StorageRole } from '../orthanc-disk/storage/storage-names.ts';
 import { storageRoleOf } from '../orthanc-disk/storage/storage-names.ts';
 import type { HoldingPlace } from '../streams/holding-place.ts';
 import type { RereadableBytes } from '../streams/rereadable-bytes.ts';
-import { fileError, isSystemError, memoryBytes, openForReading } from '../streams/rereadable-bytes.ts';
+import { isSystemError, memoryBytes, openForReading, readError } from '../streams/rereadable-bytes.ts';
 import { decrypted, gunzipped, inflatedStorageFile } from './decoded-bytes.ts';
 import { ExpansionBudget, type ExpansionLimits } from './expansion-limits.ts';
 import type { Found, FoundAt } from './found.ts';
@@ -255,7 +255,7 @@ function meaningOf(error: unknown): MirrorError {
     return error;
   }
   if (isSystemError(error)) {
-    return fileError(error);
+    return readError(error);
   }
   throw error;
 }

@@ -7,7 +7,7 @@ import { opendir, stat } from 'node:fs/promises';
 import { type ErrorCode, MirrorError } from '../errors.ts';
 import { storageRoleOf } from '../orthanc-disk/storage/storage-names.ts';
 import { isTemporaryFile } from '../stores/archive/temporary-files.ts';
-import { fileBytes, fileError } from '../streams/rereadable-bytes.ts';
+import { fileBytes, readError } from '../streams/rereadable-bytes.ts';
 import { type Found, foundAt, type Walked } from './found.ts';
 
 const slash = Buffer.from('/');
@@ -37,7 +37,7 @@ async function* walkDirectory(path: Buffer, stats: BigIntStats, visited: Set<str
   }
   visited.add(identity);
   // As Latin-1 a name keeps its bytes, whatever their encoding is.
-  const directory = await opendir(path, { encoding: 'latin1', bufferSize: 256 }).catch(fileError);
+  const directory = await opendir(path, { encoding: 'latin1', bufferSize: 256 }).catch(readError);
   if (directory instanceof MirrorError) {
     yield obstacle(path, `folder: ${directory.message}`, directory.code);
     return;
@@ -48,13 +48,13 @@ async function* walkDirectory(path: Buffer, stats: BigIntStats, visited: Set<str
     }
   } catch (error) {
     // The folder broke off amid its list of names.
-    const { message, code } = fileError(error);
+    const { message, code } = readError(error);
     yield obstacle(path, `folder: ${message}`, code);
   }
 }
 
 async function* walkEntry(path: Buffer, entry: Dirent, visited: Set<string>): AsyncGenerator<Walked> {
-  const stats = await stat(path, { bigint: true }).catch(fileError);
+  const stats = await stat(path, { bigint: true }).catch(readError);
   if (stats instanceof MirrorError) {
     const what = entry.isSymbolicLink() ? brokenLink(stats) : stats.message;
     yield obstacle(path, what, stats.code === 'vanished' ? undefined : stats.code);

@@ -4,7 +4,7 @@ import type { Destination } from '../copy/outcome.ts';
 import { isMirrorError, type MirrorError } from '../errors.ts';
 import type { InstanceId, Md5 } from '../identifiers.ts';
 import type { InventoryEntry, Store } from '../stores/store.ts';
-import { mapInOrder } from '../streams/map-in-order.ts';
+import { mapInOrder } from '../streams/in-parallel.ts';
 import { type Joined, mergeJoin } from '../streams/merge-join.ts';
 import { listKnown, type PlanOptions } from './plan.ts';
 

@@ -7,7 +7,6 @@ import { isMirrorError, type MirrorError } from '../errors.ts';
 import type { OrthancId } from '../identifiers.ts';
 import { differingStudies } from '../sidecars/differing-studies.ts';
 import { commonScope, type FingerprintScope, type StudyFingerprint } from '../sidecars/fingerprint.ts';
-import { inParallel } from '../sidecars/in-parallel.ts';
 import type { Limitations } from '../sidecars/limitations.ts';
 import { listArchivedFingerprints, listStudyFingerprints, type StudyPart } from '../sidecars/list-fingerprints.ts';
 import type { OnSidecarFinding } from '../sidecars/sidecar-state.ts';
@@ -19,6 +18,7 @@ import type { ObjectStorage } from '../stores/archive/object-storage.ts';
 import type { Change } from '../stores/change-feed.ts';
 import { listStudyIds } from '../stores/orthanc/list-study-ids.ts';
 import type { OrthancStore } from '../stores/orthanc/orthanc-store.ts';
+import { inParallel } from '../streams/in-parallel.ts';
 import { noOutcomes, type OutcomeCounts } from './summary.ts';
 import { TouchedStudies } from './touched-studies.ts';
 

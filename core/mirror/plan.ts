@@ -5,7 +5,7 @@ import { type CopyRequest, heldIn, knownIn, needOf, whatIsKept } from '../copy/d
 import { conflictError, type Destination, type DestinationOutcome } from '../copy/outcome.ts';
 import type { InstanceId } from '../identifiers.ts';
 import type { DestinationStore, InventoryEntry, InventoryOptions, KnownEntry, Store } from '../stores/store.ts';
-import { mapInOrder } from '../streams/map-in-order.ts';
+import { mapInOrder } from '../streams/in-parallel.ts';
 import { type Joined, mergeJoin } from '../streams/merge-join.ts';
 
 /** Instances of which servers are asked at once whether what they told earlier still holds. */

@@ -6,6 +6,7 @@ import { limitReads } from '../copy/limit-reads.ts';
 import type { InstanceId } from '../identifiers.ts';
 import type { OrthancStore } from '../stores/orthanc/orthanc-store.ts';
 import type { Store } from '../stores/store.ts';
+import { wrapped } from '../stores/wrapped.ts';
 import type { Filter } from './filters/filter-schema.ts';
 import { Selection } from './filters/select-instances.ts';
 
@@ -29,20 +30,10 @@ export function sourceReader(
   processes = 1,
 ): SourceReader {
   const selection = filter === undefined ? undefined : new Selection(source, filter);
-  const selected = selection === undefined ? source : withInventory(source, selection.inventory);
+  const selected = selection === undefined ? source : wrapped(source, { inventory: selection.inventory });
   const reader =
     megabitsPerSecond === undefined
       ? selected
       : limitReads(selected, new ByteRate({ bytesPerSecond: (megabitsPerSecond * 1_000_000) / 8 / processes }));
   return { reader, selects: selection && ((id, options) => selection.selects(id, options)) };
-}
-
-function withInventory(store: Store, inventory: Store['inventory']): Store {
-  return {
-    name: store.name,
-    inventory,
-    lookup: (id, options) => store.lookup(id, options),
-    open: (id, options) => store.open(id, options),
-    close: () => store.close(),
-  };
 }

@@ -2,9 +2,9 @@
 import { isMirrorError } from '../errors.ts';
 import type { OrthancId } from '../identifiers.ts';
 import { throwIfAborted } from '../stores/aborted.ts';
+import { inParallel } from '../streams/in-parallel.ts';
 import { applyChange } from './apply-change.ts';
 import type { OpenAttachment } from './attachment-source.ts';
-import { inParallel } from './in-parallel.ts';
 import type { Limitations } from './limitations.ts';
 import type { MetadataValue } from './metadata-value.ts';
 import {

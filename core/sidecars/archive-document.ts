@@ -5,9 +5,9 @@ import type { InstanceId, Md5, OrthancId } from '../identifiers.ts';
 import { documentBytes } from '../stores/archive/json-document.ts';
 import { attachmentKey, instanceFolder, instanceKey } from '../stores/archive/keys.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
+import { inParallel } from '../streams/in-parallel.ts';
 import { type AttachmentPlace, attachmentsIn, type OpenAttachment } from './attachment-source.ts';
 import { canonical } from './canonical-json.ts';
-import { inParallel } from './in-parallel.ts';
 import { saysTheSame } from './own-times.ts';
 import {
   levelOf,

@@ -1,11 +1,11 @@
 /** Where the bytes of user attachments come from. */
-import { createHash } from 'node:crypto';
 import type { CallOptions } from '../call-options.ts';
 import { MirrorError } from '../errors.ts';
 import type { OrthancId, ResourceLevel } from '../identifiers.ts';
 import { attachmentKey } from '../stores/archive/keys.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
 import type { OrthancClient } from '../stores/orthanc/http-client.ts';
+import { provenChunks } from '../streams/proven-chunks.ts';
 import { resourcePath } from './read-options.ts';
 import { openBytes, type SizedBytes } from './sized-bytes.ts';
 import { type AttachmentContent, type PatientDocument, resourcesOf, type StudyDocument } from './study-document.ts';
@@ -55,7 +55,6 @@ export function attachmentsIn(document: StudyDocument | PatientDocument): readon
   );
 }
 
-/** Holds the last chunk back until the hash is verified: wrong bytes are never complete anywhere. */
 function verified(
   { level, id, number, md5, sizeBytes }: AttachmentPlace,
   opened: SizedBytes,
@@ -66,16 +65,6 @@ function verified(
     opened.cancel();
     throw new MirrorError('hash-mismatch', `${what} has ${opened.sizeBytes} bytes instead of ${sizeBytes}`);
   }
-  async function* checked(): AsyncGenerator<Uint8Array> {
-    const hash = createHash('md5');
-    let last: Uint8Array | undefined;
-    for await (const chunk of opened.body) {
-      hash.update(chunk);
-      if (last !== undefined) yield last;
-      last = chunk;
-    }
-    if (hash.digest('hex') !== md5) throw new MirrorError('hash-mismatch', `${what} does not have the MD5 ${md5}`);
-    if (last !== undefined) yield last;
-  }
-  return { sizeBytes, body: checked(), cancel: () => opened.cancel() };
+  const wrong = () => new MirrorError('hash-mismatch', `${what} does not have the MD5 ${md5}`);
+  return { sizeBytes, body: provenChunks(opened.body, { md5 }, wrong), cancel: () => opened.cancel() };
 }

@@ -2,7 +2,7 @@
 
 import type { OrthancId } from '../identifiers.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
-import { mapInOrder } from '../streams/map-in-order.ts';
+import { mapInOrder } from '../streams/in-parallel.ts';
 import {
   type ListStatesOptions,
   listSidecars,

@@ -5,7 +5,7 @@ import { isMirrorError } from '../errors.ts';
 import type { OrthancId } from '../identifiers.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
 import { listStudyIds } from '../stores/orthanc/list-study-ids.ts';
-import { mapInOrder } from '../streams/map-in-order.ts';
+import { mapInOrder } from '../streams/in-parallel.ts';
 import { readArchivedPatient } from './archive-document.ts';
 import { type FingerprintScope, fingerprintOf, type StudyFingerprint } from './fingerprint.ts';
 import { listStudiesAt, type StudyStates } from './list-documents.ts';

@@ -8,7 +8,7 @@ import type { Md5, OrthancId, ResourceLevel } from '../identifiers.ts';
 import { recordOf } from '../json.ts';
 import { md5In, sizeSchema } from '../stores/orthanc/dicom-attachment.ts';
 import type { OrthancClient } from '../stores/orthanc/http-client.ts';
-import { inParallel } from './in-parallel.ts';
+import { inParallel } from '../streams/in-parallel.ts';
 import { listAttachments } from './list-attachments.ts';
 import {
   type ListedAttachment,

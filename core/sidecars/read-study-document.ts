@@ -1,7 +1,7 @@
 /** Reads the study document and the patient document from a server, in as few requests as its version permits. */
 import { MirrorError } from '../errors.ts';
 import { isInstanceId, type OrthancId } from '../identifiers.ts';
-import { inParallel } from './in-parallel.ts';
+import { inParallel } from '../streams/in-parallel.ts';
 import { listAttachments } from './list-attachments.ts';
 import { listPatientExtended, listStudyExtended } from './list-extended.ts';
 import { listOne, listStudyLegacy } from './list-legacy.ts';

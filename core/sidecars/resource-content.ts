@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { CallOptions } from '../call-options.ts';
 import { isMd5, type Md5, type OrthancId, type ResourceLevel } from '../identifiers.ts';
-import { inParallel } from './in-parallel.ts';
+import { inParallel } from '../streams/in-parallel.ts';
 import type { ListedResource } from './listed-resource.ts';
 import { sortMetadata } from './metadata-names.ts';
 import { type MetadataValue, mayHideBytes, metadataValueOf } from './metadata-value.ts';

@@ -8,7 +8,7 @@ import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RereadableBytes } from './rereadable-bytes.ts';
-import { fileError, memoryBytes, readHandle } from './rereadable-bytes.ts';
+import { memoryBytes, readError, readHandle } from './rereadable-bytes.ts';
 
 /** Bytes that a {@link HoldingPlace} holds in a temporary file. */
 export interface HeldFile extends RereadableBytes {
@@ -81,7 +81,7 @@ async function write(handle: FileHandle, chunk: Uint8Array): Promise<number> {
     await handle.writeFile(chunk);
     return chunk.byteLength;
   } catch (error) {
-    throw fileError(error);
+    throw readError(error);
   }
 }
 

@@ -1,4 +1,4 @@
-/** Sorted lists of anything that has an id, joined in one pass: how any number of stores are compared. */
+/** Sorted lists, joined in one pass and in constant memory: how any number of stores are compared. */
 import { MirrorError } from '../errors.ts';
 import type { InstanceId } from '../identifiers.ts';
 
@@ -17,12 +17,12 @@ const nothing: readonly never[] = [];
 export async function* mergeJoin<Entry extends { readonly id: InstanceId }>(
   lists: readonly AsyncIterable<Entry>[],
 ): AsyncGenerator<Joined<Entry>> {
-  const heads = lists.map((list) => new Head(list[Symbol.asyncIterator]()));
+  const heads = lists.map((list) => new Head(list, idOf));
   try {
     await Promise.all(heads.map((head) => head.advance()));
     for (let id = lowest(heads); id !== undefined; id = lowest(heads)) {
       const held: (readonly Entry[])[] = [];
-      for (const head of heads) held.push(head.entry?.id === id ? await head.takeAll(id) : nothing);
+      for (const head of heads) held.push(head.key === id ? await head.takeAll() : nothing);
       yield { id, held };
     }
   } finally {
@@ -30,41 +30,85 @@ export async function* mergeJoin<Entry extends { readonly id: InstanceId }>(
   }
 }
 
-function lowest(heads: readonly { readonly entry: { readonly id: InstanceId } | undefined }[]): InstanceId | undefined {
-  let id: InstanceId | undefined;
-  for (const { entry } of heads) if (entry !== undefined && (id === undefined || entry.id < id)) id = entry.id;
-  return id;
+const idOf = ({ id }: { readonly id: InstanceId }): InstanceId => id;
+
+/** What two lists hold under one key. */
+export interface JoinedPair<Left, Right> {
+  readonly key: string;
+  readonly left: Left | undefined;
+  readonly right: Right | undefined;
 }
 
-/** A list with its next entry looked at. */
-class Head<Entry extends { readonly id: InstanceId }> {
-  entry: Entry | undefined;
-  readonly #iterator: AsyncIterator<Entry>;
+/**
+ * Joins two lists of different things that ascend by key (order of UTF-16 code units), each of which holds a key at most
+ * once; of repeated keys the later ones are yielded alone. Throws `answer-malformed` if a list is not in order.
+ */
+export async function* joinSorted<Left, Right>(
+  left: AsyncIterable<Left>,
+  right: AsyncIterable<Right>,
+  leftKey: (item: Left) => string,
+  rightKey: (item: Right) => string,
+): AsyncGenerator<JoinedPair<Left, Right>> {
+  const [lefts, rights] = [new Head(left, leftKey), new Head(right, rightKey)];
+  try {
+    await Promise.all([lefts.advance(), rights.advance()]);
+    for (let key = lowest([lefts, rights]); key !== undefined; key = lowest([lefts, rights])) {
+      yield { key, left: await lefts.take(key), right: await rights.take(key) };
+    }
+  } finally {
+    await Promise.all([lefts.close(), rights.close()]);
+  }
+}
 
-  constructor(iterator: AsyncIterator<Entry>) {
-    this.#iterator = iterator;
+function lowest<Key extends string>(heads: readonly { readonly key: Key | undefined }[]): Key | undefined {
+  let lowestKey: Key | undefined;
+  for (const { key } of heads) if (key !== undefined && (lowestKey === undefined || key < lowestKey)) lowestKey = key;
+  return lowestKey;
+}
+
+/** A list with its next item looked at. */
+class Head<Item, Key extends string> {
+  /** Of the next item; `undefined` at the end. */
+  key: Key | undefined;
+  #item: Item | undefined;
+  readonly #iterator: AsyncIterator<Item>;
+  readonly #keyOf: (item: Item) => Key;
+
+  constructor(items: AsyncIterable<Item>, keyOf: (item: Item) => Key) {
+    this.#iterator = items[Symbol.asyncIterator]();
+    this.#keyOf = keyOf;
   }
 
   async advance(): Promise<void> {
-    const previous = this.entry;
+    const previous = this.key;
     const next = await this.#iterator.next();
-    this.entry = next.done === true ? undefined : next.value;
-    if (previous !== undefined && this.entry !== undefined && this.entry.id < previous.id) {
+    this.#item = next.done === true ? undefined : next.value;
+    this.key = this.#item === undefined ? undefined : this.#keyOf(this.#item);
+    if (previous !== undefined && this.key !== undefined && this.key < previous) {
       throw new MirrorError(
         'answer-malformed',
-        `an inventory lists ${this.entry.id} after ${previous.id}; only a sorted inventory can be compared`,
+        `a list has ${this.key} after ${previous}; only sorted lists can be compared`,
       );
     }
   }
 
-  /** Takes all entries of `id`: usually one. */
-  async takeAll(id: InstanceId): Promise<readonly Entry[]> {
-    const entries: Entry[] = [];
-    while (this.entry?.id === id) {
-      entries.push(this.entry);
+  /** Takes the next item if it has this key. */
+  async take(key: Key): Promise<Item | undefined> {
+    if (this.key !== key) return undefined;
+    const item = this.#item;
+    await this.advance();
+    return item;
+  }
+
+  /** Takes the next item and all others of its key: usually none. */
+  async takeAll(): Promise<readonly Item[]> {
+    const { key } = this;
+    const items: Item[] = [];
+    while (this.key === key && this.#item !== undefined) {
+      items.push(this.#item);
       await this.advance();
     }
-    return entries;
+    return items;
   }
 
   async close(): Promise<void> {

@@ -61,7 +61,7 @@ export async function openForReading(path: Buffer): Promise<FileHandle> {
     if ((await handle.stat()).isFile()) return handle;
   } catch (error) {
     await handle?.close();
-    throw fileError(error);
+    throw readError(error);
   }
   await handle.close();
   throw new MirrorError('refused', 'it is a pipe, socket or device, and no file any more');
@@ -84,12 +84,12 @@ async function readAt(handle: FileHandle, length: number, position: number) {
   try {
     return await handle.read(Buffer.allocUnsafe(length), 0, length, position);
   } catch (error) {
-    throw fileError(error);
+    throw readError(error);
   }
 }
 
 /** The meaning of an error of the file system; the path is left out because it may hold a patient's name. */
-export function fileError(cause: unknown): MirrorError {
+export function readError(cause: unknown): MirrorError {
   const code = errorCode(cause);
   switch (code) {
     case 'ENOENT':

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { inParallel } from '../../core/sidecars/in-parallel.ts';
+import { inParallel } from '../../core/streams/in-parallel.ts';
 import { generateInstance } from '../../local/dicom/generate.ts';
 import { placeOfNth } from '../../local/dicom/identifiers.ts';
 import { type Scenario, scenarios } from '../support/hostile-scenarios.ts';

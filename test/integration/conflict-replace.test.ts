@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type ReplaceOptions, replaceInstance } from '../../core/archive-life/repair/replace-instance.ts';
+import { type ReplaceOptions, replaceInstance } from '../../core/archive-life/repair/replace-conflicts.ts';
 import { type InstanceId, type Md5, md5Of, type ResourceLevel, resourceLevels } from '../../core/identifiers.ts';
 import { Limitations } from '../../core/sidecars/limitations.ts';
 import type { InstanceIdentity } from '../../core/stores/store.ts';

@@ -1,7 +1,7 @@
 /** Instances whose id depends on how a server reads text: what is sent to it, and what is not. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { replaceInstance } from '../../core/archive-life/repair/replace-instance.ts';
+import { replaceInstance } from '../../core/archive-life/repair/replace-conflicts.ts';
 import { repairOnServer } from '../../core/archive-life/repair/replace-on-server.ts';
 import type { OrthancEncoding } from '../../core/dicom/charset.ts';
 import { readIdentifyingElements } from '../../core/dicom/identifier-reader.ts';

@@ -24,7 +24,9 @@ const good: MirrorStatus = {
   source: { instances: 242, error: null },
   destinations: [destination],
   comparedAt: hoursAgo(5),
+  comparedAgeSeconds: 5 * 3600,
   comparing: false,
+  watchedSeconds: 400 * 86_400,
   paused: null,
   queue: { waiting: 0, inFlight: 0, deadLetters: 0 },
 };

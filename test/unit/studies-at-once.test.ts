@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { defaultCeiling } from '../../core/copy/adaptive-concurrency.ts';
 import { MirrorError } from '../../core/errors.ts';
-import { inParallel } from '../../core/sidecars/in-parallel.ts';
+import { inParallel } from '../../core/streams/in-parallel.ts';
 import { StudiesAtOnce } from '../../core/sidecars/studies-at-once.ts';
 import { SimulatedClock } from '../support/simulated-clock.ts';
 

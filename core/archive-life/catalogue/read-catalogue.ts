@@ -18,7 +18,7 @@ import { stateKey } from '../../stores/archive/keys.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
 import { StateDocument } from '../../stores/archive/state.ts';
 import type { Store } from '../../stores/store.ts';
-import { mapInOrder } from '../../streams/map-in-order.ts';
+import { mapInOrder } from '../../streams/in-parallel.ts';
 import { EntryOfHeaders, entryOfDocument, type StudyEntry, studyEntrySchema } from './study-entry.ts';
 import { documentedInstances, headersWithoutDocument } from './undocumented.ts';
 

@@ -7,7 +7,7 @@ import { type MomentOptions, readStudiesAt } from '../../sidecars/list-documents
 import type { Archive } from '../../stores/archive/archive.ts';
 import { InstanceIdList } from '../../stores/orthanc/instance-id-list.ts';
 import type { InventoryEntry, Store } from '../../stores/store.ts';
-import { mapInOrder } from '../../streams/map-in-order.ts';
+import { mapInOrder } from '../../streams/in-parallel.ts';
 import { mergeJoin } from '../../streams/merge-join.ts';
 import { readArchivedHeader } from './read-header.ts';
 

@@ -6,6 +6,7 @@ import { isMirrorError, MirrorError } from '../../errors.ts';
 import type { InstanceId, Md5 } from '../../identifiers.ts';
 import type { OrthancStore } from '../../stores/orthanc/orthanc-store.ts';
 import type { Store } from '../../stores/store.ts';
+import { wrapped } from '../../stores/wrapped.ts';
 import { type Mended, mendInstance, type PutRight } from '../verify/mend.ts';
 import { type Verified, verifyStore } from '../verify/verify.ts';
 
@@ -72,14 +73,11 @@ export async function* findDamaged(
   concerns: (id: InstanceId) => boolean,
   options: CallOptions & { readonly atOnce?: number },
 ): AsyncGenerator<Verified> {
-  const part: Store = {
-    name: server.name,
+  const part = wrapped(server, {
     async *inventory(listing) {
       for await (const entry of server.inventory(listing)) if (concerns(entry.id)) yield entry;
     },
-    lookup: (id, call) => server.lookup(id, call),
-    open: (id, call) => server.open(id, call),
     close: async () => undefined,
-  };
+  });
   yield* verifyStore(part, options);
 }

@@ -1,8 +1,8 @@
-import type { CopyResult, DestinationOutcome } from '../../copy/outcome.ts';
 import { outcomeOfError } from '../../copy/outcome.ts';
 import type { InstanceId } from '../../identifiers.ts';
 import { verifiedBody } from '../../stores/archive/verified-body.ts';
 import type { Store } from '../../stores/store.ts';
+import { type AfterCopy, atConflicts } from '../repair/replace-conflicts.ts';
 import type { RestoredFolder } from './restored-folder.ts';
 
 /**
@@ -13,8 +13,8 @@ export function replaceInFolder(
   view: Store,
   folder: RestoredFolder,
   onReplaced: (id: InstanceId, savedUnder: string) => void,
-): (result: CopyResult) => Promise<CopyResult> {
-  const replace = async (id: InstanceId, outcome: DestinationOutcome): Promise<DestinationOutcome> => {
+): AfterCopy {
+  return atConflicts(async (id, outcome) => {
     const { destination } = outcome;
     try {
       const [wanted] = await view.lookup(id);
@@ -31,12 +31,5 @@ export function replaceInFolder(
     } catch (error) {
       return outcomeOfError(destination, error, 'destination');
     }
-  };
-  return async (result) => {
-    const outcomes: DestinationOutcome[] = [];
-    for (const outcome of result.outcomes) {
-      outcomes.push(outcome.kind === 'conflict' ? await replace(result.id, outcome) : outcome);
-    }
-    return { ...result, outcomes };
-  };
+  });
 }

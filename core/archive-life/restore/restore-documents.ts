@@ -5,13 +5,12 @@ import { isMirrorError, MirrorError } from '../../errors.ts';
 import type { OrthancId } from '../../identifiers.ts';
 import type { Applied, ApplyOptions } from '../../sidecars/apply-document.ts';
 import { isArchived, readArchivedPatient } from '../../sidecars/archive-document.ts';
-import { inParallel } from '../../sidecars/in-parallel.ts';
 import { tryStudiesAt } from '../../sidecars/list-documents.ts';
 import type { ContentChange, KeptValue } from '../../sidecars/plan-changes.ts';
 import type { OnSidecarFinding, ReadSidecar, SidecarOptions } from '../../sidecars/sidecar-state.ts';
 import type { InstanceRecord, PatientDocument, StudyDocument } from '../../sidecars/study-document.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
-import { mapInOrder } from '../../streams/map-in-order.ts';
+import { inParallel, mapInOrder } from '../../streams/in-parallel.ts';
 
 export interface RestoreChoices extends CallOptions {
   /**

@@ -7,6 +7,7 @@ import { isMirrorError, MirrorError } from '../../errors.ts';
 import type { InstanceId, Md5 } from '../../identifiers.ts';
 import type { Archive } from '../../stores/archive/archive.ts';
 import type { DestinationStore, InstanceBytes, InstanceIdentity, Store, StoreOutcome } from '../../stores/store.ts';
+import { wrapped } from '../../stores/wrapped.ts';
 
 /**
  * Writes right bytes in the place of damaged ones and proves it; throws a MirrorError otherwise. @returns where another
@@ -91,13 +92,12 @@ async function copyFrom(
 
 /** The damaged store as a destination that takes nothing but these bytes. */
 function mendingStore(damaged: Store, md5: Md5, putRight: PutRight): DestinationStore {
-  return {
-    name: damaged.name,
-    inventory: (options) => damaged.inventory(options),
-    lookup: (id, options) => damaged.lookup(id, options),
-    open: (id, options) => damaged.open(id, options),
-    close: () => damaged.close(),
-    store: async (instance, body, options = {}): Promise<StoreOutcome> => {
+  return wrapped(damaged, {
+    store: async (
+      instance: InstanceIdentity,
+      body: InstanceBytes,
+      options: CallOptions = {},
+    ): Promise<StoreOutcome> => {
       if (instance.md5 !== md5) {
         throw new MirrorError(
           'changed-meanwhile',
@@ -107,5 +107,5 @@ function mendingStore(damaged: Store, md5: Md5, putRight: PutRight): Destination
       await putRight(instance, body, options);
       return { kind: 'stored' };
     },
-  };
+  });
 }

@@ -4,7 +4,7 @@ import type { CallOptions } from '../../call-options.ts';
 import { isMirrorError, MirrorError } from '../../errors.ts';
 import type { Md5 } from '../../identifiers.ts';
 import type { InventoryEntry, Store } from '../../stores/store.ts';
-import { mapInOrder } from '../../streams/map-in-order.ts';
+import { mapInOrder } from '../../streams/in-parallel.ts';
 import { type RangeOptions, rangeOf } from './subset.ts';
 
 /** What reading one version of one instance back showed. */

@@ -5,12 +5,11 @@ import { z } from 'zod';
 import { environmentVariable } from '../../environment.ts';
 import { MirrorError } from '../../errors.ts';
 import type { PemRef, SecretRef } from '../server-schema.ts';
-
-/** Fetches the text of a secret in AWS Secrets Manager. Throws a {@link MirrorError}. */
-export type FetchSecret = (nameOrArn: string) => Promise<string>;
+import { type FetchSecret, secretsManagerFetcher } from './secrets-manager.ts';
 
 export interface SecretResolverOptions {
-  readonly fetchSecret: FetchSecret;
+  /** Default: from the Secrets Manager of the AWS environment. */
+  readonly fetchSecret?: FetchSecret;
   /** How long a fetched secret is used without asking again; longer only while nothing can be fetched. */
   readonly timeToLiveMs?: number;
   /** Milliseconds since any moment. */
@@ -47,8 +46,8 @@ const longestUseMs = 12 * 3_600_000;
  * known stays in use, or a stranger with a wrong secret could lock out who has the right one. Where nothing is known, a
  * failure is not remembered.
  */
-export function secretResolver(options: SecretResolverOptions): SecretResolver {
-  const { fetchSecret, timeToLiveMs = usualTimeToLiveMs, now = Date.now } = options;
+export function secretResolver(options: SecretResolverOptions = {}): SecretResolver {
+  const { fetchSecret = secretsManagerFetcher(), timeToLiveMs = usualTimeToLiveMs, now = Date.now } = options;
   const cache = new Map<string, CachedSecret>();
 
   async function fetchCached(name: string, refresh: boolean): Promise<string> {

@@ -7,7 +7,9 @@ import {
   SecretsManagerServiceException,
 } from '@aws-sdk/client-secrets-manager';
 import { MirrorError } from '../../errors.ts';
-import type { FetchSecret } from './resolve-secret.ts';
+
+/** Fetches the text of a secret in AWS Secrets Manager. Throws a {@link MirrorError}. */
+export type FetchSecret = (nameOrArn: string) => Promise<string>;
 
 /** One that cannot be reached must not use up the time of a function. */
 const patience = { connectionTimeout: 3_000, requestTimeout: 5_000 };

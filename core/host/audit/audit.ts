@@ -8,8 +8,8 @@ import { isMirrorError } from '../../errors.ts';
 import type { InstanceId } from '../../identifiers.ts';
 import { type IndexedFile, type IndexReader, instanceOf } from '../../orthanc-disk/index/index-reader.ts';
 import type { StorageArea, StoredFile } from '../../orthanc-disk/storage/storage-area.ts';
-import { inParallel } from '../../streams/in-parallel.ts';
-import { joinSorted } from '../../streams/join-sorted.ts';
+import { mapInOrder } from '../../streams/in-parallel.ts';
+import { joinSorted } from '../../streams/merge-join.ts';
 import type { AuditFinding } from './audit-finding.ts';
 
 export interface AuditOptions extends CallOptions {
@@ -89,7 +89,7 @@ async function onePass(
     ({ uuid }) => uuid,
     ({ uuid }) => uuid,
   );
-  const judged = inParallel(pairs, readAhead, async ({ left, right }) => ({
+  const judged = mapInOrder(pairs, readAhead, async ({ left, right }) => ({
     isRow: left !== undefined,
     judgement:
       left === undefined

@@ -138,7 +138,7 @@ class Backup {
 
   #saveAhead({ storage, known }: FileSources, newest: AuthenticBackup | undefined): Promise<number> {
     const before = newest === undefined ? nothing() : this.#filesOf(newest);
-    return saveAhead(storage, this.#objects, this.#keys, before, known, this.#options);
+    return saveAhead({ storage, known }, { objects: this.#objects, keys: this.#keys }, before, this.#options);
   }
 
   /** As far as the list can be read: files that it does not name are read once more. */
@@ -184,7 +184,7 @@ class Backup {
     const listed =
       files === undefined
         ? nothing()
-        : saveListed(captured.reader, files, this.#objects, this.#keys, totals, this.#options);
+        : saveListed(captured.reader, files, { objects: this.#objects, keys: this.#keys }, totals, this.#options);
     const list = await saveDocument(this.#objects, this.#keys, writeFileList(listed), this.#call);
     const { schema, revision, instances } = await captured.reader.describe();
     const takenAt = new Date();

@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto';
 import type { CallOptions } from '../../call-options.ts';
 import { isMirrorError } from '../../errors.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
-import { inParallel } from '../../streams/in-parallel.ts';
-import { joinSorted } from '../../streams/join-sorted.ts';
+import { mapInOrder } from '../../streams/in-parallel.ts';
+import { joinSorted } from '../../streams/merge-join.ts';
 import { type ArchivedFile, type ArchivedVersion, archivedFiles } from './archived-files.ts';
 import { fileKey, type HostKeys, parseBlobKey } from './backup-keys.ts';
 import { readSavedDocument } from './documents.ts';
@@ -112,7 +112,7 @@ async function* checkFiles(
       ({ uuid }) => uuid,
       ({ uuid }) => uuid,
     );
-    for await (const flaw of inParallel(pairs, filesAtOnce, async ({ left, right }) => {
+    for await (const flaw of mapInOrder(pairs, filesAtOnce, async ({ left, right }) => {
       if (left?.content !== undefined) files += 1;
       return left === undefined ? undefined : checkFile(left, right, objects, keys, options);
     })) {

@@ -12,8 +12,8 @@ import { fileError } from '../../orthanc-disk/files/file-error.ts';
 import type { OpenFile } from '../../orthanc-disk/files/held-folder.ts';
 import type { IndexedFile, IndexReader } from '../../orthanc-disk/index/index-reader.ts';
 import type { FolderStorage } from '../../orthanc-disk/storage/folder-storage.ts';
-import { inParallel } from '../../streams/in-parallel.ts';
-import { joinSorted } from '../../streams/join-sorted.ts';
+import { mapInOrder } from '../../streams/in-parallel.ts';
+import { joinSorted } from '../../streams/merge-join.ts';
 import { type KnownFiles, knownAs } from './known-files.ts';
 
 /** How many descriptors are left for everything else. */
@@ -99,7 +99,7 @@ export async function holdFiles(
     ({ uuid }) => uuid,
     ({ uuid }) => uuid,
   );
-  const results = inParallel(pairs, 16, async ({ left, right }) => {
+  const results = mapInOrder(pairs, 16, async ({ left, right }) => {
     if (left === undefined || knownAs(left, right) || held.has(left.uuid)) return undefined;
     return (await holdFile(left, storage, held, options)) ? undefined : left;
   });

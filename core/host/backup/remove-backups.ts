@@ -9,7 +9,7 @@ import { isMirrorError, MirrorError } from '../../errors.ts';
 import { throwIfAborted } from '../../stores/aborted.ts';
 import type { LeaseUse } from '../../stores/archive/lease.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
-import { joinSorted } from '../../streams/join-sorted.ts';
+import { joinSorted } from '../../streams/merge-join.ts';
 import { type ArchivedVersion, archivedFiles } from './archived-files.ts';
 import { backupKey, blobKey, fileKey, type HostKeys, hostBackupsFolder } from './backup-keys.ts';
 import { underBackupLease } from './backup-lease.ts';

@@ -1,5 +1,4 @@
 /** Writing files of a backup to a folder so that no half-written file ever has its final name. */
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { CallOptions } from '../../call-options.ts';
 import { MirrorError } from '../../errors.ts';
@@ -7,6 +6,7 @@ import { type ContentHashes, chunksOf, hashesOf } from '../../orthanc-disk/files
 import { fileError } from '../../orthanc-disk/files/file-error.ts';
 import type { HeldFolder } from '../../orthanc-disk/files/held-folder.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
+import { provenChunks } from '../../streams/proven-chunks.ts';
 import { fileKey, type HostKeys } from './backup-keys.ts';
 
 /** What a restored file permits at most, whatever its backup says: nobody may run it, and strangers not read it. */
@@ -70,7 +70,7 @@ export async function restoreFile(
     object.cancel();
     throw damaged(objects, uuid, 'has another size');
   }
-  const body = verified(object.body, content.sha256, () => damaged(objects, uuid, 'is damaged'));
+  const body = provenChunks(object.body, { sha256: content.sha256 }, () => damaged(objects, uuid, 'is damaged'));
   await writeFileWhole(folder, name, body);
   return true;
 }
@@ -78,20 +78,6 @@ export async function restoreFile(
 /** The error of a file that is in the way: nothing is ever written over. */
 export function occupied(path: string): MirrorError {
   return new MirrorError('configuration', `${path} is taken by another file; move that away first`);
-}
-
-/** Passes bytes on; throws at their end if they have another hash, so that the file never gets its name. */
-async function* verified(
-  source: AsyncIterable<Uint8Array>,
-  sha256: string,
-  mismatch: () => MirrorError,
-): AsyncGenerator<Uint8Array> {
-  const hash = createHash('sha256');
-  for await (const chunk of source) {
-    hash.update(chunk);
-    yield chunk;
-  }
-  if (hash.digest('hex') !== sha256) throw mismatch();
 }
 
 function damaged(objects: ObjectStorage, uuid: string, what: string): MirrorError {

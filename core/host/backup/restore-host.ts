@@ -11,7 +11,7 @@ import type { HeldFolder } from '../../orthanc-disk/files/held-folder.ts';
 import { checkIntegrity } from '../../orthanc-disk/index/sqlite-database.ts';
 import { storagePath } from '../../orthanc-disk/storage/storage-names.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
-import { inParallel } from '../../streams/in-parallel.ts';
+import { mapInOrder } from '../../streams/in-parallel.ts';
 import type { HostKeys } from './backup-keys.ts';
 import { readSavedDocument } from './documents.ts';
 import { type ListedFile, readFileList } from './file-list.ts';
@@ -71,7 +71,7 @@ export async function restoreHost(
   if (options.database !== undefined) await refuseUnfitDatabase(options.database, id, manifest);
   await claimPlaces(places, id);
   const configurationFiles = await restoreConfiguration(backup, objects, keys, places, options);
-  return restoreData(id, manifest, objects, keys, places, configurationFiles, options);
+  return restoreData({ id, manifest, objects, keys, places }, configurationFiles, options);
 }
 
 /**
@@ -88,20 +88,26 @@ export async function restoreUnproven(
   if (manifest === undefined) throw new MirrorError('not-authentic', `backup ${id} cannot be read: ${reason}`);
   const places = placesBelow(folder, manifest);
   await claimPlaces(places, id);
-  return restoreData(id, manifest, objects, keys, places, [], { ...options, database: undefined });
+  return restoreData({ id, manifest, objects, keys, places }, [], { ...options, database: undefined });
+}
+
+/** A backup that is being restored, and where to. */
+interface Restoring {
+  readonly id: string;
+  readonly manifest: BackupManifest;
+  readonly objects: ObjectStorage;
+  readonly keys: HostKeys;
+  readonly places: RestorePlaces;
 }
 
 async function restoreData(
-  id: string,
-  manifest: BackupManifest,
-  objects: ObjectStorage,
-  keys: HostKeys,
-  places: RestorePlaces,
+  restoring: Restoring,
   configurationFiles: readonly string[],
   options: RestoreOptions,
 ): Promise<RestoreResult> {
-  const counts = await restoreStorage(manifest, objects, keys, places, options);
-  await restoreIndex(id, manifest, objects, keys, places, options);
+  const { places } = restoring;
+  const counts = await restoreStorage(restoring, options);
+  await restoreIndex(restoring, options);
   await releasePlaces(places);
   return { places, ...counts, configurationFiles };
 }
@@ -129,10 +135,7 @@ async function restoreConfiguration(
 }
 
 async function restoreStorage(
-  { storage }: BackupManifest,
-  objects: ObjectStorage,
-  keys: HostKeys,
-  places: RestorePlaces,
+  { manifest: { storage }, objects, keys, places }: Restoring,
   { signal, onRestored }: RestoreOptions,
 ): Promise<Pick<RestoreResult, 'files' | 'writtenFiles' | 'missing'>> {
   const counts = { files: 0, writtenFiles: 0, missing: 0 };
@@ -140,7 +143,7 @@ async function restoreStorage(
   try {
     for (const folder of places.storage) folders.push(await openRestoreFolder(folder));
     const list = readFileList(readSavedDocument(objects, keys, storage.list, { signal }));
-    const results = inParallel(list, filesAtOnce, async (file) => {
+    const results = mapInOrder(list, filesAtOnce, async (file) => {
       const { uuid, content } = file;
       if (content === undefined) return undefined;
       const { folder, name } = await placeOf(folders, file);
@@ -179,11 +182,7 @@ async function placeOf(
 }
 
 async function restoreIndex(
-  id: string,
-  { index }: BackupManifest,
-  objects: ObjectStorage,
-  keys: HostKeys,
-  places: RestorePlaces,
+  { id, manifest: { index }, objects, keys, places }: Restoring,
   { database, signal }: RestoreOptions,
 ): Promise<void> {
   const source = readSavedDocument(objects, keys, index.document, { signal });

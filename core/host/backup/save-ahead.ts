@@ -7,14 +7,12 @@ import type { CallOptions } from '../../call-options.ts';
 import { isMirrorError } from '../../errors.ts';
 import type { FolderStorage } from '../../orthanc-disk/storage/folder-storage.ts';
 import type { StoredFile } from '../../orthanc-disk/storage/storage-area.ts';
-import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
-import { inParallel } from '../../streams/in-parallel.ts';
-import { joinSorted } from '../../streams/join-sorted.ts';
+import { mapInOrder } from '../../streams/in-parallel.ts';
+import { joinSorted } from '../../streams/merge-join.ts';
 import { type ArchivedFile, archivedFiles } from './archived-files.ts';
-import type { HostKeys } from './backup-keys.ts';
 import type { ListedFile } from './file-list.ts';
 import type { KnownFile, KnownFiles } from './known-files.ts';
-import { saveFile } from './save-file.ts';
+import { type FileArchive, saveFile } from './save-file.ts';
 
 /** How many files are copied at once. */
 export const filesAtOnce = 8;
@@ -33,16 +31,14 @@ export interface SaveOptions extends CallOptions {
  * @returns how many files were copied. Throws what storage and archive throw.
  */
 export async function saveAhead(
-  storage: FolderStorage,
-  objects: ObjectStorage,
-  keys: HostKeys,
+  { storage, known }: { readonly storage: FolderStorage; readonly known: KnownFiles },
+  archive: FileArchive,
   before: AsyncIterable<ListedFile>,
-  known: KnownFiles,
   options: SaveOptions = {},
 ): Promise<number> {
   let copied = 0;
   const archived = joinSorted(
-    archivedFiles(objects, keys, options),
+    archivedFiles(archive.objects, archive.keys, options),
     before,
     ({ uuid }) => uuid,
     ({ uuid }) => uuid,
@@ -53,10 +49,10 @@ export async function saveAhead(
     ({ uuid }) => uuid,
     ({ key }) => key,
   );
-  const results = inParallel(all, filesAtOnce, async ({ left, right }) => {
+  const results = mapInOrder(all, filesAtOnce, async ({ left, right }) => {
     const present = knownFile(right?.left, right?.right);
     if (left === undefined || present?.sizeBytes === left.sizeBytes) return { file: present, isNew: false };
-    return saveStored(left, storage, objects, keys, right?.left, options);
+    return saveStored(left, storage, archive, right?.left, options);
   });
   for await (const { file, isNew } of results) {
     if (file !== undefined) await known.add(file);
@@ -80,8 +76,7 @@ function knownFile(archived: ArchivedFile | undefined, before: ListedFile | unde
 async function saveStored(
   { uuid, modifiedAt }: StoredFile,
   storage: FolderStorage,
-  objects: ObjectStorage,
-  keys: HostKeys,
+  archive: FileArchive,
   archived: ArchivedFile | undefined,
   options: CallOptions,
 ): Promise<{ readonly file: KnownFile | undefined; readonly isNew: boolean }> {
@@ -91,7 +86,7 @@ async function saveStored(
     const open = await storage.open({ uuid, customPlace: undefined });
     if (open === undefined) return nothing;
     await using _ = open.handle;
-    const { isNew, ...content } = await saveFile(objects, keys, uuid, open, archived, options);
+    const { isNew, ...content } = await saveFile(archive, uuid, open, archived, options);
     return { file: { uuid, ...content }, isNew };
   } catch (error) {
     // A file that cannot be read is told of when the index says that it matters.

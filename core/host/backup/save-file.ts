@@ -1,5 +1,4 @@
 /** Copying one storage file to the archive, under its uuid and the SHA-256 of its bytes. */
-import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import type { CallOptions } from '../../call-options.ts';
 import { MirrorError } from '../../errors.ts';
@@ -13,11 +12,18 @@ import {
 import { fileError } from '../../orthanc-disk/files/file-error.ts';
 import type { OpenFile } from '../../orthanc-disk/files/held-folder.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
+import { provenChunks } from '../../streams/proven-chunks.ts';
 import type { ArchivedFile } from './archived-files.ts';
 import { fileKey, type HostKeys } from './backup-keys.ts';
 
 /** Up to this size a file is read once and held in memory; larger ones are hashed first and then streamed. */
 const inMemoryBytes = 8 * 1024 * 1024;
+
+/** Where the files of a host are saved. */
+export interface FileArchive {
+  readonly objects: ObjectStorage;
+  readonly keys: HostKeys;
+}
 
 /** What was saved of a file. */
 export interface SavedFile extends ContentHashes {
@@ -32,8 +38,7 @@ export interface SavedFile extends ContentHashes {
  * @param archived what the archive holds of it, as far as that is known
  */
 export async function saveFile(
-  objects: ObjectStorage,
-  keys: HostKeys,
+  { objects, keys }: FileArchive,
   uuid: string,
   { handle, stats }: OpenFile,
   archived: ArchivedFile | undefined,
@@ -46,7 +51,8 @@ export async function saveFile(
   if (archived?.versions.some((one) => one.sha256 === sha256 && one.sizeBytes === sizeBytes)) {
     return { ...hashes, isNew: false };
   }
-  const body = bytes ?? unchanged(uuid, chunks(), sha256);
+  const changed = () => new MirrorError('hash-mismatch', `file ${uuid} changed while it was read`);
+  const body = bytes ?? provenChunks(chunks(), { sha256 }, changed);
   await objects.putOnce(fileKey(keys, uuid, sha256), body, { sizeBytes, md5, signal });
   return { ...hashes, isNew: true };
 }
@@ -69,14 +75,4 @@ async function* readable(uuid: string, chunks: AsyncIterable<Buffer>): AsyncGene
 
 function unreadable(uuid: string, error: unknown): MirrorError {
   return fileError(error, `file ${uuid}`, 'source-corrupt');
-}
-
-/** Throws `hash-mismatch` at the end if the bytes are others than those that were hashed. */
-async function* unchanged(uuid: string, chunks: AsyncIterable<Buffer>, sha256: string): AsyncGenerator<Buffer> {
-  const hash = createHash('sha256');
-  for await (const chunk of chunks) {
-    hash.update(chunk);
-    yield chunk;
-  }
-  if (hash.digest('hex') !== sha256) throw new MirrorError('hash-mismatch', `file ${uuid} changed while it was read`);
 }

@@ -6,15 +6,13 @@ import type { ContentHashes } from '../../orthanc-disk/files/file-bytes.ts';
 import type { OpenFile } from '../../orthanc-disk/files/held-folder.ts';
 import type { IndexedFile, IndexReader } from '../../orthanc-disk/index/index-reader.ts';
 import type { FolderStorage } from '../../orthanc-disk/storage/folder-storage.ts';
-import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
-import { inParallel } from '../../streams/in-parallel.ts';
-import { joinSorted } from '../../streams/join-sorted.ts';
-import type { HostKeys } from './backup-keys.ts';
+import { mapInOrder } from '../../streams/in-parallel.ts';
+import { joinSorted } from '../../streams/merge-join.ts';
 import type { ListedFile } from './file-list.ts';
 import type { HeldFiles } from './held-files.ts';
 import { type KnownFiles, knownAs } from './known-files.ts';
 import { filesAtOnce, type SaveOptions } from './save-ahead.ts';
-import { type SavedFile, saveFile } from './save-file.ts';
+import { type FileArchive, type SavedFile, saveFile } from './save-file.ts';
 
 /** A row whose file is there, but is not read: it is a link, say, or lies outside of the storage. */
 export interface RefusedFile {
@@ -43,8 +41,7 @@ export interface FileSources {
 export async function* saveListed(
   index: IndexReader,
   sources: FileSources,
-  objects: ObjectStorage,
-  keys: HostKeys,
+  archive: FileArchive,
   totals: SaveTotals,
   options: SaveOptions,
 ): AsyncGenerator<ListedFile> {
@@ -54,11 +51,9 @@ export async function* saveListed(
     ({ uuid }) => uuid,
     ({ uuid }) => uuid,
   );
-  const results = inParallel(pairs, filesAtOnce, async ({ left, right }) => {
+  const results = mapInOrder(pairs, filesAtOnce, async ({ left, right }) => {
     if (left === undefined) return undefined;
-    const saved = knownAs(left, right)
-      ? { ...right, isNew: false }
-      : await saveRow(left, sources, objects, keys, options);
+    const saved = knownAs(left, right) ? { ...right, isNew: false } : await saveRow(left, sources, archive, options);
     return { file: left, saved };
   });
   for await (const result of results) {
@@ -77,8 +72,7 @@ export async function* saveListed(
 async function saveRow(
   row: IndexedFile,
   { storage, held }: FileSources,
-  objects: ObjectStorage,
-  keys: HostKeys,
+  archive: FileArchive,
   options: CallOptions,
 ): Promise<SavedFile | MirrorError | undefined> {
   const openers: readonly (() => Promise<OpenFile | undefined>)[] = [
@@ -90,7 +84,7 @@ async function saveRow(
       const file = await openFile();
       if (file === undefined) continue;
       await using _ = file.handle;
-      return await saveFile(objects, keys, row.uuid, file, undefined, options);
+      return await saveFile(archive, row.uuid, file, undefined, options);
     } catch (error) {
       if (isMirrorError(error, 'refused')) return error;
       if (!isMirrorError(error, 'source-corrupt')) throw error;

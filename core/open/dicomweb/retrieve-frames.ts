@@ -48,9 +48,7 @@ export async function* frameBytes(
   frame: Frame,
   { signal }: Pick<WebRequest, 'signal'>,
 ): AsyncGenerator<Uint8Array> {
-  for (const { position, sizeBytes } of frame) {
-    yield* await openBytesAt(reader, instance, header, position, sizeBytes, { signal });
-  }
+  for (const extent of frame) yield* await openBytesAt(reader, instance, header, extent, { signal });
 }
 
 /** A binary value; `path` is as in the address that the metadata tell. Throws {@link WebError} 404, 406. */

@@ -51,7 +51,7 @@ export async function retrieveRendered(
   const asked = { mediaType: wanted, window: windowIn(query), viewport: viewportIn(query), quality: qualityIn(query) };
   return picture(
     wanted,
-    await render(await frameToRender(reader, instance, header, frame, asked, request), request.signal),
+    await render(await frameToRender(reader, { instance, header, number: frame }, asked, request), request.signal),
   );
 }
 
@@ -71,7 +71,7 @@ export async function retrieveThumbnail(
   const asked = { mediaType: 'image/jpeg', window: undefined, viewport, quality: 80 } as const;
   return picture(
     'image/jpeg',
-    await render(await frameToRender(reader, instance, header, 1, asked, request), request.signal),
+    await render(await frameToRender(reader, { instance, header, number: 1 }, asked, request), request.signal),
   );
 }
 
@@ -85,12 +85,17 @@ function middleOf(instances: readonly StudyInstance[], others = instances): Stud
   return middle;
 }
 
-/** Reads what is needed to render a frame, counted from 1. Throws {@link WebError} 404, 406 for what is no image. */
+/** A frame of an instance, counted from 1. */
+export interface NumberedFrame {
+  readonly instance: StudyInstance;
+  readonly header: DicomDataSet;
+  readonly number: number;
+}
+
+/** Reads what is needed to render a frame. Throws {@link WebError} 404, 406 for what is no image. */
 export async function frameToRender(
   reader: ArchiveReader,
-  instance: StudyInstance,
-  header: DicomDataSet,
-  number: number,
+  { instance, header, number }: NumberedFrame,
   asked: Pick<FrameToRender, 'mediaType' | 'window' | 'viewport' | 'quality'>,
   request: Pick<WebRequest, 'signal'>,
 ): Promise<FrameToRender> {

@@ -163,7 +163,7 @@ async function* seriesFiles(
   const [, patient, study, series] = first.path;
   const folder = `IHE_PDI/${patient}/${study}`;
   const shown: Shown = { pictures: [], reports: [], documents: [], others: [] };
-  for (const file of files) yield* instanceFiles(reader, file, `${folder}/${series}`, series ?? '', shown, options);
+  for (const file of files) yield* instanceFiles(reader, file, { folder, series: series ?? '' }, shown, options);
   const { tags } = first.instance.tags;
   const title =
     `${textOf(tags, 'SeriesNumber') ?? ''} ${textOf(tags, 'Modality') ?? ''} ${textOf(tags, 'SeriesDescription') ?? ''}`.trim();
@@ -177,12 +177,12 @@ async function* seriesFiles(
 async function* instanceFiles(
   reader: ArchiveReader,
   file: ProvenFile,
-  folder: string,
-  series: string,
+  { folder: studyFolder, series }: { readonly folder: string; readonly series: string },
   shown: Shown,
   options: ExportOptions,
 ): AsyncGenerator<ExportedFile> {
   const { instance, header, path } = file;
+  const folder = `${studyFolder}/${series}`;
   const original = `../../../${path.join('/')}`;
   const own = path.at(-1) ?? '';
   const document = header.dataSet.get(0x00420011);
@@ -208,7 +208,7 @@ async function* instanceFiles(
     const frames = await reader.frames(instance, options);
     for (const index of frames.keys()) {
       const asked = { mediaType: 'image/jpeg', window: undefined, viewport: undefined, quality: 90 } as const;
-      const frame = await frameToRender(reader, instance, header, index + 1, asked, options);
+      const frame = await frameToRender(reader, { instance, header, number: index + 1 }, asked, options);
       const picture = `${own}${frames.length === 1 ? '' : `/F${String(index + 1).padStart(7, '0')}`}.JPG`;
       yield bytesFile(`${folder}/${picture}`, await options.render(frame, options.signal));
       shown.pictures.push(`${series}/${picture}`);

@@ -7,13 +7,14 @@ import type { StudyEntry } from '../../archive-life/catalogue/study-entry.ts';
 import { ArchiveView } from '../../archive-life/restore/archive-view.ts';
 import type { CallOptions } from '../../call-options.ts';
 import type { DicomDataSet } from '../../dicom/data-set.ts';
-import { isMirrorError } from '../../errors.ts';
+import { isMirrorError, MirrorError } from '../../errors.ts';
 import type { InstanceId, OrthancId } from '../../identifiers.ts';
 import { readArchivedPatient } from '../../sidecars/archive-document.ts';
 import { type ReadSidecar, SidecarFindings } from '../../sidecars/sidecar-state.ts';
 import type { Archive } from '../../stores/archive/archive.ts';
 import { instanceKey } from '../../stores/archive/keys.ts';
 import type { InventoryOptions, OpenInstance } from '../../stores/store.ts';
+import { provenChunks } from '../../streams/proven-chunks.ts';
 import { type ArchivedFile, openRange, readFileHeader } from './archived-file.ts';
 import { type Frame, locateFrames } from './frames.ts';
 import { type InstanceTags, instanceTagsOf } from './instance-tags.ts';
@@ -23,7 +24,6 @@ import { readStudyContent, type StudyContent, type StudyInstance } from './study
 import { StudyList } from './study-list.ts';
 import { type SurveyProgress, survey } from './survey.ts';
 import { UnlistedStudies } from './unlisted-studies.ts';
-import { verifiedInstance } from './verified-instance.ts';
 import { WeightedCache } from './weighted-cache.ts';
 
 export interface ReaderOptions {
@@ -233,7 +233,8 @@ export class ArchiveReader {
   /** Opens the bytes of an instance; ends normally only if they have the MD5 under which they were archived. */
   async open({ id, md5 }: ArchivedFile, options: CallOptions = {}): Promise<OpenInstance> {
     const opened = await this.#rightOfWay.first(() => this.archive.open(id, { md5, ...options }));
-    return verifiedInstance(opened, this.name);
+    const what = `instance ${id} from ${this.name} does not have the MD5 ${md5} any more`;
+    return { ...opened, body: provenChunks(opened.body, { md5 }, () => new MirrorError('hash-wrong', what)) };
   }
 
   /** The address at which a whole file is fetched instead, for some minutes; `undefined` if it is to be opened here. */

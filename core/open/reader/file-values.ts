@@ -5,18 +5,23 @@ import type { DataElement, DicomDataSet } from '../../dicom/data-set.ts';
 import { inflated } from '../../dicom/inflate.ts';
 import type { ArchivedFile, FileRanges } from './archived-file.ts';
 
+/** Bytes of a file. */
+export interface Extent {
+  readonly position: number;
+  readonly sizeBytes: number;
+}
+
 /** Opens bytes of what the header describes: of the file, or of what is inflated of a deflated one. */
 export async function openBytesAt(
   reader: FileRanges,
   file: ArchivedFile,
   { start }: Pick<DicomDataSet, 'start'>,
-  position: number,
-  lengthBytes: number,
+  { position, sizeBytes }: Extent,
   options: CallOptions = {},
 ): Promise<AsyncIterable<Uint8Array>> {
-  if (!start.isDeflated) return reader.range(file, position, lengthBytes, options);
+  if (!start.isDeflated) return reader.range(file, position, sizeBytes, options);
   const deflated = await reader.range(file, start.dataSetOffset, file.sizeBytes - start.dataSetOffset, options);
-  return part(inflated(deflated, createInflateRaw()), position, lengthBytes);
+  return part(inflated(deflated, createInflateRaw()), position, sizeBytes);
 }
 
 /** Opens the value of an element that is no sequence. */
@@ -27,7 +32,8 @@ export function openValue(
   element: DataElement,
   options: CallOptions = {},
 ): Promise<AsyncIterable<Uint8Array>> {
-  return openBytesAt(reader, file, header, element.position, element.length, options);
+  const extent = { position: element.position, sizeBytes: element.length };
+  return openBytesAt(reader, file, header, extent, options);
 }
 
 async function* part(bytes: AsyncIterable<Uint8Array>, first: number, lengthBytes: number): AsyncGenerator<Uint8Array> {

@@ -6,14 +6,8 @@ import { pixelDataTags } from '../../dicom/data-set.ts';
 import { tagNamed } from '../../dicom/dictionary.ts';
 import { MirrorError } from '../../errors.ts';
 import type { ArchivedFile, FileRanges } from './archived-file.ts';
-import { openBytesAt } from './file-values.ts';
+import { type Extent, openBytesAt } from './file-values.ts';
 import { walkFragments } from './fragments.ts';
-
-/** Bytes of a file. */
-export interface Extent {
-  readonly position: number;
-  readonly sizeBytes: number;
-}
 
 /** One frame: extents that together are its bytes. */
 export type Frame = readonly Extent[];
@@ -30,23 +24,13 @@ export async function locateFrames(
   if (pixels === undefined) throw new MirrorError('refused', `instance ${file.id} has no pixel data`);
   const count = Math.max(1, numberIn(header, 'NumberOfFrames') ?? 1);
   if (!pixels.isEncapsulated) return nativeFrames(file, header, pixels, count);
-  const fragments = await walkFragments((at, length) => readAt(reader, file, header, at, length, options), {
-    position: pixels.position,
-    end: file.sizeBytes,
-  });
+  const readAt = async (position: number, lengthBytes: number): Promise<Buffer> => {
+    const sizeBytes = Math.min(lengthBytes, Math.max(0, file.sizeBytes - position));
+    const bytes = await openBytesAt(reader, file, header, { position, sizeBytes }, options);
+    return Buffer.concat(await Array.fromAsync(bytes));
+  };
+  const fragments = await walkFragments(readAt, { position: pixels.position, end: file.sizeBytes });
   return groupFragments(file, fragments.fragments, fragments.offsets, count);
-}
-
-async function readAt(
-  reader: FileRanges,
-  file: ArchivedFile,
-  header: DicomDataSet,
-  position: number,
-  lengthBytes: number,
-  options: CallOptions,
-): Promise<Buffer> {
-  const length = Math.min(lengthBytes, Math.max(0, file.sizeBytes - position));
-  return Buffer.concat(await Array.fromAsync(await openBytesAt(reader, file, header, position, length, options)));
 }
 
 function nativeFrames(file: ArchivedFile, header: DicomDataSet, pixels: DataElement, count: number): readonly Frame[] {

@@ -78,24 +78,27 @@ function colourOctets(description: ImageDescription, frame: DecodedFrame): Uint8
   const isHalved = isYbr && photometric.endsWith('422') && frame.samples.length < pixels * 3;
   const shift = Math.max(bitsStored - 8, 0);
   for (let index = 0; index < pixels; index += 1) {
-    const [a, b, c] = isHalved ? halved(frame.samples, index) : colour(frame, index, pixels);
-    writeColour(octets, index * 3, a >> shift, b >> shift, c >> shift, isYbr);
+    const samples = isHalved ? halved(frame.samples, index) : colour(frame, index, pixels);
+    writeColour(octets, index * 3, samples, shift, isYbr);
   }
   return octets;
 }
 
-function colour({ samples, isPlanar }: DecodedFrame, index: number, pixels: number): [number, number, number] {
+type Colour = readonly [number, number, number];
+
+function colour({ samples, isPlanar }: DecodedFrame, index: number, pixels: number): Colour {
   const [first, step] = isPlanar ? [index, pixels] : [index * 3, 1];
   return [samples[first] ?? 0, samples[first + step] ?? 0, samples[first + 2 * step] ?? 0];
 }
 
 /** Y1 Y2 Cb Cr: two pixels share their colours (PS3.3, C.7.6.3.1.2). */
-function halved(samples: Samples, index: number): [number, number, number] {
+function halved(samples: Samples, index: number): Colour {
   const pair = (index >> 1) * 4;
   return [samples[pair + (index & 1)] ?? 0, samples[pair + 2] ?? 0, samples[pair + 3] ?? 0];
 }
 
-function writeColour(octets: Uint8Array, at: number, a: number, b: number, c: number, isYbr: boolean): void {
+function writeColour(octets: Uint8Array, at: number, samples: Colour, shift: number, isYbr: boolean): void {
+  const [a, b, c] = [samples[0] >> shift, samples[1] >> shift, samples[2] >> shift];
   const [blue, red] = [b - 128, c - 128];
   octets[at] = isYbr ? octet(a + 1.402 * red) : a;
   octets[at + 1] = isYbr ? octet(a - 0.344_136 * blue - 0.714_136 * red) : b;

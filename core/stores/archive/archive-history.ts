@@ -12,7 +12,7 @@
 import type { CallOptions } from '../../call-options.ts';
 import { isMirrorError, MirrorError } from '../../errors.ts';
 import { type InstanceId, type Md5, md5Of } from '../../identifiers.ts';
-import { inOrder } from '../../streams/in-order.ts';
+import { mapInOrder } from '../../streams/in-parallel.ts';
 import { mergeJoin } from '../../streams/merge-join.ts';
 import type { InventoryOptions } from '../store.ts';
 import type { NoteTime } from './future-times.ts';
@@ -82,7 +82,7 @@ export class ArchiveHistory {
   /** As {@link list}, with the times of the records: a request for each of those that count. */
   async *listDated({ only, onUnreadable, ...options }: DatedOptions = {}): AsyncGenerator<DatedHistory> {
     const wanted = this.#listOnly(only, options);
-    for await (const found of inOrder(wanted, readsAtOnce, (history) => this.#tryDated(history, options))) {
+    for await (const found of mapInOrder(wanted, readsAtOnce, (history) => this.#tryDated(history, options))) {
       if ('records' in found) yield found;
       else if (onUnreadable === undefined) throw found.error;
       else onUnreadable(found.id, found.error);

@@ -2,7 +2,7 @@
 import type { BigIntStats } from 'node:fs';
 import { lstat, opendir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { inOrder } from '../../streams/in-order.ts';
+import { mapInOrder } from '../../streams/in-parallel.ts';
 import { throwIfAborted } from '../aborted.ts';
 import { linkedFolder, unlessAbsent } from './folder-errors.ts';
 import { compareKeys } from './key-order.ts';
@@ -100,7 +100,7 @@ async function* listLevel(
     return;
   }
   const wanted = names.filter((name) => isListed(listing, folder + name));
-  for await (const visit of inOrder(wanted, readAhead, (name) => visitName(listing.root, folder + name))) {
+  for await (const visit of mapInOrder(wanted, readAhead, (name) => visitName(listing.root, folder + name))) {
     throwIfAborted(listing.signal);
     if (visit.kind === 'folder') {
       yield* listLevel(listing, visit.key, visit.names, visit.files);

@@ -9,7 +9,7 @@
 import { createHash } from 'node:crypto';
 import type { CallOptions } from '../../call-options.ts';
 import type { InstanceId } from '../../identifiers.ts';
-import { mapInOrder } from '../../streams/map-in-order.ts';
+import { mapInOrder } from '../../streams/in-parallel.ts';
 import type { InventoryEntry, InventoryOptions } from '../store.ts';
 import { countInstances, type FeedListing, listFeed } from './inventory-feed.ts';
 import { listPage, pagedInventory, rowsOfPage } from './inventory-paged.ts';

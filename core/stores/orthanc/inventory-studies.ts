@@ -6,7 +6,7 @@ import { z } from 'zod';
 import type { CallOptions } from '../../call-options.ts';
 import { isOrthancId, type OrthancId } from '../../identifiers.ts';
 import { listOf } from '../../json.ts';
-import { mapInOrder } from '../../streams/map-in-order.ts';
+import { mapInOrder } from '../../streams/in-parallel.ts';
 import type { InventoryEntry } from '../store.ts';
 import { misbehaviour } from './bounds.ts';
 import type { OrthancCapabilities } from './capabilities.ts';

@@ -1,6 +1,6 @@
 /** What stands for an archive that cannot be opened, so that the other destinations are served all the same. */
-import { MirrorError } from '../core/errors.ts';
-import type { DestinationStore } from '../core/stores/store.ts';
+import { MirrorError } from '../../errors.ts';
+import type { DestinationStore } from '../store.ts';
 
 /** An archive that does not exist yet, as a dry run sees it: it holds nothing and takes nothing. */
 export function emptyArchive(name: string): DestinationStore {

@@ -1,27 +1,87 @@
-/** The policy `replace`: puts the source's bytes in the place of the target's, and loses nothing that can be kept. */
-
+/**
+ * The policy `replace` for conflicts: puts the source's bytes in the place of the target's, and loses nothing that can be
+ * kept.
+ */
 import type { CallOptions } from '../../call-options.ts';
+import {
+  type CopyResult,
+  conflictError,
+  type Destination,
+  type DestinationOutcome,
+  outcomeOfError,
+} from '../../copy/outcome.ts';
 import { identifiedBody } from '../../copy/read-verified.ts';
 import { isMirrorError, MirrorError } from '../../errors.ts';
 import type { InstanceId } from '../../identifiers.ts';
 import type { Limitations } from '../../sidecars/limitations.ts';
-import type { StudyServer } from '../../sidecars/study-server.ts';
+import { type StudyServer, studyServerOf } from '../../sidecars/study-server.ts';
 import type { Archive } from '../../stores/archive/archive.ts';
 import { verifiedBody } from '../../stores/archive/verified-body.ts';
-import type { OrthancStore } from '../../stores/orthanc/orthanc-store.ts';
+import { isOrthancStore, type OrthancStore } from '../../stores/orthanc/orthanc-store.ts';
 import type { InstanceIdentity, InventoryEntry, Store } from '../../stores/store.ts';
 import type { RereadableBytes } from '../../streams/rereadable-bytes.ts';
 import { replaceOnServer } from './replace-on-server.ts';
 
-export interface ReplaceOptions extends CallOptions {
+interface ReplaceFrom extends CallOptions {
   readonly source: Store;
-  readonly target: OrthancStore;
-  readonly targetServer: StudyServer;
-  /** Without one, nothing is ever replaced. */
+  /** Without one nothing is replaced: there is no place to save the target's version in. */
   readonly archive: Archive | undefined;
   /** The source is a view of that archive, which therefore holds the version already. */
   readonly sourceIsArchive?: boolean | undefined;
   readonly limitations: Limitations;
+}
+
+export interface ReplaceConflictsOptions extends ReplaceFrom {
+  /** Is told of each instance that was replaced, and where the version that was there is saved. */
+  readonly onReplaced?:
+    | ((id: InstanceId, destination: Destination, savedUnder: string | undefined) => void)
+    | undefined;
+}
+
+/** What is done with what a copy came to. */
+export type AfterCopy = (result: CopyResult) => Promise<CopyResult>;
+
+/** Each target that holds other bytes gets the source's. */
+export function replaceConflicts(options: ReplaceConflictsOptions): AfterCopy {
+  return atConflicts((id, outcome) => replaceAt(id, outcome, options));
+}
+
+/** Gives every conflict of a result to `replace`, one after the other; the rest stays as it is. */
+export function atConflicts(
+  replace: (id: InstanceId, outcome: DestinationOutcome) => Promise<DestinationOutcome>,
+): AfterCopy {
+  return async (result) => {
+    const outcomes: DestinationOutcome[] = [];
+    for (const outcome of result.outcomes) {
+      outcomes.push(outcome.kind === 'conflict' ? await replace(result.id, outcome) : outcome);
+    }
+    return { ...result, outcomes };
+  };
+}
+
+async function replaceAt(
+  id: InstanceId,
+  { destination }: DestinationOutcome,
+  options: ReplaceConflictsOptions,
+): Promise<DestinationOutcome> {
+  const { store } = destination;
+  if (!isOrthancStore(store)) return { destination, kind: 'conflict', error: conflictError(destination, id) };
+  try {
+    const targetServer = await studyServerOf(store, options);
+    const { kind, savedUnder } = await replaceInstance(id, { ...options, target: store, targetServer });
+    if (kind === 'replaced') options.onReplaced?.(id, destination, savedUnder);
+    return { destination, kind: kind === 'replaced' ? 'copied' : 'already-equal' };
+  } catch (error) {
+    if (isMirrorError(error) || options.signal?.aborted !== true)
+      return outcomeOfError(destination, error, 'destination');
+    const stopped = new MirrorError('interrupted', `stopped before instance ${id} was replaced`, { cause: error });
+    return outcomeOfError(destination, stopped, 'destination');
+  }
+}
+
+export interface ReplaceOptions extends ReplaceFrom {
+  readonly target: OrthancStore;
+  readonly targetServer: StudyServer;
   readonly now?: (() => Date) | undefined;
 }
 
