@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
 import { defaultCeiling } from '../../core/copy/adaptive-concurrency.ts';
 import { MirrorError } from '../../core/errors.ts';
-import { inParallel } from '../../core/streams/in-parallel.ts';
 import { StudiesAtOnce } from '../../core/sidecars/studies-at-once.ts';
+import { inParallel } from '../../core/streams/in-parallel.ts';
 import { SimulatedClock } from '../support/simulated-clock.ts';
 
 interface Scene {
