@@ -17,13 +17,16 @@ const concurrency = 8;
 /** An archive may hold any number of files; the reason tells of so many. */
 const mostReasons = 1000;
 
+/** What is done with the objects of the bucket. */
+export type InboxBucket = Pick<S3Versions, 'sizeOf' | 'open' | 'copy' | 'writeJson' | 'remove'>;
+
 export interface Arrival {
   readonly version: ObjectVersion;
   readonly place: InboxPlace;
 }
 
 export interface ReceiveOptions {
-  readonly inbox: S3Versions;
+  readonly inbox: InboxBucket;
   readonly destinations: readonly Destination[];
   /** Nothing new is begun after this. */
   readonly deadline: AbortSignal;
@@ -55,7 +58,7 @@ export async function receiveObject({ version, place }: Arrival, options: Receiv
 }
 
 /** Moves an object to `refused/` with the reason beside it, if it is still there. */
-export async function refuseObject({ version, place }: Arrival, reason: object, inbox: S3Versions): Promise<void> {
+export async function refuseObject({ version, place }: Arrival, reason: object, inbox: InboxBucket): Promise<void> {
   const sizeBytes = await inbox.sizeOf(version);
   if (sizeBytes === undefined) {
     return;
@@ -108,7 +111,7 @@ async function importObject(
 }
 
 /** One object as what an import walks through. */
-function sourceOf(inbox: S3Versions, version: ObjectVersion, name: string, sizeBytes: number): ImportSource {
+function sourceOf(inbox: InboxBucket, version: ObjectVersion, name: string, sizeBytes: number): ImportSource {
   const found: Found = {
     at: { path: name },
     bytes: bytesOf(inbox, version, sizeBytes),
@@ -126,7 +129,7 @@ function sourceOf(inbox: S3Versions, version: ObjectVersion, name: string, sizeB
   };
 }
 
-function bytesOf(inbox: S3Versions, version: ObjectVersion, sizeBytes: number): RereadableBytes {
+function bytesOf(inbox: InboxBucket, version: ObjectVersion, sizeBytes: number): RereadableBytes {
   return {
     sizeBytes,
     async *read() {

@@ -1,29 +1,40 @@
-/** What the inbox function does for one notification. */
+/** What becomes of an object that a notification tells of: it is taken in, refused, or left for the next delivery. */
 
-import { parseArrivingKey } from '../core/cloud/inbox/inbox-keys.ts';
-import { parseNotification } from '../core/cloud/inbox/notification.ts';
-import { type Arrival, type Reception, receiveObject, refuseObject } from '../core/cloud/inbox/receive-object.ts';
-import type { Delivery } from '../core/cloud/queue/deliveries.ts';
-import { verdictOn } from '../core/cloud/queue/verdict.ts';
-import { isMirrorError, MirrorError } from '../core/errors.ts';
-import { holdOn } from '../core/mirror/pause/pause-state.ts';
-import { asHalt, looksAway, whyAway } from '../core/mirror/pause/store-away.ts';
-import type { S3Versions } from '../core/stores/archive/s3-versions.ts';
-import type { CloudMirror, Deployment } from './deployment.ts';
-import { count } from './metrics-emitter.ts';
-import { log } from './telemetry.ts';
+import type { OpenMirror } from '../../config/open.ts';
+import { isMirrorError, MirrorError } from '../../errors.ts';
+import type { Pause } from '../../mirror/pause/pause.ts';
+import { holdOn } from '../../mirror/pause/pause-state.ts';
+import { asHalt, looksAway, whyAway } from '../../mirror/pause/store-away.ts';
+import type { Store } from '../../stores/store.ts';
+import type { Delivery } from '../queue/deliveries.ts';
+import { type DeliveryLimits, verdictOn } from '../queue/verdict.ts';
+import { parseArrivingKey } from './inbox-keys.ts';
+import { parseNotification } from './notification.ts';
+import { type Arrival, type InboxBucket, type Reception, receiveObject, refuseObject } from './receive-object.ts';
+
+/** What is needed of a mirror. */
+type InboxMirror = Pick<OpenMirror, 'destinations'> & { readonly source: Store; readonly pause: Pause };
 
 export interface InboxContext {
-  readonly deployment: Deployment;
+  /** Name of its bucket, in which notifications must lie. */
   readonly bucket: string;
-  readonly inbox: S3Versions;
+  readonly inbox: InboxBucket;
+  /** Opens a mirror, or gives the open one. */
+  readonly mirror: (name: string) => Promise<InboxMirror>;
+  readonly limits: DeliveryLimits;
+  /** How long what is not an object's own fault waits, in milliseconds. */
+  readonly waitMs: number;
+  /** Is told of each object that was handled. */
+  readonly onHandled: (mirror: string, reception: Reception, error?: MirrorError) => void;
+  /** Is told of each that is left where it is. */
+  readonly onDelayed: (mirror: string) => void;
 }
 
 /**
  * @returns the work on one notification, from the queue of one mirror; it throws the MirrorError that decides what becomes
  * of the notification
  */
-export function inboxWork(
+export function takeInObjects(
   context: InboxContext,
 ): (delivery: Delivery, mirror: string, deadline: AbortSignal) => Promise<void> {
   return async (delivery, mirror, deadline) => {
@@ -44,31 +55,31 @@ export function inboxWork(
 async function takeIn(
   arrival: Arrival,
   delivery: Delivery,
-  { deployment, inbox }: InboxContext,
+  context: InboxContext,
   deadline: AbortSignal,
 ): Promise<void> {
   const { mirror } = arrival.place;
-  const waitMs = deployment.configuration.cloud.transfer.pauseSeconds * 1000;
+  const { inbox, waitMs } = context;
   try {
-    const open = await deployment.mirror(mirror);
+    const open = await context.mirror(mirror);
     await throwIfHeld(mirror, open, waitMs);
     const { destinations } = open;
     const reception = await receiveObject(arrival, { inbox, destinations, deadline }).catch(async (error: unknown) => {
       throw isMirrorError(error) && (await isAnyAway(error, open)) ? asHalt(error, waitMs) : error;
     });
-    tell(mirror, reception);
+    context.onHandled(mirror, reception);
   } catch (error) {
     if (!isMirrorError(error)) {
       throw error;
     }
-    await refuseOrThrow(error, arrival, delivery, { deployment, inbox });
+    await refuseOrThrow(error, arrival, delivery, context);
   }
 }
 
 /** An object waits without paying for it while any store of its mirror is left alone. */
 async function throwIfHeld(
   mirror: string,
-  { source, destinations, pause }: CloudMirror,
+  { source, destinations, pause }: InboxMirror,
   waitMs: number,
 ): Promise<void> {
   const state = await pause.read();
@@ -82,7 +93,7 @@ async function throwIfHeld(
 }
 
 /** Whether an error is due to a store that does not answer at all, so that the object is not to blame. */
-async function isAnyAway(error: MirrorError, { source, destinations }: CloudMirror): Promise<boolean> {
+async function isAnyAway(error: MirrorError, { source, destinations }: InboxMirror): Promise<boolean> {
   if (!looksAway(error)) {
     return false;
   }
@@ -96,31 +107,15 @@ async function refuseOrThrow(
   error: MirrorError,
   arrival: Arrival,
   { receiveCount }: Delivery,
-  { deployment, inbox }: Pick<InboxContext, 'deployment' | 'inbox'>,
+  { inbox, limits, onHandled, onDelayed }: InboxContext,
 ): Promise<void> {
   const { mirror } = arrival.place;
-  const verdict = verdictOn(error, receiveCount, deployment.deliveryLimits, 0);
+  const verdict = verdictOn(error, receiveCount, limits, 0);
   if (verdict.kind !== 'dead-letter') {
-    count('InboxDelayed', 1, { mirror });
+    onDelayed(mirror);
     throw error;
   }
   const { code, reason } = verdict;
   await refuseObject(arrival, { code, reason }, inbox);
-  tell(mirror, { kind: 'refused', counts: {} }, error);
-}
-
-function tell(mirror: string, { kind, counts }: Reception, error?: MirrorError): void {
-  count('InboxTaken', kind === 'done' ? 1 : 0, { mirror });
-  count('InboxRefused', kind === 'refused' ? 1 : 0, { mirror });
-  count('InboxStored', counts.stored ?? 0, { mirror });
-  count('InboxAlreadyThere', counts['already-there'] ?? 0, { mirror });
-  log(kind === 'refused' ? 'warn' : 'info', 'object handled', {
-    mirror,
-    outcome: kind,
-    code: error?.code,
-    stored: counts.stored,
-    alreadyThere: counts['already-there'],
-    notDicom: counts['not-dicom'],
-    refused: counts.refused,
-  });
+  onHandled(mirror, { kind: 'refused', counts: {} }, error);
 }
