@@ -3,7 +3,24 @@ import type { LastResult } from '../../core/archive-life/last-results.ts';
 import { aged, type StatusCell, type StatusView } from '../../core/cloud/status/status-page.ts';
 import { exitCodeMeanings } from '../exit-codes.ts';
 import { formatCount } from '../format.ts';
-import type { StatusResult, StoreStatus } from './status.ts';
+
+export interface StoreStatus {
+  readonly name: string;
+  readonly instances: number | null;
+  /** Why it is not known. */
+  readonly error: string | null;
+}
+
+export interface StatusResult {
+  readonly mirror: string | null;
+  readonly measuredAt: string;
+  /** How the last of each command ended that writes to the archive or reads it back. */
+  readonly last: readonly LastResult[];
+  readonly stores: readonly StoreStatus[];
+  readonly comparedAt: string | null;
+  readonly comparing: string | null;
+  readonly held: readonly { readonly store: string; readonly reason: string; readonly begunAt: string }[];
+}
 
 const day = 24 * 3600;
 /** From these ages on somebody should look, or act. */

@@ -14,16 +14,9 @@ import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { formatCount } from '../format.ts';
 import { type OpenMirrorState, openMirrorState } from '../mirror-state.ts';
 import type { statusOptionValues } from './options.ts';
-import { meaningOf, viewOf } from './status-view.ts';
+import { meaningOf, type StatusResult, type StoreStatus, viewOf } from './status-view.ts';
 
 const statisticsSchema = z.object({ CountInstances: z.int().nonnegative() });
-
-export interface StoreStatus {
-  readonly name: string;
-  readonly instances: number | null;
-  /** Why it is not known. */
-  readonly error: string | null;
-}
 
 export async function status(
   mirror: string | undefined,
@@ -67,17 +60,6 @@ function linesOf({ stores, comparedAt, comparing, held, last }: StatusResult): s
       return `skipped since ${begunAt}: ${what} (${reason})`;
     }),
   ];
-}
-
-export interface StatusResult {
-  readonly mirror: string | null;
-  readonly measuredAt: string;
-  /** How the last of each command ended that writes to the archive or reads it back. */
-  readonly last: readonly LastResult[];
-  readonly stores: readonly StoreStatus[];
-  readonly comparedAt: string | null;
-  readonly comparing: string | null;
-  readonly held: readonly { readonly store: string; readonly reason: string; readonly begunAt: string }[];
 }
 
 async function writePage(file: string, page: string): Promise<void> {
