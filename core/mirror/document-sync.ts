@@ -8,7 +8,13 @@ import type { OrthancId } from '../identifiers.ts';
 import { differingStudies } from '../sidecars/differing-studies.ts';
 import { commonScope, type FingerprintScope, type StudyFingerprint } from '../sidecars/fingerprint.ts';
 import type { Limitations } from '../sidecars/limitations.ts';
-import { listArchivedFingerprints, listStudyFingerprints, type StudyPart } from '../sidecars/list-fingerprints.ts';
+import {
+  type ArchivedPatients,
+  archivedPatients,
+  listArchivedFingerprints,
+  listStudyFingerprints,
+  type StudyPart,
+} from '../sidecars/list-fingerprints.ts';
 import type { OnSidecarFinding } from '../sidecars/sidecar-state.ts';
 import { StudiesAtOnce } from '../sidecars/studies-at-once.ts';
 import { announcesStudy, studyOfChange } from '../sidecars/study-of-change.ts';
@@ -128,7 +134,7 @@ export class DocumentSync {
     withdrawn: ReadonlyMap<Destination, unknown>,
     options: DifferingOptions,
   ): Promise<readonly OrthancId[]> {
-    return this.#differing(withdrawn, undefined, options);
+    return this.#differing(withdrawn, {}, options);
   }
 
   /**
@@ -144,13 +150,16 @@ export class DocumentSync {
       yield { studies: await this.differing(withdrawn, options), through: null };
       return;
     }
+    const archive = this.#archiveUnless(withdrawn);
+    const archiveOptions = { onFinding: this.#onFinding, signal: options.signal };
+    const patientOf = archive && archivedPatients(archive.objects, archiveOptions);
     let through = after;
     const studies = await listStudyIds(source, options);
     let left = studies.filter((id) => after === null || id > after);
     for (;;) {
       const [first, ...rest] = left.slice(0, studiesOfPart);
       const part = first === undefined ? undefined : { after: through, ids: [first, ...rest] as const };
-      const different = part === undefined ? [] : await this.#differing(withdrawn, part, options);
+      const different = part === undefined ? [] : await this.#differing(withdrawn, { part, patientOf }, options);
       left = left.slice(studiesOfPart);
       through = rest.at(-1) ?? first ?? null;
       yield { studies: different, through: left.length === 0 ? null : through };
@@ -160,7 +169,7 @@ export class DocumentSync {
 
   async #differing(
     withdrawn: ReadonlyMap<Destination, unknown>,
-    part: StudyPart | undefined,
+    { part, patientOf }: { readonly part?: StudyPart; readonly patientOf?: ArchivedPatients | undefined },
     { onFailure, signal }: DifferingOptions,
   ): Promise<readonly OrthancId[]> {
     const source = await this.#connectSource(signal);
@@ -195,7 +204,7 @@ export class DocumentSync {
     if (archive !== undefined) {
       const { destination, objects } = archive;
       const scope = commonScope([source]);
-      const options = { scope, part, onFinding: this.#onFinding, signal };
+      const options = { scope, part, patientOf, onFinding: this.#onFinding, signal };
       compared.push(guarded(destination, () => compare(scope, listArchivedFingerprints(objects, options))));
     }
     for (const end of await Promise.allSettled(compared)) if (end.status === 'rejected') throw end.reason;

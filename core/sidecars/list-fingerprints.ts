@@ -6,13 +6,12 @@ import type { OrthancId } from '../identifiers.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
 import { listStudyIds } from '../stores/orthanc/list-study-ids.ts';
 import { mapInOrder } from '../streams/in-parallel.ts';
-import { readArchivedPatient } from './archive-document.ts';
 import { type FingerprintScope, fingerprintOf, type StudyFingerprint } from './fingerprint.ts';
 import { listStudiesAt, type StudyStates } from './list-documents.ts';
 import { extendedFingerprints } from './list-fingerprints-extended.ts';
 import type { ReadOptions } from './read-options.ts';
 import { readPatientDocument, readStudyDocument } from './read-study-document.ts';
-import { readNewest, type SidecarOptions } from './sidecar-state.ts';
+import { listSidecars, type ReadSidecar, readNewest, type SidecarOptions, type SidecarState } from './sidecar-state.ts';
 import { StudiesAtOnce } from './studies-at-once.ts';
 import { instancesOf } from './study-document.ts';
 import type { StudyServer } from './study-server.ts';
@@ -89,14 +88,14 @@ async function* each<Item>(items: Iterable<Item>): AsyncGenerator<Item> {
 
 /**
  * Lists the studies of an archive with the fingerprints of their newest sidecars, in ascending order of id: a listing of
- * all of them, and two reads per study. A study whose newest sidecar cannot be read, or names instances that were still
+ * them and one of all patients, and two reads per study. A study whose newest sidecar cannot be read, or names instances that were still
  * to be archived, has a fingerprint that no server has. Throws what the storage throws.
  */
 export async function* listArchivedFingerprints(
   objects: ObjectStorage,
-  { scope, part, ...options }: SidecarOptions & Pick<FingerprintOptions, 'scope' | 'part'>,
+  { scope, part, ...options }: ArchivedFingerprintOptions,
 ): AsyncGenerator<StudyFingerprint> {
-  const patientOf = lastRead((id: OrthancId) => readArchivedPatient(objects, id, options));
+  const patientOf = options.patientOf ?? archivedPatients(objects, options);
   yield* mapInOrder(statesIn(objects, part, options), sidecarsAtOnce, async ({ id: studyId, states }) => {
     const study = await readNewest(objects, states, options);
     if (study?.isNewest !== true || instancesOf(study.document).some(({ pending }) => pending)) {
@@ -105,6 +104,31 @@ export async function* listArchivedFingerprints(
     const patient = scope.patients ? await patientOf(study.document.patientId) : undefined;
     if (patient?.isNewest === false) return { studyId, fingerprint: unsettled };
     return { studyId, fingerprint: fingerprintOf(study.document, patient?.document, scope) };
+  });
+}
+
+export interface ArchivedFingerprintOptions extends SidecarOptions, Pick<FingerprintOptions, 'scope' | 'part'> {
+  /** Reads the sidecars of patients; absent: they are listed anew. */
+  readonly patientOf?: ArchivedPatients | undefined;
+}
+
+/** Reads the newest sidecar of a patient. */
+export type ArchivedPatients = (id: OrthancId) => Promise<ReadSidecar<'patients'> | undefined>;
+
+/** The patients of an archive, listed once, as soon as one is asked for: 200 bytes of memory for each. */
+export function archivedPatients(objects: ObjectStorage, options: SidecarOptions): ArchivedPatients {
+  const list = async () => {
+    const listed = new Map<OrthancId, readonly SidecarState<'patients'>[]>();
+    for await (const states of listSidecars(objects, 'patients', options)) {
+      const [first] = states;
+      if (first !== undefined) listed.set(first.id, states);
+    }
+    return listed;
+  };
+  let listing: ReturnType<typeof list> | undefined;
+  return lastRead(async (id: OrthancId) => {
+    listing ??= list();
+    return readNewest(objects, (await listing).get(id) ?? [], options);
   });
 }
 
