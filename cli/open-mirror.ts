@@ -146,7 +146,7 @@ export async function proveWritable(archive: ArchiveConfiguration, options: Call
 }
 
 /** A folder that does not exist yet is made in its parent. */
-export async function proveWritableFolder(path: string): Promise<void> {
+async function proveWritableFolder(path: string): Promise<void> {
   const place = (await stat(path).catch(() => undefined)) === undefined ? dirname(resolve(path)) : path;
   await access(place, constants.W_OK | constants.X_OK).catch((cause: unknown) => {
     const { code } = z.looseObject({ code: z.string().default('?') }).parse(cause);

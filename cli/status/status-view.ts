@@ -1,9 +1,26 @@
-/** The status of a mirror on one machine as a page. Pure. */
+/** What `status` tells of a mirror, as lines and as a page. Pure. */
 import type { LastResult } from '../../core/archive-life/last-results.ts';
 import { aged, type StatusCell, type StatusView } from '../../core/cloud/status/status-page.ts';
 import { exitCodeMeanings } from '../exit-codes.ts';
 import { formatCount } from '../format.ts';
-import type { StatusResult, StoreStatus } from './status.ts';
+
+export interface StoreStatus {
+  readonly name: string;
+  readonly instances: number | null;
+  /** Why it is not known. */
+  readonly error: string | null;
+}
+
+export interface StatusResult {
+  readonly mirror: string | null;
+  readonly measuredAt: string;
+  /** How the last of each command ended that writes to the archive or reads it back. */
+  readonly last: readonly LastResult[];
+  readonly stores: readonly StoreStatus[];
+  readonly comparedAt: string | null;
+  readonly comparing: string | null;
+  readonly held: readonly { readonly store: string; readonly reason: string; readonly begunAt: string }[];
+}
 
 const day = 24 * 3600;
 /** From these ages on somebody should look, or act. */
@@ -64,4 +81,22 @@ function storeRow({ name, instances, error }: StoreStatus): readonly StatusCell[
 /** What an archive says may be of another version. */
 export function meaningOf(exitCode: number): string {
   return Object.entries(exitCodeMeanings).find(([code]) => Number(code) === exitCode)?.[1] ?? 'unknown';
+}
+
+/** The same as lines of text. */
+export function linesOf({ stores, comparedAt, comparing, held, last }: StatusResult): string[] {
+  return [
+    ...stores.map(({ name, instances, error }) =>
+      instances === null ? `${name}: ${error}` : `${name}: ${formatCount(instances)} instances`,
+    ),
+    `last complete comparison: ${comparedAt ?? 'none yet'}`,
+    ...(comparing === null ? [] : [`comparing now: ${comparing}`]),
+    ...last.map(
+      ({ command, at, exitCode }) => `last ${command}: ${at}, ${meaningOf(exitCode)} (exit code ${exitCode})`,
+    ),
+    ...held.map(({ store, reason, begunAt }) => {
+      const what = store === '*' ? 'the whole mirror' : store;
+      return `skipped since ${begunAt}: ${what} (${reason})`;
+    }),
+  ];
 }

@@ -1,7 +1,7 @@
 /** The work of `status`. */
 import { writeFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { type LastResult, lastResults } from '../../core/archive-life/last-results.ts';
+import { lastResults } from '../../core/archive-life/last-results.ts';
 import { pageOf } from '../../core/cloud/status/status-page.ts';
 import { secretResolver } from '../../core/config/secrets/resolve-secret.ts';
 import { secretsManagerFetcher } from '../../core/config/secrets/secrets-manager.ts';
@@ -12,20 +12,12 @@ import { progressBeside } from '../../core/mirror/progress.ts';
 import { openArchive } from '../../core/stores/archive/archive.ts';
 import type { CommandContext } from '../command-context.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
-import { formatCount } from '../format.ts';
 import { type OpenMirrorState, openMirrorState } from '../mirror-state.ts';
 import { openServer } from '../open-mirror.ts';
 import type { statusOptionValues } from './options.ts';
-import { meaningOf, viewOf } from './status-view.ts';
+import { linesOf, type StoreStatus, viewOf } from './status-view.ts';
 
 const statisticsSchema = z.object({ CountInstances: z.int().nonnegative() });
-
-export interface StoreStatus {
-  readonly name: string;
-  readonly instances: number | null;
-  /** Why it is not known. */
-  readonly error: string | null;
-}
 
 export async function status(
   mirror: string | undefined,
@@ -52,34 +44,6 @@ export async function status(
   else for (const line of linesOf(result)) terminal.print(line);
   if (options.html !== undefined) await writePage(options.html, pageOf(viewOf(result, state.objects.name)));
   return stores.some(({ error }) => error !== null) ? exitCodes.refused : exitCodes.ok;
-}
-
-function linesOf({ stores, comparedAt, comparing, held, last }: StatusResult): string[] {
-  return [
-    ...stores.map(({ name, instances, error }) =>
-      instances === null ? `${name}: ${error}` : `${name}: ${formatCount(instances)} instances`,
-    ),
-    `last complete comparison: ${comparedAt ?? 'none yet'}`,
-    ...(comparing === null ? [] : [`comparing now: ${comparing}`]),
-    ...last.map(
-      ({ command, at, exitCode }) => `last ${command}: ${at}, ${meaningOf(exitCode)} (exit code ${exitCode})`,
-    ),
-    ...held.map(({ store, reason, begunAt }) => {
-      const what = store === '*' ? 'the whole mirror' : store;
-      return `skipped since ${begunAt}: ${what} (${reason})`;
-    }),
-  ];
-}
-
-export interface StatusResult {
-  readonly mirror: string | null;
-  readonly measuredAt: string;
-  /** How the last of each command ended that writes to the archive or reads it back. */
-  readonly last: readonly LastResult[];
-  readonly stores: readonly StoreStatus[];
-  readonly comparedAt: string | null;
-  readonly comparing: string | null;
-  readonly held: readonly { readonly store: string; readonly reason: string; readonly begunAt: string }[];
 }
 
 async function writePage(file: string, page: string): Promise<void> {

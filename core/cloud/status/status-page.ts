@@ -33,7 +33,7 @@ body{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding
 .verdict{font-size:1.3rem;border-left:.6rem solid;padding:.4rem .8rem}ul{margin:.3rem 0}`;
 
 /** The worst of all that a page shows. */
-export function verdictOf({ tables }: StatusView): Level {
+function verdictOf({ tables }: StatusView): Level {
   const levels = new Set(tables.flatMap(({ rows }) => rows.flat()).map(({ level }) => level));
   return levels.has('act') ? 'act' : levels.has('look') ? 'look' : 'well';
 }
