@@ -79,7 +79,7 @@ function storeRow({ name, instances, error }: StoreStatus): readonly StatusCell[
 }
 
 /** What an archive says may be of another version. */
-export function meaningOf(exitCode: number): string {
+function meaningOf(exitCode: number): string {
   return Object.entries(exitCodeMeanings).find(([code]) => Number(code) === exitCode)?.[1] ?? 'unknown';
 }
 
