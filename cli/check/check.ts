@@ -1,6 +1,7 @@
 /** The work of `check`: opens the stores, compares, tells the differences. */
 import type { z } from 'zod';
 import { loadConfiguration } from '../../core/config/load.ts';
+import { MirrorError } from '../../core/errors.ts';
 import { type ComparedInstance, compareStores } from '../../core/mirror/check.ts';
 import { archiveOf } from '../../core/mirror/parts.ts';
 import { lookAtTimes } from '../../core/stores/archive/future-times.ts';
@@ -28,6 +29,9 @@ export interface CheckArguments {
 /** Compares and prints. Throws a MirrorError if a store cannot be listed: a part of a comparison is no answer. */
 export async function check(given: CheckArguments, { terminal, interruption }: CommandContext): Promise<ExitCode> {
   const { source, target, options, values } = given;
+  if (options.all === true && options.level !== 'instance') {
+    throw new MirrorError('configuration', '--all lists instances; it goes with --level instance only');
+  }
   const named = resolveMirror({
     source,
     target,

@@ -71,7 +71,7 @@ async function selected(reader: ArchiveReader, options: ExportOptionValues): Pro
   const found = contents.filter((content) => content !== undefined).filter(({ instances }) => instances.length > 0);
   if (found.length > 0) return found;
   throw new MirrorError(
-    'nothing-matches',
+    'vanished',
     `${reader.name} holds no such study at this moment; 'find' lists those that it holds`,
   );
 }

@@ -89,7 +89,7 @@ export async function listStudy(
     requireBegun(archive, at);
     const { instances, studies } = await selectInstances(archive, { studies: [study] }, listing);
     if (instances.size === 0) {
-      throw new MirrorError('nothing-matches', `${archive.name} holds no such study; 'find' lists those that it holds`);
+      throw new MirrorError('vanished', `${archive.name} holds no such study; 'find' lists those that it holds`);
     }
     const seriesOf = await seriesOfInstances(archive, { ...listing, only: studies });
     const view = new ArchiveView(archive, { at, only: instances });

@@ -1,4 +1,4 @@
-/** The status of a mirror on one machine as a page. Pure. */
+/** What `status` tells of a mirror, as lines and as a page. Pure. */
 import type { LastResult } from '../../core/archive-life/last-results.ts';
 import { aged, type StatusCell, type StatusView } from '../../core/cloud/status/status-page.ts';
 import { exitCodeMeanings } from '../exit-codes.ts';
@@ -79,6 +79,24 @@ function storeRow({ name, instances, error }: StoreStatus): readonly StatusCell[
 }
 
 /** What an archive says may be of another version. */
-export function meaningOf(exitCode: number): string {
+function meaningOf(exitCode: number): string {
   return Object.entries(exitCodeMeanings).find(([code]) => Number(code) === exitCode)?.[1] ?? 'unknown';
+}
+
+/** The same as lines of text. */
+export function linesOf({ stores, comparedAt, comparing, held, last }: StatusResult): string[] {
+  return [
+    ...stores.map(({ name, instances, error }) =>
+      instances === null ? `${name}: ${error}` : `${name}: ${formatCount(instances)} instances`,
+    ),
+    `last complete comparison: ${comparedAt ?? 'none yet'}`,
+    ...(comparing === null ? [] : [`comparing now: ${comparing}`]),
+    ...last.map(
+      ({ command, at, exitCode }) => `last ${command}: ${at}, ${meaningOf(exitCode)} (exit code ${exitCode})`,
+    ),
+    ...held.map(({ store, reason, begunAt }) => {
+      const what = store === '*' ? 'the whole mirror' : store;
+      return `left alone since ${begunAt}: ${what} (${reason})`;
+    }),
+  ];
 }

@@ -1,7 +1,7 @@
 /** The work of `status`. */
 import { writeFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { type LastResult, lastResults } from '../../core/archive-life/last-results.ts';
+import { lastResults } from '../../core/archive-life/last-results.ts';
 import { pageOf } from '../../core/cloud/status/status-page.ts';
 import { openServer } from '../../core/config/open.ts';
 import type { ServerConfiguration } from '../../core/config/server-schema.ts';
@@ -11,10 +11,9 @@ import { progressBeside } from '../../core/mirror/progress.ts';
 import { openArchive } from '../../core/stores/archive/archive.ts';
 import type { CommandContext } from '../command-context.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
-import { formatCount } from '../format.ts';
 import { type OpenMirrorState, openMirrorState } from '../mirror-state.ts';
 import type { statusOptionValues } from './options.ts';
-import { meaningOf, type StatusResult, type StoreStatus, viewOf } from './status-view.ts';
+import { linesOf, type StoreStatus, viewOf } from './status-view.ts';
 
 const statisticsSchema = z.object({ CountInstances: z.int().nonnegative() });
 
@@ -43,23 +42,6 @@ export async function status(
   else for (const line of linesOf(result)) terminal.print(line);
   if (options.html !== undefined) await writePage(options.html, pageOf(viewOf(result, state.objects.name)));
   return stores.some(({ error }) => error !== null) ? exitCodes.refused : exitCodes.ok;
-}
-
-function linesOf({ stores, comparedAt, comparing, held, last }: StatusResult): string[] {
-  return [
-    ...stores.map(({ name, instances, error }) =>
-      instances === null ? `${name}: ${error}` : `${name}: ${formatCount(instances)} instances`,
-    ),
-    `last complete comparison: ${comparedAt ?? 'none yet'}`,
-    ...(comparing === null ? [] : [`comparing now: ${comparing}`]),
-    ...last.map(
-      ({ command, at, exitCode }) => `last ${command}: ${at}, ${meaningOf(exitCode)} (exit code ${exitCode})`,
-    ),
-    ...held.map(({ store, reason, begunAt }) => {
-      const what = store === '*' ? 'the whole mirror' : store;
-      return `skipped since ${begunAt}: ${what} (${reason})`;
-    }),
-  ];
 }
 
 async function writePage(file: string, page: string): Promise<void> {

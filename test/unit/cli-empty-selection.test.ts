@@ -48,11 +48,11 @@ test.each([
 });
 
 test.each([['ls'], ['export', '--to', 'medium']])(
-  '%s of a study that is not there has exit code 2',
+  '%s of a study that is not there has exit code 3',
   async (...command) => {
     const study = command[0] === 'ls' ? ['1.2.3'] : ['--study', '1.2.3'];
     const { exitCode, stderr } = await runInProcess(...command, ...study, '--archive', archive);
-    expect({ exitCode, says: stderr.includes('no such study') }).toEqual({ exitCode: 2, says: true });
+    expect({ exitCode, says: stderr.includes('no such study') }).toEqual({ exitCode: 3, says: true });
   },
 );
 

@@ -56,6 +56,7 @@ const wrong: readonly (readonly [typed: string, says: RegExp])[] = [
   [`run ${server} ${server}/`, /same server/],
   [`run ${server}`, /TARGET.*--archive/],
   [`check ${server}`, /TARGET.*--archive/],
+  [`check ${server} http://x --level study --all`, /--all.*--level/],
   ['run', /source/],
   ['verify --target localhost:8042', /--target begins with http/],
   ['verify --target ftp://user:secret@host', /--target begins with http/],
