@@ -72,6 +72,14 @@ describe.each([
   });
 });
 
+test('an object in parts whose completion was confirmed in vain is there, and is said to be there', async () => {
+  const completes: NonNullable<Fault['matches']> = ({ method, path }) =>
+    method === 'POST' && path.includes('uploadId=');
+  proxy.break({ matches: completes, effect: { kind: 'drop', when: 'instead-of-answer' }, times: 1 });
+  expect(await objects.putOnce('completed', large, optionsOf(large))).toBe('exists');
+  expect(await seen.head('completed')).toMatchObject({ sizeBytes: large.length });
+});
+
 describe('what is read', () => {
   test.each([
     ['ends early in good order', { kind: 'cut', body: 'answer', atByte: 5 * 1024, how: 'close' }],
