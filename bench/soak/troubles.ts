@@ -68,27 +68,29 @@ function mountPointEmpty({ mountPoint }: Site, disk: string): Trouble {
 
 /** The file system shrinks to what it holds, and grows again. */
 function diskFull(disk: string): Trouble {
-  const resize = (bytes: number) => mountAgain(['-o', `remount,size=${bytes}`, disk]);
+  const resize = (bytes: number) =>
+    void execFileSync('mount', ['-o', `remount,size=${bytes}`, disk], { stdio: 'ignore' });
   let sizeBytes = 0;
   return {
     name: 'disk full',
     begin: async () => {
-      const { bsize, blocks, bfree } = await statfs(disk);
+      const { bsize, blocks } = await statfs(disk);
       sizeBytes = bsize * blocks;
-      await resize(bsize * (blocks - bfree + 4));
+      await shrink(disk, resize);
     },
-    end: () => resize(sizeBytes),
+    end: async () => resize(sizeBytes),
   };
 }
 
-/** `mount` misses a mount point while the list of them changes under its eyes. */
-async function mountAgain(options: readonly string[], tries = 5): Promise<void> {
+/** What is written between looking and shrinking makes the size too small: then it is looked again. */
+async function shrink(disk: string, resize: (bytes: number) => void, spareBlocks = 4): Promise<void> {
+  const { bsize, blocks, bfree } = await statfs(disk);
   try {
-    execFileSync('mount', options);
+    resize(bsize * (blocks - bfree + spareBlocks));
   } catch (error) {
-    if (tries === 0) throw error;
-    await delay(500);
-    await mountAgain(options, tries - 1);
+    if (spareBlocks > 100_000) throw error;
+    await delay(100);
+    await shrink(disk, resize, spareBlocks * 4);
   }
 }
 
