@@ -7,7 +7,7 @@ export default defineConfig({
   test: {
     include: ['test/unit/**/*.test.ts', 'test/contract/**/*.test.ts'],
     // What kills processes or measures memory is slow, and sees no other defects.
-    exclude: ['test/contract/archive-{kills,memory}.test.ts', 'test/unit/cli-documentation.test.ts'],
+    exclude: ['test/contract/archive-{kills,memory}.test.ts'],
     testTimeout: 30_000,
   },
 });

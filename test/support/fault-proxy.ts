@@ -1,6 +1,13 @@
 /** A proxy in front of a real server that breaks what passes, as networks and servers do. Streams; keeps no body. */
 import { once } from 'node:events';
-import { type ClientRequest, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import {
+  type ClientRequest,
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  request,
+  type ServerResponse,
+} from 'node:http';
 import { createServer as createTlsServer, type ServerOptions } from 'node:https';
 import type { Socket } from 'node:net';
 import { Transform } from 'node:stream';
@@ -19,6 +26,7 @@ export interface SeenRequest {
   answerBytes: number;
   /** Status that the client was given; 0 while or when there was none. */
   status: number;
+  readonly headers: IncomingHttpHeaders;
 }
 
 export type Effect =
@@ -101,6 +109,7 @@ export async function startFaultProxy(targetUrl: string, tls?: ServerOptions): P
       requestBytes: 0,
       answerBytes: 0,
       status: 0,
+      headers: incoming.headers,
     };
     seen.push(one);
     // A client or server that goes away while something passes is what this proxy is for.

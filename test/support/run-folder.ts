@@ -2,12 +2,12 @@
  * Around a whole run of tests: tells with which seed it can be repeated, gives all that it writes a folder of its own,
  * and fails when a test left something there.
  */
-import { chmod, mkdtemp, readdir, rm, statfs } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const memory = '/dev/shm';
-const mostBytes = 4 * 1024 ** 3;
+const enoughBytes = 8 * 1024 ** 3;
 
 /** What all tests of a run share, and nobody removes before its end. */
 const shared = ['bundled-functions'];
@@ -28,8 +28,12 @@ export default async function aroundTheRun(): Promise<() => Promise<void>> {
   };
 }
 
-/** Memory, where there is enough: what is synchronized to a disk thousands of times proves nothing here. */
+/** Memory, where there is enough and programs may run in it: synchronizing a disk thousands of times proves nothing here. */
 async function place(): Promise<string> {
   const { bavail, bsize } = await statfs(memory).catch(() => ({ bavail: 0, bsize: 0 }));
-  return bavail * bsize >= mostBytes ? memory : tmpdir();
+  const mounts = await readFile('/proc/mounts', 'utf8').catch(() => '');
+  const [options = 'noexec'] = mounts
+    .split('\n')
+    .flatMap((line) => (line.split(' ')[1] === memory ? [line.split(' ')[3] ?? ''] : []));
+  return bavail * bsize >= enoughBytes && !options.split(',').includes('noexec') ? memory : tmpdir();
 }

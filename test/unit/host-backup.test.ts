@@ -99,6 +99,7 @@ describe('a backup reads only what the configuration names', () => {
   it('but also the folders of the advanced-storage plugin, and restores them beside the storage', async () => {
     const [disk, adopted] = [join(scene.root, 'disk'), join(scene.root, 'adopted')];
     await scene[Symbol.asyncDispose]();
+    await scene[Symbol.asyncDispose]();
     scene = new HostScene({
       AdvancedStorage: {
         Enable: true,

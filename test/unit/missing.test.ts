@@ -48,7 +48,28 @@ describe('an instance', () => {
   });
 });
 
+describe('what was dealt with', () => {
+  test('is not gone at once when it is missed again', () => {
+    const first = listing(nothingMissing, 1000, [sampleId(1)], 0);
+    const second = listing(first.next, 1000, [sampleId(1)], 1);
+    expect(listing(forget(second.next, [sampleId(1)]), 1000, [sampleId(1)], 2).verdict).toEqual({ kind: 'none' });
+  });
+});
+
 describe('the guard', () => {
+  test.each([
+    ['as many as the count', 100_000, 5],
+    ['as many as the percentage', 99, 1],
+  ])('lets pass %s', (_, listed, count) => {
+    const ids = Array.from({ length: count }, (_unused, n) => sampleId(n));
+    const first = listing(nothingMissing, listed, ids, 0);
+    expect(listing(first.next, listed, ids, 1).verdict).toEqual({ kind: 'gone', ids });
+  });
+
+  test('says nothing of an empty source that others hold nothing of', () => {
+    expect(listing(nothingMissing, 0, [], 0).verdict).toEqual({ kind: 'none' });
+  });
+
   test.each([
     ['the source lists nothing', 0, 1, /lists nothing/],
     ['more than the count are missing', 100_000, 6, /more than the limit of 5/],
