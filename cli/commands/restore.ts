@@ -29,6 +29,12 @@ export function registerRestore(program: Command, context: CommandContext): void
     )
     .addOption(switchOption('--repair', 'mend a server: read back all it holds, replace what is damaged or missing'))
     .addOption(valueOption('--missing-since <time>', 'with --repair: of what is missing, only what was archived since'))
+    .addOption(
+      switchOption(
+        '--thaw',
+        'ask S3 for copies of what lies in a cold storage class; a restore without it tells the price',
+      ),
+    )
     .addOption(switchOption('--verify', 'then read back everything that was selected, and hash it'))
     .addOption(
       valueOption(
