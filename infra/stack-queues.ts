@@ -106,7 +106,7 @@ export class StackQueues extends Construct {
 export const largeTimeoutSeconds = 900;
 
 /** What one invocation gets in a lane, and for how long. */
-export function workOfLane(
+function workOfLane(
   lane: TransferLane,
   { cloud: { transfer } }: Configuration,
 ): Pick<LaneShare, 'batchSize' | 'timeoutSeconds'> {
