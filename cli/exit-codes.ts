@@ -21,6 +21,8 @@ export const exitCodes = {
   deletionGuard: 6,
   /** A server refused us, is full or is unreachable. */
   refused: 7,
+  /** Some instances lie in a cold storage class: have them restored there, then run again. */
+  cold: 8,
   /** Stopped by a signal; running again resumes. */
   interrupted: 130,
 } as const;
@@ -46,6 +48,8 @@ export interface Outcome {
   readonly rejected: number;
   /** Instances that may succeed when the command is run again. */
   readonly failed: number;
+  /** Of these, those that lie in a cold storage class: running again alone does not help. */
+  readonly cold?: number;
   /** Whether the work was stopped by a signal before its end. */
   readonly interrupted?: boolean;
   /** The error that ended the work, or the service of one destination, before everything was done. */
@@ -54,11 +58,13 @@ export interface Outcome {
   readonly differences?: number;
 }
 
-/** The exit code of a command that came to its end: the first that holds of interrupted, stopped, failed, rejected, different. */
+/** The exit code of a command that came to its end: the first that holds of interrupted, stopped, failed, cold, rejected, different. */
 export function exitCodeOf(outcome: Outcome): ExitCode {
   if (outcome.interrupted) return exitCodes.interrupted;
   if (outcome.stoppedBy !== undefined) return exitCodeOfError(outcome.stoppedBy);
-  if (outcome.failed > 0) return exitCodes.failed;
+  const { cold = 0 } = outcome;
+  if (outcome.failed > cold) return exitCodes.failed;
+  if (cold > 0) return exitCodes.cold;
   if (outcome.rejected > 0 || outcome.conflicting > 0) return exitCodes.rejected;
   if ((outcome.differences ?? 0) > 0) return exitCodes.different;
   return exitCodes.ok;
@@ -83,5 +89,6 @@ function exitCodeOfMirrorError({ code, disposition }: MirrorError): ExitCode {
   if (code === 'deletion-guard') return exitCodes.deletionGuard;
   if (code === 'interrupted') return exitCodes.interrupted;
   if (code === 'unreachable' || disposition === 'halt') return exitCodes.refused;
+  if (disposition === 'wait') return exitCodes.cold;
   return disposition === 'retry' ? exitCodes.failed : exitCodes.rejected;
 }

@@ -10,8 +10,9 @@
  * - `skip`: there is nothing left to do.
  * - `reject`: it will not succeed by repeating; it is recorded with its reason.
  * - `halt`: nothing of this mirror can succeed until somebody acts.
+ * - `wait`: it will succeed after somebody asked for it and hours have passed; until then, repeating is of no use.
  */
-export type Disposition = 'retry' | 'skip' | 'reject' | 'halt';
+export type Disposition = 'retry' | 'skip' | 'reject' | 'halt' | 'wait';
 
 /** Every code with its usual disposition. Codes are stable: they appear in JSON output, metrics and dead letters. */
 const usualDispositions = {
@@ -28,6 +29,8 @@ const usualDispositions = {
   'too-large': 'retry',
   deadline: 'retry',
   interrupted: 'retry',
+  // In a cold storage class, from which bytes come within hours, and only if they are asked for.
+  cold: 'wait',
   // Nothing to do any more.
   vanished: 'skip',
   // What a user asked for is not there: nothing was done.

@@ -46,6 +46,12 @@ export function registerRestore(program: Command, context: CommandContext): void
         'with --repair: of what is missing, only what was archived since',
       ).argParser(checked(parseMoment)),
     )
+    .addOption(
+      switchOption(
+        '--thaw',
+        'ask S3 for copies of what lies in a cold storage class; a restore without it tells the price',
+      ),
+    )
     .addOption(switchOption('--verify', 'then read back everything that was selected, and hash it'))
     .addOption(
       valueOption(

@@ -16,6 +16,7 @@ export const restoreOptionValues = z.object({
   repair: z.boolean().optional(),
   missingSince: z.string().optional(),
   verify: z.boolean().optional(),
+  thaw: z.boolean().optional(),
   force: z.boolean().optional(),
   concurrency: z.number().optional(),
   queues: z.url().optional(),

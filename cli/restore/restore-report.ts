@@ -2,10 +2,12 @@
 
 import type { RestoredDocument } from '../../core/archive-life/restore/restore-documents.ts';
 import type { Verified } from '../../core/archive-life/verify/verify.ts';
+import { thawDollars, thawHours } from '../../core/cloud/estimate/estimate.ts';
 import type { MirrorRunEnd } from '../../core/mirror/mirror-run.ts';
 import { type ExitCode, exitCodeOf, exitCodes, type Outcome } from '../exit-codes.ts';
 import { formatBytes, formatCount, formatDuration } from '../format.ts';
 import { exitCodeOfRun, plainPolicies } from '../run/run-report.ts';
+import type { ThawCounts } from './thaw.ts';
 
 /** Studies by what became of their sidecars. */
 export interface DocumentCounts {
@@ -68,6 +70,8 @@ export interface RestoreReport {
   /** Absent where it did not come to that. */
   readonly documents: DocumentCounts | undefined;
   readonly verified: VerifiedCounts | undefined;
+  /** What was asked of a cold storage class; absent without `--thaw`. */
+  readonly thaw: ThawCounts | undefined;
   readonly interrupted: boolean;
   readonly durationMs: number;
 }
@@ -136,6 +140,9 @@ export function jsonSummary(report: RestoreReport) {
     conflicting: conflict,
     rejected,
     failed,
+    cold: end.summary.cold,
+    coldBytes: end.summary.coldBytes,
+    thawing: report.thaw?.thawing ?? 0,
     bytesCopied: end.summary.bytesCopied,
     notInArchive: report.selective ? null : end.summary.notAtSource,
     removedLeftOut: removed,
@@ -150,6 +157,18 @@ export function jsonSummary(report: RestoreReport) {
     stoppedBy: stop && { code: stop.code, reason: stop.message },
     exitCode: exitCodeOfRestore(report),
   };
+}
+
+/** What to do about what is cold: what it costs and how long it takes before anything is asked for. */
+function coldLine({ end: { summary }, thaw }: RestoreReport): string {
+  const lies = `of the failed, ${formatCount(summary.cold)} (${formatBytes(summary.coldBytes)}) lie in a cold storage class`;
+  if (thaw !== undefined) {
+    const asked = `S3 was asked for copies of ${formatCount(thaw.thawing)}, and could not be for ${formatCount(thaw.notThawed)}`;
+    return `${lies}; ${asked}: run the same again within a week, after ${thawHours} hours at the most`;
+  }
+  const dollars = thawDollars({ instances: summary.cold, bytes: summary.coldBytes }).toFixed(2);
+  const quote = `about ${dollars} US dollars from Deep Archive, within ${thawHours} hours`;
+  return `${lies}; --thaw asks S3 for copies of them (${quote}), then run again`;
 }
 
 /** The summary as lines of text. */
@@ -169,6 +188,7 @@ export function summaryLines(report: RestoreReport): readonly string[] {
   const stop = stopOf(end);
   return [
     `${counted.join(', ')} (${formatBytes(bytesCopied)} in ${formatDuration(durationMs)}${rate})`,
+    ...(end.summary.cold === 0 ? [] : [coldLine(report)]),
     ...(replaced === 0 ? [] : [`of these replaced ${formatCount(replaced)}, what was there is saved`]),
     ...(documents === undefined ? [] : documentsLines(documents, dryRun)),
     ...(verified === undefined ? [] : [verifiedLine(verified)]),

@@ -55,6 +55,7 @@ import {
   summaryLines,
   type VerifiedCounts,
 } from './restore-report.ts';
+import { Thaw } from './thaw.ts';
 
 export interface RestoreArguments {
   readonly options: RestoreOptionValues;
@@ -166,12 +167,16 @@ class Restore {
   readonly #context: CommandContext;
   /** In a dry run: the instances that would come. */
   readonly #expected = new Set<OrthancId>();
+  readonly #thaw: Thaw | undefined;
   #replaced = 0;
   #shown: Pick<ShownProgress, 'show' | 'phase'> = { show: () => undefined, phase: () => undefined };
 
   constructor(given: Given, context: CommandContext) {
     this.#given = given;
     this.#context = context;
+    const { archive, options } = given;
+    const notThawed = (id: InstanceId, { message }: MirrorError) => context.terminal.warn(`${id}: ${message}`);
+    this.#thaw = options.thaw === true ? new Thaw(archive, notThawed) : undefined;
   }
 
   async run(): Promise<RestoreReport> {
@@ -181,6 +186,7 @@ class Restore {
     const { archive, target, part, options, problems } = this.#given;
     const { dryRun = false, replace = false, verify = false } = options;
     const { end, left, written } = await this.#copy(dryRun);
+    const thaw = await this.#thaw?.done();
     this.#tellUnidentified();
     const goesOn = !end.interrupted && end.stoppedBy === undefined && end.withdrawn.size === 0;
     const documents = dryRun && goesOn ? await this.#documents(true) : written?.documents;
@@ -202,6 +208,7 @@ class Restore {
       unwritten: written?.unwritten ?? 0,
       documents,
       verified: verified && { ...verified, differing },
+      thaw,
       interrupted: this.#context.interruption.aborted,
       durationMs: performance.now() - startedAtMs,
     };
@@ -251,6 +258,7 @@ class Restore {
           progress.onResult?.(result);
           if (dryRun) this.#tellInstance(result);
           for (const problem of problemsOf(result)) problems.instance(problem);
+          this.#thaw?.note(result);
         },
       },
     });

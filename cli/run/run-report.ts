@@ -143,6 +143,7 @@ export function exitCodeOfRun(
     conflicting: conflicts === 'keep-target' ? 0 : conflicting,
     rejected: rejected + documentCounts.rejected + kept,
     failed: failed + documentCounts.failed,
+    cold: summary.cold,
     interrupted,
     stoppedBy: stop,
   });

@@ -62,6 +62,11 @@ export class Standstill {
       this.#lose(at === 'source' ? undefined : destination, error, id);
       return;
     }
+    // It answered, and goes on answering about others.
+    if (error.disposition === 'wait') {
+      this.#outage.succeeded(store);
+      return;
+    }
     this.#outage.failed(store, id, error, tookMs);
     if (error.code === 'unreachable') this.#outage.suspect(store, id, error);
   }

@@ -50,6 +50,7 @@ function kindOfError(error: MirrorError): OutcomeKind {
     case 'reject':
       return 'rejected';
     case 'retry':
+    case 'wait':
     case 'halt':
       return 'failed';
   }

@@ -10,6 +10,9 @@ export interface Summary {
   readonly instances: OutcomeCounts;
   /** The same for each destination by its name. */
   readonly destinations: ReadonlyMap<string, OutcomeCounts>;
+  /** Of those that failed, those that only wait in a cold storage class. */
+  readonly cold: number;
+  readonly coldBytes: number;
   /** Bytes of DICOM files that were copied; each instance once, however many destinations took it. */
   readonly bytesCopied: number;
   /** Ids that a destination holds and the source does not list. They are left alone. */
@@ -26,6 +29,8 @@ type CountedResult = Pick<CopyResult, 'outcomes' | 'sizeBytes'>;
 export class SummaryCounter {
   readonly #instances = noOutcomes();
   readonly #destinations = new Map<string, OutcomeCounts>();
+  #cold = 0;
+  #coldBytes = 0;
   #bytesCopied = 0;
   #notAtSource = 0;
 
@@ -63,6 +68,8 @@ export class SummaryCounter {
     return {
       instances: { ...this.#instances },
       destinations: new Map([...this.#destinations].map(([name, counts]) => [name, { ...counts }])),
+      cold: this.#cold,
+      coldBytes: this.#coldBytes,
       bytesCopied: this.#bytesCopied,
       notAtSource: this.#notAtSource,
     };
@@ -70,6 +77,10 @@ export class SummaryCounter {
 
   #count({ outcomes, sizeBytes = 0 }: CountedResult, times: 1 | -1): void {
     this.#instances[worstKind(outcomes)] += times;
+    if (isCold(outcomes)) {
+      this.#cold += times;
+      this.#coldBytes += times * sizeBytes;
+    }
     if (outcomes.some(({ kind }) => kind === 'copied')) this.#bytesCopied += times * sizeBytes;
     for (const { destination, kind } of outcomes) this.#countsOf(destination)[kind] += times;
   }
@@ -79,6 +90,12 @@ export class SummaryCounter {
     if (counts === undefined) throw new MirrorError('configuration', `unknown destination ${name}`);
     return counts;
   }
+}
+
+/** Whether nothing but a cold storage class kept an instance from its destinations. */
+function isCold(outcomes: CopyResult['outcomes']): boolean {
+  const failed = outcomes.filter(({ kind }) => kind === 'failed');
+  return failed.length > 0 && failed.every(({ error }) => error?.code === 'cold');
 }
 
 /** @returns how many instances a summary speaks of. */

@@ -24,6 +24,7 @@ const objectActions: Readonly<Record<string, string>> = {
   'HEAD ': 's3:GetObject',
   'PUT ': 's3:PutObject',
   'DELETE ': 's3:DeleteObject',
+  'POST restore': 's3:RestoreObject',
   'POST uploads': 's3:PutObject',
   'PUT uploadId': 's3:PutObject',
   'POST uploadId': 's3:PutObject',
@@ -41,7 +42,7 @@ const bucketActions: Readonly<Record<string, string>> = {
 /** Throws `AccessDenied` if a request may not be answered; what has no action here needs the right to everything. */
 export function requireAllowed(request: IncomingMessage, isAllowed: IsAllowed, bucket: string, key: string): void {
   const { searchParams } = new URL(request.url ?? '/', 'http://localhost');
-  const operation = ['uploadId', 'uploads', 'versions'].find((name) => searchParams.has(name)) ?? '';
+  const operation = ['uploadId', 'uploads', 'versions', 'restore'].find((name) => searchParams.has(name)) ?? '';
   const actions = key === '' ? bucketActions : objectActions;
   const versioned = key !== '' && searchParams.has('versionId') ? 'Version' : '';
   const action = (actions[`${request.method} ${operation}`] ?? 's3:*').replace(/Object$/, `Object${versioned}`);

@@ -20,6 +20,8 @@ export interface BucketCall {
   readonly query: URLSearchParams;
   /** Finds another bucket, for copies. Throws `NoSuchBucket`. */
   readonly bucketNamed: (name: string) => Bucket;
+  /** By which what is cold thaws. */
+  readonly now: () => Date;
   readonly onObjectCreated: (event: ObjectCreated) => void;
 }
 

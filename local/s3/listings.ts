@@ -126,7 +126,7 @@ function objectXml(encodedKey: string, version: ObjectVersion | undefined): Reco
     LastModified: version?.lastModified,
     ETag: `"${version?.etag}"`,
     Size: version?.sizeBytes,
-    StorageClass: 'STANDARD',
+    StorageClass: version?.storageClass ?? 'STANDARD',
   };
 }
 

@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Bucket } from './bucket.ts';
 import type { Answer, ObjectCall } from './call.ts';
+import { coldHeaders, requireThawed } from './cold-classes.ts';
 import { Failure } from './failure.ts';
 import { header } from './incoming-body.ts';
 import type { ObjectVersion } from './object-version.ts';
@@ -11,16 +12,19 @@ import { versionAt, versionHeaders, withoutQuotes } from './versions.ts';
 /** Answers both GET and HEAD; for the latter the body is left out by the server. */
 export function getObject(call: ObjectCall): Answer {
   const version = versionAt(call);
-  const { headers } = call.request;
+  const { headers, method } = call.request;
+  const nowMs = call.now().getTime();
   if (isUnchanged(headers, version)) {
     return { status: 304, headers: { etag: `"${version.etag}"` } };
   }
+  if (method === 'GET') requireThawed(version, nowMs);
   const range = rangeOf(header(headers, 'range'), version.sizeBytes);
   const { first, end } = range ?? { first: 0, end: version.sizeBytes };
   return {
     status: range === undefined ? 200 : 206,
     headers: {
       ...headersOf(version),
+      ...coldHeaders(version, nowMs),
       'content-length': String(end - first),
       ...(range && { 'content-range': `bytes ${first}-${end - 1}/${version.sizeBytes}` }),
       ...(range === undefined && checksumHeaders(headers, version)),

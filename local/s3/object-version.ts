@@ -20,6 +20,10 @@ export const objectVersionSchema = z.object({
   checksum: z.object({ name: z.enum(checksumNames), value: z.string() }).optional(),
   retention: retentionSchema.optional(),
   hasLegalHold: z.boolean(),
+  /** Absent: Standard. */
+  storageClass: z.string().optional(),
+  /** When a copy of what is cold can be read, and until when. */
+  thaw: z.object({ readyAt: z.iso.datetime(), until: z.iso.datetime() }).optional(),
 });
 
 /** All versions under one key, the newest first. */

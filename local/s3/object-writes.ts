@@ -4,6 +4,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
 import type { Answer, BucketCall, ObjectCall, ObjectCreated } from './call.ts';
 import { xmlAnswer } from './call.ts';
+import { requireThawed } from './cold-classes.ts';
 import { Failure } from './failure.ts';
 import { header, receiveFile, receiveText } from './incoming-body.ts';
 import { lockOfNew, refuseLocked } from './object-lock.ts';
@@ -43,13 +44,15 @@ export async function copyObject(call: ObjectCall): Promise<Answer> {
   const [, bucketName = '', key = ''] = /^\/?([^/]+)\/(.+)$/.exec(decodeURIComponent(path)) ?? [];
   const sourceBucket = call.bucketNamed(bucketName);
   const source = versionAt({ bucket: sourceBucket, key, query: new URLSearchParams(search) });
+  requireThawed(source, call.now().getTime());
   const isReplaced = header(request.headers, 'x-amz-metadata-directive') === 'REPLACE';
   const files = [];
   for (const { name, sizeBytes } of source.files) {
     files.push({ name: await bucket.adopt(sourceBucket.pathOf(name)), sizeBytes });
   }
   const version = await addVersion(call, 'ObjectCreated:Copy', {
-    ...(isReplaced ? describedBy(request.headers) : { contentType: source.contentType, metadata: source.metadata }),
+    ...describedBy(request.headers),
+    ...(isReplaced ? {} : { contentType: source.contentType, metadata: source.metadata }),
     files,
     sizeBytes: source.sizeBytes,
     etag: source.etag,
@@ -65,7 +68,10 @@ function wholeSecond(): string {
 }
 
 /** What a new version consists of before it is given its place. */
-export type NewVersion = Pick<ObjectVersion, 'files' | 'sizeBytes' | 'etag' | 'checksum' | 'contentType' | 'metadata'>;
+export type NewVersion = Pick<
+  ObjectVersion,
+  'files' | 'sizeBytes' | 'etag' | 'checksum' | 'contentType' | 'metadata' | 'storageClass'
+>;
 
 /**
  * Makes adopted bytes the current version of a key if the conditions of the request hold; else removes the bytes and
@@ -99,12 +105,23 @@ export async function addVersion(
   }
 }
 
-/** @returns content type and user metadata of a request. */
-export function describedBy(headers: IncomingHttpHeaders): Pick<ObjectVersion, 'contentType' | 'metadata'> {
+function storageClassOf(headers: IncomingHttpHeaders): Pick<ObjectVersion, 'storageClass'> {
+  const storageClass = header(headers, 'x-amz-storage-class');
+  return storageClass === '' || storageClass === 'STANDARD' ? {} : { storageClass };
+}
+
+/** @returns content type, user metadata and storage class of a request. */
+export function describedBy(
+  headers: IncomingHttpHeaders,
+): Pick<ObjectVersion, 'contentType' | 'metadata' | 'storageClass'> {
   const prefix = 'x-amz-meta-';
   const names = Object.keys(headers).filter((name) => name.startsWith(prefix));
   const metadata = Object.fromEntries(names.map((name) => [name.slice(prefix.length), header(headers, name)]));
-  return { contentType: header(headers, 'content-type') || 'application/octet-stream', metadata };
+  return {
+    contentType: header(headers, 'content-type') || 'application/octet-stream',
+    metadata,
+    ...storageClassOf(headers),
+  };
 }
 
 export async function deleteObject(call: ObjectCall): Promise<Answer> {

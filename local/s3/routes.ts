@@ -1,6 +1,7 @@
 /** Which request is handled by what. */
 import { getLocation, getVersioning, putVersioning } from './bucket-settings.ts';
 import type { Answer, BucketCall, ObjectCall } from './call.ts';
+import { restoreObject } from './cold-classes.ts';
 import { Failure } from './failure.ts';
 import { listObjects, listVersions } from './listings.ts';
 import { abortUpload, completeUpload, createUpload, listParts, listUploads, uploadPart } from './multipart.ts';
@@ -27,6 +28,7 @@ const objectRoutes: Readonly<Record<string, Handler<ObjectCall>>> = {
   'PUT retention': putRetention,
   'GET legal-hold': getLegalHold,
   'PUT legal-hold': putLegalHold,
+  'POST restore': restoreObject,
   'POST uploads': createUpload,
   'GET uploadId': listParts,
   'PUT uploadId': uploadPart,

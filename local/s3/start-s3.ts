@@ -21,6 +21,8 @@ export interface S3ServerOptions {
   readonly port?: number;
   /** Decides who may do what; default: everybody everything. */
   readonly isAllowed?: IsAllowed;
+  /** By which what is cold thaws; default: that of the machine. */
+  readonly now?: () => Date;
   /** Called after each new object, like S3's event notifications; must not throw. */
   readonly onObjectCreated?: (event: ObjectCreated) => void;
 }
@@ -33,9 +35,9 @@ export interface S3Server {
 
 export async function startS3(options: S3ServerOptions): Promise<S3Server> {
   const buckets = await Buckets.open(options.folder);
-  const { onObjectCreated = () => undefined, isAllowed = () => true } = options;
+  const { onObjectCreated = () => undefined, isAllowed = () => true, now = () => new Date() } = options;
   const server = createServer((request, response) => {
-    void respond(request, response, () => answerTo(request, buckets, isAllowed, onObjectCreated));
+    void respond(request, response, () => answerTo(request, buckets, { isAllowed, onObjectCreated, now }));
   });
   server.requestTimeout = 0;
   await new Promise<void>((resolve, reject) => {
@@ -57,8 +59,7 @@ export async function startS3(options: S3ServerOptions): Promise<S3Server> {
 async function answerTo(
   request: IncomingMessage,
   buckets: Buckets,
-  isAllowed: IsAllowed,
-  onObjectCreated: (event: ObjectCreated) => void,
+  { isAllowed, onObjectCreated, now }: Required<Pick<S3ServerOptions, 'isAllowed' | 'onObjectCreated' | 'now'>>,
 ): Promise<Answer> {
   const url = new URL(request.url ?? '/', 'http://localhost');
   const [, bucketName = '', key = ''] = /^\/([^/]*)\/?(.*)$/s.exec(decodePath(url.pathname)) ?? [];
@@ -73,7 +74,7 @@ async function answerTo(
     return { status: 200, headers: { location: `/${bucketName}` } };
   }
   const bucket = buckets.named(bucketName);
-  const call = { request, bucket, query, onObjectCreated, bucketNamed: (name: string) => buckets.named(name) };
+  const call = { request, bucket, query, onObjectCreated, now, bucketNamed: (name: string) => buckets.named(name) };
   return key === '' ? answerForBucket(call) : answerForObject({ ...call, key });
 }
 

@@ -8,6 +8,7 @@ const codeMeanings: Readonly<Record<keyof typeof exitCodes, string>> = {
   usage: 'Wrong usage or configuration; nothing was done.',
   rejected: 'Some instances were rejected or are in conflict; running again gives the same.',
   different: 'check, verify, audit or advise found something.',
+  cold: 'Some instances lie in a cold storage class: restore --thaw asks for copies of them; then run again.',
   failed: 'Some instances failed and can be retried: run again.',
   deletionGuard: 'Too much is gone from the source at once; nothing was deleted.',
   refused: 'A server refused us, is full or cannot be reached, or the mirror is paused.',

@@ -11,6 +11,9 @@ test.each([
   ['differences were found', { ...clean, differences: 2 }, 4],
   ['no differences were found', { ...clean, differences: 0 }, 0],
   ['instances failed, which running again may mend', { ...clean, failed: 1 }, 5],
+  ['instances lie in a cold storage class', { ...clean, failed: 2, cold: 2 }, 8],
+  ['some are cold and others were rejected', { ...clean, failed: 2, cold: 2, rejected: 1 }, 8],
+  ['some are cold and others failed', { ...clean, failed: 3, cold: 2 }, 5],
   ['some failed and some were rejected', { ...clean, failed: 1, rejected: 1 }, 5],
   [
     'a server refused us, whatever else failed',
@@ -30,6 +33,7 @@ test.each<[ErrorCode, number]>([
   ['archive-format', 2],
   ['conflict', 3],
   ['refused', 3],
+  ['cold', 8],
   ['hash-mismatch', 5],
   ['busy', 5],
   ['deletion-guard', 6],

@@ -25,6 +25,8 @@ const clean = {
     ]),
     bytesCopied: 3 * 1024 ** 2,
     notAtSource: 0,
+    cold: 0,
+    coldBytes: 0,
   },
   stoppedBy: undefined,
   withdrawn: new Map<Destination, MirrorError>(),

@@ -220,6 +220,15 @@ function standingItems({ instances, mirrors, everyMinutes }: EstimateInput): Cos
   ];
 }
 
+/** What S3 charges in bulk for a copy of what lies in Deep Archive, in dollars; it is there within {@link thawHours}. */
+export function thawDollars({ instances, bytes }: { readonly instances: number; readonly bytes: number }): number {
+  const { perThousandThaws = 0, perGibThawed = 0 } = storagePrices['deep-archive'];
+  return (instances * perThousandThaws) / 1000 + (bytes / gib) * perGibThawed;
+}
+
+/** Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/restoring-objects-retrieval-options.html */
+export const thawHours = 48;
+
 function item(what: string, amount: number, unit: string, each: number): CostItem {
   return { what, amount, unit, dollars: amount * each };
 }

@@ -32,6 +32,8 @@ export function verdictOn(error: MirrorError, receiveCount: number, limits: Deli
     case 'skip':
       return { kind: 'done' };
     case 'reject':
+    // Longer than a queue keeps a message from others.
+    case 'wait':
       return { kind: 'dead-letter', code: error.code, reason: error.message };
     case 'retry':
       // A document that waits for its instances is announced again by the next comparison.
@@ -45,7 +47,7 @@ export function verdictOn(error: MirrorError, receiveCount: number, limits: Deli
 }
 
 /** The order in which dispositions decide. */
-const decidingOrder: readonly Disposition[] = ['halt', 'retry', 'reject', 'skip'];
+const decidingOrder: readonly Disposition[] = ['halt', 'retry', 'wait', 'reject', 'skip'];
 
 /**
  * The error that decides when one instance met several at its destinations: one that may still pass by repeating

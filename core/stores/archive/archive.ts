@@ -157,6 +157,15 @@ export class Archive implements DestinationStore {
     return { id, md5, sizeBytes, idIsProven: true, body, cancel: () => object.cancel() };
   }
 
+  /** See {@link ObjectStorage.thaw}, for a version. Throws `configuration` where nothing is ever cold. */
+  async thaw(id: InstanceId, md5: Md5, options: CallOptions = {}): Promise<void> {
+    this.#assertOpen();
+    if (this.objects.thaw === undefined) {
+      throw new MirrorError('configuration', `${this.name} has no cold storage classes; nothing is to be thawed there`);
+    }
+    await this.objects.thaw(instanceKey(id, md5), options);
+  }
+
   /**
    * Other bytes under the same id are another version beside the first, never a conflict. What the archive's source has
    * becomes the current version; what comes another way does so only for an id of which the archive knows nothing.

@@ -59,6 +59,7 @@ export function notingTimes(objects: ObjectStorage, note: NoteTime): ObjectStora
     listFolders: (prefix, options) => objects.listFolders(prefix, options),
     replaceIf: (key, bytes, expectedEtag, options) => objects.replaceIf(key, bytes, expectedEtag, options),
     supersede: (key, bytes, options) => objects.supersede(key, bytes, options),
+    ...(objects.thaw !== undefined && { thaw: objects.thaw.bind(objects) }),
     setAside: (key, options) => objects.setAside(key, options),
     delete: (key, options) => objects.delete(key, options),
     close: () => objects.close(),

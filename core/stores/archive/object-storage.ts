@@ -153,6 +153,12 @@ export interface ObjectStorage {
    */
   readonly addressFor?: (key: string, seconds: number) => Promise<string>;
 
+  /**
+   * Has a copy of an object in a cold storage class made, in bulk, which can be read within 48 hours and for a week. Idempotent:
+   * one that is being made, or is there, stays. Absent where a storage has no such classes.
+   */
+  readonly thaw?: (key: string, options?: CallOptions) => Promise<void>;
+
   /** Frees connections. The storage cannot be used afterwards. Idempotent. */
   close(): Promise<void>;
 }

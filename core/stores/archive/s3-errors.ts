@@ -25,7 +25,10 @@ const byName: Readonly<Record<string, Meaning>> = {
   AuthorizationHeaderMalformed: ['configuration', 'the region is wrong'],
   IllegalLocationConstraintException: ['configuration', 'the region is wrong'],
   NotImplemented: ['configuration', 'this S3 server cannot do what an archive needs (conditional writes)'],
-  InvalidObjectState: ['refused', 'the object lies in a cold storage class and must be thawed first'],
+  InvalidObjectState: [
+    'cold',
+    'the object lies in a cold storage class: have S3 restore a copy of it (RestoreObject, within 12 to 48 hours), then run again',
+  ],
   BadDigest: ['hash-mismatch', 'the bytes were changed on their way to the storage'],
   XAmzContentSHA256Mismatch: ['hash-mismatch', 'the bytes were changed on their way to the storage'],
   IncompleteBody: ['body-short', 'the storage did not receive all bytes'],

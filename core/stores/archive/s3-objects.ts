@@ -13,6 +13,7 @@ import {
   type ListObjectsV2CommandOutput,
   PutObjectCommand,
   type PutObjectCommandInput,
+  RestoreObjectCommand,
 } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import type { CallOptions } from '../../call-options.ts';
@@ -25,6 +26,7 @@ import { compareKeys } from './key-order.ts';
 import { isReplaced } from './keys.ts';
 import type { GetOptions, ListOptions, ObjectEntry, ObjectStorage, OpenObject, PutOptions } from './object-storage.ts';
 import { s3Body } from './s3-body.ts';
+import { s3Failure } from './s3-errors.ts';
 import { uploadInParts } from './s3-multipart.ts';
 import { type S3Connection, S3Requests } from './s3-requests.ts';
 import { collectVerified, verifiedBody } from './verified-body.ts';
@@ -34,6 +36,8 @@ const mostEmptyPages = 1000;
 const defaultPartBytes = 8 * 1024 * 1024;
 /** Under object lock, every version of a document that is replaced is kept for so long, whatever the term of the bucket. */
 const replacedRetentionMs = 24 * 3_600_000;
+/** How long a copy of a cold object stays. */
+const thawedDays = 7;
 /** Metadata by which a writer of state knows its own document again, if the answer to its write was lost. */
 const writeIdName = 'write-id';
 
@@ -224,6 +228,18 @@ export class S3Objects implements ObjectStorage {
 
   async addressFor(key: string, seconds: number): Promise<string> {
     return getSignedUrl(this.#requests.client, new GetObjectCommand(this.#at(key)), { expiresIn: seconds });
+  }
+
+  async thaw(key: string, options: CallOptions = {}): Promise<void> {
+    const RestoreRequest = { Days: thawedDays, GlacierJobParameters: { Tier: 'Bulk' as const } };
+    const command = new RestoreObjectCommand({ ...this.#at(key), RestoreRequest });
+    await this.#requests.send(options.signal, async (call) => {
+      try {
+        await this.#requests.client.send(command, call);
+      } catch (error) {
+        if (s3Failure(error).name !== 'RestoreAlreadyInProgress') throw error;
+      }
+    });
   }
 
   async close(): Promise<void> {
