@@ -14,7 +14,7 @@ import type { CommandContext } from '../command-context.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { formatBytes, formatCount } from '../format.ts';
 import { FutureTimes } from '../future-times.ts';
-import { momentOf, openArchiveToRead, requireBegun } from '../open-archive.ts';
+import { momentOf, openArchiveToRead } from '../open-archive.ts';
 import { exitCodeOfFindings, tellFindings } from '../sidecar-findings.ts';
 import { tellUnreadable } from '../unreadable-histories.ts';
 
@@ -45,7 +45,6 @@ export async function listStudies(
     else terminal.print(columns(cellsOf(entry), widths));
   };
   try {
-    requireBegun(archive, at);
     if (options.json !== true) terminal.print(columns(header, widths));
     for await (const entry of readCatalogue(archive.objects, listing)) {
       documented += 1;
@@ -86,7 +85,6 @@ export async function listStudy(
   const reading = { signal, onFutureTime: futureTimes.note };
   const archive = await openArchiveToRead(options.archive, options.endpoint, reading);
   try {
-    requireBegun(archive, at);
     const { instances, studies } = await selectInstances(archive, { studies: [study] }, listing);
     if (instances.size === 0) {
       throw new MirrorError('vanished', `${archive.name} holds no such study; 'find' lists those that it holds`);
