@@ -17,7 +17,7 @@ import {
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { BackupResult } from '../../core/host/backup/back-up-host.ts';
 import { underBackupLease } from '../../core/host/backup/backup-lease.ts';
 import { Keyring } from '../../core/host/backup/backup-secrets.ts';
@@ -98,7 +98,8 @@ describe('a backup reads only what the configuration names', () => {
 
   it('but also the folders of the advanced-storage plugin, and restores them beside the storage', async () => {
     const [disk, adopted] = [join(scene.root, 'disk'), join(scene.root, 'adopted')];
-    await scene[Symbol.asyncDispose]();
+    const { root } = scene;
+    onTestFinished(() => rmSync(root, { recursive: true }));
     await scene[Symbol.asyncDispose]();
     scene = new HostScene({
       AdvancedStorage: {
