@@ -250,7 +250,7 @@ class Remembering {
     asked: ReadonlySet<number>,
     options: CallOptions,
   ): Promise<void> {
-    const rows = known.filter((row) => row !== undefined && row.askedDay > 0);
+    const rows = known.flatMap((row) => (row !== undefined && row.askedDay > 0 ? [row] : []));
     const isEnough = asked.size > shareToWrite * rows.length || remembered.size > rows.length * (1 + shareToWrite);
     if (isEnough) await this.#memory.write(index, encodePart(rows, this.#identity(), this.#feed.last), options);
   }
