@@ -3,6 +3,7 @@
 import type { CallOptions } from '../call-options.ts';
 import { type CopyRequest, heldIn, knownIn, needOf, whatIsKept } from '../copy/decide.ts';
 import { conflictError, type Destination, type DestinationOutcome } from '../copy/outcome.ts';
+import { isMirrorError } from '../errors.ts';
 import type { InstanceId } from '../identifiers.ts';
 import type { DestinationStore, InventoryEntry, InventoryOptions, KnownEntry, Store } from '../stores/store.ts';
 import { mapInOrder } from '../streams/in-parallel.ts';
@@ -54,16 +55,23 @@ function isDoubtful({ held }: Joined<InventoryEntry>, { atSource, settled }: Pla
   return atSource && (settled.length < held.length - 1 || settled.some(({ kind }) => kind !== 'already-equal'));
 }
 
-/** Asks the stores again for what they told earlier. */
+/** Asks the stores again for what they told earlier; where one cannot be asked now, whoever decides asks again. */
 function askRemembered(
   { id, held }: Joined<InventoryEntry>,
   stores: readonly Store[],
   options: CallOptions,
 ): Promise<(readonly InventoryEntry[])[]> {
   return Promise.all(
-    held.map(async (entries, index) =>
-      entries.some(({ isRemembered }) => isRemembered) ? ((await stores[index]?.lookup(id, options)) ?? []) : entries,
-    ),
+    held.map(async (entries, index) => {
+      if (!entries.some(({ isRemembered }) => isRemembered)) return entries;
+      try {
+        return (await stores[index]?.lookup(id, options)) ?? [];
+      } catch (error) {
+        options.signal?.throwIfAborted();
+        if (!isMirrorError(error)) throw error;
+        return [{ id, md5: undefined, sizeBytes: undefined }];
+      }
+    }),
   );
 }
 

@@ -486,73 +486,81 @@ const ofPages: readonly Scenario[] = [
   },
 ];
 
-/** The list of all ids of an old server. */
+/** The list of the ids of its studies, of an old server. */
 const ofIdLists: readonly Scenario[] = [
   {
     name: 'lists ids without end',
     old: true,
-    twist: on('/instances', async ({ raw, pour }) => {
+    twist: on('/studies', async ({ raw, pour }) => {
       raw(`${chunked}${chunk('[')}`);
       await pour((n) => chunk(Array.from({ length: 500 }, (_, m) => `"${idAt(n * 500 + m)}",`).join('')));
     }),
     exit: 7,
     code: 'answer-malformed',
+    // A listing is read into memory up to 64 MiB.
+    bytes: 68 * mebi,
   },
   {
     name: 'lists the same id without end',
     old: true,
-    twist: on('/instances', async ({ raw, pour }) => {
+    twist: on('/studies', async ({ raw, pour }) => {
       raw(`${chunked}${chunk('[')}`);
       await pour(chunk(`"${idAt(1)}",`.repeat(500)));
     }),
     exit: 7,
     code: 'answer-malformed',
+    // A listing is read into memory up to 64 MiB.
+    bytes: 68 * mebi,
   },
   {
     name: 'fills its list with white space',
     old: true,
-    twist: on('/instances', async ({ raw, pour }) => {
+    twist: on('/studies', async ({ raw, pour }) => {
       raw(`${chunked}${chunk('[')}`);
       await pour(chunk(' \n'.repeat(8192)));
     }),
     exit: 7,
     code: 'answer-malformed',
+    // A listing is read into memory up to 64 MiB.
+    bytes: 68 * mebi,
   },
   {
     name: 'lists a text without end',
     old: true,
-    twist: on('/instances', async ({ raw, pour }) => {
+    twist: on('/studies', async ({ raw, pour }) => {
       raw(`${chunked}${chunk('["')}`);
       await pour(chunk('a'.repeat(8192)));
     }),
     exit: 7,
     code: 'answer-malformed',
+    // A listing is read into memory up to 64 MiB.
+    bytes: 68 * mebi,
   },
   {
     name: 'lists lists',
     old: true,
-    twist: on('/instances', ({ bytes }) => bytes('['.repeat(mebi))),
+    twist: on('/studies', ({ bytes }) => bytes('['.repeat(mebi))),
     exit: 7,
     code: 'answer-malformed',
   },
   {
     name: 'goes on behind its list',
     old: true,
-    twist: on('/instances', ({ bytes }) => bytes(`["${idAt(1)}"]["${idAt(2)}"]`)),
+    twist: on('/studies', ({ bytes }) => bytes(`["${idAt(1)}"]["${idAt(2)}"]`)),
     exit: 7,
     code: 'answer-malformed',
   },
   {
     name: 'breaks its list of ids off in order',
     old: true,
-    twist: on('/instances', ({ bytes }) => bytes(`["${idAt(1)}","${idAt(2)}"`)),
+    twist: on('/studies', ({ bytes }) => bytes(`["${idAt(1)}","${idAt(2)}"`)),
     exit: 7,
     code: 'answer-malformed',
   },
   {
     name: 'lists ids a byte at a time',
     old: true,
-    twist: on('/instances', async ({ raw, pour }) => {
+    twist: on('/studies', async ({ raw, pour }) => {
       raw(`${chunked}${chunk('[')}`);
       await pour(chunk(' '), 50);
     }),

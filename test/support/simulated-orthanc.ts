@@ -22,6 +22,8 @@ export class SimulatedOrthanc {
   /** Is called before each answer. */
   beforeAnswer: () => void = () => undefined;
   lastSeq = 0;
+  /** What is answered with 400 when it is asked for by itself. */
+  readonly failing = new Set<InstanceId>();
   readonly #reserved: number[] = [];
   readonly #isNew: boolean;
   readonly #server: Server;
@@ -33,6 +35,10 @@ export class SimulatedOrthanc {
       const path = request.url ?? '/';
       this.asked.push(path);
       this.beforeAnswer();
+      if ([...this.failing].some((id) => path.includes(id))) {
+        response.writeHead(400).end();
+        return;
+      }
       const value = this.#answer(new URL(path, 'http://localhost'));
       response.writeHead(value === undefined ? 404 : 200, { 'content-type': 'application/json' });
       response.end(JSON.stringify(value ?? {}));

@@ -161,6 +161,27 @@ describe.each([false, true])('a server that lists hashes: %s', (isNew) => {
     expect(second.every(({ isRemembered }) => isRemembered)).toBe(true);
   });
 
+  test('is listed whole though it cannot be asked for some of its instances', async () => {
+    for (let n = 0; n < 30; n += 1) simulated.add(n);
+    const memory = new Memory();
+    const first = await listed(memory);
+    for (const n of [3, 4]) {
+      simulated.add(n, 1);
+      simulated.failing.add(sampleId(n));
+    }
+    try {
+      const second = await listed(memory);
+      expect(second.map(({ id }) => id)).toEqual(first.map(({ id }) => id));
+      const without = second.filter(({ md5 }) => md5 === undefined).map(({ id }) => id);
+      // A server that lists hashes is asked for a page instead.
+      expect(without).toEqual(isNew ? [] : [sampleId(3), sampleId(4)].sort());
+    } finally {
+      simulated.failing.clear();
+    }
+    // It is not remembered that they have none.
+    expect((await listed(memory)).every(({ md5 }) => md5 !== undefined)).toBe(true);
+  });
+
   test('is asked at once for what was overwritten', async () => {
     for (let n = 0; n < 30; n += 1) simulated.add(n);
     const memory = new Memory();

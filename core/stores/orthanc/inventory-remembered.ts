@@ -8,6 +8,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { CallOptions } from '../../call-options.ts';
+import { isMirrorError } from '../../errors.ts';
 import type { InstanceId } from '../../identifiers.ts';
 import { mapInOrder } from '../../streams/in-parallel.ts';
 import type { InventoryEntry, InventoryOptions } from '../store.ts';
@@ -32,6 +33,8 @@ export interface InventoryMemory {
 
 /** Hashes asked for at once, one request each. */
 const lookupsAtOnce = 8;
+/** Requests for single hashes that may fail. */
+const mostFailures = 8;
 /** Time of the server, in µs, of such a request (0.3 ms on 1.10.1), and of a page: for each of all instances, and each row. */
 const lookupCost = 1000;
 const pageCost = { eachOfAll: 0.65, eachRow: 25 };
@@ -126,6 +129,7 @@ class Remembering {
   /** The page that was read last, and the last id in it. */
   #page = new Map<InstanceId, InventoryEntry>();
   #pageEnd: InstanceId | undefined;
+  #failures = 0;
 
   constructor({ server, memory, feed, count, pageRows }: RememberingOptions) {
     this.#server = server;
@@ -183,7 +187,6 @@ class Remembering {
     const asked = new Set<number>();
     const missing = listed.flatMap((_, position) => (known[position] === undefined ? [position] : []));
     const share = missing.length / listed.length;
-    const { client, capabilities } = this.#server;
     const singly: { readonly position: number; readonly row: InventoryRow }[] = [];
     for (const position of missing) {
       const row = listed[position];
@@ -195,15 +198,33 @@ class Remembering {
       asked.add(position);
     }
     const lookUp = async ({ position, row }: (typeof singly)[number]) => {
-      const found = await lookUpInstance(client, capabilities, row.id, options);
+      const found = await this.#tryLookUp(row, options);
       if (found !== undefined) known[position] = this.#told(row, found);
     };
     for await (const _ of mapInOrder(each(singly), lookupsAtOnce, lookUp));
     return asked;
   }
 
+  /**
+   * One that cannot be asked for is listed without a hash: whoever needs it asks again, and it costs no other. A server that
+   * fails again and again is not asked any more.
+   */
+  async #tryLookUp({ id }: InventoryRow, options: CallOptions): Promise<InventoryEntry | undefined> {
+    const { client, capabilities } = this.#server;
+    if (this.#failures < mostFailures) {
+      try {
+        return await lookUpInstance(client, capabilities, id, options);
+      } catch (error) {
+        options.signal?.throwIfAborted();
+        if (!isMirrorError(error)) throw error;
+        this.#failures += 1;
+      }
+    }
+    return { id, md5: undefined, sizeBytes: undefined };
+  }
+
   #told({ seq }: InventoryRow, { id, md5, sizeBytes }: InventoryEntry): InventoryRow {
-    return { id, seq, askedDay: this.#memory.today(), md5, sizeBytes };
+    return { id, seq, askedDay: sizeBytes === undefined ? 0 : this.#memory.today(), md5, sizeBytes };
   }
 
   /** Reads the page that begins with the id of a rank, if so much of it is missing that single requests would cost more. */
@@ -229,7 +250,7 @@ class Remembering {
     asked: ReadonlySet<number>,
     options: CallOptions,
   ): Promise<void> {
-    const rows = known.filter((row) => row !== undefined);
+    const rows = known.flatMap((row) => (row !== undefined && row.askedDay > 0 ? [row] : []));
     const isEnough = asked.size > shareToWrite * rows.length || remembered.size > rows.length * (1 + shareToWrite);
     if (isEnough) await this.#memory.write(index, encodePart(rows, this.#identity(), this.#feed.last), options);
   }
