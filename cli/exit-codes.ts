@@ -39,6 +39,7 @@ export const exitCodeMeanings: Readonly<Record<ExitCode, string>> = {
   5: 'some instances failed and can be retried',
   6: 'the deletion guard stopped deletions',
   7: 'a server refused us, is full or is unreachable',
+  8: 'some instances lie in a cold storage class',
   130: 'interrupted',
 };
 

@@ -18,7 +18,9 @@ import { synthesizeStack } from './stack-synth.ts';
 /** Shorter than any function lasts: what would wait for the neighbour to end does not come in time. */
 const eventually = { timeout: 90_000, interval: 100 };
 const timeoutSeconds = 300;
+/** Of one function that works on what arrives: what is new gets as many of those of a transfer. */
 const maxConcurrency = 2;
+const transferConcurrency = 6;
 const batchSize = 10;
 /** Of every minute, and each may last four: so many ticks of one mirror are under way at most. */
 const scheduler = { timeoutSeconds: 239 };
@@ -86,7 +88,7 @@ beforeAll(async () => {
       },
       cloud: {
         allowPrivateNetworks: true,
-        transfer: { timeoutSeconds, maxConcurrency, batchSize },
+        transfer: { timeoutSeconds, maxConcurrency: transferConcurrency, batchSize },
         inbox: { timeoutSeconds, maxConcurrency },
         scheduler,
       },
@@ -138,7 +140,7 @@ test('ticks of the one that hangs leave room for those of the other', async () =
 test('messages of the one that hangs use up its own invocations and tries, and nobody else waits for them', async () => {
   const before = hanging.held.size;
   for (const { id } of generateInstances('lost', 4 * maxConcurrency * batchSize, 2048)) {
-    stack.sendTo('transfer', JSON.stringify({ v: 1, mirror: 'hanging', kind: 'instance', id }), 'hanging');
+    stack.sendTo('new', JSON.stringify({ v: 1, mirror: 'hanging', kind: 'instance', id }), 'hanging');
   }
   await vi.waitUntil(() => hanging.held.size > before + maxConcurrency, eventually);
   const uploads = instances.map(({ bytes, sizeBytes }) => ({ sizeBytes, body: () => bytes }));
