@@ -1,10 +1,10 @@
 /** Opens the archive to restore from, and the server or folder to restore to. */
 
-import { documentsInFolder, documentsOnServer } from '../core/archive-life/restore/document-targets.ts';
 import { parseMoment, parseStudyDate } from '../core/archive-life/restore/moment.ts';
-import type { DocumentTarget } from '../core/archive-life/restore/restore-documents.ts';
+import type { SidecarTarget } from '../core/archive-life/restore/restore-sidecars.ts';
 import { RestoredFolder } from '../core/archive-life/restore/restored-folder.ts';
 import type { Selection } from '../core/archive-life/restore/selection.ts';
+import { sidecarsInFolder, sidecarsOnServer } from '../core/archive-life/restore/sidecar-targets.ts';
 import type { CallOptions } from '../core/call-options.ts';
 import { openExistingArchive } from '../core/config/open-archive.ts';
 import { MirrorError } from '../core/errors.ts';
@@ -76,7 +76,7 @@ export interface RestoreTarget {
   readonly server: TargetServer | undefined;
   /** The same store, if it is a folder. */
   readonly folder?: RestoredFolder;
-  readonly documents: DocumentTarget;
+  readonly sidecars: SidecarTarget;
 }
 
 export interface OpenTargetOptions extends CallOptions {
@@ -103,8 +103,8 @@ async function openServerTarget(
   try {
     const limitations = new Limitations(({ message }) => warn(message));
     const studyServer = await studyServerOf(server, { signal });
-    const documents = documentsOnServer(studyServer, archive.objects, limitations);
-    return { store: server, server: { store: server, studyServer, limitations }, documents };
+    const sidecars = sidecarsOnServer(studyServer, archive.objects, limitations);
+    return { store: server, server: { store: server, studyServer, limitations }, sidecars };
   } catch (error) {
     await server.close();
     throw error;
@@ -124,6 +124,6 @@ async function openFolderTarget(path: string, { archive, signal }: OpenTargetOpt
     throw new MirrorError('configuration', 'the folder to restore to is itself an archive; choose another one');
   }
   const folder = await RestoredFolder.open(files, { signal });
-  const documents = documentsInFolder(files, archive.objects, folder);
-  return { store: folder, server: undefined, folder, documents };
+  const sidecars = sidecarsInFolder(files, archive.objects, folder);
+  return { store: folder, server: undefined, folder, sidecars };
 }

@@ -58,7 +58,7 @@ export function mirrorConditions(mirror: MirrorConfiguration, { cloud }: Configu
       name: 'mirror-paused',
       severity: 'page',
       metric: 'Paused',
-      says: 'A server refuses everybody, so that nothing is copied until it is mended.',
+      says: 'A server refuses everybody, so that nothing is copied until it is repaired.',
       statistic: 'Minimum',
       periodMinutes: statusMinutes,
       periods: 1,
@@ -159,7 +159,7 @@ export const queueConditions = {
   deadLetters: {
     name: 'dead-letters',
     severity: 'ticket',
-    says: 'Instances were put aside because they cannot be copied.',
+    says: 'Instances became dead letters because they cannot be copied.',
     statistic: 'Maximum',
     periodMinutes: 5,
     periods: 1,

@@ -40,7 +40,7 @@ export class MirrorDashboard extends Construct {
       widgets: [
         [new AlarmStatusWidget({ title: 'Alarms', alarms: [...alarms], width, height: 4 })],
         ...perMirror,
-        [text('## Queues\nIds that wait to be copied, and what was put aside; see `docs/runbook.md#dead-letters`.')],
+        [text('## Queues\nIds that wait to be copied, and dead letters; see `docs/runbook.md#dead-letters`.')],
         [
           graph(
             'Waiting',
@@ -49,7 +49,7 @@ export class MirrorDashboard extends Construct {
             ),
           ),
           graph(
-            'Put aside',
+            'Dead letters',
             [queues.deadLetters, ...(queues.inboxDeadLetters === undefined ? [] : [queues.inboxDeadLetters])].map(
               (queue) => queue.metricApproximateNumberOfMessagesVisible(lastValue),
             ),
@@ -80,7 +80,7 @@ function rowsOf(mirror: string, configuration: MirrorConfiguration): IWidget[][]
           own('Paused', lastValue, 'pauses'),
           own('Damaged', { ...sum, period: Duration.days(1) }, 'damaged today'),
           own('ConflictsFound', { ...sum, period: Duration.days(1) }, 'conflicts today'),
-          own('DeadLettered', { ...sum, period: Duration.days(1) }, 'put aside today'),
+          own('DeadLettered', { ...sum, period: Duration.days(1) }, 'dead letters today'),
         ],
         width: width / 2,
         height: 4,
@@ -98,7 +98,7 @@ function rowsOf(mirror: string, configuration: MirrorConfiguration): IWidget[][]
       graph('Bytes copied', [own('CopiedBytes', sum)]),
     ],
     [
-      graph('Read back', [own('Sound', sum), own('Unread', sum), own('Damaged', sum)]),
+      graph('Read back', [own('Sound', sum), own('Unverified', sum), own('Damaged', sum)]),
       graph('Longest not read back, last comparison (seconds ago)', [
         ...verifiedNames(configuration).map((destination) =>
           metricOf('OldestUnverifiedSeconds', { mirror, destination }, lastValue, destination),

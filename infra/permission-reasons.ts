@@ -26,7 +26,7 @@ export const permissionReasons = {
     'Lets SQS encrypt and decrypt messages for the function, and nothing else, with the key of the stack.',
   SendMessages: 'Puts ids on the queues.',
   ConsumeMessages: 'Receives ids from the queues, postpones and acknowledges them.',
-  PutAside: 'Puts what cannot be copied into the dead-letter queue, with the reason.',
+  WriteDeadLetters: 'Puts what cannot be copied into the dead-letter queue, with the reason.',
   MeasureQueues: 'Asks how full the queues are.',
   ReadSecrets: 'Reads the credentials of the configured servers.',
   ReadWebhookSecrets: 'Reads the secret by which it knows the hooks.',

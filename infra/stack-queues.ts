@@ -142,7 +142,7 @@ export function allowWork(
   role.allow('ConsumeMessages', consumeActions, arnsOf(lanes));
   allowSend(role, [...lanes, ...others]);
   const deadLetters = new Set(lanes.map(({ deadLetterQueue }) => deadLetterQueue.queueArn));
-  role.allow('PutAside', ['sqs:SendMessage'], [...deadLetters]);
+  role.allow('WriteDeadLetters', ['sqs:SendMessage'], [...deadLetters]);
 }
 
 function arnsOf(lanes: readonly LaneQueue[]): string[] {

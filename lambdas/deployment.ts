@@ -25,9 +25,9 @@ import { type SecretResolver, secretResolver } from '../core/config/secrets/reso
 import { sourceName, targetStoreName } from '../core/config/store-names.ts';
 import { bundledConfigurationFile, readFunctionEnvironment } from '../core/environment.ts';
 import { MirrorError } from '../core/errors.ts';
-import type { DocumentSync, SyncReport } from '../core/mirror/document-sync.ts';
-import { documentSyncOf } from '../core/mirror/parts.ts';
+import { sidecarSyncOf } from '../core/mirror/parts.ts';
 import { type Pause, pauseBeside } from '../core/mirror/pause/pause.ts';
+import type { SidecarSync, SyncReport } from '../core/mirror/sidecar-sync.ts';
 import { Limitations } from '../core/sidecars/limitations.ts';
 import { SidecarFindings } from '../core/sidecars/sidecar-state.ts';
 import type { Archive } from '../core/stores/archive/archive.ts';
@@ -65,8 +65,8 @@ export interface CloudMirror extends OpenMirror {
   readonly archive: Archive;
   readonly pause: Pause;
   readonly limitations: Limitations;
-  /** Keeps study documents equal. */
-  readonly documents: DocumentSync;
+  /** Keeps sidecars equal. */
+  readonly sidecars: SidecarSync;
 }
 
 /**
@@ -177,8 +177,8 @@ async function openCloudMirror(
     );
   }
   const limitations = new Limitations(({ server, code }) => log('warn', 'limitation', { destination: server, code }));
-  const documents = documentSyncOf(opened, limitations, { report: syncReport(name) });
-  return { ...opened, configuration, archive, pause: pauseBeside(archive.objects), limitations, documents };
+  const sidecars = sidecarSyncOf(opened, limitations, { report: syncReport(name) });
+  return { ...opened, configuration, archive, pause: pauseBeside(archive.objects), limitations, sidecars };
 }
 
 /** What sidecars of the archive, and replacements that were interrupted, tell while a function works with them. */

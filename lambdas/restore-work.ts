@@ -1,8 +1,8 @@
 /** What the transfer function does for a message of a restore: the same copy, from the archive to one target. */
 
-import { documentsOnServer } from '../core/archive-life/restore/document-targets.ts';
-import { restoreDocuments } from '../core/archive-life/restore/restore-documents.ts';
 import type { JobInstance, RestoreJob, RestoreJobs } from '../core/archive-life/restore/restore-job.ts';
+import { restoreSidecars } from '../core/archive-life/restore/restore-sidecars.ts';
+import { sidecarsOnServer } from '../core/archive-life/restore/sidecar-targets.ts';
 import type { InstanceMessage, RestoreMessage, RestoreStudyMessage } from '../core/cloud/queue/message.ts';
 import { targetStoreName } from '../core/config/store-names.ts';
 import type { ByteBudget } from '../core/copy/byte-budget.ts';
@@ -112,10 +112,10 @@ async function restoreStudy(
   { mirror: { archive, limitations }, target: { store } }: Places,
   { signal }: RestoreContext,
 ): Promise<MirrorError | undefined> {
-  const documents = documentsOnServer(await studyServerOf(store, { signal }), archive.objects, limitations);
+  const sidecars = sidecarsOnServer(await studyServerOf(store, { signal }), archive.objects, limitations);
   const { note: onFinding } = new SidecarFindings((finding) => logFinding(mirror, finding));
   const options = { at: at === null ? undefined : new Date(at), studies: new Set([id]), onFinding, signal };
-  for await (const { kind, error, kept, lost, outdated } of restoreDocuments(archive.objects, documents, options)) {
+  for await (const { kind, error, kept, lost, outdated } of restoreSidecars(archive.objects, sidecars, options)) {
     const counts = { kept: kept.length, lost: lost.length };
     log('info', 'study restored', {
       mirror,
@@ -128,7 +128,7 @@ async function restoreStudy(
     if (error !== undefined) return error;
     if (lost.length > 0) {
       const what = `${archive.name} has lost ${lost.length} instances that the sidecar of study ${id} names`;
-      return new MirrorError('source-corrupt', `${what}; mend it by \`orthanc-mirror verify --repair --source\``);
+      return new MirrorError('source-corrupt', `${what}; repair it by \`orthanc-mirror verify --repair --source\``);
     }
     if (outdated) {
       const what = `the newest sidecar of study ${id} cannot be read: an older one was restored`;

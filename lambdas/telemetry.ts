@@ -35,7 +35,7 @@ const allowedFields = [
   // Of what was read back.
   'sound',
   'damaged',
-  'unread',
+  'unverified',
   'complete',
   // Of an object of the inbox, whose key is never logged.
   'stored',

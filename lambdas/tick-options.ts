@@ -25,7 +25,7 @@ export async function tickOptions(
   owner: string,
   deadline: AbortSignal,
 ): Promise<TickOptions> {
-  const { source, reader, destinations, archive, pause, documents, configuration, selects } =
+  const { source, reader, destinations, archive, pause, sidecars, configuration, selects } =
     await deployment.mirror(mirror);
   const lanes = {
     new: deployment.queue({ mirror, lane: 'new' }, deadline),
@@ -42,9 +42,9 @@ export async function tickOptions(
     destinations,
     sourceProof: sourceProofOf({ source, destinations }, { successors: successorsOf(configuration) }),
     document: progressBeside(archive.objects),
-    // What a filter leaves out is not gone from the source, and its documents stay there too.
+    // What a filter leaves out is not gone from the source, and its sidecars stay there too.
     ...(selects === undefined && {
-      documents,
+      sidecars,
       ...removalPartsOf({ source, destinations }, deletionPolicyOf(configuration)),
     }),
     send: (announcements, age) => lanes[age].send(announcements.map((one): QueueMessage => ({ v: 1, mirror, ...one }))),

@@ -13,7 +13,7 @@ import { transferWork } from './transfer-work.ts';
 
 /**
  * Copies what the deliveries name and settles each of them by itself. A message that names another mirror than its queue
- * is put aside: it would be worked on at the expense of the queue's own mirror.
+ * becomes a dead letter: it would be worked on at the expense of the queue's own mirror.
  * @param signal aborts when the time of the function is over
  * @returns the deliveries that must come back
  */

@@ -109,18 +109,18 @@ async function settleConflicts(
 /** @returns the error that decides, if any */
 async function transferDocument(
   message: StudyMessage | ResourceMessage,
-  { documents, selects }: CloudMirror,
+  { sidecars, selects }: CloudMirror,
   gate: MessageGate,
   signal: AbortSignal,
 ): Promise<MirrorError | undefined> {
-  // A mirror with a filter takes no documents, which it could not tell to be of selected instances only.
+  // A mirror with a filter takes no sidecars, which it could not tell to be of selected instances only.
   if (selects !== undefined) return undefined;
-  const admission = await gate.admitDocument();
+  const admission = await gate.admitSidecar();
   if (admission.serve.length === 0) return admission.waitsFor;
   const { withdrawn } = admission;
   const result = await (message.kind === 'study'
-    ? documents.syncOne(message.id, { signal, withdrawn })
-    : documents.syncStudyOf(message, { signal, withdrawn })
+    ? sidecars.syncOne(message.id, { signal, withdrawn })
+    : sidecars.syncStudyOf(message, { signal, withdrawn })
   ).catch((error: unknown) => {
     // A server that cannot even be asked what it is: the message is not to blame.
     throw isMirrorError(error) && looksAway(error) ? asHalt(error, awayMs) : error;
@@ -129,9 +129,9 @@ async function transferDocument(
   const { studyId, outcomes } = result;
   for (const outcome of outcomes) {
     count('StudiesWritten', outcome.kind === 'copied' ? 1 : 0, { mirror: message.mirror });
-    logOutcome('study document handled', message.mirror, studyId, outcome);
+    logOutcome('sidecar handled', message.mirror, studyId, outcome);
   }
-  const decided = await gate.concludeDocument(admission, outcomes);
+  const decided = await gate.concludeSidecar(admission, outcomes);
   const waits = outcomes.some(({ error, pendingInstances }) => error === undefined && pendingInstances > 0);
   return decidingError([...(decided === undefined ? [] : [decided]), ...(waits ? [pending(studyId)] : [])]);
 }

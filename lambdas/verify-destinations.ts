@@ -19,7 +19,7 @@ import { errorFields, log, logFinding } from './telemetry.ts';
 export interface VerifyReport {
   readonly sound: number;
   readonly damaged: number;
-  readonly unread: number;
+  readonly unverified: number;
   /** Destinations of which nothing could be listed. */
   readonly failed: readonly string[];
 }
@@ -88,7 +88,7 @@ async function verifyOne(
     destination: name,
     sound,
     damaged,
-    unread: problems.length - damaged,
+    unverified: problems.length - damaged,
     complete,
   });
   return report;
@@ -104,10 +104,10 @@ function countProblems(mirror: string, reports: readonly ShareReport[]): Omit<Ve
   const totals = {
     sound: reports.reduce((sum, { sound }) => sum + sound, 0),
     damaged,
-    unread: problems.length - damaged,
+    unverified: problems.length - damaged,
   };
   count('Sound', totals.sound, { mirror });
   count('Damaged', totals.damaged, { mirror });
-  count('Unread', totals.unread, { mirror });
+  count('Unverified', totals.unverified, { mirror });
   return totals;
 }

@@ -114,7 +114,7 @@ function targetFull({ toTarget }: Site): Trouble {
       const isPost = ({ method, path }: { method: string; path: string }) => method === 'POST' && path === '/instances';
       toTarget.break({ effect: { kind: 'status', status: 507 }, matches: isPost });
     },
-    end: async () => toTarget.mend(),
+    end: async () => toTarget.repair(),
   };
 }
 

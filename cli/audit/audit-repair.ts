@@ -1,6 +1,6 @@
-/** Mends through the server what an audit found missing or damaged, with the bytes of an archive. */
+/** Repairs through the server what an audit found missing or damaged, with the bytes of an archive. */
 
-import { repairInstances } from '../../core/archive-life/repair/mend-server.ts';
+import { repairInstances } from '../../core/archive-life/repair/repair-server.ts';
 import { repairOnServer } from '../../core/archive-life/repair/replace-on-server.ts';
 import { openExistingArchive } from '../../core/config/open-archive.ts';
 import { defaultBudget } from '../../core/copy/copy-context.ts';
@@ -15,9 +15,9 @@ import { openServerOfUrl } from '../open-mirror.ts';
 import type { AuditCommandOptions } from './options.ts';
 
 /**
- * Mends the instances, one after the other, and tells what became of each.
+ * Repairs the instances, one after the other, and tells what became of each.
  * @param values all option values, those of the server included
- * @returns how many were mended
+ * @returns how many were repaired
  */
 export async function repairAudited(
   ids: readonly InstanceId[],
@@ -39,12 +39,12 @@ export async function repairAudited(
   const studyServer = await studyServerOf(server, { signal });
   const putRight = repairOnServer({ server, studyServer, safe: archive.objects, limitations });
   const repair = { server, putRight, goodCopies: [new EveryVersion(archive)], budget: defaultBudget(), signal };
-  let mended = 0;
+  let repaired = 0;
   for await (const { id, outcome } of repairInstances(ids, repair)) {
-    if (outcome.kind === 'mended') mended += 1;
-    const reason = outcome.kind === 'mended' ? undefined : outcome.error.message;
+    if (outcome.kind === 'repaired') repaired += 1;
+    const reason = outcome.kind === 'repaired' ? undefined : outcome.error.message;
     if (options.json === true) terminal.printJson({ type: 'repair', id, kind: outcome.kind, reason });
-    else terminal.print(reason === undefined ? `mended  ${id}` : `not mended  ${id}  ${reason}`);
+    else terminal.print(reason === undefined ? `repaired  ${id}` : `not repaired  ${id}  ${reason}`);
   }
-  return mended;
+  return repaired;
 }

@@ -2,7 +2,7 @@
 import { homedir } from 'node:os';
 import { allEnvironmentVariables } from '../../core/environment.ts';
 import { MirrorError } from '../../core/errors.ts';
-import { type AuditCounts, type AuditOptions, audit, instancesToMend } from '../../core/host/audit/audit.ts';
+import { type AuditCounts, type AuditOptions, audit, instancesToRepair } from '../../core/host/audit/audit.ts';
 import { type AuditFinding, findingLine, findingRecord } from '../../core/host/audit/audit-finding.ts';
 import { deleteQuarantined, quarantine, undoQuarantine } from '../../core/host/audit/quarantine.ts';
 import type { InstanceId } from '../../core/identifiers.ts';
@@ -48,27 +48,27 @@ export async function runAudit(
       auditOptions(options, subject, context, shown),
     );
     report(findings, counts, context);
-    if (options.archive !== undefined) await tellMendable(findings, options, context);
+    if (options.archive !== undefined) await tellRepairable(findings, options, context);
     if (options.quarantine !== undefined) await moveOrphans(findings, options.quarantine, context);
-    const mended = options.repair === true ? await mend(findings, options, values, context) : false;
-    return findings.length === 0 || mended ? exitCodes.ok : exitCodes.different;
+    const repaired = options.repair === true ? await repair(findings, options, values, context) : false;
+    return findings.length === 0 || repaired ? exitCodes.ok : exitCodes.different;
   } finally {
     await subject.storage.close();
   }
 }
 
 /** @returns whether nothing that was found is left */
-async function mend(
+async function repair(
   findings: readonly AuditFinding[],
   options: AuditCommandOptions,
   values: unknown,
   context: CommandContext,
 ): Promise<boolean> {
-  const wanted = instancesToMend(findings);
-  const mended = await repairAudited(wanted, options, values, context);
+  const wanted = instancesToRepair(findings);
+  const repaired = await repairAudited(wanted, options, values, context);
   const orphans = findings.filter(({ kind }) => kind === 'orphan').length;
   return (
-    mended === wanted.length &&
+    repaired === wanted.length &&
     wanted.length === findings.length - orphans &&
     (orphans === 0 || options.quarantine !== undefined)
   );
@@ -164,12 +164,12 @@ function summaryLine(summary: Readonly<Record<string, number>>): string {
 }
 
 /** Tells which of the damaged instances an archive holds; its inventory is its listing. */
-async function tellMendable(
+async function tellRepairable(
   findings: readonly AuditFinding[],
   { archive = '', endpoint }: AuditCommandOptions,
   { terminal }: CommandContext,
 ): Promise<void> {
-  const wanted = instancesToMend(findings);
+  const wanted = instancesToRepair(findings);
   const held = new Set<InstanceId>();
   const objects = openObjectStorage(parseArchiveLocation(archive), { endpoint });
   try {
@@ -181,7 +181,7 @@ async function tellMendable(
   } finally {
     await objects.close();
   }
-  if (terminal.json) terminal.printJson({ type: 'mendable', instances: wanted.length, inArchive: held.size });
+  if (terminal.json) terminal.printJson({ type: 'repairable', instances: wanted.length, inArchive: held.size });
   else terminal.say(`the archive holds ${held.size} of the ${wanted.length} damaged or missing instances`);
 }
 

@@ -10,7 +10,7 @@ export function registerEstimate(program: Command, context: CommandContext): voi
     valueOption(flags, description).argParser(wholeNumber(minimum));
   program
     .command('estimate')
-    .summary('reckon what a mirror in the cloud costs')
+    .summary('estimate what a mirror in the cloud costs')
     .description(
       'From a dated table of list prices, without any request to AWS; see docs/estimate.md for what is left out.',
     )

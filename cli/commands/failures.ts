@@ -8,7 +8,7 @@ import { jsonOption, optionsOf, valueOption } from '../options.ts';
 export function registerFailures(program: Command, context: CommandContext): void {
   program
     .command('failures')
-    .summary('list what the cloud stack put aside, with the reasons')
+    .summary('list the dead letters of the cloud stack, with the reasons')
     .description(
       'Reads the dead-letter queue of the stack and leaves everything there: one line per instance with its id, its ' +
         'mirror and the reason. Exit code 0: there is nothing; 3: there is something.',

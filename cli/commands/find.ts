@@ -18,7 +18,7 @@ export function registerFind(program: Command, context: CommandContext): void {
     .addOption(valueOption('--modality <name...>', 'modality of a series'))
     .addOption(valueOption('--since <date>', 'study date, this or later').argParser(checked(parseStudyDate)))
     .addOption(valueOption('--until <date>', 'study date, this or earlier').argParser(checked(parseStudyDate)))
-    .addOption(switchOption('--deep', 'also read the headers of instances that no study document lists'));
+    .addOption(switchOption('--deep', 'also read the headers of instances that no sidecar lists'));
   for (const option of [...archiveOptions(), atOption()]) command.addOption(option);
   command.action(async (values: unknown) => {
     const [{ listStudies }, { selectionOfFind }] = await Promise.all([

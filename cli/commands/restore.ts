@@ -39,7 +39,7 @@ export function registerRestore(program: Command, context: CommandContext): void
     .addOption(
       switchOption('--replace', 'make what the target has as in the archive; what is replaced is saved there before'),
     )
-    .addOption(switchOption('--repair', 'mend a server: read back all it holds, replace what is damaged or missing'))
+    .addOption(switchOption('--repair', 'repair a server: read back all it holds, replace what is damaged or missing'))
     .addOption(
       valueOption(
         '--missing-since <time>',

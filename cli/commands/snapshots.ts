@@ -10,7 +10,7 @@ export function registerSnapshots(program: Command, context: CommandContext): vo
     .summary('list the days on which an archive changed')
     .description(
       'One line per day (UTC): instances added, further versions of instances, removals and returns at the source, ' +
-        'study documents. Any moment can be restored by `restore --at`.',
+        'sidecars. Any moment can be restored by `restore --at`.',
     );
   for (const option of archiveOptions()) command.addOption(option);
   command.action(async (values: unknown) => {

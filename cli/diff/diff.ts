@@ -18,10 +18,10 @@ export async function showDifferences(
   const histories = tellUnreadable(terminal);
   const [before, after] = [parseMoment(times.before), parseMoment(times.after)];
   const archive = await openArchiveToRead(options.archive, options.endpoint, { signal });
-  const counts = { added: 0, removed: 0, changed: 0, documents: 0 };
+  const counts = { added: 0, removed: 0, changed: 0, sidecars: 0 };
   try {
     for await (const difference of listDifferences(archive, before, after, { onUnreadable: histories.note, signal })) {
-      counts[difference.level === 'study' ? 'documents' : difference.kind] += 1;
+      counts[difference.level === 'study' ? 'sidecars' : difference.kind] += 1;
       if (options.json === true) terminal.printJson({ type: 'difference', ...difference });
       else terminal.print(lineOf(difference));
       if (terminal.readerGone) return exitCodeOfHistories(histories);
@@ -39,9 +39,9 @@ function lineOf(difference: Difference): string {
   return `${signs[kind]} ${level.padEnd(8)}  ${id}${level === 'instance' ? `  ${difference.md5 ?? ''}` : ''}`;
 }
 
-function summaryLine(counts: { added: number; removed: number; changed: number; documents: number }): string {
-  const [added, removed, changed, documents] = [counts.added, counts.removed, counts.changed, counts.documents].map(
+function summaryLine(counts: { added: number; removed: number; changed: number; sidecars: number }): string {
+  const [added, removed, changed, sidecars] = [counts.added, counts.removed, counts.changed, counts.sidecars].map(
     formatCount,
   );
-  return `added ${added}, removed ${removed}, changed ${changed}; study documents added or changed ${documents}`;
+  return `added ${added}, removed ${removed}, changed ${changed}; sidecars added or changed ${sidecars}`;
 }

@@ -32,7 +32,7 @@ export function printEstimate(
   if (unchecked !== undefined) terminal.print(`no source was found for the prices of: ${unchecked}`);
   if (storageClass !== options.storageClass) {
     const kib = smallestMovedBytes / 1024;
-    terminal.print(`S3 moves no object below ${kib} KiB out of Standard: reckoned as ${storageClass}`);
+    terminal.print(`S3 moves no object below ${kib} KiB out of Standard: counted as ${storageClass}`);
   }
   for (const line of linesOf('once, to copy what is there', begin)) terminal.print(line);
   for (const line of linesOf('in a month', monthly)) terminal.print(line);

@@ -63,7 +63,7 @@ export async function failures(
 
 function summaryLine(count: number, codes: ReadonlyMap<string, number>): string {
   const parts = [...codes].map(([code, times]) => `${formatCount(times)} ${code}`);
-  return count === 0 ? 'nothing was put aside' : `${formatCount(count)} put aside: ${parts.join(', ')}`;
+  return count === 0 ? 'no dead letters' : `${formatCount(count)} dead letters: ${parts.join(', ')}`;
 }
 
 function failureOf(letter: DeadLetter): Failure {

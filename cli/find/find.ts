@@ -1,12 +1,12 @@
 /** The work of `ls` and `find`. What identifies patients goes to stdout, because the user asks for it, and nowhere else. */
 
-import { readCatalogue, readUndocumentedStudies } from '../../core/archive-life/catalogue/read-catalogue.ts';
+import { readCatalogue, readStudiesWithoutSidecar } from '../../core/archive-life/catalogue/read-catalogue.ts';
 import type { StudyEntry } from '../../core/archive-life/catalogue/study-entry.ts';
 import { ArchiveView } from '../../core/archive-life/restore/archive-view.ts';
 import { selectInstances } from '../../core/archive-life/restore/select-instances.ts';
 import { isStudySelected, type Selection, selectsAll } from '../../core/archive-life/restore/selection.ts';
 import { MirrorError } from '../../core/errors.ts';
-import { type MomentOptions, readStudiesAt } from '../../core/sidecars/list-documents.ts';
+import { type MomentOptions, readStudiesAt } from '../../core/sidecars/list-sidecars.ts';
 import type { Archive } from '../../core/stores/archive/archive.ts';
 import type { ArchiveOptionValues } from '../archive-options.ts';
 import { columns } from '../columns.ts';
@@ -53,9 +53,9 @@ export async function listStudies(
     }
     if (terminal.readerGone || (documented > 0 && options.deep !== true))
       return exitCodeOfFindings(findings, histories);
-    terminal.say('reading the headers of the instances that no study document lists');
+    terminal.say('reading the headers of the instances that no sidecar lists');
     const view = new ArchiveView(archive, { at, onUnreadable: histories.note });
-    for (const entry of await readUndocumentedStudies(archive, view, listing)) show(entry);
+    for (const entry of await readStudiesWithoutSidecar(archive, view, listing)) show(entry);
     return exitCodeOfFindings(findings, histories);
   } finally {
     if (shown === 0 && !selectsAll(selection)) terminal.say('no study matches');

@@ -1,5 +1,5 @@
 /** What `import` prints: a line for each file that did not arrive, and the summary, as text and as JSON. */
-import type { DocumentCounts, DocumentProblem } from '../../core/import/import-documents.ts';
+import type { DocumentProblem, SidecarCounts } from '../../core/import/import-sidecars.ts';
 import type { ImportSummary, LostLine, ReportLine } from '../../core/import/report.ts';
 import { printableJson } from '../../core/printable.ts';
 import { type ExitCode, exitCodeOf } from '../exit-codes.ts';
@@ -9,7 +9,7 @@ export interface ImportFacts {
   readonly dryRun: boolean;
   readonly durationMs: number;
   /** What became of labels, metadata, attachments and protections; `undefined` if there was no index. */
-  readonly documents: DocumentCounts | undefined;
+  readonly sidecars: SidecarCounts | undefined;
 }
 
 /** A document that did not arrive, as one line of text. */
@@ -32,15 +32,15 @@ export function problemLine(line: ReportLine | LostLine): string {
 /** The exit code of an import: 0 when every DICOM file arrived, and what the index says of them. */
 export function exitCodeOfImport(
   { counts, stoppedBy, interrupted }: ImportSummary,
-  documents: DocumentCounts | undefined,
+  sidecars: SidecarCounts | undefined,
 ): ExitCode {
-  const rejected = counts.refused + (documents?.refused ?? 0);
-  const failed = counts.failed + (documents?.failed ?? 0);
+  const rejected = counts.refused + (sidecars?.refused ?? 0);
+  const failed = counts.failed + (sidecars?.failed ?? 0);
   return exitCodeOf({ conflicting: 0, rejected, failed, interrupted, stoppedBy });
 }
 
 /** The last line of `import --json`. Fields are only ever added. */
-export function jsonSummary(summary: ImportSummary, { dryRun, durationMs, documents }: ImportFacts) {
+export function jsonSummary(summary: ImportSummary, { dryRun, durationMs, sidecars }: ImportFacts) {
   const { counts, notDicom, storedBytes, keptBeside, stoppedBy, interrupted } = summary;
   return {
     type: 'summary',
@@ -54,19 +54,16 @@ export function jsonSummary(summary: ImportSummary, { dryRun, durationMs, docume
     failed: counts.failed,
     storedBytes,
     keptBeside,
-    documents,
+    sidecars,
     durationMs: Math.round(durationMs),
     interrupted,
     stoppedBy: stoppedBy && { code: stoppedBy.code, reason: stoppedBy.message },
-    exitCode: exitCodeOfImport(summary, documents),
+    exitCode: exitCodeOfImport(summary, sidecars),
   };
 }
 
 /** The summary as lines of text. */
-export function summaryLines(
-  summary: ImportSummary,
-  { dryRun, durationMs, documents }: ImportFacts,
-): readonly string[] {
+export function summaryLines(summary: ImportSummary, { dryRun, durationMs, sidecars }: ImportFacts): readonly string[] {
   const { counts, notDicom, storedBytes, keptBeside, stoppedBy, interrupted } = summary;
   const count = dryRun ? counts['would-store'] : counts.stored;
   const counted = [
@@ -82,13 +79,13 @@ export function summaryLines(
     ...(keptBeside === 0
       ? []
       : [`  kept beside, not current: ${formatCount(keptBeside)} (the archive goes by what its source has, or had)`]),
-    ...(documents === undefined ? [] : [documentsLine(documents)]),
+    ...(sidecars === undefined ? [] : [sidecarsLine(sidecars)]),
     ...(stoppedBy === undefined ? [] : [`stopped: ${stoppedBy.message} (${stoppedBy.code})`]),
     ...(interrupted ? ['interrupted; run the same command again to go on'] : []),
   ];
 }
 
-function documentsLine({ written, unchanged, refused, failed }: DocumentCounts): string {
+function sidecarsLine({ written, unchanged, refused, failed }: SidecarCounts): string {
   const counted = [`written ${written}`, `unchanged ${unchanged}`, `refused ${refused}`, `failed ${failed}`];
   return `labels, metadata, attachments and protection of studies and patients: ${counted.join(', ')}`;
 }

@@ -39,7 +39,7 @@ export async function openSource({ path, options }: ImportArguments): Promise<Im
 /** The open destinations. */
 export interface OpenDestinations {
   readonly target: OrthancStore | undefined;
-  /** Where the archive lies, for its study documents; `undefined` without one, and in a dry run. */
+  /** Where the archive lies, for its sidecars; `undefined` without one, and in a dry run. */
   readonly archiveObjects: ObjectStorage | undefined;
   readonly destinations: readonly Destination[];
   close(): Promise<void>;

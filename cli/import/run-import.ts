@@ -1,6 +1,6 @@
 import { confirmImport } from '../../core/import/confirm-import.ts';
-import { importDocuments } from '../../core/import/import-documents.ts';
 import { importFiles } from '../../core/import/import-files.ts';
+import { importSidecars } from '../../core/import/import-sidecars.ts';
 import { isProblem, type LostLine, type ReportLine } from '../../core/import/report.ts';
 import { Presence } from '../../core/mirror/presence.ts';
 import { readMasterKeys } from '../../core/orthanc-disk/object-encryption.ts';
@@ -61,10 +61,10 @@ export async function runImport(given: ImportArguments, { terminal, interruption
   });
   const isComplete = !dryRun && !imported.interrupted && imported.stoppedBy === undefined;
   progress.phase('sidecars');
-  const documents =
+  const sidecars =
     index === undefined || !isComplete
       ? undefined
-      : await importDocuments({
+      : await importSidecars({
           source,
           index,
           masterKeys,
@@ -85,10 +85,10 @@ export async function runImport(given: ImportArguments, { terminal, interruption
     },
   };
   const summary = isComplete ? await confirmImport(imported, confirm) : imported;
-  const facts = { dryRun, durationMs: performance.now() - startedAtMs, documents };
+  const facts = { dryRun, durationMs: performance.now() - startedAtMs, sidecars };
   terminal.end();
   terminal.tell(jsonSummary(summary, facts), summaryLines(summary, facts));
-  const exitCode = exitCodeOfImport(summary, documents);
+  const exitCode = exitCodeOfImport(summary, sidecars);
   await keepLastResult(archiveObjects, 'import', exitCode, terminal);
   return exitCode;
 

@@ -43,7 +43,7 @@ function restoreMessageIn({ body }: DeadLetter): RestoreMessage | RestoreStudyMe
   }
 }
 
-/** What the queue itself put aside has no code: the function was ended again and again, which another run may survive. */
+/** What the queue itself made a dead letter has no code: the function was ended again and again, which another run may survive. */
 function failureOf({ id, kind }: RestoreMessage | RestoreStudyMessage, { code, reason }: DeadLetter): JobFailure {
   const isRejected = code !== undefined && isErrorCode(code) && new MirrorError(code, '').disposition === 'reject';
   return {

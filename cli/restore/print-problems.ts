@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
-import type { RestoredDocument } from '../../core/archive-life/restore/restore-documents.ts';
-import type { Mended } from '../../core/archive-life/verify/mend.ts';
+import type { RestoredSidecar } from '../../core/archive-life/restore/restore-sidecars.ts';
+import type { RepairOutcome } from '../../core/archive-life/verify/repair.ts';
 import type { Verified } from '../../core/archive-life/verify/verify.ts';
 import type { MirrorError } from '../../core/errors.ts';
 import type { InstanceId, Md5, OrthancId, ResourceLevel } from '../../core/identifiers.ts';
-import { overwrites } from '../../core/sidecars/apply-document.ts';
+import { overwrites } from '../../core/sidecars/apply-sidecar.ts';
 import type { ContentChange, KeptValue } from '../../core/sidecars/plan-changes.ts';
+import type { InstanceRecord } from '../../core/sidecars/sidecar.ts';
 import type { SidecarFinding } from '../../core/sidecars/sidecar-state.ts';
-import type { InstanceRecord } from '../../core/sidecars/study-document.ts';
 import { type Problem, problemLine } from '../run/run-report.ts';
 import type { Terminal } from '../terminal.ts';
 
@@ -47,7 +47,7 @@ export class ProblemPrinter {
   }
 
   /** Prints what a sidecar met: why it failed, what stays as it is, and what is lost. */
-  document({ studyId: id, kind, error, kept, lost }: RestoredDocument, destination: string, archive: string): void {
+  document({ studyId: id, kind, error, kept, lost }: RestoredSidecar, destination: string, archive: string): void {
     if (kind === 'failed' && error !== undefined) {
       this.#print({ id, destination, outcome: 'sidecar-failed', code: error.code, reason: error.message });
     }
@@ -115,17 +115,17 @@ export class ProblemPrinter {
   }
 
   /** Prints what became of a damaged instance. */
-  mended(id: InstanceId, destination: string, mended: Mended, otherVersion: boolean): void {
-    if (mended.kind === 'not-mended') {
-      this.#print({ id, destination, outcome: 'not-mended', code: mended.error.code, reason: mended.error.message });
+  repaired(id: InstanceId, destination: string, repair: RepairOutcome, otherVersion: boolean): void {
+    if (repair.kind === 'not-repaired') {
+      this.#print({ id, destination, outcome: 'not-repaired', code: repair.error.code, reason: repair.error.message });
       return;
     }
-    const { from, savedUnder } = mended;
+    const { from, savedUnder } = repair;
     const saved = savedUnder === undefined ? '' : `; what was there is saved under ${savedUnder}`;
     const reason = otherVersion
-      ? `mended with another version from ${from}: the one that ${destination} had is nowhere${saved}`
-      : `mended from ${from}`;
-    this.#print({ id, destination, outcome: 'mended', code: 'source-corrupt', reason });
+      ? `repaired with another version from ${from}: the one that ${destination} had is nowhere${saved}`
+      : `repaired from ${from}`;
+    this.#print({ id, destination, outcome: 'repaired', code: 'source-corrupt', reason });
   }
 
   #lost({ id, md5 }: InstanceRecord, archive: string): void {

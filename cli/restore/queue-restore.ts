@@ -1,7 +1,7 @@
 /**
  * Lets the stack in the cloud restore: writes a job into the archive, which says what may be restored, puts every selected
- * instance on the queue of the mirror, waits until that is empty, then does the same with the study documents. Meanwhile
- * the mirror itself leaves the target alone. What the stack put aside is told at the end.
+ * instance on the queue of the mirror, waits until that is empty, then does the same with the sidecars. Meanwhile
+ * the mirror itself pauses the target. Dead letters are told at the end.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { SQSClient } from '@aws-sdk/client-sqs';
@@ -19,7 +19,7 @@ import { MirrorError } from '../../core/errors.ts';
 import type { OrthancId } from '../../core/identifiers.ts';
 import { askToPause, askToResume } from '../../core/mirror/pause/ask.ts';
 import { pauseBeside } from '../../core/mirror/pause/pause.ts';
-import { listStudiesAt } from '../../core/sidecars/list-documents.ts';
+import { listStudiesAt } from '../../core/sidecars/list-sidecars.ts';
 import type { OnSidecarFinding } from '../../core/sidecars/sidecar-state.ts';
 import type { Archive } from '../../core/stores/archive/archive.ts';
 import type { CommandContext } from '../command-context.ts';
@@ -46,7 +46,7 @@ interface Plan {
   readonly mirror: string;
   readonly target: string;
   readonly view: Pick<ViewOptions, 'at' | 'only' | 'includeRemoved' | 'onUnreadable'>;
-  /** Studies whose documents are restored; absent: all. */
+  /** Studies whose sidecars are restored; absent: all. */
   readonly studies: ReadonlySet<OrthancId> | undefined;
   readonly onFinding: OnSidecarFinding;
   readonly histories: UnreadableHistories;
@@ -88,7 +88,7 @@ async function restoreByStack(plan: Plan, json: boolean, context: CommandContext
   const pause = pauseBeside(archive.objects);
   const store = targetStoreName(mirror, target);
   await askToPause(pause, 'a restore is under way; it ends with it, or with "resume"', store);
-  terminal.say(`${store} is left alone by its mirror meanwhile`);
+  terminal.say(`${store} is paused by its mirror meanwhile`);
   let [rejected, failed] = [0, 0];
   const observer: ViewObserver = {
     onUnsettled: (id) => terminal.warn(unsettledLine(id)),
@@ -98,7 +98,7 @@ async function restoreByStack(plan: Plan, json: boolean, context: CommandContext
     },
   };
   const instances = await work(plan, instancesOf(plan, job, observer), 'instances', context);
-  const studies = signal.aborted ? 0 : await work(plan, studiesOf(plan, job), 'study documents', context);
+  const studies = signal.aborted ? 0 : await work(plan, studiesOf(plan, job), 'sidecars', context);
   if (signal.aborted) {
     terminal.warn(
       'what is on the queue is restored all the same; then run the same again, which lets the mirror go on',
@@ -128,7 +128,7 @@ function lineOf({ id, outcome, code, reason }: JobFailure): string {
 
 function summaryLine(...counts: [instances: number, studies: number, rejected: number, failed: number]): string {
   const [instances, studies, rejected, failed] = counts.map(formatCount);
-  const worked = `${instances} instances and ${studies} study documents were worked on`;
+  const worked = `${instances} instances and ${studies} sidecars were worked on`;
   return `${worked}; rejected ${rejected}, failed ${failed}`;
 }
 

@@ -10,11 +10,11 @@ export interface RepairCounts {
   /** What reading everything back showed. */
   readonly sound: number;
   readonly damaged: number;
-  readonly unread: number;
+  readonly unverified: number;
   readonly vanished: number;
   /** What became of the damaged ones. */
-  readonly mended: number;
-  /** Of those mended, how many have another version now than the server's index promised. */
+  readonly repaired: number;
+  /** Of those repaired, how many have another version now than the server's index promised. */
   readonly otherVersion: number;
   readonly rejected: number;
   readonly failed: number;
@@ -27,9 +27,9 @@ export interface RepairCounts {
 export const nothingRepaired: RepairCounts = {
   sound: 0,
   damaged: 0,
-  unread: 0,
+  unverified: 0,
   vanished: 0,
-  mended: 0,
+  repaired: 0,
   otherVersion: 0,
   rejected: 0,
   failed: 0,
@@ -53,7 +53,7 @@ export interface RepairReport {
 }
 
 /**
- * The exit code: in a dry run whether there is something to mend, else whether everything is mended. What has another
+ * The exit code: in a dry run whether there is something to repair, else whether everything is repaired. What has another
  * version now than it had is not: its own is lost.
  */
 export function exitCodeOfRepair(report: RepairReport): ExitCode {
@@ -61,11 +61,11 @@ export function exitCodeOfRepair(report: RepairReport): ExitCode {
   if (interrupted) return exitCodes.interrupted;
   const ofRun = end === undefined ? exitCodes.ok : exitCodeOfRun(end);
   if (ofRun !== exitCodes.ok) return ofRun;
-  const { damaged, missing, rejected, failed, unread, unwritten, otherVersion } = counts;
+  const { damaged, missing, rejected, failed, unverified, unwritten, otherVersion } = counts;
   return exitCodeOf({
     conflicting: 0,
     rejected: rejected + otherVersion + damagedSidecars + unreadable.rejected,
-    failed: failed + unread + unwritten + unreadable.failed + (verified?.unread ?? 0),
+    failed: failed + unverified + unwritten + unreadable.failed + (verified?.unverified ?? 0),
     differences: (dryRun ? damaged + missing : 0) + (verified?.damaged ?? 0) + (verified?.missing ?? 0),
   });
 }
@@ -90,17 +90,17 @@ export function jsonRepairSummary(report: RepairReport) {
 /** The summary as lines of text. */
 export function repairSummaryLines(report: RepairReport): readonly string[] {
   const { counts, damagedSidecars, end, interrupted, durationMs } = report;
-  const { sound, damaged, unread, mended, otherVersion, rejected, failed, missing, unwritten } = counts;
+  const { sound, damaged, unverified, repaired, otherVersion, rejected, failed, missing, unwritten } = counts;
   const broughtBack = end?.summary.instances.copied ?? 0;
   const unreadable = report.unreadable.rejected + report.unreadable.failed;
   return [
-    `sound ${formatCount(sound)}, damaged ${formatCount(damaged)}, unread ${formatCount(unread)}, ` +
+    `sound ${formatCount(sound)}, damaged ${formatCount(damaged)}, not yet verified ${formatCount(unverified)}, ` +
       `missing ${formatCount(missing)} (read in ${formatDuration(durationMs)})`,
-    `mended ${formatCount(mended)}, rejected ${formatCount(rejected)}, failed ${formatCount(failed)}, ` +
+    `repaired ${formatCount(repaired)}, rejected ${formatCount(rejected)}, failed ${formatCount(failed)}, ` +
       `brought back ${formatCount(broughtBack)}`,
     ...(otherVersion === 0
       ? []
-      : [`${formatCount(otherVersion)} of the mended have another version than the server had: its own is nowhere`]),
+      : [`${formatCount(otherVersion)} of the repaired have another version than the server had: its own is nowhere`]),
     ...(damagedSidecars === 0
       ? []
       : [`sidecars of the archive that could not be read ${formatCount(damagedSidecars)}`]),

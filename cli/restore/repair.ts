@@ -1,10 +1,10 @@
-/** The work of `restore --repair`: mends what a server cannot deliver rightly, and brings back what it lacks. */
+/** The work of `restore --repair`: repairs what a server cannot deliver rightly, and brings back what it lacks. */
 import { KeptRepairs } from '../../core/archive-life/kept-repairs.ts';
-import { findDamaged, repairInstances } from '../../core/archive-life/repair/mend-server.ts';
-import { findMissing, keepDocumentsOf } from '../../core/archive-life/repair/missing-instances.ts';
+import { findMissing, keepSidecarsOf } from '../../core/archive-life/repair/missing-instances.ts';
+import { findDamaged, repairInstances } from '../../core/archive-life/repair/repair-server.ts';
 import { repairOnServer } from '../../core/archive-life/repair/replace-on-server.ts';
 import { ArchiveView, type ViewObserver, type ViewOptions } from '../../core/archive-life/restore/archive-view.ts';
-import type { PutRight } from '../../core/archive-life/verify/mend.ts';
+import type { PutRight } from '../../core/archive-life/verify/repair.ts';
 import { defaultBudget } from '../../core/copy/copy-context.ts';
 import type { InstanceId } from '../../core/identifiers.ts';
 import type { MirrorRunEnd } from '../../core/mirror/mirror-run.ts';
@@ -60,7 +60,7 @@ class Repair {
   async run(): Promise<RepairReport> {
     const { dryRun } = this.#given;
     const startedAtMs = performance.now();
-    await this.#mendDamaged();
+    await this.#repairDamaged();
     const end = this.#interrupted() ? undefined : await this.#bringBack();
     if (!dryRun && !this.#interrupted()) {
       const { archive, server } = this.#given;
@@ -85,8 +85,8 @@ class Repair {
     };
   }
 
-  /** Reads everything back that the server holds, and mends what is damaged. */
-  async #mendDamaged(): Promise<void> {
+  /** Reads everything back that the server holds, and repairs what is damaged. */
+  async #repairDamaged(): Promise<void> {
     const { part, dryRun, problems, concurrency: atOnce } = this.#given;
     const server = this.#given.server.store;
     using shown = startProgress(this.#context.terminal, 'reading back');
@@ -96,21 +96,21 @@ class Repair {
       this.#add(found.kind);
       bytes += found.sizeBytes ?? 0;
       shown.show({ instances: this.#counts.sound, bytes });
-      if (found.kind === 'damaged' && !dryRun) await this.#mend(found.id);
-      else if (found.kind === 'damaged' || found.kind === 'unread') problems.verified(found, server.name);
+      if (found.kind === 'damaged' && !dryRun) await this.#repair(found.id);
+      else if (found.kind === 'damaged' || found.kind === 'unverified') problems.verified(found, server.name);
     }
   }
 
-  async #mend(id: InstanceId): Promise<void> {
+  async #repair(id: InstanceId): Promise<void> {
     const { archive, part, problems } = this.#given;
     const server = this.#given.server.store;
     const fallback = new ArchiveView(archive, { at: part.at, includeRemoved: true });
-    const mend = { server, putRight: this.#putRight, goodCopies: [new EveryVersion(archive)], fallback, budget };
-    for await (const { outcome, otherVersion } of repairInstances([id], mend)) {
-      if (outcome.kind === 'mended') this.#add('mended');
+    const repair = { server, putRight: this.#putRight, goodCopies: [new EveryVersion(archive)], fallback, budget };
+    for await (const { outcome, otherVersion } of repairInstances([id], repair)) {
+      if (outcome.kind === 'repaired') this.#add('repaired');
       else this.#add(outcome.error.disposition === 'reject' ? 'rejected' : 'failed');
-      if (otherVersion && outcome.kind === 'mended') this.#add('otherVersion');
-      problems.mended(id, server.name, outcome, otherVersion);
+      if (otherVersion && outcome.kind === 'repaired') this.#add('otherVersion');
+      problems.repaired(id, server.name, outcome, otherVersion);
     }
   }
 
@@ -134,7 +134,7 @@ class Repair {
     const { objects } = archive;
     const kept = new KeptRepairs(objects, studyServer.client);
     const { note: onFinding } = findings;
-    await keepDocumentsOf(missing, { at: part.at, archive: objects, server: studyServer, kept, onFinding, signal });
+    await keepSidecarsOf(missing, { at: part.at, archive: objects, server: studyServer, kept, onFinding, signal });
     return runMirror({
       source: new ArchiveView(archive, { ...part, only: missing }),
       destinations: [{ role: 'target', store: server }],

@@ -1,6 +1,6 @@
 /** The summary of `restore`, as text and as JSON, and its exit code. Pure. */
 
-import type { RestoredDocument } from '../../core/archive-life/restore/restore-documents.ts';
+import type { RestoredSidecar } from '../../core/archive-life/restore/restore-sidecars.ts';
 import type { Verified } from '../../core/archive-life/verify/verify.ts';
 import { thawDollars, thawHours } from '../../core/cloud/estimate/estimate.ts';
 import type { MirrorRunEnd } from '../../core/mirror/mirror-run.ts';
@@ -10,7 +10,7 @@ import { exitCodeOfRun, plainPolicies } from '../run/run-report.ts';
 import type { ThawCounts } from './thaw.ts';
 
 /** Studies by what became of their sidecars. */
-export interface DocumentCounts {
+export interface SidecarCounts {
   readonly written: number;
   readonly alreadyEqual: number;
   /** Failures that may pass. */
@@ -30,12 +30,12 @@ export interface VerifiedCounts {
   readonly sound: number;
   readonly damaged: number;
   readonly missing: number;
-  readonly unread: number;
+  readonly unverified: number;
   /** Values of sidecars that are not there. */
   readonly differing: number;
 }
 
-export const noDocuments: DocumentCounts = {
+export const noSidecars: SidecarCounts = {
   written: 0,
   alreadyEqual: 0,
   failed: 0,
@@ -44,7 +44,7 @@ export const noDocuments: DocumentCounts = {
   keptValues: 0,
   lost: 0,
 };
-export const nothingVerified: VerifiedCounts = { sound: 0, damaged: 0, missing: 0, unread: 0, differing: 0 };
+export const nothingVerified: VerifiedCounts = { sound: 0, damaged: 0, missing: 0, unverified: 0, differing: 0 };
 
 export interface RestoreReport {
   readonly dryRun: boolean;
@@ -68,7 +68,7 @@ export interface RestoreReport {
   /** What an interrupted replacement had still to write and could not. */
   readonly unwritten: number;
   /** Absent where it did not come to that. */
-  readonly documents: DocumentCounts | undefined;
+  readonly sidecars: SidecarCounts | undefined;
   readonly verified: VerifiedCounts | undefined;
   /** What was asked of a cold storage class; absent without `--thaw`. */
   readonly thaw: ThawCounts | undefined;
@@ -76,7 +76,7 @@ export interface RestoreReport {
   readonly durationMs: number;
 }
 
-export function countDocument(counts: DocumentCounts, restored: RestoredDocument): DocumentCounts {
+export function countSidecar(counts: SidecarCounts, restored: RestoredSidecar): SidecarCounts {
   const { kept, lost, outdated } = restored;
   return countKind(restored, {
     ...counts,
@@ -86,7 +86,7 @@ export function countDocument(counts: DocumentCounts, restored: RestoredDocument
   });
 }
 
-function countKind({ kind, error }: RestoredDocument, counts: DocumentCounts): DocumentCounts {
+function countKind({ kind, error }: RestoredSidecar, counts: SidecarCounts): SidecarCounts {
   switch (kind) {
     case 'written':
       return { ...counts, written: counts.written + 1 };
@@ -108,7 +108,7 @@ export function countVerified(counts: VerifiedCounts, { kind }: Verified): Verif
 
 /** The exit code: of the copies, then of the sidecars, then of the reading back. Values that are kept are no failure. */
 export function exitCodeOfRestore(report: RestoreReport): ExitCode {
-  const { dryRun, replaces, end, lost, unreadable, unwritten, documents = noDocuments, interrupted } = report;
+  const { dryRun, replaces, end, lost, unreadable, unwritten, sidecars = noSidecars, interrupted } = report;
   const { verified = nothingVerified } = report;
   if (interrupted) return exitCodes.interrupted;
   // In a dry run nothing settles the conflicts that `--replace` would.
@@ -117,15 +117,15 @@ export function exitCodeOfRestore(report: RestoreReport): ExitCode {
   if (ofRun !== exitCodes.ok) return ofRun;
   return exitCodeOf({
     conflicting: 0,
-    rejected: lost + unreadable.rejected + documents.rejected + documents.outdated + documents.lost,
-    failed: unreadable.failed + documents.failed + unwritten + verified.unread,
+    rejected: lost + unreadable.rejected + sidecars.rejected + sidecars.outdated + sidecars.lost,
+    failed: unreadable.failed + sidecars.failed + unwritten + verified.unverified,
     differences: verified.damaged + verified.missing + verified.differing,
   });
 }
 
 /** The last line of `restore --json`. Fields are only ever added. */
 export function jsonSummary(report: RestoreReport) {
-  const { dryRun, archive, target, end, removed, unsettled, lost, unreadable, replaced, documents, verified } = report;
+  const { dryRun, archive, target, end, removed, unsettled, lost, unreadable, replaced, sidecars, verified } = report;
   const { interrupted, durationMs } = report;
   const { copied, vanished, rejected, failed, conflict, ...others } = end.summary.instances;
   const stop = stopOf(end);
@@ -150,7 +150,7 @@ export function jsonSummary(report: RestoreReport) {
     lost,
     unreadableHistories: unreadable.rejected + unreadable.failed,
     replaced,
-    documents: documents ?? noDocuments,
+    sidecars: sidecars ?? noSidecars,
     verified: verified ?? null,
     durationMs: Math.round(durationMs),
     interrupted,
@@ -173,7 +173,7 @@ function coldLine({ end: { summary }, thaw }: RestoreReport): string {
 
 /** The summary as lines of text. */
 export function summaryLines(report: RestoreReport): readonly string[] {
-  const { dryRun, end, removed, unsettled, lost, replaced, documents, verified, interrupted, durationMs } = report;
+  const { dryRun, end, removed, unsettled, lost, replaced, sidecars, verified, interrupted, durationMs } = report;
   const unreadable = report.unreadable.rejected + report.unreadable.failed;
   const { instances, bytesCopied, notAtSource } = end.summary;
   const rate = dryRun || durationMs === 0 ? '' : `, ${formatBytes((bytesCopied / durationMs) * 1000)}/s`;
@@ -190,7 +190,7 @@ export function summaryLines(report: RestoreReport): readonly string[] {
     `${counted.join(', ')} (${formatBytes(bytesCopied)} in ${formatDuration(durationMs)}${rate})`,
     ...(end.summary.cold === 0 ? [] : [coldLine(report)]),
     ...(replaced === 0 ? [] : [`of these replaced ${formatCount(replaced)}, what was there is saved`]),
-    ...(documents === undefined ? [] : documentsLines(documents, dryRun)),
+    ...(sidecars === undefined ? [] : sidecarsLines(sidecars, dryRun)),
     ...(verified === undefined ? [] : [verifiedLine(verified)]),
     ...(removed === 0 ? [] : [removedLine(removed)]),
     ...(unsettled === 0 ? [] : [`${formatCount(unsettled)} with several versions and no record: the newest was taken`]),
@@ -204,7 +204,7 @@ export function summaryLines(report: RestoreReport): readonly string[] {
   ];
 }
 
-function documentsLines(counts: DocumentCounts, dryRun: boolean): readonly string[] {
+function sidecarsLines(counts: SidecarCounts, dryRun: boolean): readonly string[] {
   const { written, alreadyEqual, failed, rejected, outdated, keptValues, lost } = counts;
   const [w, e, r, f] = [written, alreadyEqual, rejected, failed].map(formatCount);
   return [
@@ -219,9 +219,9 @@ function documentsLines(counts: DocumentCounts, dryRun: boolean): readonly strin
   ];
 }
 
-function verifiedLine({ sound, damaged, missing, unread, differing }: VerifiedCounts): string {
-  const [s, d, m, u, v] = [sound, damaged, missing, unread, differing].map(formatCount);
-  return `read back: sound ${s}, damaged ${d}, missing ${m}, unread ${u}; values of sidecars that are not there ${v}`;
+function verifiedLine({ sound, damaged, missing, unverified, differing }: VerifiedCounts): string {
+  const [s, d, m, u, v] = [sound, damaged, missing, unverified, differing].map(formatCount);
+  return `read back: sound ${s}, damaged ${d}, missing ${m}, not yet verified ${u}; values of sidecars that are not there ${v}`;
 }
 
 /** What is said of instances whose history cannot be read. */

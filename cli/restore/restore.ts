@@ -6,9 +6,9 @@ import { readBack } from '../../core/archive-life/restore/read-back.ts';
 import { replaceInFolder } from '../../core/archive-life/restore/replace-in-folder.ts';
 import {
   type RestoreChoices,
-  type RestoredDocument,
-  restoreDocuments,
-} from '../../core/archive-life/restore/restore-documents.ts';
+  type RestoredSidecar,
+  restoreSidecars,
+} from '../../core/archive-life/restore/restore-sidecars.ts';
 import { selectInstances } from '../../core/archive-life/restore/select-instances.ts';
 import { selectsAll } from '../../core/archive-life/restore/selection.ts';
 import { verifyStore } from '../../core/archive-life/verify/verify.ts';
@@ -44,14 +44,14 @@ import { ProblemPrinter, unsettledLine } from './print-problems.ts';
 import { repair } from './repair.ts';
 import { exitCodeOfRepair, jsonRepairSummary, repairSummaryLines } from './repair-report.ts';
 import {
-  countDocument,
+  countSidecar,
   countVerified,
-  type DocumentCounts,
   exitCodeOfRestore,
   jsonSummary,
-  noDocuments,
+  noSidecars,
   nothingVerified,
   type RestoreReport,
+  type SidecarCounts,
   summaryLines,
   type VerifiedCounts,
 } from './restore-report.ts';
@@ -192,7 +192,7 @@ class Restore {
     const thaw = await this.#thaw?.done();
     this.#tellUnidentified();
     const goesOn = !end.interrupted && end.stoppedBy === undefined && end.withdrawn.size === 0;
-    const documents = dryRun && goesOn ? await this.#documents(true) : written?.documents;
+    const sidecars = dryRun && goesOn ? await this.#sidecars(true) : written?.sidecars;
     const readsBack = goesOn && !dryRun && verify;
     const verified = readsBack
       ? await verifyRestored(this.#view(), target.store, problems, { ...this.#context, shown: this.#shown })
@@ -209,7 +209,7 @@ class Restore {
       replaces: replace,
       replaced: this.#replaced,
       unwritten: written?.unwritten ?? 0,
-      documents,
+      sidecars,
       verified: verified && { ...verified, differing },
       thaw,
       interrupted: this.#context.interruption.aborted,
@@ -223,7 +223,7 @@ class Restore {
     const left = { removed: 0, unsettled: 0, lost: 0 };
     // Where the server must be compared again, the archive is listed a second time.
     let isPlanned = false;
-    let written: { readonly unwritten: number; readonly documents: DocumentCounts } | undefined;
+    let written: { readonly unwritten: number; readonly sidecars: SidecarCounts } | undefined;
     const source = this.#view({
       onRemoved: () => {
         if (!isPlanned) left.removed += 1;
@@ -249,7 +249,7 @@ class Restore {
       settleConflicts: options.replace === true ? this.#replacing() : undefined,
       afterCopying: async () => {
         const unwritten = await this.#settleRepairs();
-        written = { unwritten, documents: await this.#documents(false) };
+        written = { unwritten, sidecars: await this.#sidecars(false) };
       },
       observer: {
         ...progress,
@@ -312,17 +312,17 @@ class Restore {
     this.#context.terminal.warn(`${folder.unidentified} ${what}: find out who wrote them there`);
   }
 
-  async #documents(dryRun: boolean): Promise<DocumentCounts> {
+  async #sidecars(dryRun: boolean): Promise<SidecarCounts> {
     const { archive, target, options, problems } = this.#given;
-    let counts = noDocuments;
+    let counts = noSidecars;
     let studies = 0;
     this.#shown.phase('sidecars');
     const choices = {
       replace: options.replace,
       ...(dryRun && { dryRun: { expected: (id: OrthancId) => this.#expected.has(id) } }),
     };
-    for await (const one of this.#restoreDocuments(choices)) {
-      counts = countDocument(counts, one);
+    for await (const one of this.#restoreSidecars(choices)) {
+      counts = countSidecar(counts, one);
       studies += 1;
       this.#shown.show({ instances: studies, unit: 'studies' });
       problems.document(one, target.store.name, archive.name);
@@ -336,17 +336,17 @@ class Restore {
     const { target, options, problems } = this.#given;
     let count = 0;
     const choices = { replace: options.replace, dryRun: { expected: () => false } };
-    for await (const { changes } of this.#restoreDocuments(choices)) {
+    for await (const { changes } of this.#restoreSidecars(choices)) {
       count += changes.length;
       problems.differing(changes, target.store.name);
     }
     return count;
   }
 
-  #restoreDocuments(choices: RestoreChoices): AsyncGenerator<RestoredDocument> {
+  #restoreSidecars(choices: RestoreChoices): AsyncGenerator<RestoredSidecar> {
     const { archive, target, part, options, findings } = this.#given;
     const { at, studies } = part;
-    return restoreDocuments(archive.objects, target.documents, {
+    return restoreSidecars(archive.objects, target.sidecars, {
       ...choices,
       at,
       studies,

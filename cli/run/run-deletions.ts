@@ -3,8 +3,8 @@
 import type { KeptCopy } from '../../core/archive-life/deletions/propagate-deletion.ts';
 import type { OpenMirror } from '../../core/config/open.ts';
 import { MirrorError } from '../../core/errors.ts';
-import type { Deletions } from '../../core/mirror/gone-keeper.ts';
 import { archiveOf, type DeletionPolicy } from '../../core/mirror/parts.ts';
+import type { Deletions } from '../../core/mirror/record-removals.ts';
 import type { Terminal } from '../terminal.ts';
 import type { RunChoices } from './options.ts';
 import { type Problem, problemLine } from './run-report.ts';

@@ -47,8 +47,8 @@ export interface RunSummary extends JsonCounts {
     /** Why the destination could not be served to the end. */
     readonly withdrawn: Reason | undefined;
   })[];
-  /** Studies whose documents differed somewhere, by what became of them. */
-  readonly documents: JsonCounts;
+  /** Studies whose sidecars differed somewhere, by what became of them. */
+  readonly sidecars: JsonCounts;
   readonly bytesCopied: number;
   /** Ids that a destination holds and the source does not; they are left alone. */
   readonly notAtSource: number;
@@ -85,17 +85,17 @@ export function problemLine({ outcome, id, destination, code, reason }: Problem)
   return `${outcome}  ${id}  ${destination}  ${reason ?? 'no reason known'} (${code ?? 'unknown'})`;
 }
 
-/** What a run makes of conflicts and deletions, and what became of the study documents. */
+/** What a run makes of conflicts and deletions, and what became of the sidecars. */
 export interface RunPolicies {
   /** What becomes of conflicts; `keep-target` makes them no failure. */
   readonly conflicts: ConflictPolicy;
   readonly deletions: 'off' | 'propagate';
   /** Studies by the worst that happened to their document. */
-  readonly documentCounts: OutcomeCounts;
+  readonly sidecarCounts: OutcomeCounts;
 }
 
 /** Instances only, conflicts reported, nothing deleted. */
-export const plainPolicies: RunPolicies = { conflicts: 'report', deletions: 'off', documentCounts: noOutcomes() };
+export const plainPolicies: RunPolicies = { conflicts: 'report', deletions: 'off', sidecarCounts: noOutcomes() };
 
 export interface RunFacts extends RunPolicies {
   readonly source: string;
@@ -119,7 +119,7 @@ export function summarize(end: MirrorRunEnd, facts: RunFacts): RunSummary {
       ...jsonCounts(summary.destinations.get(destination.store.name) ?? noOutcomes()),
       withdrawn: reasonOf(withdrawn.get(destination)),
     })),
-    documents: jsonCounts(facts.documentCounts),
+    sidecars: jsonCounts(facts.sidecarCounts),
     bytesCopied: summary.bytesCopied,
     notAtSource: summary.notAtSource,
     futureTimes: facts.futureTimes,
@@ -133,7 +133,7 @@ export function summarize(end: MirrorRunEnd, facts: RunFacts): RunSummary {
 /** The exit code of a run: an interruption, a server that refused us, the guard, then what became of everything. */
 export function exitCodeOfRun(
   { summary, withdrawn, stoppedBy, interrupted, deletions: verdict }: MirrorRunEnd,
-  { conflicts, deletions, documentCounts }: RunPolicies = plainPolicies,
+  { conflicts, deletions, sidecarCounts }: RunPolicies = plainPolicies,
 ): ExitCode {
   const { conflicting, rejected, failed } = jsonCounts(summary.instances);
   const guarded = deletions === 'propagate' && verdict?.kind === 'guarded';
@@ -141,8 +141,8 @@ export function exitCodeOfRun(
   const stop = stoppedBy ?? withdrawn.values().next().value ?? (guarded ? guardError(verdict.reason) : undefined);
   return exitCodeOf({
     conflicting: conflicts === 'keep-target' ? 0 : conflicting,
-    rejected: rejected + documentCounts.rejected + kept,
-    failed: failed + documentCounts.failed,
+    rejected: rejected + sidecarCounts.rejected + kept,
+    failed: failed + sidecarCounts.failed,
     cold: summary.cold,
     interrupted,
     stoppedBy: stop,
@@ -155,7 +155,7 @@ function guardError(reason: string): MirrorError {
 
 /** The summary as lines of text. */
 export function summaryLines(summary: RunSummary): readonly string[] {
-  const { dryRun, bytesCopied, durationMs, destinations, documents, notAtSource, interrupted, stoppedBy } = summary;
+  const { dryRun, bytesCopied, durationMs, destinations, sidecars, notAtSource, interrupted, stoppedBy } = summary;
   const rate = durationMs > 0 ? `, ${formatBytes((bytesCopied / durationMs) * 1000)}/s` : '';
   const amount = dryRun
     ? formatBytes(bytesCopied)
@@ -163,7 +163,7 @@ export function summaryLines(summary: RunSummary): readonly string[] {
   return [
     `${countsText(summary, dryRun)} (${amount})`,
     ...destinations.map((one) => `  ${one.role} ${one.name}: ${countsText(one, dryRun)}`),
-    ...(countOfJson(documents) > 0 ? [`  study documents: ${countsText(documents, dryRun)}`] : []),
+    ...(countOfJson(sidecars) > 0 ? [`  sidecars: ${countsText(sidecars, dryRun)}`] : []),
     ...(notAtSource > 0 ? [`${formatCount(notAtSource)} not at the source`] : []),
     ...destinations.flatMap(({ name, withdrawn }) =>
       withdrawn === undefined ? [] : [`${name} was left out: ${withdrawn.reason} (${withdrawn.code})`],

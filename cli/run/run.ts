@@ -2,17 +2,17 @@ import { replaceConflicts } from '../../core/archive-life/repair/replace-conflic
 import { loadConfiguration } from '../../core/config/load.ts';
 import { successorsOf } from '../../core/config/schema.ts';
 import { defaultCeiling } from '../../core/copy/adaptive-concurrency.ts';
-import type { SyncReport } from '../../core/mirror/document-sync.ts';
 import type { MirrorObserver } from '../../core/mirror/mirror-run.ts';
 import {
   archiveOf,
-  documentSyncOf,
   rememberInventories,
   removalPartsOf,
+  sidecarSyncOf,
   sourceProofOf,
 } from '../../core/mirror/parts.ts';
 import { runMirror } from '../../core/mirror/run-mirror.ts';
 import { opennessAt } from '../../core/mirror/schedule/blackouts.ts';
+import type { SyncReport } from '../../core/mirror/sidecar-sync.ts';
 import { noOutcomes } from '../../core/mirror/summary.ts';
 import type { WakeUp } from '../../core/mirror/wake-up.ts';
 import { Limitations } from '../../core/sidecars/limitations.ts';
@@ -80,10 +80,10 @@ export async function run(
     onFinding: findings.note,
     onSettled: ({ store }, settled) => tellSettled(settled, store.name, terminal),
   };
-  const documents =
+  const sidecars =
     options.instancesOnly || mirror.selects !== undefined
       ? undefined
-      : documentSyncOf(mirror, limitations, { report: syncReport, ceiling: concurrency });
+      : sidecarSyncOf(mirror, limitations, { report: syncReport, ceiling: concurrency });
   const archive = archiveOf(mirror.destinations)?.store;
   const remembers = archive !== undefined || watch;
   if (remembers) rememberInventories(mirror, { days: named.askAgainDays, now: () => new Date(), dryRun });
@@ -103,7 +103,7 @@ export async function run(
     sourceProof: sourceProofOf(mirror, { successors: options.succeed ? 'one-more' : successorsOf(named), dryRun }),
     concurrency,
     dryRun,
-    documents,
+    sidecars,
     settleConflicts: options.conflicts === 'replace' ? replaceConflicts(settle) : undefined,
     // What a filter leaves out is not gone from the source.
     ...(mirror.selects === undefined && removalPartsOf(mirror, deletionPolicyOf(options, mirror, terminal))),
@@ -128,14 +128,14 @@ export async function run(
   });
   tellDeletions(end.deletions, options, terminal);
   const { conflicts, deletions } = options;
-  const documentCounts = documents?.counts ?? noOutcomes();
+  const sidecarCounts = sidecars?.counts ?? noOutcomes();
   const facts = {
     source: mirror.source.name,
     destinations: mirror.destinations,
     dryRun,
     conflicts,
     deletions,
-    documentCounts,
+    sidecarCounts,
   };
   futureTimes.tell();
   const durationMs = performance.now() - startedAtMs;

@@ -8,7 +8,7 @@ import { formatBytes, formatCount } from '../format.ts';
 import { openArchiveToRead } from '../open-archive.ts';
 import { exitCodeOfHistories, tellUnreadable } from '../unreadable-histories.ts';
 
-const header = ['day', 'added', 'changed', 'removed', 'returned', 'documents', 'received'];
+const header = ['day', 'added', 'changed', 'removed', 'returned', 'sidecars', 'received'];
 const widths = [10, 10, 10, 10, 10, 10, 10];
 
 export async function showSnapshots(options: ArchiveOptionValues, context: CommandContext): Promise<ExitCode> {
@@ -28,6 +28,6 @@ export async function showSnapshots(options: ArchiveOptionValues, context: Comma
   }
 }
 
-function cellsOf({ day, added, changed, removed, returned, documents, bytes }: Snapshot): readonly string[] {
-  return [day, ...[added, changed, removed, returned, documents].map(formatCount), formatBytes(bytes)];
+function cellsOf({ day, added, changed, removed, returned, sidecars, bytes }: Snapshot): readonly string[] {
+  return [day, ...[added, changed, removed, returned, sidecars].map(formatCount), formatBytes(bytes)];
 }

@@ -96,7 +96,7 @@ export function linesOf({ stores, comparedAt, comparing, held, last }: StatusRes
     ),
     ...held.map(({ store, reason, begunAt }) => {
       const what = store === '*' ? 'the whole mirror' : store;
-      return `left alone since ${begunAt}: ${what} (${reason})`;
+      return `paused since ${begunAt}: ${what} (${reason})`;
     }),
   ];
 }

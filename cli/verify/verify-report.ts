@@ -1,6 +1,6 @@
 /** What `verify` tells: a line for everything that is not as it should be, and the counts of each kind. */
 
-import type { Mended } from '../../core/archive-life/verify/mend.ts';
+import type { RepairOutcome } from '../../core/archive-life/verify/repair.ts';
 import type { Verified } from '../../core/archive-life/verify/verify.ts';
 import type { Checked } from '../../core/archive-life/verify-beside.ts';
 import type { MirrorError } from '../../core/errors.ts';
@@ -47,18 +47,22 @@ export class VerifyReport {
     this.#terminal = terminal;
   }
 
-  /** Takes an instance in and prints it unless it is sound. `mended` where a repair was tried. */
-  add(store: string, result: Verified, mended: Mended | undefined): void {
-    this.#count('instance', result.kind, result.kind === 'sound' ? (result.sizeBytes ?? 0) : 0, mended);
-    if (result.kind !== 'damaged' && result.kind !== 'unread') return;
+  /** Takes an instance in and prints it unless it is sound. `repaired` where a repair was tried. */
+  add(store: string, result: Verified, repair: RepairOutcome | undefined): void {
+    this.#count('instance', result.kind, result.kind === 'sound' ? (result.sizeBytes ?? 0) : 0, repair);
+    if (result.kind !== 'damaged' && result.kind !== 'unverified') return;
     const { id, md5, kind, error } = result;
-    this.#tell({ what: 'instance', id, name: md5 ?? 'no hash', store, kind, error }, mended);
+    this.#tell({ what: 'instance', id, name: md5 ?? 'no hash', store, kind, error }, repair);
   }
 
   /** As {@link add}, for what an archive holds beside the instances. */
-  addBeside(store: string, { what, id, key, kind, sizeBytes, error }: Checked, mended: Mended | undefined): void {
-    this.#count(what, kind, sizeBytes, mended);
-    if (error !== undefined) this.#tell({ what, id, name: key, store, kind, error }, mended);
+  addBeside(
+    store: string,
+    { what, id, key, kind, sizeBytes, error }: Checked,
+    repair: RepairOutcome | undefined,
+  ): void {
+    this.#count(what, kind, sizeBytes, repair);
+    if (error !== undefined) this.#tell({ what, id, name: key, store, kind, error }, repair);
   }
 
   progress(): Progress {
@@ -97,19 +101,19 @@ export class VerifyReport {
     };
   }
 
-  #count(what: What, kind: Checked['kind'], sizeBytes: number, mended: Mended | undefined): void {
+  #count(what: What, kind: Checked['kind'], sizeBytes: number, repair: RepairOutcome | undefined): void {
     const counts = this.#counts[what];
-    const field = kind === 'unread' ? 'notVerified' : kind;
-    const repaired = counts.repaired + (mended?.kind === 'mended' ? 1 : 0);
+    const field = kind === 'unverified' ? 'notVerified' : kind;
+    const repaired = counts.repaired + (repair?.kind === 'repaired' ? 1 : 0);
     this.#counts[what] = { ...counts, [field]: counts[field] + 1, repaired };
     this.#bytes += sizeBytes;
   }
 
-  #tell({ what, id, name, store, kind: found, error }: Problem, mended: Mended | undefined): void {
-    const kind = found === 'unread' ? 'not verified' : found;
-    const from = mended?.kind === 'mended' ? mended.from : undefined;
+  #tell({ what, id, name, store, kind: found, error }: Problem, repair: RepairOutcome | undefined): void {
+    const kind = found === 'unverified' ? 'not verified' : found;
+    const from = repair?.kind === 'repaired' ? repair.from : undefined;
     const reason =
-      mended?.kind === 'not-mended' ? `${error.message}; not repaired: ${mended.error.message}` : error.message;
+      repair?.kind === 'not-repaired' ? `${error.message}; not repaired: ${repair.error.message}` : error.message;
     const key = what === 'instance' && found !== 'lost' ? { md5: name } : { key: name };
     const mark = from === undefined ? kind : `repaired from ${from}`;
     this.#terminal.tell(

@@ -22,8 +22,8 @@ import { openServerOfUrl } from '../open-mirror.ts';
 import { startProgress } from '../progress.ts';
 import { keepLastResult } from '../report/keep-result.ts';
 import { settleRepairs } from '../settled-repairs.ts';
-import { menderOf } from './mender.ts';
 import type { verifyOptionValues } from './options.ts';
+import { repairerOf } from './repairer.ts';
 import { VerifyReport } from './verify-report.ts';
 
 export interface VerifyArguments {
@@ -99,7 +99,7 @@ class Verification {
     const { note: onFinding } = new SidecarFindings(({ error }) => {
       if (error.code !== 'sidecar-damaged') terminal.warn(`${error.message} (${error.code})`);
     });
-    const mend = repair === true ? await this.#repairOptions(versions) : undefined;
+    const repairing = repair === true ? await this.#repairOptions(versions) : undefined;
     const options = { subset, atOnce, known: known.has.bind(known), onFinding, signal };
     using shown = startProgress(terminal, 'sidecars, attachments and records');
     let checkedCount = 0;
@@ -107,8 +107,9 @@ class Verification {
       checkedCount += 1;
       shown.show({ instances: checkedCount, unit: 'objects' });
       const isWrong = checked.kind === 'damaged' || checked.kind === 'lost';
-      const mended = isWrong && mend !== undefined ? await repairBeside(checked, { ...mend, onFinding }) : undefined;
-      this.#report.addBeside(archive.name, checked, mended);
+      const repair =
+        isWrong && repairing !== undefined ? await repairBeside(checked, { ...repairing, onFinding }) : undefined;
+      this.#report.addBeside(archive.name, checked, repair);
     }
   }
 
@@ -119,11 +120,11 @@ class Verification {
     const archive = this.#stores.versions?.archive;
     const warn = (line: string) => terminal.warn(line);
     const goodCopies = this.#goodCopies().filter((other) => other !== store);
-    const mend = repair === true ? await menderOf(store, { goodCopies, archive, warn, signal }) : undefined;
+    const repairing = repair === true ? await repairerOf(store, { goodCopies, archive, warn, signal }) : undefined;
     using shown = startProgress(terminal, `reading ${store.name} back`);
     for await (const result of verifyStore(store, { subset, atOnce, signal })) {
       if (result.kind !== 'vanished' && result.md5 !== undefined) known?.add(result.id, result.md5);
-      this.#report.add(store.name, result, await mend?.(result));
+      this.#report.add(store.name, result, await repairing?.(result));
       shown.show(this.#report.progress());
     }
   }

@@ -13,7 +13,7 @@ import type { CallOptions } from '../call-options.ts';
 import { isMirrorError, type MirrorError } from '../errors.ts';
 import { isOrthancId, type OrthancId } from '../identifiers.ts';
 import { listOf } from '../json.ts';
-import { applyPatientDocument, applyStudyDocument } from '../sidecars/apply-document.ts';
+import { applyPatientSidecar, applyStudySidecar } from '../sidecars/apply-sidecar.ts';
 import { attachmentsOfArchive } from '../sidecars/attachment-source.ts';
 import type { Limitations } from '../sidecars/limitations.ts';
 import { listedResourceSchema } from '../sidecars/listed-resource.ts';
@@ -135,11 +135,11 @@ export class KeptRepairs {
     const options = { attachments, limitations, only, mode: 'settle', signal } as const;
     const study = await this.#read('studies', kept.study, { signal });
     if (study !== undefined) {
-      const { held, lacking } = await applyStudyDocument(study, server, options);
+      const { held, lacking } = await applyStudySidecar(study, server, options);
       if (!held || lacking.some(({ id }) => only.has(id))) return false;
     }
     const patient = kept.patient && (await this.#read('patients', kept.patient, { signal }));
-    if (patient !== undefined) await applyPatientDocument(patient, server, { ...options, only: undefined });
+    if (patient !== undefined) await applyPatientSidecar(patient, server, { ...options, only: undefined });
     return true;
   }
 

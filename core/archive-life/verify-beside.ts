@@ -7,8 +7,9 @@ import { createHash } from 'node:crypto';
 import type { CallOptions } from '../call-options.ts';
 import { isMirrorError, MirrorError } from '../errors.ts';
 import { type InstanceId, isMd5, type Md5, type OrthancId, resourceLevels } from '../identifiers.ts';
-import { isArchived, keyOfAttachment } from '../sidecars/archive-document.ts';
+import { isArchived, keyOfAttachment } from '../sidecars/archive-sidecar.ts';
 import { type AttachmentPlace, attachmentsIn } from '../sidecars/attachment-source.ts';
+import { type InstanceRecord, instancesOf } from '../sidecars/sidecar.ts';
 import {
   listSidecars,
   readSidecar,
@@ -16,7 +17,6 @@ import {
   type SidecarOptions,
   type SidecarState,
 } from '../sidecars/sidecar-state.ts';
-import { type InstanceRecord, instancesOf } from '../sidecars/study-document.ts';
 import type { Archive } from '../stores/archive/archive.ts';
 import type { ArchiveHistory } from '../stores/archive/archive-history.ts';
 import {
@@ -40,9 +40,9 @@ export type Checked = {
   readonly key: string;
   /**
    * `damaged`: it is not what its key promises. `lost`: a sidecar names it, and it is not there. `vanished`: it was
-   * deleted since it was listed. `unread`: it could not be read for a reason that says nothing of it.
+   * deleted since it was listed. `unverified`: it could not be read for a reason that says nothing of it.
    */
-  readonly kind: 'sound' | 'damaged' | 'lost' | 'vanished' | 'unread';
+  readonly kind: 'sound' | 'damaged' | 'lost' | 'vanished' | 'unverified';
   /** Of attachments that are sound; sidecars and records are not counted. */
   readonly sizeBytes: number;
   /** Why it is not sound. */
@@ -238,7 +238,7 @@ async function guarded(signal: AbortSignal | undefined, work: () => Promise<Read
     signal?.throwIfAborted();
     if (!isMirrorError(error)) throw error;
     const isDamage = isMirrorError(error, 'sidecar-damaged', 'history-damaged', 'body-short');
-    return { kind: isDamage ? 'damaged' : 'unread', sizeBytes: 0, error };
+    return { kind: isDamage ? 'damaged' : 'unverified', sizeBytes: 0, error };
   }
 }
 

@@ -3,7 +3,7 @@
  *
  * A failure can mean two things. If the store still answers a harmless question, the instance is the reason, and its
  * tries count. If it does not, the store is away: it is held, and no message pays for it. An instance that is on its
- * way again and again when its store goes away is put aside all the same, or it would take the store down for ever.
+ * way again and again when its store goes away becomes a dead letter all the same, or it would take the store down for ever.
  */
 import { setImmediate as turnOfOthers } from 'node:timers/promises';
 import type { CopyResult, Destination, DestinationOutcome } from '../copy/outcome.ts';
@@ -34,7 +34,7 @@ export interface MessageGateOptions {
   readonly pause: Pause;
   /** A store that is held is probed this often. */
   readonly probeAfterMs: number;
-  /** An instance is put aside when a store stopped answering this often while it was on its way. */
+  /** An instance becomes a dead letter when a store stopped answering this often while it was on its way. */
   readonly mostSuspicions: number;
   /** End of a blackout, in which no server is asked; `undefined` while there is none. */
   readonly closedUntil?: Date | undefined;
@@ -102,14 +102,14 @@ export class MessageGate {
   }
 
   /** For a message about what is no instance: which destinations it may use, and which it must leave alone. */
-  async admitDocument(): Promise<Admission & { readonly withdrawn: ReadonlyMap<Destination, undefined> }> {
+  async admitSidecar(): Promise<Admission & { readonly withdrawn: ReadonlyMap<Destination, undefined> }> {
     const admission = await this.#admit(undefined);
     const closed = this.#options.destinations.filter((destination) => !admission.serve.includes(destination));
     return { ...admission, withdrawn: new Map(closed.map((destination) => [destination, undefined])) };
   }
 
   /** @returns the error that decides about such a message. A store that refuses it, but answers, is not held for that. */
-  async concludeDocument(
+  async concludeSidecar(
     { waitsFor }: Admission,
     outcomes: readonly DestinationOutcome[],
   ): Promise<MirrorError | undefined> {

@@ -65,7 +65,7 @@ const transferFunctionSchema = z
       .max(3600)
       .default(60)
       .describe(
-        'How long a mirror leaves a server alone that is away or refuses everybody, before it asks again. The other servers and the archive are served meanwhile.',
+        'How long a mirror pauses for a server that is away or refuses everybody, before it asks again. The other servers and the archive are served meanwhile.',
       ),
     graceMinutes: z
       .int()

@@ -18,7 +18,7 @@ import {
 import { pumpVerified } from './pump.ts';
 import { readUntilVerifiable, wholeInMemoryBytes } from './read-verified.ts';
 
-/** What a streamed instance is reckoned at in the budget: buffers of the sockets and of a multipart upload. */
+/** What a streamed instance counts as in the budget: buffers of the sockets and of a multipart upload. */
 const streamedBytes = 32 * 1024 * 1024;
 
 /**

@@ -6,10 +6,10 @@ import { type InstanceId, isInstanceId, type OrthancId } from '../identifiers.ts
 import type { Change } from '../stores/change-feed.ts';
 import type { Backlog } from './backlog.ts';
 import type { Comparison } from './comparison.ts';
-import type { DifferingPart, DocumentSync } from './document-sync.ts';
-import type { Deletions } from './gone-keeper.ts';
 import type { PlannedInstance } from './plan.ts';
 import type { Progress, ProgressDocument } from './progress.ts';
+import type { Deletions } from './record-removals.ts';
+import type { DifferingPart, SidecarSync } from './sidecar-sync.ts';
 import type { MirrorStep } from './steps.ts';
 
 /** What a queue message names: an instance to copy, or a study whose document is to be synchronized. */
@@ -24,8 +24,8 @@ export interface InstanceAnnouncement {
 
 export interface AnnouncingOptions {
   readonly document: ProgressDocument;
-  /** Tells which study documents differ somewhere; absent where only instances are mirrored. */
-  readonly documents?: Pick<DocumentSync, 'announced' | 'differingParts'> | undefined;
+  /** Tells which sidecars differ somewhere; absent where only instances are mirrored. */
+  readonly sidecars?: Pick<SidecarSync, 'announced' | 'differingParts'> | undefined;
   /** Resolves when the queue acknowledged every announcement. `new` comes from the feed, `old` from a comparison. */
   readonly send: (announcements: readonly Announcement[], age: 'new' | 'old') => Promise<void>;
   /** Bounds what is `old`; absent: the queue takes everything. */
@@ -169,21 +169,21 @@ export class Announcing {
   }
 
   async #toAnnounce(changes: readonly Change[]): Promise<readonly Announcement[]> {
-    const { documents, deadline } = this.#options;
-    const studies = (await documents?.announced(changes, { signal: deadline })) ?? [];
+    const { sidecars, deadline } = this.#options;
+    const studies = (await sidecars?.announced(changes, { signal: deadline })) ?? [];
     return [...newInstances(changes), ...studies.map(asStudy)];
   }
 
-  /** Studies whose documents differ at a destination whose documents can be listed. */
+  /** Studies whose sidecars differ at a destination whose sidecars can be listed. */
   async *#differing(after: OrthancId | null): AsyncGenerator<DifferingPart> {
-    const { documents, destinations, deadline } = this.#options;
+    const { sidecars, destinations, deadline } = this.#options;
     const served = this.#options.served();
     const left = destinations.filter((destination) => !served.includes(destination));
     const withdrawn = new Map(left.map((destination) => [destination, undefined]));
     const onFailure = ({ role }: Destination, error: MirrorError) => {
       if (role === 'archive') throw error;
     };
-    if (documents !== undefined) yield* documents.differingParts(withdrawn, { after, onFailure, signal: deadline });
+    if (sidecars !== undefined) yield* sidecars.differingParts(withdrawn, { after, onFailure, signal: deadline });
   }
 
   async #announce(announcements: readonly Announcement[], age: 'new' | 'old'): Promise<void> {

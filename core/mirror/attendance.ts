@@ -21,7 +21,7 @@ import {
   withHold,
   withHoldChanged,
 } from './pause/pause-state.ts';
-import { letIn, type ReviewOptions, reviewPauses } from './pause/review-pauses.ts';
+import { type ReviewOptions, resume, reviewPauses } from './pause/review-pauses.ts';
 import { looksAway, whyAway } from './pause/store-away.ts';
 import { type SourceProof, whyOtherSource } from './source-proof.ts';
 
@@ -204,7 +204,7 @@ export class Attendance {
     const names = new Set(destinations.map(({ store }) => store.name));
     // Nothing is lost while the source is away: the feed is followed from where it was left.
     this.#missed = [...new Set([...this.#missed, ...missed.filter((name) => names.has(name))])];
-    await letIn(this.#pause, back);
+    await resume(this.#pause, back);
     await this.#change((state) => state);
     for (const [name, { probes }] of Object.entries(this.#state.holds)) {
       const known = before.holds[name];

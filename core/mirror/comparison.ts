@@ -4,15 +4,15 @@ import type { CallOptions } from '../call-options.ts';
 import type { Destination } from '../copy/outcome.ts';
 import { isMirrorError, type MirrorError } from '../errors.ts';
 import type { Store } from '../stores/store.ts';
-import type { Deletions, GoneKeeper } from './gone-keeper.ts';
 import { type PlannedInstance, planCopies } from './plan.ts';
 import type { ComparisonProgress } from './progress.ts';
+import type { Deletions, RemovalRecorder } from './record-removals.ts';
 import type { SourceProof } from './source-proof.ts';
 
 /** What takes note of what a comparison finds, beside the copying; each may be absent. All of it lies in the archive. */
 export interface ComparisonNotes {
   /** Keeps what is not found at the source. */
-  readonly gone?: GoneKeeper | undefined;
+  readonly gone?: RemovalRecorder | undefined;
   /** Holds the mirror to the source that the archive belongs to. */
   readonly sourceProof?: Pick<SourceProof, 'verify' | 'remember'> | undefined;
 }
@@ -114,7 +114,7 @@ export class Comparison {
   }
 
   /** With a destination left out, what only that one holds was not seen: nothing is said about what is gone. */
-  get #gone(): GoneKeeper | undefined {
+  get #gone(): RemovalRecorder | undefined {
     return this.#progress.leftOut.length === 0 && !this.#isUnrecorded ? this.#options.gone : undefined;
   }
 }

@@ -58,9 +58,9 @@ export class Confirmation {
 
   /** Not only instances take room: a server may delete others for an attachment. */
   #hasWritten(): boolean {
-    const { documents, afterCopying } = this.#run;
-    const documentsTold = documents === undefined ? 0 : countOf(documents.counts);
-    return this.#presence.hasNotes || documentsTold > 0 || afterCopying !== undefined;
+    const { sidecars, afterCopying } = this.#run;
+    const sidecarsTold = sidecars === undefined ? 0 : countOf(sidecars.counts);
+    return this.#presence.hasNotes || sidecarsTold > 0 || afterCopying !== undefined;
   }
 }
 

@@ -97,7 +97,7 @@ export class Copying {
     if (before !== undefined) this.counter.remove(before);
     this.counter.add(result);
     this.confirmation.note(result);
-    this.#run.documents?.note(result);
+    this.#run.sidecars?.note(result);
   }
 
   #onResult(result: CopyResult): void {

@@ -9,15 +9,15 @@ import type { InstanceId } from '../identifiers.ts';
 import type { ChangeFeed } from '../stores/change-feed.ts';
 import type { Store } from '../stores/store.ts';
 import type { ComparisonNotes } from './comparison.ts';
-import type { DocumentSync } from './document-sync.ts';
-import type { Deletions } from './gone-keeper.ts';
 import type { MirrorEvent } from './mirror-events.ts';
 import type { SourceReader } from './reader.ts';
+import type { Deletions } from './record-removals.ts';
 import type { Openness } from './schedule/blackouts.ts';
+import type { SidecarSync } from './sidecar-sync.ts';
 import type { Summary } from './summary.ts';
 import type { WakeUp } from './wake-up.ts';
 
-/** @returns why a destination, or without one the whole mirror, is left alone; `undefined` if it is not */
+/** @returns why a destination, or without one the whole mirror, is paused; `undefined` if it is not */
 export type Pauses = (destination?: Destination) => MirrorError | undefined;
 
 export interface MirrorRun extends ComparisonNotes {
@@ -29,7 +29,7 @@ export interface MirrorRun extends ComparisonNotes {
   /** What a schedule allows a watch now; absent: everything. */
   readonly openness?: (() => Openness) | undefined;
   /**
-   * Asks which destinations, or without one whether the whole mirror, are left alone because somebody wants it, and why;
+   * Asks which destinations, or without one whether the whole mirror, are paused because somebody wants it, and why;
    * absent: none ever is.
    */
   readonly paused?: (() => Promise<Pauses>) | undefined;
@@ -42,8 +42,8 @@ export interface MirrorRun extends ComparisonNotes {
   readonly destinations: readonly Destination[];
   /** Most copies at once. */
   readonly concurrency: number;
-  /** Keeps study documents equal; absent where only instances are mirrored. */
-  readonly documents?: DocumentSync | undefined;
+  /** Keeps sidecars equal; absent where only instances are mirrored. */
+  readonly sidecars?: SidecarSync | undefined;
   /**
    * Writes what belongs to the instances, after all were copied and before the targets are asked whether they still hold
    * them; not called if a destination was left out, nor in a watch.

@@ -8,9 +8,9 @@ import { Archive } from '../stores/archive/archive.ts';
 import { StateDocument } from '../stores/archive/state.ts';
 import { readCapabilities } from '../stores/orthanc/capabilities.ts';
 import { isOrthancStore, type OrthancStore } from '../stores/orthanc/orthanc-store.ts';
-import { DocumentSync, type DocumentSyncOptions } from './document-sync.ts';
-import { GoneKeeper, type GoneKeeperOptions } from './gone-keeper.ts';
 import { type MemoryPolicy, memoryBeside, memoryInProcess } from './inventory-memory.ts';
+import { RemovalRecorder, type RemovalRecorderOptions } from './record-removals.ts';
+import { SidecarSync, type SidecarSyncOptions } from './sidecar-sync.ts';
 import { SourceProof, type SourceProofOptions } from './source-proof.ts';
 
 /** The open stores of a mirror. */
@@ -36,15 +36,15 @@ function targetsOf(destinations: readonly Destination[]): readonly { destination
   });
 }
 
-/** What keeps study documents equal. */
-export function documentSyncOf(
+/** What keeps sidecars equal. */
+export function sidecarSyncOf(
   { source, destinations }: MirrorStores,
   limitations: Limitations,
-  options: Pick<DocumentSyncOptions, 'report' | 'ceiling'> = {},
-): DocumentSync {
+  options: Pick<SidecarSyncOptions, 'report' | 'ceiling'> = {},
+): SidecarSync {
   const found = archiveOf(destinations);
   const archive = found && { destination: found.destination, objects: found.store.objects };
-  return new DocumentSync({ source, targets: targetsOf(destinations), archive, limitations, ...options });
+  return new SidecarSync({ source, targets: targetsOf(destinations), archive, limitations, ...options });
 }
 
 export interface SourceProofPolicy {
@@ -87,12 +87,12 @@ export interface DeletionPolicy {
   readonly propagate: boolean;
   readonly limits: DeletionLimits;
   readonly now: () => Date;
-  readonly onGone?: GoneKeeperOptions['onGone'];
+  readonly onGone?: RemovalRecorderOptions['onGone'];
 }
 
 /** What takes note of removals; without an archive there is no place to do so, and nothing is done. */
 export interface RemovalParts {
-  readonly gone?: GoneKeeper;
+  readonly gone?: RemovalRecorder;
 }
 
 /** What takes note of what is gone from the source, and acts on it as the policy says. */
@@ -101,7 +101,7 @@ export function removalPartsOf({ source, destinations }: MirrorStores, policy: D
   if (archive === undefined) return {};
   const { propagate, limits, now, onGone } = policy;
   const targets = propagate ? targetsOf(destinations).map(({ store }) => store) : [];
-  const gone = new GoneKeeper({
+  const gone = new RemovalRecorder({
     document: new StateDocument(archive.objects, 'missing', missingSchema),
     limits,
     deletesAtTargets: propagate,

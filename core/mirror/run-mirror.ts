@@ -6,10 +6,10 @@ import { isMirrorError, type MirrorError } from '../errors.ts';
 import type { Change } from '../stores/change-feed.ts';
 import type { Comparison } from './comparison.ts';
 import { Copying } from './copying.ts';
-import type { Deletions } from './gone-keeper.ts';
 import { type MirrorRun, type MirrorRunEnd, planAhead } from './mirror-run.ts';
 import { whyAway } from './pause/store-away.ts';
 import type { Progress } from './progress.ts';
+import type { Deletions } from './record-removals.ts';
 import { mirrorSteps } from './steps.ts';
 import { Watch } from './watch.ts';
 
@@ -56,14 +56,12 @@ class OneRun {
 
   /** What follows the copying of all that the comparison found. */
   async #completeAll(): Promise<void> {
-    const { documents, afterCopying, feed, signal } = this.#run;
-    await this.#attempt(async () => this.#leaveOut(await documents?.reconcile(this.#withdrawn, { signal })));
+    const { sidecars, afterCopying, feed, signal } = this.#run;
+    await this.#attempt(async () => this.#leaveOut(await sidecars?.reconcile(this.#withdrawn, { signal })));
     this.#leaveOutUnrecorded();
     await this.#attempt(async () => (this.#withdrawn.size === 0 ? afterCopying?.() : undefined));
     if (feed !== undefined) await this.#attempt(() => this.#copy());
-    await this.#attempt(async () =>
-      this.#leaveOut(await documents?.follow(this.#changes, this.#withdrawn, { signal })),
-    );
+    await this.#attempt(async () => this.#leaveOut(await sidecars?.follow(this.#changes, this.#withdrawn, { signal })));
     await this.#attempt(() => this.#copying.confirmation.confirm(this.#served, { signal }));
   }
 
@@ -96,7 +94,7 @@ class OneRun {
     }
   }
 
-  /** Leaves alone what somebody wants to be left alone: the whole mirror, or single destinations. */
+  /** Pauses what somebody wants to be paused: the whole mirror, or single destinations. */
   async #respectPauses(): Promise<void> {
     const paused = await this.#run.paused?.();
     this.#stoppedBy = paused?.();

@@ -6,10 +6,10 @@ import type { Clock } from '../clock.ts';
 import type { Destination } from '../copy/outcome.ts';
 import { isMirrorError, type MirrorError } from '../errors.ts';
 import type { Change } from '../stores/change-feed.ts';
-import type { DocumentSync, Failures } from './document-sync.ts';
+import type { Failures, SidecarSync } from './sidecar-sync.ts';
 
 export interface SidecarTurnsOptions {
-  readonly documents: Pick<DocumentSync, 'counts' | 'lastFailure' | 'follow' | 'reconcile'>;
+  readonly sidecars: Pick<SidecarSync, 'counts' | 'lastFailure' | 'follow' | 'reconcile'>;
   readonly clock: Clock;
   /** The destinations that cannot be used now. */
   readonly leftOut: () => ReadonlyMap<Destination, unknown>;
@@ -96,28 +96,28 @@ export class SidecarTurns {
     while (this.#changes.length > 0 && !this.#options.signal.aborted) {
       const changes = this.#changes;
       this.#changes = [];
-      const { documents, leftOut, signal } = this.#options;
-      await this.#attempt(() => documents.follow(changes, leftOut(), { signal }), signal);
+      const { sidecars, leftOut, signal } = this.#options;
+      await this.#attempt(() => sidecars.follow(changes, leftOut(), { signal }), signal);
     }
   }
 
   async #reconcileAll(stop: AbortSignal): Promise<void> {
-    const { documents, leftOut } = this.#options;
+    const { sidecars, leftOut } = this.#options;
     const signal = AbortSignal.any([stop, this.#options.signal]);
-    const isDone = await this.#attempt(() => documents.reconcile(leftOut(), { signal }), signal);
+    const isDone = await this.#attempt(() => sidecars.reconcile(leftOut(), { signal }), signal);
     if (isDone) this.#failures = 0;
     if (this.#stop.signal === stop) this.#reconciling = undefined;
   }
 
   /** @returns whether all of it succeeded */
   async #attempt(work: () => Promise<Failures>, signal: AbortSignal): Promise<boolean> {
-    const { documents } = this.#options;
-    const failedBefore = documents.counts.failed;
+    const { sidecars } = this.#options;
+    const failedBefore = sidecars.counts.failed;
     let failures: readonly MirrorError[] = [];
     try {
       failures = [...(await work()).values()];
-      const { lastFailure } = documents;
-      if (failures.length === 0 && documents.counts.failed > failedBefore && lastFailure) failures = [lastFailure];
+      const { lastFailure } = sidecars;
+      if (failures.length === 0 && sidecars.counts.failed > failedBefore && lastFailure) failures = [lastFailure];
     } catch (error) {
       if (!signal.aborted && !isMirrorError(error)) this.#defect = { error };
       else if (isMirrorError(error)) failures = [error];

@@ -11,18 +11,18 @@ import type { Store } from '../stores/store.ts';
 import { Announcing, type AnnouncingOptions } from './announcing.ts';
 import type { ComparisonNotes } from './comparison.ts';
 import { isQuiet } from './follow/follow.ts';
-import type { Deletions } from './gone-keeper.ts';
 import { withHold } from './pause/pause-state.ts';
 import {
-  answering,
   holdDestination,
-  letIn,
   type PauseReview,
   type ReviewOptions,
+  reachable,
+  resume,
   reviewPauses,
 } from './pause/review-pauses.ts';
 import { whyAway } from './pause/store-away.ts';
 import { type Progress, withMissed } from './progress.ts';
+import type { Deletions } from './record-removals.ts';
 import type { Openness } from './schedule/blackouts.ts';
 import { whyOtherSource } from './source-proof.ts';
 import { dueReason, mirrorSteps, type StepOptions } from './steps.ts';
@@ -55,7 +55,7 @@ export interface TickReport {
   readonly compareReason: string | undefined;
   /** Another tick was at work; nothing was done. */
   readonly leaseHeld: boolean;
-  /** Names of the stores that are left alone for now; `*` for a mirror that pauses as a whole. */
+  /** Names of the stores that are paused for now; `*` for a mirror that pauses as a whole. */
   readonly held: readonly string[];
   /** Whether the source was looked at, or was not because somebody paused the mirror; else it is held for an error. */
   readonly followed: boolean;
@@ -147,7 +147,7 @@ class Tick {
 
   async #work(found: Progress | undefined): Promise<void> {
     try {
-      const start = await this.#letIn(found);
+      const start = await this.#resume(found);
       await this.#takeSteps(start);
     } catch (error) {
       await this.#holdOtherSource(error);
@@ -166,7 +166,7 @@ class Tick {
   }
 
   /** Stores that are back are used again; if they missed messages, the comparison that finds those is begun before. */
-  async #letIn(found: Progress | undefined): Promise<Progress | undefined> {
+  async #resume(found: Progress | undefined): Promise<Progress | undefined> {
     const { back, missed } = this.#pauses;
     const { pauses, clock } = this.#options;
     if (pauses === undefined || back.length === 0) return found;
@@ -175,7 +175,7 @@ class Tick {
       if (found.comparison === null) this.#announcing.compareReason = next.comparison?.reason;
       await this.#announcing.save(next);
     }
-    await letIn(pauses.pause, back);
+    await resume(pauses.pause, back);
     return this.#announcing.saved;
   }
 
@@ -220,7 +220,7 @@ class Tick {
   async #someoneAnswers(): Promise<boolean> {
     const { pauses } = this.#options;
     if (pauses !== undefined) {
-      const served = await answering(this.#pauses.served, this.#reviewOptions(pauses));
+      const served = await reachable(this.#pauses.served, this.#reviewOptions(pauses));
       this.#pauses = { ...this.#pauses, served };
     }
     return this.#pauses.served.length > 0;

@@ -7,11 +7,11 @@ import type { CopyRequest } from '../copy/decide.ts';
 import { isErrorCode, isMirrorError, MirrorError } from '../errors.ts';
 import { Attendance } from './attendance.ts';
 import type { Comparison } from './comparison.ts';
-import type { Deletions } from './gone-keeper.ts';
 import type { DelayedEvent, MirrorEvent } from './mirror-events.ts';
 import { type MirrorRun, type MirrorRunEnd, planAhead } from './mirror-run.ts';
 import type { Hold } from './pause/pause-state.ts';
 import { type Progress, withMissed } from './progress.ts';
+import type { Deletions } from './record-removals.ts';
 import { SidecarTurns } from './sidecar-turns.ts';
 import { whyOtherSource } from './source-proof.ts';
 import { type MirrorStep, mirrorSteps } from './steps.ts';
@@ -49,7 +49,7 @@ export class Watch {
   #defect: { readonly error: unknown } | undefined;
 
   constructor(run: MirrorRun, pace: NonNullable<MirrorRun['watch']>) {
-    const { source, destinations, paused, admit, sourceProof, documents, draining, signal, clock = evenClock } = run;
+    const { source, destinations, paused, admit, sourceProof, sidecars, draining, signal, clock = evenClock } = run;
     this.#run = run;
     this.#pace = pace;
     this.#clock = clock;
@@ -76,9 +76,9 @@ export class Watch {
       onDefect: (error) => this.#fail(error),
     });
     this.#sidecars =
-      documents &&
+      sidecars &&
       new SidecarTurns({
-        documents,
+        sidecars,
         clock,
         signal: this.#stop,
         leftOut: () => this.#attendance.leftOut,

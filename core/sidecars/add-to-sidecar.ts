@@ -2,16 +2,10 @@
  * Adds what is found to what a place holds: what it holds stays, also where another value was found under the same
  * number. Pure.
  */
-import type {
-  InstanceRecord,
-  PatientDocument,
-  ResourceContent,
-  SeriesRecord,
-  StudyDocument,
-} from './study-document.ts';
+import type { InstanceRecord, PatientSidecar, ResourceContent, SeriesRecord, StudySidecar } from './sidecar.ts';
 
 /** The document that a destination is to have. */
-export function addToStudy(held: StudyDocument, found: StudyDocument): StudyDocument {
+export function addToStudy(held: StudySidecar, found: StudySidecar): StudySidecar {
   return {
     ...held,
     ...addContent(held, found),
@@ -22,7 +16,7 @@ export function addToStudy(held: StudyDocument, found: StudyDocument): StudyDocu
 }
 
 /** The document that a destination is to have: a patient that is protected there or here is protected. */
-export function addToPatient(held: PatientDocument, found: PatientDocument): PatientDocument {
+export function addToPatient(held: PatientSidecar, found: PatientSidecar): PatientSidecar {
   return {
     ...held,
     ...addContent(held, found),

@@ -7,8 +7,8 @@ import type { ObjectStorage } from '../stores/archive/object-storage.ts';
 import type { OrthancClient } from '../stores/orthanc/http-client.ts';
 import { provenChunks } from '../streams/proven-chunks.ts';
 import { resourcePath } from './read-options.ts';
+import { type AttachmentContent, type PatientSidecar, resourcesOf, type StudySidecar } from './sidecar.ts';
 import { openBytes, type SizedBytes } from './sized-bytes.ts';
-import { type AttachmentContent, type PatientDocument, resourcesOf, type StudyDocument } from './study-document.ts';
 
 /** One attachment of one resource. */
 export interface AttachmentPlace extends AttachmentContent {
@@ -43,8 +43,8 @@ export function attachmentsOfArchive(objects: Pick<ObjectStorage, 'name' | 'get'
   };
 }
 
-/** Every attachment of a study document, or of a patient document. */
-export function attachmentsIn(document: StudyDocument | PatientDocument): readonly AttachmentPlace[] {
+/** Every attachment of a sidecar, or of a patient sidecar. */
+export function attachmentsIn(document: StudySidecar | PatientSidecar): readonly AttachmentPlace[] {
   return resourcesOf(document).flatMap(({ level, id, content }) =>
     Object.entries(content.attachments).map(([number, attachment]) => ({
       level,

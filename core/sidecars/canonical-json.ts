@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 
 /**
  * @returns `value` with the keys of every object in ascending order, and without members that are empty arrays, empty
- * objects or `undefined`: the schemas of the documents put these back.
+ * objects or `undefined`: the schemas of the sidecars put these back.
  */
 export function canonical(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(canonical);

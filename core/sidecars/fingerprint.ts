@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import type { OrthancId, ResourceLevel } from '../identifiers.ts';
 import { bytesOf } from './metadata-value.ts';
-import type { PatientDocument, ResourceContent, StudyDocument } from './study-document.ts';
+import type { PatientSidecar, ResourceContent, StudySidecar } from './sidecar.ts';
 import type { StudyServer } from './study-server.ts';
 
 export interface StudyFingerprint {
@@ -64,10 +64,10 @@ export class FingerprintSum {
   }
 }
 
-/** The fingerprint of documents, equal to that of the server that they were read from. */
+/** The fingerprint of sidecars, equal to that of the server that they were read from. */
 export function fingerprintOf(
-  study: StudyDocument,
-  patient: PatientDocument | undefined,
+  study: StudySidecar,
+  patient: PatientSidecar | undefined,
   scope: FingerprintScope,
 ): string {
   const sum = new FingerprintSum();
@@ -81,7 +81,7 @@ export function fingerprintOf(
 }
 
 /** The part of a patient in the fingerprints of all its studies. */
-function sumOfPatient(patient: PatientDocument, scope: FingerprintScope): FingerprintSum {
+function sumOfPatient(patient: PatientSidecar, scope: FingerprintScope): FingerprintSum {
   const sum = new FingerprintSum();
   if (!scope.patients) return sum;
   sum.add('patients', patient.id, patient, scope);

@@ -7,7 +7,7 @@ import { listOf, recordOf } from '../json.ts';
 import { md5In } from '../stores/orthanc/dicom-attachment.ts';
 import { type ListedAttachment, listedAttachmentSchema } from './listed-resource.ts';
 import { resourcePath } from './read-options.ts';
-import { isUserNumber } from './study-document.ts';
+import { isUserNumber } from './sidecar.ts';
 import type { StudyServer } from './study-server.ts';
 
 /** Numbers by name (`?full`, 1.10.0), or names only; a name may be a number. */

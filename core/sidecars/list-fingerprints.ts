@@ -7,13 +7,13 @@ import type { ObjectStorage } from '../stores/archive/object-storage.ts';
 import { listStudyIds } from '../stores/orthanc/list-study-ids.ts';
 import { mapInOrder } from '../streams/in-parallel.ts';
 import { type FingerprintScope, fingerprintOf, type StudyFingerprint } from './fingerprint.ts';
-import { listStudiesAt, type StudyStates } from './list-documents.ts';
 import { extendedFingerprints } from './list-fingerprints-extended.ts';
+import { listStudiesAt, type StudyStates } from './list-sidecars.ts';
 import type { ReadOptions } from './read-options.ts';
-import { readPatientDocument, readStudyDocument } from './read-study-document.ts';
+import { readPatientSidecar, readStudySidecar } from './read-sidecar.ts';
+import { instancesOf } from './sidecar.ts';
 import { listSidecars, type ReadSidecar, readNewest, type SidecarOptions, type SidecarState } from './sidecar-state.ts';
 import { StudiesAtOnce } from './studies-at-once.ts';
-import { instancesOf } from './study-document.ts';
 import type { StudyServer } from './study-server.ts';
 
 export interface FingerprintOptions extends ReadOptions {
@@ -54,11 +54,11 @@ export async function* listStudyFingerprints(
     yield* extendedFingerprints(server, options);
     return;
   }
-  const patientOf = lastRead((id: OrthancId) => readPatientDocument(server, id, options));
+  const patientOf = lastRead((id: OrthancId) => readPatientSidecar(server, id, options));
   const atOnce = new StudiesAtOnce({ ceiling: defaultCeiling });
   const read = async (studyId: OrthancId): Promise<FoundStudy> => {
     try {
-      const study = await readStudyDocument(server, studyId, { ...options, instanceHashes: false });
+      const study = await readStudySidecar(server, studyId, { ...options, instanceHashes: false });
       const patient = options.scope.patients ? await patientOf(study.patientId) : undefined;
       const fingerprint = fingerprintOf(study, patient, options.scope);
       return { found: { studyId, fingerprint }, instances: instancesOf(study).length };
@@ -159,5 +159,5 @@ function lastRead<Answer>(read: (id: OrthancId) => Promise<Answer>): (id: Orthan
   };
 }
 
-/** Some 2 MB of patient documents. */
+/** Some 2 MB of patient sidecars. */
 const mostRemembered = 1000;

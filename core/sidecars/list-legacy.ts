@@ -18,7 +18,7 @@ import {
   listedResourcesSchema,
 } from './listed-resource.ts';
 import { type ReadOptions, readWidth, resourcePath } from './read-options.ts';
-import type { StudyDocument } from './study-document.ts';
+import type { StudySidecar } from './sidecar.ts';
 import type { StudyServer } from './study-server.ts';
 
 /** `ApiVersion` of 1.9.7, the first after 1.9.4 whose number is known for sure. */
@@ -137,7 +137,7 @@ async function dicomAttachment(
 }
 
 /** Hash of each file by its name in the storage, which is new whenever the file is written again. */
-function knownHashes(earlier: StudyDocument | undefined): ReadonlyMap<string, Md5 | null> {
+function knownHashes(earlier: StudySidecar | undefined): ReadonlyMap<string, Md5 | null> {
   const instances = earlier?.series.flatMap((series) => series.instances) ?? [];
   return new Map(instances.flatMap(({ fileUuid, md5 }) => (fileUuid === null ? [] : [[fileUuid, md5]])));
 }

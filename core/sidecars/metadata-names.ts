@@ -2,8 +2,8 @@
 
 import type { MetadataValue } from './metadata-value.ts';
 import { type ReadOptions, skipListOf } from './read-options.ts';
+import { isUserNumber, type ResourceContent } from './sidecar.ts';
 import { includesNumber } from './skip-list.ts';
-import { isUserNumber, type ResourceContent } from './study-document.ts';
 import type { StudyCapabilities } from './study-server.ts';
 
 /**

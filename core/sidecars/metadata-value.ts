@@ -1,7 +1,7 @@
 /**
  * A value of metadata. Orthanc keeps bytes and asks nothing of them; most are UTF-8, but what an older script wrote in
  * Latin-1 is not. In a document a value that is UTF-8 is a text, and any other `{ "base64": "…" }`: each value has
- * exactly one form, so that equal values are equal documents.
+ * exactly one form, so that equal values are equal sidecars.
  */
 import { z } from 'zod';
 

@@ -1,15 +1,15 @@
 /** What must be written to a place so that it holds what a document says. Pure. */
 import type { OrthancId, ResourceLevel } from '../identifiers.ts';
 import { isSameValue, type MetadataValue } from './metadata-value.ts';
-import { includesNumber, type SkipList } from './skip-list.ts';
 import {
   type AttachmentContent,
   type InstanceRecord,
   noContent,
-  type PatientDocument,
+  type PatientSidecar,
   type ResourceContent,
-  type StudyDocument,
-} from './study-document.ts';
+  type StudySidecar,
+} from './sidecar.ts';
+import { includesNumber, type SkipList } from './skip-list.ts';
 
 /** The resource that a change is made to. */
 export interface At {
@@ -75,10 +75,10 @@ export interface Plan {
 }
 
 /**
- * Compares a study document with what a place holds, if anything. Series and instances that only the place holds are
+ * Compares a sidecar with what a place holds, if anything. Series and instances that only the place holds are
  * left alone: they are the business of the comparison of inventories.
  */
-export function planStudy(document: StudyDocument, held: StudyDocument | undefined, options: PlanOptions): Plan {
+export function planStudy(document: StudySidecar, held: StudySidecar | undefined, options: PlanOptions): Plan {
   const plan = new Planner(options);
   const comes = (series: readonly InstanceRecord[]) => series.some(({ id }) => options.expected?.(id));
   if (held !== undefined || document.series.some(({ instances }) => comes(instances))) {
@@ -101,8 +101,8 @@ export function planStudy(document: StudyDocument, held: StudyDocument | undefin
   return plan;
 }
 
-/** Compares a patient document with what a place holds, if anything. */
-export function planPatient(document: PatientDocument, held: PatientDocument | undefined, options: PlanOptions): Plan {
+/** Compares a patient sidecar with what a place holds, if anything. */
+export function planPatient(document: PatientSidecar, held: PatientSidecar | undefined, options: PlanOptions): Plan {
   const plan = new Planner(options);
   const at = { level: 'patients', id: document.id } as const;
   plan.compare(at, document, held ?? noContent);

@@ -1,7 +1,7 @@
 import type { CallOptions } from '../call-options.ts';
 import type { OrthancId } from '../identifiers.ts';
+import type { StudySidecar } from './sidecar.ts';
 import { knownCaches, type SkipList } from './skip-list.ts';
-import type { StudyDocument } from './study-document.ts';
 
 export interface ReadOptions extends CallOptions {
   /** User numbers that are not copied; by default {@link knownCaches}. */
@@ -12,7 +12,7 @@ export interface ReadOptions extends CallOptions {
    */
   readonly metadataNumbers?: Readonly<Record<string, number>> | undefined;
   /** An earlier document of the study: spares old servers a request per instance whose file is still the same. */
-  readonly earlier?: StudyDocument | undefined;
+  readonly earlier?: StudySidecar | undefined;
   /** `false`: hashes of the instances are not needed, which spares old servers a request per instance. */
   readonly instanceHashes?: boolean | undefined;
 }

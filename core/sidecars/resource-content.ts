@@ -7,9 +7,9 @@ import type { ListedResource } from './listed-resource.ts';
 import { sortMetadata } from './metadata-names.ts';
 import { type MetadataValue, mayHideBytes, metadataValueOf } from './metadata-value.ts';
 import { type ReadOptions, readWidth, resourcePath, skipListOf } from './read-options.ts';
+import { type AttachmentContent, isUserNumber, type ResourceContent } from './sidecar.ts';
 import { openBytes } from './sized-bytes.ts';
 import { includesNumber } from './skip-list.ts';
-import { type AttachmentContent, isUserNumber, type ResourceContent } from './study-document.ts';
 import type { StudyServer } from './study-server.ts';
 
 /**

@@ -10,24 +10,19 @@ import type { OrthancId } from '../identifiers.ts';
 import { parseDocument, readSmallObject, tooLarge } from '../stores/archive/json-document.ts';
 import { folders, parseKey, patientFolder, patientKey, studyFolder, studyKey } from '../stores/archive/keys.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
-import {
-  type PatientDocument,
-  patientDocumentSchema,
-  type StudyDocument,
-  studyDocumentSchema,
-} from './study-document.ts';
+import { type PatientSidecar, patientSidecarSchema, type StudySidecar, studySidecarSchema } from './sidecar.ts';
 
 /** The sidecar of each level that has one. */
 export interface Sidecars {
-  readonly studies: StudyDocument;
-  readonly patients: PatientDocument;
+  readonly studies: StudySidecar;
+  readonly patients: PatientSidecar;
 }
 export type SidecarLevel = keyof Sidecars;
 export type Sidecar = Sidecars[SidecarLevel];
 
 const schemas: { readonly [Level in SidecarLevel]: z.ZodType<Sidecars[Level]> } = {
-  studies: studyDocumentSchema,
-  patients: patientDocumentSchema,
+  studies: studySidecarSchema,
+  patients: patientSidecarSchema,
 };
 
 /** One state of a sidecar in an archive, not read. */

@@ -50,7 +50,7 @@ export class StudiesAtOnce {
       throw error;
     } finally {
       this.#running -= 1;
-      this.#letIn();
+      this.#resume();
     }
   }
 
@@ -73,7 +73,7 @@ export class StudiesAtOnce {
       });
   }
 
-  #letIn(): void {
+  #resume(): void {
     while (this.#running < this.#limit) {
       const next = this.#waiting.shift();
       if (next === undefined) return;

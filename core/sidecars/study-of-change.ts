@@ -1,4 +1,4 @@
-/** Which study's document must be written again because of an entry of the change feed. */
+/** Which study's sidecar must be written again because of an entry of the change feed. */
 
 import type { CallOptions } from '../call-options.ts';
 import { isMirrorError } from '../errors.ts';
@@ -9,7 +9,7 @@ import { resourcePath } from './read-options.ts';
 import type { StudyServer } from './study-server.ts';
 
 /**
- * @returns whether a change tells that a study's document, or its patient's, has another content now. New instances do
+ * @returns whether a change tells that a study's sidecar, or its patient's, has another content now. New instances do
  * not: the study announces itself when it is stable. Labels, protection and deletions are in no feed: see
  * `listStudyFingerprints`.
  */

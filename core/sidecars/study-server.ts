@@ -1,4 +1,4 @@
-/** A server that study documents are read from or written to. */
+/** A server that sidecars are read from or written to. */
 import { z } from 'zod';
 import type { CallOptions } from '../call-options.ts';
 import { recordOf } from '../json.ts';

@@ -3,17 +3,17 @@ import type { Destination, DestinationOutcome } from '../copy/outcome.ts';
 import { outcomeOfError, worstKind } from '../copy/outcome.ts';
 import type { OrthancId } from '../identifiers.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
-import { applyPatientDocument, applyStudyDocument } from './apply-document.ts';
-import { archiveDocument, type KnownArchived, readArchivedStudy } from './archive-document.ts';
+import { applyPatientSidecar, applyStudySidecar } from './apply-sidecar.ts';
+import { archiveSidecar, type KnownArchived, readArchivedStudy } from './archive-sidecar.ts';
 import { attachmentsOfServer } from './attachment-source.ts';
 import type { Limitations } from './limitations.ts';
 import type { ReadOptions } from './read-options.ts';
-import { readPatientDocument, readStudyDocument } from './read-study-document.ts';
+import { readPatientSidecar, readStudySidecar } from './read-sidecar.ts';
+import { contentsOf, hasNamedMetadata, instancesOf, type StudySidecar } from './sidecar.ts';
 import type { Sidecar, SidecarOptions } from './sidecar-state.ts';
-import { contentsOf, hasNamedMetadata, instancesOf, type StudyDocument } from './study-document.ts';
 import type { StudyServer } from './study-server.ts';
 
-/** A target and the connection through which study documents are written to it. */
+/** A target and the connection through which sidecars are written to it. */
 export interface StudyTarget {
   readonly destination: Destination;
   readonly server: StudyServer;
@@ -39,7 +39,7 @@ export interface SyncStudyOptions extends Omit<ReadOptions, 'earlier' | 'instanc
 
 /** What became of the document at one destination; `copied`: something was written there. */
 export interface StudyOutcome extends DestinationOutcome {
-  /** Things written: documents in the archive; labels, metadata, attachments and protections on a target. */
+  /** Things written: sidecars in the archive; labels, metadata, attachments and protections on a target. */
   readonly changes: number;
   /** Instances that the destination does not hold yet: synchronize again when it does. */
   readonly pendingInstances: number;
@@ -68,7 +68,7 @@ export class SyncedPatients {
  * differs there. Outside errors end up in the outcomes, one per destination; what is thrown is a defect.
  */
 export async function syncStudy(studyId: OrthancId, options: SyncStudyOptions): Promise<StudySyncResult> {
-  let study: StudyDocument;
+  let study: StudySidecar;
   try {
     study = await readStudy(studyId, options);
   } catch (error) {
@@ -86,11 +86,11 @@ export async function syncStudy(studyId: OrthancId, options: SyncStudyOptions): 
   };
 }
 
-async function readStudy(studyId: OrthancId, options: SyncStudyOptions): Promise<StudyDocument> {
+async function readStudy(studyId: OrthancId, options: SyncStudyOptions): Promise<StudySidecar> {
   const { source, archive, limitations } = options;
-  const study = await readStudyDocument(source, studyId, {
+  const study = await readStudySidecar(source, studyId, {
     ...options,
-    earlier: await earlierDocument(studyId, options),
+    earlier: await earlierSidecar(studyId, options),
     instanceHashes: archive !== undefined,
   });
   if (hasNamedMetadata(contentsOf(study))) limitations.add(source.client.name, 'metadata-number-unknown');
@@ -98,10 +98,10 @@ async function readStudy(studyId: OrthancId, options: SyncStudyOptions): Promise
 }
 
 /** Only servers that tell no hashes in listings profit from an earlier document. */
-async function earlierDocument(
+async function earlierSidecar(
   studyId: OrthancId,
   { source, archive, onFinding, signal }: SyncStudyOptions,
-): Promise<StudyDocument | undefined> {
+): Promise<StudySidecar | undefined> {
   if (source.capabilities.hasExtendedFind || archive === undefined) return undefined;
   return (await readArchivedStudy(archive.objects, studyId, { onFinding, signal }))?.document;
 }
@@ -113,7 +113,7 @@ async function syncPatient(id: OrthancId, options: SyncStudyOptions): Promise<re
     return [];
   }
   try {
-    return await bring(await readPatientDocument(source, id, options), options);
+    return await bring(await readPatientSidecar(source, id, options), options);
   } catch (error) {
     return failedEverywhere(error, options);
   }
@@ -132,7 +132,7 @@ type Written = Pick<StudyOutcome, 'changes' | 'pendingInstances'>;
 
 async function toArchive(document: Sidecar, { objects }: StudyArchive, options: SyncStudyOptions): Promise<Written> {
   const attachments = attachmentsOfServer(options.source.client);
-  const { written } = await archiveDocument(objects, document, { ...options, attachments });
+  const { written } = await archiveSidecar(objects, document, { ...options, attachments });
   return { changes: written ? 1 : 0, pendingInstances: 0 };
 }
 
@@ -140,8 +140,8 @@ async function toTarget(document: Sidecar, server: StudyServer, options: SyncStu
   const apply = { ...options, attachments: attachmentsOfServer(options.source.client) };
   const { changes, lacking } =
     document.format === 'orthanc-mirror-study'
-      ? await applyStudyDocument(document, server, apply)
-      : await applyPatientDocument(document, server, apply);
+      ? await applyStudySidecar(document, server, apply)
+      : await applyPatientSidecar(document, server, apply);
   return { changes: changes.length, pendingInstances: lacking.length };
 }
 

@@ -30,7 +30,7 @@ afterAll(async () => {
   await s3?.close();
 });
 beforeEach(() => {
-  proxy.mend();
+  proxy.repair();
   proxy.forget();
 });
 

@@ -132,9 +132,9 @@ function describeOpen(setup: CommonSetup, opened: () => OpenedStore<Store>): voi
     const sample = await setup.makeSample(setup.largeBytes ?? 12 * 1024 * 1024);
     await opened().seed([sample]);
     const { store } = opened();
-    const unread = await store.open(sample.id);
-    unread.cancel();
-    unread.cancel();
+    const unfinished = await store.open(sample.id);
+    unfinished.cancel();
+    unfinished.cancel();
     const begun = await store.open(sample.id);
     for await (const chunk of begun.body) {
       expect(chunk.length).toBeGreaterThan(0);

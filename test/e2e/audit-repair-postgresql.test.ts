@@ -98,7 +98,7 @@ async function auditOf(server: OrthancServer) {
   return { exitCode, count: findings.length, missing: uuidsOf('missing'), orphans: uuidsOf('orphan') };
 }
 
-test('a database and files of different moments: the audit names exactly the skew, and the repair mends it', async () => {
+test('a database and files of different moments: the audit names exactly the skew, and the repair repairs it', async () => {
   const [postgresql, root] = await Promise.all([postgresqlForTest(), folderForTest()]);
   await postgresql.createDatabase('orthanc');
   const archive = join(root, 'archive');
@@ -142,7 +142,7 @@ test('a database and files of different moments: the audit names exactly the ske
   const repair = ['--archive', archive, '--repair', '--to', copy.url, '--quarantine', quarantine];
   const repaired = await runCommand(['audit', '--config', copy.configPath, '--margin', '0', ...repair]);
   expect(repaired.exitCode, repaired.stdout + repaired.stderr).toBe(0);
-  expect(repaired.stdout.match(/^mended {2}/gm)).toHaveLength(added.length);
+  expect(repaired.stdout.match(/^repaired {2}/gm)).toHaveLength(added.length);
 
   expect(await auditOf(copy)).toEqual({ exitCode: 0, count: 0, missing: [], orphans: [] });
   expect(await proveReadable(copy.url)).toEqual(await proveReadable(original.url));

@@ -6,7 +6,7 @@ import { newOrthanc } from '../../local/orthanc-versions.ts';
 import { runCommand } from './support/command-line.ts';
 import { folderForTest, instanceIds, serverForTest, storeAll } from './support/scene.ts';
 
-test('files that an audit finds missing are mended from the archive through the server, with their metadata', async () => {
+test('files that an audit finds missing are repaired from the archive through the server, with their metadata', async () => {
   const [server, folder] = await Promise.all([
     serverForTest({ bin: newOrthanc().bin, config: { MaximumStorageCacheSize: 0 } }),
     folderForTest(),
@@ -28,7 +28,7 @@ test('files that an audit finds missing are mended from the archive through the 
   expect(found).toMatchObject({ exitCode: 4, stdout: expect.stringContaining('"missing":5') });
   const repaired = await runCommand(['audit', ...subject, '--archive', archive, '--repair', '--to', server.url]);
   expect(repaired.exitCode, repaired.stdout + repaired.stderr).toBe(0);
-  expect(repaired.stdout.match(/^mended {2}/gm)).toHaveLength(5);
+  expect(repaired.stdout.match(/^repaired {2}/gm)).toHaveLength(5);
   expect((await runCommand(['audit', ...subject])).exitCode).toBe(0);
   expect((await runCommand(['verify', '--target', server.url])).exitCode).toBe(0);
   for (const id of ids) {

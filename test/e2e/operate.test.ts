@@ -1,4 +1,4 @@
-/** The commands of those who operate a mirror: what is put aside, what is left alone, what the configuration says. */
+/** The commands of those who operate a mirror: what becomes a dead letter, what is paused, what the configuration says. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
@@ -39,27 +39,27 @@ async function queuesWithDeadLetters(count: number) {
     credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
   });
   onTestFinished(() => client.destroy());
-  const putAside = async (body: string, code: string) => {
+  const deadLetters = async (body: string, code: string) => {
     const attribute = (StringValue: string) => ({ DataType: 'String', StringValue });
     const MessageAttributes = { code: attribute(code), reason: attribute(`because of ${code}`) };
     await client.send(new SendMessageCommand({ QueueUrl: queues.url('Dead'), MessageBody: body, MessageAttributes }));
   };
   for (let n = 1; n <= count; n += 1) {
     const body = JSON.stringify({ v: 1, mirror: 'main', kind: 'instance', id: sampleId(n) });
-    await putAside(body, n % 2 === 0 ? 'refused' : 'unreachable');
+    await deadLetters(body, n % 2 === 0 ? 'refused' : 'unreachable');
   }
-  await putAside(JSON.stringify({ v: 1, mirror: 'removed', kind: 'instance', id: sampleId(99) }), 'refused');
-  await putAside('CANARY of a stranger', 'malformed-message');
+  await deadLetters(JSON.stringify({ v: 1, mirror: 'removed', kind: 'instance', id: sampleId(99) }), 'refused');
+  await deadLetters('CANARY of a stranger', 'malformed-message');
   const run = (...args: string[]) => runCommand([...args, '--queues', queues.urlOfName('Stack')], secured);
   return { queues, run };
 }
 
-test('failures lists what was put aside with the reasons, twice the same, and never the text of a stranger', async () => {
+test('failures lists the dead letters with the reasons, twice the same, and never the text of a stranger', async () => {
   const { queues, run } = await queuesWithDeadLetters(25);
   const first = await run('failures');
   expect(first.exitCode).toBe(3);
   expect(first.stdout).toContain(`${sampleId(7)}  main  because of unreachable`);
-  expect(first.stdout).toContain('27 put aside: ');
+  expect(first.stdout).toContain('27 dead letters: ');
   expect(first.stdout).not.toContain('CANARY');
   const again = await run('failures', '--json');
   const lines = again.stdout.trimEnd().split('\n');
@@ -72,7 +72,7 @@ test('failures lists what was put aside with the reasons, twice the same, and ne
   expect(waiting + inFlight).toBe(27);
 });
 
-test('redrive sends again what was put aside for a reason, to the queue of its mirror, not faster than its rate', async () => {
+test('redrive sends again dead letters for a reason, to the queue of its mirror, not faster than its rate', async () => {
   const { queues, run } = await queuesWithDeadLetters(12);
   const startedMs = performance.now();
   const result = await run('redrive', '--code', 'refused', '--rate', '5');
@@ -80,7 +80,7 @@ test('redrive sends again what was put aside for a reason, to the queue of its m
   expect(result.stdout.trim()).toBe('6 sent again, 8 left where they were');
   expect(performance.now() - startedMs).toBeGreaterThan(1000);
   expect(queues.depths().Work).toEqual({ waiting: 6, inFlight: 0 });
-  expect((await run('failures')).stdout).toContain('8 put aside: 6 unreachable, 1 refused, 1 malformed-message\n');
+  expect((await run('failures')).stdout).toContain('8 dead letters: 6 unreachable, 1 refused, 1 malformed-message\n');
 });
 
 test('pause is seen by status until resume asks for the next tick', async () => {
@@ -110,7 +110,7 @@ test('pause is seen by status until resume asks for the next tick', async () => 
   expect(status.exitCode).toBe(7);
   expect(status.stdout).toContain('source: 3 instances\n');
   expect(status.stdout).toMatch(/main target standby: .* refuses connections/);
-  expect(status.stdout).toMatch(/left alone since .*: main target standby \(new disks\)/);
+  expect(status.stdout).toMatch(/paused since .*: main target standby \(new disks\)/);
   const resumed = await runCommand(['resume', 'main', '--config', config]);
   expect(resumed.stdout).toContain('resumes at the next tick: main target standby');
 });

@@ -75,11 +75,11 @@ test('looks, mirrors, checks and verifies, restores to a new server, and one stu
   expect(inFolder.filter((name) => name.endsWith('.dcm'))).toHaveLength(5);
 });
 
-test('mends a server that lost a file and an archive that was damaged, and restores by hand', async () => {
+test('repairs a server that lost a file and an archive that was damaged, and restores by hand', async () => {
   const { words, source, target, newServer, archive } = await setStage();
   await runBlock('needs: source target', words);
   await loseOneFile(target);
-  expect(await runBlock('needs: archive damaged-server', words)).toContain('mended 1, rejected 0, failed 0');
+  expect(await runBlock('needs: archive damaged-server', words)).toContain('repaired 1, rejected 0, failed 0');
   await damageOneFile(archive);
   expect(await runBlock('needs: source archive damaged-archive', words)).toContain(
     'sound 4, damaged 1, lost 0, repaired 1',

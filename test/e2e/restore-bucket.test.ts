@@ -9,7 +9,7 @@ import { startS3 } from '../../local/s3/start-s3.ts';
 import { runCommand } from './support/command-line.ts';
 import { folderForTest, parseJsonLines, serverForTest, storeAll } from './support/scene.ts';
 
-test('an archive in a bucket is listed, restored, in part restored, and mends a server', async () => {
+test('an archive in a bucket is listed, restored, in part restored, and repairs a server', async () => {
   const folder = await folderForTest();
   const s3 = await startS3({ folder: join(folder, 's3') });
   onTestFinished(() => s3.close());
@@ -41,7 +41,7 @@ test('an archive in a bucket is listed, restored, in part restored, and mends a 
   const other = await serverForTest();
   const part = await command('restore', '--to', other.url, '--study', first.study);
   expect(parseJsonLines(part.stdout).summary).toMatchObject({ copied: first.instances, exitCode: 0 });
-  const mended = await command('restore', '--to', other.url, '--repair');
-  expect(parseJsonLines(mended.stdout).summary).toMatchObject({ missing: 31 - first.instances, exitCode: 0 });
+  const repaired = await command('restore', '--to', other.url, '--repair');
+  expect(parseJsonLines(repaired.stdout).summary).toMatchObject({ missing: 31 - first.instances, exitCode: 0 });
   expect(await prove([orthancPlace('other', other.url), inBucket])).toMatchObject({ equal: true });
 });

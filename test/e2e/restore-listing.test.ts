@@ -1,11 +1,11 @@
 /** What an archive holds, as a user asks for it. */
 import { expect, test } from 'vitest';
 import {
-  addDocument,
   addInstance,
+  addSidecar,
   instanceId,
-  studyDocument,
   studyId,
+  studySidecar,
   watchedArchive,
 } from '../support/archived-studies.ts';
 import { runCommand } from './support/command-line.ts';
@@ -14,7 +14,7 @@ async function listedArchive() {
   const archive = await watchedArchive();
   for (const n of [0, 1, 2]) {
     await addInstance(archive, n, `instance ${n}`, '2026-03-01T10:00:00Z');
-    await addDocument(archive, studyDocument(n, [instanceId(n)]), '2026-03-01T10:00:00Z');
+    await addSidecar(archive, studySidecar(n, [instanceId(n)]), '2026-03-01T10:00:00Z');
   }
   await addInstance(archive, 0, 'changed', '2026-03-02T10:00:00Z');
   return archive;
@@ -68,12 +68,12 @@ test.each([
 test('snapshots and diff tell what changed', async () => {
   const archive = await listedArchive();
   expect(await jsonLines('snapshots', archive)).toMatchObject([
-    { day: '2026-03-01', added: 3, changed: 0, documents: 3 },
-    { day: '2026-03-02', added: 0, changed: 1, documents: 0 },
+    { day: '2026-03-01', added: 3, changed: 0, sidecars: 3 },
+    { day: '2026-03-02', added: 0, changed: 1, sidecars: 0 },
   ]);
   const changes = await runCommand(['diff', '2026-03-01', '2026-03-02', '--archive', archive.path]);
   expect(changes.stdout).toMatch(new RegExp(`^\\* instance {2}${instanceId(0)} {2}[0-9a-f]{32}$`, 'm'));
-  expect(changes.stdout).toContain('added 0, removed 0, changed 1; study documents added or changed 0');
+  expect(changes.stdout).toContain('added 0, removed 0, changed 1; sidecars added or changed 0');
 });
 
 test.each([

@@ -42,7 +42,7 @@ function damagedIds(stdout: string): string[] {
     .toSorted();
 }
 
-test('finds each of 240 damaged archive objects and no other, mends all, and is clean then', async () => {
+test('finds each of 240 damaged archive objects and no other, repairs all, and is clean then', async () => {
   const [source, folder] = await Promise.all([serverForTest(), folderForTest()]);
   const archive = join(folder, 'archive');
   await storeAll(source, generateInstances('verified', 300, 2200));
@@ -55,13 +55,13 @@ test('finds each of 240 damaged archive objects and no other, mends all, and is 
   expect(found.exitCode).toBe(4);
   const expected = files.map((file) => file.split('/').at(-2) ?? '').toSorted();
   expect(damagedIds(found.stdout)).toEqual(expected);
-  const mended = await runCommand(['verify', '--archive', archive, '--repair', '--source', source.url]);
-  expect(mended).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('repaired 240,') });
+  const repaired = await runCommand(['verify', '--archive', archive, '--repair', '--source', source.url]);
+  expect(repaired).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('repaired 240,') });
   const clean = await runCommand(['verify', '--archive', archive]);
   expect(clean).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('sound 300, damaged 0') });
 });
 
-test('finds every damaged file of a server, whatever its index says, and mends it from the archive', async () => {
+test('finds every damaged file of a server, whatever its index says, and repairs it from the archive', async () => {
   const [server, folder] = await Promise.all([
     serverForTest({ bin: newOrthanc().bin, config: { MaximumStorageCacheSize: 0 } }),
     folderForTest(),
@@ -75,8 +75,8 @@ test('finds every damaged file of a server, whatever its index says, and mends i
   const found = await runCommand(['verify', '--target', server.url]);
   expect(found.exitCode).toBe(4);
   expect(damagedIds(found.stdout)).toHaveLength(30);
-  const mended = await runCommand(['verify', '--target', server.url, '--archive', archive, '--repair']);
-  expect(mended).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('repaired 30') });
+  const repaired = await runCommand(['verify', '--target', server.url, '--archive', archive, '--repair']);
+  expect(repaired).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('repaired 30') });
   expect(await runCommand(['verify', '--target', server.url])).toMatchObject({ exitCode: 0 });
 });
 

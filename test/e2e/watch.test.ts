@@ -61,8 +61,8 @@ async function watch(
     printed += String(text);
   });
   onTestFinished(async () => {
-    toSource.mend();
-    toTarget.mend();
+    toSource.repair();
+    toTarget.repair();
     expect(command.process.exitCode).toBeNull();
     command.process.kill('SIGTERM');
     expect(await command.result).toMatchObject({ exitCode: 130 });
@@ -166,7 +166,7 @@ const troubles: readonly [string, boolean, () => Promise<Trouble>][] = [
       archive: join(await folderForTest(), 'archive'),
       concerns: 'target',
       begin: () => toTarget.break({ effect: { kind: 'status', status, early: true } }),
-      end: () => toTarget.mend(),
+      end: () => toTarget.repair(),
     }),
   ]),
   [
@@ -176,7 +176,7 @@ const troubles: readonly [string, boolean, () => Promise<Trouble>][] = [
       archive: join(await folderForTest(), 'archive'),
       concerns: 'target',
       begin: () => toTarget.break({ effect: { kind: 'status', status: 507 }, matches: isPost }),
-      end: () => toTarget.mend(),
+      end: () => toTarget.repair(),
     }),
   ],
 ];
@@ -214,14 +214,14 @@ test('a source that is away, from the beginning and later, is waited for and spo
   const told = (type: string) => watching.lines().filter((line) => line.type === type);
   await vi.waitUntil(() => told('away').length >= 2, eventually);
   expect(told('away')[0]).toMatchObject({ role: 'source', code: 'unreachable', at: expect.any(String) });
-  toSource.mend();
+  toSource.repair();
   await vi.waitUntil(() => told('compared').length === 1, eventually);
 
   toSource.break({ effect: { kind: 'drop', when: 'before' } });
   const meanwhile = some('source away');
   await storeAll(source, meanwhile);
   await vi.waitUntil(() => told('away').length >= 4, eventually);
-  toSource.mend();
+  toSource.repair();
   await Promise.all([untilInArchive(archive, meanwhile), untilAtTarget(meanwhile)]);
   await vi.waitUntil(() => told('arrived').length > 0, eventually);
   expect(told('arrived')[0]).toMatchObject({ instances: 3, bytes: 3 * 8 * 1024, lagMs: expect.any(Number) });
@@ -248,7 +248,7 @@ test('an archive in S3 that does not answer at the beginning is made when it doe
   const keys = async () =>
     (await client.send(new ListObjectsV2Command({ Bucket: 'archive' }))).Contents?.map(({ Key }) => Key) ?? [];
   expect(await keys()).toEqual([]);
-  toS3.mend();
+  toS3.repair();
   const wanted = ['city/archive.json', ...instances.map(({ id, md5 }) => `city/instances/${id}/${md5}.dcm`)];
   await vi.waitUntil(async () => {
     const found = await keys();

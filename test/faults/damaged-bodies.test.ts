@@ -95,9 +95,9 @@ describe.each(Object.entries(sizes))('an instance of %s', (_, sizeBytes) => {
       const held = (await prove([folderPlace('archive', archive)]).catch(() => undefined))?.places[0];
       expect(held?.instances ?? 0).toBe(where === 'source' ? 0 : 1);
       expect(held?.misnamed ?? 0).toBe(0);
-      proxy.mend();
-      const mended = await runCommand(['run', ...urls, '--archive', archive]);
-      expect(mended).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('copied 1,') });
+      proxy.repair();
+      const repaired = await runCommand(['run', ...urls, '--archive', archive]);
+      expect(repaired).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('copied 1,') });
       const places = [
         orthancPlace('source', source.url),
         orthancPlace('target', target.url),

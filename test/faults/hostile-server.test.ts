@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { exitCodeOfRun } from '../../cli/run/run-report.ts';
 import type { Destination } from '../../core/copy/outcome.ts';
 import type { MirrorError } from '../../core/errors.ts';
-import { documentSyncOf } from '../../core/mirror/parts.ts';
+import { sidecarSyncOf } from '../../core/mirror/parts.ts';
 import { runMirror } from '../../core/mirror/run-mirror.ts';
 import { noOutcomes } from '../../core/mirror/summary.ts';
 import { Limitations } from '../../core/sidecars/limitations.ts';
@@ -54,20 +54,20 @@ async function mirror(source: OrthancStore, destinations: readonly Destination[]
   const errors: MirrorError[] = [];
   const note = ({ outcomes }: { readonly outcomes: readonly { readonly error?: MirrorError }[] }) =>
     errors.push(...outcomes.flatMap(({ error }) => (error === undefined ? [] : [error])));
-  const documents = documentSyncOf({ source, destinations }, new Limitations(() => undefined), {
+  const sidecars = sidecarSyncOf({ source, destinations }, new Limitations(() => undefined), {
     report: { onResult: note },
   });
   const end = await runMirror({
     source,
     feed: source,
     destinations,
-    documents,
+    sidecars,
     concurrency: 4,
     patienceMs: 100,
     observer: { onResult: note },
   });
   errors.push(...[end.stoppedBy, ...end.withdrawn.values()].filter((error) => error !== undefined));
-  const policies = { conflicts: 'report', deletions: 'off', documentCounts: documents.counts ?? noOutcomes() } as const;
+  const policies = { conflicts: 'report', deletions: 'off', sidecarCounts: sidecars.counts ?? noOutcomes() } as const;
   return { exitCode: exitCodeOfRun(end, policies), errors, copied: end.summary.instances.copied };
 }
 

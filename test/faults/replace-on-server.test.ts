@@ -47,7 +47,7 @@ describe('a repair that was interrupted', () => {
       matches: ({ method, path: asked }) => method === 'POST' && asked === '/instances',
     });
     expect((await runCommand(args)).exitCode).toBe(3);
-    proxy.mend();
+    proxy.repair();
     expect(await server.store.lookup(lonely.id)).toEqual([]);
     return { server, archive: path, proxy, study, args };
   }
@@ -108,7 +108,7 @@ describe('a repair that was interrupted', () => {
       proxy.break({ effect: { kind: 'call', call: kill }, matches: ({ method }) => method === 'DELETE' });
       expect(await killed.result).toMatchObject({ signal: 'SIGKILL' });
       expect(await server.store.lookup(lonely.id)).toHaveLength(1);
-      proxy.mend();
+      proxy.repair();
       await writeFile(damaged, lonely.bytes);
       const [study = ''] = await idsOf(server, 'studies');
       await remove(server.url, `/studies/${study}/metadata/1030`);

@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { studyDocumentSchema } from '../../core/sidecars/study-document.ts';
+import { studySidecarSchema } from '../../core/sidecars/sidecar.ts';
 import { generateInstance, generateInstances } from '../../local/dicom/generate.ts';
 import { placeOfNth } from '../../local/dicom/identifiers.ts';
 import { newOrthanc, oldOrthanc } from '../../local/orthanc-versions.ts';
@@ -74,7 +74,7 @@ test('a restore to a folder that was killed 20 times and repeated ends equal', a
   const documents = (await readdir(folder, { recursive: true })).filter((path) => path.endsWith('/study.json'));
   expect(documents).toHaveLength((await idsOf(source, 'studies')).length);
   for (const path of documents) {
-    const document = studyDocumentSchema.parse(JSON.parse(await readFile(join(folder, path), 'utf8')));
+    const document = studySidecarSchema.parse(JSON.parse(await readFile(join(folder, path), 'utf8')));
     expect(document.labels).toEqual(['kept']);
     const attachment = document.attachments[1040];
     const place = `attachments/studies/${document.id}/1040/${attachment?.md5}`;

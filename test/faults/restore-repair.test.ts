@@ -1,4 +1,4 @@
-/** A server that lost files of its storage, and got others damaged, is mended from the archive. */
+/** A server that lost files of its storage, and got others damaged, is repaired from the archive. */
 import { readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
@@ -64,7 +64,7 @@ async function scene(version: string, overwrite: boolean) {
 
 describe.each([oldOrthanc().version, newOrthanc().version])('Orthanc %s', (version) => {
   describe.each([false, true])('with OverwriteInstances %s', (overwrite) => {
-    test('is mended: every byte is right again, labels, metadata and attachments are what they were', async () => {
+    test('is repaired: every byte is right again, labels, metadata and attachments are what they were', async () => {
       const { server, path } = await scene(version, overwrite);
       const withLabels = server.server.capabilities.hasLabels;
       // Newer than the archive: what the server has now is what must be kept.
@@ -77,12 +77,15 @@ describe.each([oldOrthanc().version, newOrthanc().version])('Orthanc %s', (versi
       const args = ['restore', '--archive', path, '--to', server.url, '--repair', '--json'];
       const looked = await runCommand([...args, '--dry-run']);
       expect(looked.exitCode).toBe(4);
-      expect(JSON.parse(looked.stdout.trimEnd().split('\n').at(-1) ?? '')).toMatchObject({ damaged: count, mended: 0 });
+      expect(JSON.parse(looked.stdout.trimEnd().split('\n').at(-1) ?? '')).toMatchObject({
+        damaged: count,
+        repaired: 0,
+      });
       const done = await runCommand([...args, '--verify']);
       expect(JSON.parse(done.stdout.trimEnd().split('\n').at(-1) ?? '')).toMatchObject({
         sound: 60 - count,
         damaged: count,
-        mended: count,
+        repaired: count,
         missing: 0,
         unwritten: 0,
         verified: { sound: 60, damaged: 0 },
@@ -179,7 +182,7 @@ test('what users attached survives a repair that could delete and then not store
   expect(await adornments(server, true)).toEqual(was);
 });
 
-test('verify --repair mends a server as well, with the archive at hand', async () => {
+test('verify --repair repairs a server as well, with the archive at hand', async () => {
   const { server, path } = await scene(newOrthanc().version, false);
   const was = await adornments(server, true);
   await server.running.kill();

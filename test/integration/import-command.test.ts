@@ -99,10 +99,10 @@ describe('import', () => {
     expect(await (await fetch(`${target.url}/instances/${instance}/metadata/1032`)).text()).toBe('marked');
     const archive = await openArchive(new FolderObjects(join(folder, 'archive')));
     const archived = await Array.fromAsync(archive.inventory());
-    const documents = await Array.fromAsync(archive.objects.list('studies/'));
+    const sidecars = await Array.fromAsync(archive.objects.list('studies/'));
     await archive.close();
     expect(archived.map(({ id, md5 }) => `${id} ${md5}`)).toEqual(expected());
-    expect(documents.length).toBeGreaterThan(0);
+    expect(sidecars.length).toBeGreaterThan(0);
     const lines = (await readFile(report, 'utf8'))
       .trim()
       .split('\n')
@@ -113,7 +113,7 @@ describe('import', () => {
     const again = await importJson(...args);
     expect(again).toMatchObject({
       exitCode: 0,
-      summary: { stored: 0, alreadyThere: instances.length, documents: { written: 0 } },
+      summary: { stored: 0, alreadyThere: instances.length, sidecars: { written: 0 } },
     });
   });
 

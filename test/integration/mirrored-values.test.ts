@@ -54,7 +54,7 @@ describe.each(versions)('Orthanc %s', (version) => {
         }
       }
     }
-    expect(parseJsonLines((await run()).stdout).summary).toMatchObject({ documents: { copied: 0, failed: 0 } });
+    expect(parseJsonLines((await run()).stdout).summary).toMatchObject({ sidecars: { copied: 0, failed: 0 } });
   });
 
   test('what a source loses when the same file is sent again with overwriting, is gone from an archive as well', async () => {
@@ -105,7 +105,7 @@ describe.each(versions)('Orthanc %s', (version) => {
     };
     await check(target);
     await check(await restored(archive));
-    expect(parseJsonLines((await run()).stdout).summary).toMatchObject({ documents: { copied: 0, failed: 0 } });
+    expect(parseJsonLines((await run()).stdout).summary).toMatchObject({ sidecars: { copied: 0, failed: 0 } });
 
     // The listing shows the same text for these two.
     await put(source.url, `/series/${study.series}/metadata/1030`, Buffer.from('caf\u00e8', 'latin1'));

@@ -123,7 +123,7 @@ describe('an Orthanc behind TLS', () => {
     const tls = { ca: authority.certificate, ...own };
     proxy.break({ effect: { kind: 'status', status: 400 } });
     expect(await versionThrough({ url: proxy.url, tls })).toBe('forbidden');
-    proxy.mend();
+    proxy.repair();
   });
 });
 

@@ -28,7 +28,7 @@ describe.each([oldOrthanc(), newOrthanc()])('a download from Orthanc $version', 
     await server?.stop();
   });
   beforeEach(() => {
-    proxy.mend();
+    proxy.repair();
     proxy.forget();
     store = openOrthancStore({ url: proxy.url, name: 'source' });
   });
@@ -54,7 +54,7 @@ describe.each([oldOrthanc(), newOrthanc()])('a download from Orthanc $version', 
     ])('that is cut fails: %j', async (effect, code) => {
       proxy.break({ effect });
       await expect(read(instance)).rejects.toMatchObject({ code, disposition: 'retry' });
-      proxy.mend();
+      proxy.repair();
       expect(md5Of((await read(instance)).bytes)).toBe(instance.md5);
     });
 

@@ -28,7 +28,7 @@ describe.each([oldOrthanc(), newOrthanc()])('the inventory of Orthanc $version',
     await server?.stop();
   });
   beforeEach(() => {
-    proxy.mend();
+    proxy.repair();
     store = openOrthancStore({ url: proxy.url });
   });
   afterEach(() => store.close());
@@ -97,6 +97,6 @@ async function inventoryMeanwhile(
   proxy.break({ matches: ({ path }) => path.startsWith('/instances'), effect: { kind: 'call', call: change } });
   const listing = hasExtendedFind ? pagedInventory(store.client, {}, 10) : store.inventory();
   const ids = (await Array.fromAsync(listing)).map(({ id }) => id);
-  proxy.mend();
+  proxy.repair();
   return ids;
 }

@@ -46,7 +46,7 @@ describe.each([oldOrthanc(), newOrthanc()])('an upload to Orthanc $version', ({ 
     await server?.stop();
   });
   beforeEach(async () => {
-    proxy.mend();
+    proxy.repair();
     store = openOrthancStore({ url: proxy.url, name: 'target' });
     await store.capabilities();
     proxy.forget();
@@ -113,7 +113,7 @@ describe.each([oldOrthanc(), newOrthanc()])('an upload to Orthanc $version', ({ 
       disposition: 'retry',
     });
     expect(await direct.lookup(instance.id)).toEqual([]);
-    proxy.mend();
+    proxy.repair();
     expect(await store.store(instance, streamOf(instance))).toEqual({ kind: 'stored' });
   });
 
@@ -123,7 +123,7 @@ describe.each([oldOrthanc(), newOrthanc()])('an upload to Orthanc $version', ({ 
       proxy.break({ matches: isUpload, effect: { kind: 'cut', body: 'request', atByte: sizeBytes - 7, how } });
       await expect(store.store(instance, streamOf(instance))).rejects.toMatchObject({ name: 'MirrorError' });
       expect(await direct.lookup(instance.id)).toEqual([]);
-      proxy.mend();
+      proxy.repair();
       expect(await store.store(instance, streamOf(instance))).toEqual({ kind: 'stored' });
     }
   });

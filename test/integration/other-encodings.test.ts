@@ -44,7 +44,7 @@ describe.each([oldOrthanc(), newOrthanc()])('Orthanc $version', ({ version }) =>
   beforeEach(() => {
     files += 1;
     store = openOrthancStore({ url: proxy.url, name: 'target' });
-    proxy.mend();
+    proxy.repair();
     proxy.forget();
   });
   afterEach(async () => {

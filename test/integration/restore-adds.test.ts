@@ -2,7 +2,7 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { studyDocumentSchema } from '../../core/sidecars/study-document.ts';
+import { studySidecarSchema } from '../../core/sidecars/sidecar.ts';
 import { generateInstance } from '../../local/dicom/generate.ts';
 import { newOrthanc, oldOrthanc } from '../../local/orthanc-versions.ts';
 import { runCommand } from '../e2e/support/command-line.ts';
@@ -111,10 +111,10 @@ describe.each([oldOrthanc().version, newOrthanc().version])('Orthanc %s', (versi
     const [saved = ''] = (await keysBelow(path, `reports/replaced/${study}/`)).filter((key) =>
       key.endsWith('study.json'),
     );
-    const document = studyDocumentSchema.parse(JSON.parse(await readFile(join(path, saved), 'utf8')));
+    const document = studySidecarSchema.parse(JSON.parse(await readFile(join(path, saved), 'utf8')));
     expect(document.metadata).toEqual({ 1030: `since of ${study}, é`, 1031: 'only here' });
     const { summary } = parseJsonLines((await runCommand([...args, '--replace', '--json'])).stdout);
-    expect(summary).toMatchObject({ copied: 0, replaced: 0, documents: { written: 0, keptValues: 0 } });
+    expect(summary).toMatchObject({ copied: 0, replaced: 0, sidecars: { written: 0, keptValues: 0 } });
   });
 });
 
@@ -158,7 +158,7 @@ test('a restore to a folder adds to the sidecars that lie there; --replace keeps
   expect((await runCommand(args)).exitCode).toBe(0);
   const [study = ''] = await idsOf(server, 'studies');
   const [key = ''] = (await keysBelow(folder, '')).filter((one) => one.includes(study) && one.endsWith('/study.json'));
-  const readSidecar = async () => studyDocumentSchema.parse(JSON.parse(await readFile(join(folder, key), 'utf8')));
+  const readSidecar = async () => studySidecarSchema.parse(JSON.parse(await readFile(join(folder, key), 'utf8')));
   const restored = await readSidecar();
   const edited = { ...restored, metadata: { 1030: 'edited by hand' }, labels: ['by-hand'] };
   await writeFile(join(folder, key), JSON.stringify(edited));
@@ -172,7 +172,7 @@ test('a restore to a folder adds to the sidecars that lie there; --replace keeps
   expect(added.exitCode).toBe(3);
   expect(parseJsonLines(added.stdout).summary).toMatchObject({
     conflicting: 1,
-    documents: { written: 1, keptValues: 1 },
+    sidecars: { written: 1, keptValues: 1 },
   });
   expect(await readSidecar()).toMatchObject({
     metadata: { 1030: 'edited by hand', 1032: 'later' },

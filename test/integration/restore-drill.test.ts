@@ -49,7 +49,7 @@ describe.each([
     const instances = proofBefore.places[0]?.instances;
     expect(parseJsonLines(first.stdout).summary).toMatchObject({
       copied: instances,
-      verified: { sound: instances, damaged: 0, missing: 0, unread: 0 },
+      verified: { sound: instances, damaged: 0, missing: 0, unverified: 0 },
     });
     expect(await prove([orthancPlace('target', target.url), folderPlace('archive', path)])).toMatchObject({
       equal: true,
@@ -57,7 +57,7 @@ describe.each([
     expect(await adornments(target, withLabels)).toEqual(was);
 
     const again = parseJsonLines((await runCommand(args)).stdout).summary;
-    expect(again).toMatchObject({ copied: 0, alreadyEqual: instances, documents: { written: 0, failed: 0 } });
+    expect(again).toMatchObject({ copied: 0, alreadyEqual: instances, sidecars: { written: 0, failed: 0 } });
   });
 });
 
@@ -127,7 +127,7 @@ test('a moment in the middle of a history comes back as it was: added, overwritt
   expect([await labels(first), await labels(second)]).toEqual([['first'], ['second']]);
 });
 
-test('a part of the archive is restored by patient, study, series and date, with and without study documents', async () => {
+test('a part of the archive is restored by patient, study, series and date, with and without sidecars', async () => {
   const source = await serverUnderTest(newest);
   const files = [0, 1].flatMap((patient) =>
     [0, 1].map((study) => generateInstance({ seed: 'part', patient, study, series: 0, instance: 0 }, 4096)),
@@ -146,8 +146,8 @@ test('a part of the archive is restored by patient, study, series and date, with
     const args = ['restore', '--archive', path, '--to', folder, ...options, '--json'];
     return parseJsonLines((await runCommand(args)).stdout).summary;
   };
-  for (const documents of ['with', 'without']) {
-    if (documents === 'without') await rm(`${path}/studies`, { recursive: true });
+  for (const sidecars of ['with', 'without']) {
+    if (sidecars === 'without') await rm(`${path}/studies`, { recursive: true });
     expect(await copied('--patient', tags.PatientID)).toMatchObject({ copied: 2 });
     expect(await copied('--study', tags.StudyInstanceUID)).toMatchObject({ copied: 1 });
     expect(await copied('--study', (await idsOf(source, 'studies'))[0] ?? '')).toMatchObject({ copied: 1 });

@@ -118,7 +118,7 @@ describe.each(damages)('the newest sidecar of a study is %s', (_, damage) => {
     await fetch(`${source.url}/studies/${sound}/labels/meanwhile`, { method: 'DELETE' });
     expect(ran.exitCode).toBe(0);
     expect(told(ran)).toHaveLength(1);
-    expect(JSON.parse(ran.stdout)).toMatchObject({ documents: { copied: 2, failed: 0 } });
+    expect(JSON.parse(ran.stdout)).toMatchObject({ sidecars: { copied: 2, failed: 0 } });
     expect((await runCommand(['find', '--archive', archive])).exitCode).toBe(0);
   });
 });

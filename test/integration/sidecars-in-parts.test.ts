@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { OrthancId } from '../../core/identifiers.ts';
-import { DocumentSync } from '../../core/mirror/document-sync.ts';
+import { SidecarSync } from '../../core/mirror/sidecar-sync.ts';
 import { Limitations } from '../../core/sidecars/limitations.ts';
 import { generateInstances } from '../../local/dicom/generate.ts';
 import { newOrthanc, oldOrthanc } from '../../local/orthanc-versions.ts';
@@ -28,7 +28,7 @@ afterAll(async () => {
 });
 
 const sync = () =>
-  new DocumentSync({
+  new SidecarSync({
     source: source.store,
     targets: [{ destination: { role: 'target', store: target.store }, store: target.store }],
     archive: { destination: { role: 'archive', store: archive.archive }, objects: archive.archive.objects },
@@ -50,12 +50,12 @@ async function inParts(): Promise<readonly OrthancId[]> {
 }
 
 test('sidecars that are compared in parts are those that differ when all are compared at once', async () => {
-  const documents = sync();
+  const sidecars = sync();
   const studies = ((await json(source.url, '/studies')) as OrthancId[]).toSorted();
   expect(studies.length).toBeGreaterThan(50);
   // The archive has no sidecar of any of them.
   expect((await inParts()).toSorted()).toEqual(studies);
-  await documents.reconcile(new Map(), {});
+  await sidecars.reconcile(new Map(), {});
   expect(await inParts()).toEqual([]);
   const changed = studies.filter((_, n) => n % 11 === 0);
   for (const id of changed) await put(source.url, `/studies/${id}/metadata/1030`, 'changed');

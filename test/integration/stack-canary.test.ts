@@ -182,7 +182,7 @@ async function files(root: string): Promise<{ path: string; text: string }[]> {
   );
 }
 
-test('the canaries are in the data: in instances and study documents of the archive', async () => {
+test('the canaries are in the data: in instances and sidecars of the archive', async () => {
   const text = (await files(join(folder, 'state', 's3'))).map((file) => file.text).join('\n');
   for (const canary of ['CANARY4', 'CANARY5', 'CANARY6', 'kanarie-label', 'CANARY-ATTACHMENT', 'GENERATED-']) {
     expect(text).toContain(canary);

@@ -207,7 +207,7 @@ test.each(['stranger', 'constructor'])(
   },
 );
 
-test('a message that tells of an object of another mirror is put aside, and the object stays', async () => {
+test('a message that tells of an object of another mirror becomes a dead letter, and the object stays', async () => {
   await put('stranger/later.dcm', plain.bytes);
   const { VersionId } = await client.send(new HeadObjectCommand({ Bucket: bucket, Key: 'new/stranger/later.dcm' }));
   const object = { key: 'new/stranger/later.dcm', versionId: VersionId };

@@ -199,7 +199,7 @@ test('a sound share is read back, of every destination', async () => {
     .parse(await stack.invoke('verifier', { mirror: 'main' }));
   expect(report.sound).toBeGreaterThanOrEqual(2);
   expect(report.damaged).toBe(0);
-  expect(lastOf('verifier/main/')).toMatchObject({ Damaged: 0, Unread: 0 });
+  expect(lastOf('verifier/main/')).toMatchObject({ Damaged: 0, Unverified: 0 });
 });
 
 test('bytes that were changed in the archive or on the disk of a target are found, told and reported by id', async () => {

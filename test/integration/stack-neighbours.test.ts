@@ -140,7 +140,7 @@ test('ticks of the one that hangs leave room for those of the other', async () =
 test('messages of the one that hangs use up its own invocations and tries, and nobody else waits for them', async () => {
   const before = hanging.held.size;
   for (const { id } of generateInstances('lost', 4 * maxConcurrency * batchSize, 2048)) {
-    stack.sendTo('new', JSON.stringify({ v: 1, mirror: 'hanging', kind: 'instance', id }), 'hanging');
+    stack.sendTo('transfer', JSON.stringify({ v: 1, mirror: 'hanging', kind: 'instance', id }), 'hanging');
   }
   await vi.waitUntil(() => hanging.held.size > before + maxConcurrency, eventually);
   const uploads = instances.map(({ bytes, sizeBytes }) => ({ sizeBytes, body: () => bytes }));

@@ -70,7 +70,7 @@ test('with one of two targets down the other and the archive get 60 instances at
   await vi.waitFor(async () => expect([await countIn(research), await countInArchive()]).toEqual([60, 60]), eventually);
 });
 
-test('while it is away its messages come back more often than an instance is tried, and none is put aside', async () => {
+test('while it is away its messages come back more often than an instance is tried, and none becomes a dead letter', async () => {
   await vi.waitUntil(() => stack.logs.filter(({ text }) => text.includes('"verdict":"renew"')).length > 60, eventually);
   expect(stack.deadLetters()).toEqual([]);
 });

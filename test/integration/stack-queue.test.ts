@@ -131,7 +131,7 @@ test('sending fails when SQS is not there', async () => {
   });
 });
 
-test('a message is put aside with its reason', async () => {
+test('a message becomes a dead letter with its reason', async () => {
   failSome(() => 0);
   const delivery = { body: 'what it was', receiptHandle: '', receiveCount: 3 };
   await sqsDeliveries({ client, queueUrl, deadLetterQueueUrl }).deadLetter(delivery, {

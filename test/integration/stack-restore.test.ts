@@ -94,7 +94,7 @@ async function restoreUnlucky(): Promise<{ exitCode: number | null; told: unknow
 
 const parseLine = (line: string) => z.looseObject({ id: z.string().optional() }).parse(JSON.parse(line));
 
-test('everything comes back from the archive, documents included, and the mirror leaves the target alone meanwhile', async () => {
+test('everything comes back from the archive, sidecars included, and the mirror pauses the target meanwhile', async () => {
   const patients = await listed(source, 'patients');
   expect(await listed(target, 'instances')).toEqual(instances.map(({ id }): string => id).toSorted());
   await source.stop();
@@ -116,7 +116,7 @@ test('everything comes back from the archive, documents included, and the mirror
     failed: 0,
     exitCode: 0,
   });
-  expect(result.stderr).toContain('main target standby is left alone by its mirror meanwhile');
+  expect(result.stderr).toContain('main target standby is paused by its mirror meanwhile');
   expect(await listed(target, 'instances')).toEqual(instances.map(({ id }): string => id).toSorted());
   expect(await isProtected(patients[0])).toBe('1');
   expect(stack.deadLetters()).toEqual([]);

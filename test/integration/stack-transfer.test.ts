@@ -1,4 +1,4 @@
-/** The synthesized stack at work between two real servers: what is copied, what comes back, what is put aside and why. */
+/** The synthesized stack at work between two real servers: what is copied, what comes back, what becomes a dead letter and why. */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -43,7 +43,7 @@ let stack: LocalStack;
 let password = firstPassword;
 /** The proxy before the target answers 401 to everything. */
 let refusing = false;
-/** The good instances, the busy, the deadly and the filtered one lie in a study each, whose documents are announced too. */
+/** The good instances, the busy, the deadly and the filtered one lie in a study each, whose sidecars are announced too. */
 const studies = 4;
 /** How often an instance of each size was sent to the target. */
 const sends = new Map<number, number>();
@@ -140,7 +140,7 @@ async function idsInArchive(): Promise<string[]> {
 
 const idsOf = (...instances: GeneratedInstance[]): string[] => instances.map(({ id }): string => id).toSorted();
 
-/** Code and reason of what was put aside, by what the message said. */
+/** Code and reason of dead letters, by what the message said. */
 function deadLettersBy(text: string): Record<string, string>[] {
   return stack.deadLetters().flatMap(({ body, attributes }) => (body.includes(text) ? [attributes] : []));
 }
@@ -161,14 +161,14 @@ test('only what failed came back: each good instance was sent once, the busy one
   expect(sends.get(busy.sizeBytes)).toBe(3);
 });
 
-test('an instance that takes the target down was given up after its tries and put aside with the reason', () => {
+test('an instance that takes the target down was given up after its tries and became a dead letter with the reason', () => {
   expect(sends.get(deadly.sizeBytes)).toBe(maxReceiveCount);
   expect(deadLettersBy(deadly.id)).toEqual([
     { code: 'unreachable', receiveCount: '3', reason: expect.stringContaining('Given up after 3 tries') },
   ]);
 });
 
-test('an instance that the target filters out was put aside at once with the reason', () => {
+test('an instance that the target filters out became a dead letter at once with the reason', () => {
   expect(deadLettersBy(filtered.id)).toMatchObject([{ code: 'filtered-out', receiveCount: '1' }]);
   expect(deadLettersBy('"kind":"instance"')).toHaveLength(2);
 });
@@ -196,7 +196,7 @@ test.each([
     JSON.stringify({ v: 1, mirror: 'constructor', kind: 'instance', id: good[0]?.id }),
     'malformed-message',
   ],
-])('%s is put aside at once with the reason', async (_what, body, code) => {
+])('%s becomes a dead letter at once with the reason', async (_what, body, code) => {
   stack.send(body);
   await waitUntilDone();
   expect(stack.deadLetters().filter((letter) => letter.body === body)).toMatchObject([
@@ -212,8 +212,8 @@ test('a tick with nothing new announces nothing; what is added later arrives thr
   expect(await idsInArchive()).toContain(later.id);
 });
 
-test('a target that refuses everybody is left alone and costs no message, while the archive is served', async () => {
-  const putAside = deadLettersBy('"kind":"instance"').length;
+test('a target that refuses everybody is paused and costs no message, while the archive is served', async () => {
+  const deadLetters = deadLettersBy('"kind":"instance"').length;
   refusing = true;
   onTestFinished(() => {
     refusing = false;
@@ -234,7 +234,7 @@ test('a target that refuses everybody is left alone and costs no message, while 
   );
   await waitUntilDone();
   expect(await idsInTarget()).toContain(whileRefused.id);
-  expect(deadLettersBy('"kind":"instance"')).toHaveLength(putAside);
+  expect(deadLettersBy('"kind":"instance"')).toHaveLength(deadLetters);
 });
 
 test('a rotated password is noticed by functions that are warm', async () => {
@@ -284,7 +284,7 @@ describe('an instance that was erased at source and target, and that the archive
     });
   }
 
-  /** Sends what somebody made up who may write to the queue. @returns why it was put aside; nothing: it was done */
+  /** Sends what somebody made up who may write to the queue. @returns why it became a dead letter; nothing: it was done */
   async function forge(message: object): Promise<string[]> {
     const body = JSON.stringify({ v: 1, mirror: 'main', ...message });
     stack.send(body);
@@ -315,7 +315,7 @@ describe('an instance that was erased at source and target, and that the archive
     ],
     ['a restore for a job that is not there', () => restoreOf('20261121T030201.123Z-0a1b2c3d'), ['job-refused']],
     [
-      'the documents of a study for a job that is not there',
+      'the sidecars of a study for a job that is not there',
       () => ({ kind: 'restore-study', job: '20261121T030201.123Z-0a1b2c3d', part: 1, id: study }),
       ['job-refused'],
     ],

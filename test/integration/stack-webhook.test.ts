@@ -85,7 +85,7 @@ test('what is posted to the source arrives in the target without any schedule', 
 });
 
 test('a study that is stable is announced, and its document is copied', async () => {
-  await vi.waitUntil(() => linesWith('"study document handled"').length >= 2, eventually);
+  await vi.waitUntil(() => linesWith('"sidecar handled"').length >= 2, eventually);
   expect(stack.deadLetters()).toEqual([]);
 });
 

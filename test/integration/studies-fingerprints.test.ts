@@ -4,7 +4,7 @@ import { differingStudies } from '../../core/sidecars/differing-studies.ts';
 import { commonScope, fingerprintOf } from '../../core/sidecars/fingerprint.ts';
 import { Limitations } from '../../core/sidecars/limitations.ts';
 import { listArchivedFingerprints, listStudyFingerprints } from '../../core/sidecars/list-fingerprints.ts';
-import { readPatientDocument, readStudyDocument } from '../../core/sidecars/read-study-document.ts';
+import { readPatientSidecar, readStudySidecar } from '../../core/sidecars/read-sidecar.ts';
 import { syncStudy } from '../../core/sidecars/sync-study.ts';
 import { generateInstances } from '../../local/dicom/generate.ts';
 import { newOrthanc, oldOrthanc, orthancVersions } from '../../local/orthanc-versions.ts';
@@ -43,7 +43,7 @@ describe.each(orthancVersions().map(({ version }) => version))(
     const list = () => Array.fromAsync(listStudyFingerprints(server.server, { scope: scope() }));
     const scope = () => commonScope([server.server]);
 
-    it('are listed in order and equal those of the documents, before and after things are attached', async () => {
+    it('are listed in order and equal those of the sidecars, before and after things are attached', async () => {
       expect((await list()).map(({ studyId }) => studyId)).toEqual(studies);
       const [study] = studies;
       if (study === undefined) throw new Error('there is no study');
@@ -57,8 +57,8 @@ describe.each(orthancVersions().map(({ version }) => version))(
         if (server.server.capabilities.hasLabels) await put(server.url, `${path}/labels/one`);
       }
       for (const { studyId, fingerprint } of await list()) {
-        const document = await readStudyDocument(server.server, studyId);
-        const patient = await readPatientDocument(server.server, document.patientId);
+        const document = await readStudySidecar(server.server, studyId);
+        const patient = await readPatientSidecar(server.server, document.patientId);
         expect(fingerprint).toBe(fingerprintOf(document, patient, scope()));
         expect(fingerprint === '').toBe(studyId !== study);
       }
@@ -87,7 +87,7 @@ describe.each(orthancVersions().map(({ version }) => version))(
       const before = await list();
       const [study] = studies;
       if (study === undefined) throw new Error('there is no study');
-      const { patientId } = await readStudyDocument(server.server, study);
+      const { patientId } = await readStudySidecar(server.server, study);
       const ofPatient = (await json(server.url, `/patients/${patientId}`)) as { Studies: string[] };
       await put(server.url, `/patients/${patientId}/protected`, '1');
       const after = listStudyFingerprints(server.server, { scope: scope() });

@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DocumentSync } from '../../core/mirror/document-sync.ts';
-import { type ApplyOptions, applyStudyDocument } from '../../core/sidecars/apply-document.ts';
-import { archiveDocument, readArchivedStudy } from '../../core/sidecars/archive-document.ts';
+import { SidecarSync } from '../../core/mirror/sidecar-sync.ts';
+import { type ApplyOptions, applyStudySidecar } from '../../core/sidecars/apply-sidecar.ts';
+import { archiveSidecar, readArchivedStudy } from '../../core/sidecars/archive-sidecar.ts';
 import {
   attachmentsOfArchive,
   attachmentsOfServer,
   type OpenAttachment,
 } from '../../core/sidecars/attachment-source.ts';
 import { Limitations } from '../../core/sidecars/limitations.ts';
-import { readStudyDocument } from '../../core/sidecars/read-study-document.ts';
+import { readStudySidecar } from '../../core/sidecars/read-sidecar.ts';
 import { studyOfChange } from '../../core/sidecars/study-of-change.ts';
 import { syncStudy } from '../../core/sidecars/sync-study.ts';
 import { generateInstance } from '../../local/dicom/generate.ts';
@@ -39,7 +39,7 @@ describe.each(versions)('a target that others write to, Orthanc %s with CheckRev
     await upload(target.url, study.files);
     const path = `/studies/${study.studies}/attachments/1040`;
     await put(target.url, path, wanted);
-    const document = await readStudyDocument(target.server, study.studies);
+    const document = await readStudySidecar(target.server, study.studies);
     const etag = (await fetch(`${target.url}${path}/md5`)).headers.get('etag') ?? '';
     await fetch(target.url + path, { method: 'DELETE', headers: { 'if-match': etag } });
     return { document, path };
@@ -62,7 +62,7 @@ describe.each(versions)('a target that others write to, Orthanc %s with CheckRev
     const { document, path } = await prepared('between', 'wanted');
     await put(target.url, path, 'before');
     let opened = 0;
-    const applied = await applyStudyDocument(
+    const applied = await applyStudySidecar(
       document,
       target.server,
       options(async () => {
@@ -86,7 +86,7 @@ describe.each(versions)('a target that others write to, Orthanc %s with CheckRev
       name: 'storage',
       get: () => Promise.resolve({ ...bytes('wronge'), bodyBytes: 6, key: '', etag: '', lastModified: new Date(0) }),
     });
-    const attempt = applyStudyDocument(document, target.server, options(attachments));
+    const attempt = applyStudySidecar(document, target.server, options(attachments));
     await expect(attempt).rejects.toMatchObject({ code: 'hash-mismatch', disposition: 'retry' });
     expect(await text(target.url, `${path}/md5`)).toBeUndefined();
   });
@@ -102,7 +102,7 @@ describe.each(versions)('a study on Orthanc %s', (version) => {
   it('is read completely although the server lowers limits silently', async () => {
     const study = generateStudy('limits', 10);
     await upload(server.url, study.files);
-    const document = await readStudyDocument(server.server, study.studies);
+    const document = await readStudySidecar(server.server, study.studies);
     const read = document.series.flatMap(({ instances }) => instances.map(({ id, md5 }) => ({ id, md5 })));
     expect(read).toEqual(study.files.map(({ id, md5 }) => ({ id, md5 })).toSorted((a, b) => (a.id < b.id ? -1 : 1)));
   });
@@ -155,7 +155,7 @@ describe('reading a study', () => {
     await using(newOrthanc().version, async (server) => {
       const study = generateStudy('cost', 20);
       await upload(server.url, study.files);
-      const { requests } = await countRequests(server.url, () => readStudyDocument(server.server, study.studies));
+      const { requests } = await countRequests(server.url, () => readStudySidecar(server.server, study.studies));
       expect(requests).toEqual(['POST /tools/find', 'POST /tools/find', 'POST /tools/find']);
     });
   });
@@ -164,10 +164,10 @@ describe('reading a study', () => {
     await using(oldOrthanc().version, async (server) => {
       const study = generateStudy('cost', 20);
       await upload(server.url, study.files);
-      const first = await countRequests(server.url, () => readStudyDocument(server.server, study.studies));
+      const first = await countRequests(server.url, () => readStudySidecar(server.server, study.studies));
       expect(first.requests).toHaveLength(26);
       const again = await countRequests(server.url, () =>
-        readStudyDocument(server.server, study.studies, { earlier: first.result }),
+        readStudySidecar(server.server, study.studies, { earlier: first.result }),
       );
       expect(again.requests).toHaveLength(6);
       expect(again.result).toEqual(first.result);
@@ -185,15 +185,15 @@ it('synchronizes a patient once, however many studies it has', async () => {
   try {
     for (const { url } of [source, target]) await upload(url, files);
     for (const file of files) await archive.archive.store(file, file.bytes);
-    const documents = new DocumentSync({
+    const sidecars = new SidecarSync({
       source: source.store,
       targets: [{ destination: { role: 'target', store: target.store }, store: target.store }],
       archive: { destination: { role: 'archive', store: archive.archive }, objects: archive.archive.objects },
       limitations: new Limitations(),
     });
     const [patient] = (await json(source.url, '/patients')) as string[];
-    const { requests } = await countRequests(source.url, () => documents.reconcile(new Map(), {}));
-    expect(documents.counts).toMatchObject({ copied: 12, failed: 0 });
+    const { requests } = await countRequests(source.url, () => sidecars.reconcile(new Map(), {}));
+    expect(sidecars.counts).toMatchObject({ copied: 12, failed: 0 });
     // Once for the fingerprints of all studies, and once to bring it.
     expect(requests.filter((request) => request === `GET /patients/${patient}`)).toHaveLength(2);
   } finally {
@@ -210,8 +210,8 @@ it('restores what was attached from the archive alone', async () => {
       await upload(source.url, study.files);
       await put(source.url, `/instances/${study.instances}/attachments/1040`, new Uint8Array(300_000).fill(3));
       await put(source.url, `/series/${study.series}/labels/one`);
-      const document = await readStudyDocument(source.server, study.studies);
-      await archiveDocument(objects, document, {
+      const document = await readStudySidecar(source.server, study.studies);
+      await archiveSidecar(objects, document, {
         attachments: attachmentsOfServer(source.store.client),
         ...noFindings,
       });
@@ -221,7 +221,7 @@ it('restores what was attached from the archive alone', async () => {
       const archived = await readArchivedStudy(objects, study.studies, noFindings);
       if (archived === undefined) throw new Error('nothing was archived');
       const options = { attachments: attachmentsOfArchive(objects), limitations: new Limitations() };
-      const { changes, lacking } = await applyStudyDocument(archived.document, target.server, options);
+      const { changes, lacking } = await applyStudySidecar(archived.document, target.server, options);
       expect(changes.map(({ kind }) => kind)).toEqual(['put-label', 'put-attachment']);
       expect(lacking).toEqual([]);
       expect(await text(target.url, `/instances/${study.instances}/attachments/1040/size`)).toBe('300000');

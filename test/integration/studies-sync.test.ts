@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { resourceLevels } from '../../core/identifiers.ts';
-import { readArchivedPatient, readArchivedStudy } from '../../core/sidecars/archive-document.ts';
+import { readArchivedPatient, readArchivedStudy } from '../../core/sidecars/archive-sidecar.ts';
 import { Limitations } from '../../core/sidecars/limitations.ts';
 import { type StudySyncResult, syncStudy } from '../../core/sidecars/sync-study.ts';
 import { newOrthanc, oldOrthanc } from '../../local/orthanc-versions.ts';

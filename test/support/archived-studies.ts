@@ -1,11 +1,11 @@
-/** Archives in a temporary folder whose documents were written without a server. */
+/** Archives in a temporary folder whose sidecars were written without a server. */
 import { mkdtemp, rm, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { type InstanceId, isInstanceId, type Md5, md5Of, type OrthancId, orthancIdOf } from '../../core/identifiers.ts';
-import { archiveDocument } from '../../core/sidecars/archive-document.ts';
-import { type StudyDocument, studyDocumentSchema } from '../../core/sidecars/study-document.ts';
+import { archiveSidecar } from '../../core/sidecars/archive-sidecar.ts';
+import { type StudySidecar, studySidecarSchema } from '../../core/sidecars/sidecar.ts';
 import { type Archive, openArchive } from '../../core/stores/archive/archive.ts';
 import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
 import { instanceKey } from '../../core/stores/archive/keys.ts';
@@ -48,8 +48,8 @@ export function instanceId(n: number): InstanceId {
 }
 
 /** The document of the n-th study, which has the given instances. */
-export function studyDocument(n: number, instances: readonly InstanceId[], more: object = {}): StudyDocument {
-  return studyDocumentSchema.parse({
+export function studySidecar(n: number, instances: readonly InstanceId[], more: object = {}): StudySidecar {
+  return studySidecarSchema.parse({
     format: 'orthanc-mirror-study',
     version: 1,
     id: studyId(n),
@@ -71,11 +71,11 @@ export function studyId(n: number): OrthancId {
   return orthancIdOf(`P${n}`, `1.2.${n}`);
 }
 
-export async function addDocument({ objects }: WatchedArchive, document: StudyDocument, at: string): Promise<void> {
+export async function addSidecar({ objects }: WatchedArchive, document: StudySidecar, at: string): Promise<void> {
   const attachments = async () => {
-    throw new Error('these documents have no attachments');
+    throw new Error('these sidecars have no attachments');
   };
-  await archiveDocument(objects, document, { attachments, now: () => new Date(at), ...noFindings });
+  await archiveSidecar(objects, document, { attachments, now: () => new Date(at), ...noFindings });
 }
 
 /** Puts an instance into an archive as if that had happened at a time. */

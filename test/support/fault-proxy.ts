@@ -74,7 +74,7 @@ export interface FaultProxy {
   /** Replaces the faults; of several that match, the first is taken. */
   break(...faults: Fault[]): void;
   /** Lets everything pass. */
-  mend(): void;
+  repair(): void;
   /** Forgets the requests seen. */
   forget(): void;
   close(): Promise<void>;
@@ -126,7 +126,7 @@ export async function startFaultProxy(targetUrl: string, tls?: ServerOptions): P
     break: (...broken) => {
       faults = broken.map((fault) => ({ fault, left: fault.times ?? Number.POSITIVE_INFINITY }));
     },
-    mend: () => {
+    repair: () => {
       faults = [];
     },
     forget: () => {

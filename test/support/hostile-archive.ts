@@ -6,9 +6,9 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, readdir, readFile, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type InstanceId, isInstanceId, md5Of, type OrthancId, orthancIdOf } from '../../core/identifiers.ts';
-import { archiveDocument } from '../../core/sidecars/archive-document.ts';
+import { archiveSidecar } from '../../core/sidecars/archive-sidecar.ts';
+import { patientSidecarSchema, studySidecarSchema } from '../../core/sidecars/sidecar.ts';
 import { sidecarHash } from '../../core/sidecars/sidecar-state.ts';
-import { patientDocumentSchema, studyDocumentSchema } from '../../core/sidecars/study-document.ts';
 import { openArchive } from '../../core/stores/archive/archive.ts';
 import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
 import { recordBytes } from '../../core/stores/archive/history-record.ts';
@@ -63,11 +63,11 @@ export async function makeArchive(folder: string): Promise<ArchiveScene> {
     now: () => archivedAt,
     onFinding: () => undefined,
   };
-  const patientDocument = { format: 'orthanc-mirror-patient', version: 1, id: patient, protected: false };
-  await archiveDocument(objects, patientDocumentSchema.parse(patientDocument), options);
+  const patientSidecar = { format: 'orthanc-mirror-patient', version: 1, id: patient, protected: false };
+  await archiveSidecar(objects, patientSidecarSchema.parse(patientSidecar), options);
   const series = orthancIdOf(patientId, studyInstanceUid, seriesInstanceUid);
   const records = instances.map(({ id, md5, sizeBytes }) => ({ id, md5, sizeBytes, fileUuid: null }));
-  const studyDocument = {
+  const studySidecar = {
     format: 'orthanc-mirror-study',
     version: 1,
     id: study,
@@ -76,7 +76,7 @@ export async function makeArchive(folder: string): Promise<ArchiveScene> {
     ...content,
     series: [{ id: series, instances: records.toSorted((a, b) => (a.id < b.id ? -1 : 1)) }],
   };
-  await archiveDocument(objects, studyDocumentSchema.parse(studyDocument), options);
+  await archiveSidecar(objects, studySidecarSchema.parse(studySidecar), options);
   await archive.close();
   return { folder, instances, study, patient, attachment };
 }

@@ -1,4 +1,4 @@
-/** Servers, an archive with documents, and what tests of restoring compare. */
+/** Servers, an archive with sidecars, and what tests of restoring compare. */
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { z } from 'zod';
@@ -35,7 +35,7 @@ export async function archiveUnderTest(): Promise<{ readonly archive: Archive; r
   return { archive, path };
 }
 
-/** Mirrors instances and documents of a server into an archive, and records what is gone. */
+/** Mirrors instances and sidecars of a server into an archive, and records what is gone. */
 export async function backUp(source: ServerUnderTest, archive: Archive): Promise<void> {
   const destination = { role: 'archive', store: archive } as const;
   const end = await runMirror({

@@ -1,7 +1,7 @@
 /** How an archive records what its source holds, and what that costs. */
 import { describe, expect, test } from 'vitest';
 import { ArchiveView, type ViewOptions } from '../../core/archive-life/restore/archive-view.ts';
-import { mendInstance, supersedeIn } from '../../core/archive-life/verify/mend.ts';
+import { copyOverDamage, supersedeIn } from '../../core/archive-life/verify/repair.ts';
 import { verifyStore } from '../../core/archive-life/verify/verify.ts';
 import { defaultBudget } from '../../core/copy/copy-context.ts';
 import { copyInstance } from '../../core/copy/copy-instance.ts';
@@ -475,9 +475,9 @@ describe('damage', () => {
     await mirror();
     const before = new Date(clock.ms);
     const damaged = new EveryVersion(archive);
-    const mend = { damaged, putRight: supersedeIn(archive), goodCopies: [source], budget: defaultBudget() };
+    const repair = { damaged, putRight: supersedeIn(archive), goodCopies: [source], budget: defaultBudget() };
     clock.ms += 24 * hourMs;
-    expect(await mendInstance(id, md5Of(first), mend)).toMatchObject({ kind: 'mended' });
+    expect(await copyOverDamage(id, md5Of(first), repair)).toMatchObject({ kind: 'repaired' });
     expect((await objects.head(instanceKey(id, md5Of(first))))?.lastModified.getTime()).toBe(clock.ms);
     expect(await restored(archive)).toBe(md5Of(first));
     expect(await restored(archive, before)).toBe(md5Of(first));
@@ -497,8 +497,8 @@ describe('damage', () => {
     const damaged = new EveryVersion(archive);
     const kinds = (await Array.fromAsync(verifyStore(damaged))).map(({ kind, md5 }) => [kind, md5]);
     expect(kinds).toContainEqual(['damaged', md5Of(second)]);
-    const mend = { damaged, putRight: supersedeIn(archive), goodCopies: [source], budget: defaultBudget() };
-    expect(await mendInstance(id, md5Of(second), mend)).toMatchObject({ kind: 'mended' });
+    const repair = { damaged, putRight: supersedeIn(archive), goodCopies: [source], budget: defaultBudget() };
+    expect(await copyOverDamage(id, md5Of(second), repair)).toMatchObject({ kind: 'repaired' });
     expect(await restored(archive)).toBe(md5Of(second));
   });
 

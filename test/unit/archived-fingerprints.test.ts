@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { archiveDocument } from '../../core/sidecars/archive-document.ts';
+import { archiveSidecar } from '../../core/sidecars/archive-sidecar.ts';
 import { listArchivedFingerprints } from '../../core/sidecars/list-fingerprints.ts';
-import { instanceId, studyDocument, studyId } from '../support/archived-studies.ts';
+import { instanceId, studyId, studySidecar } from '../support/archived-studies.ts';
 import { MemoryObjects } from '../support/memory-objects.ts';
 import { noFindings } from '../support/no-findings.ts';
 
@@ -12,8 +12,8 @@ async function archivedStudies(): Promise<MemoryObjects> {
   const objects = new MemoryObjects();
   const attachments = () => Promise.reject(new Error('there are none'));
   for (let n = 0; n < count; n += 1) {
-    const document = studyDocument(n, [instanceId(n)], { labels: [`label ${n}`] });
-    await archiveDocument(objects, document, { attachments, knownArchived: () => true, ...noFindings });
+    const document = studySidecar(n, [instanceId(n)], { labels: [`label ${n}`] });
+    await archiveSidecar(objects, document, { attachments, knownArchived: () => true, ...noFindings });
   }
   return objects;
 }

@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type AuditOptions, audit, instancesToMend } from '../../core/host/audit/audit.ts';
+import { type AuditOptions, audit, instancesToRepair } from '../../core/host/audit/audit.ts';
 import type { AuditFinding } from '../../core/host/audit/audit-finding.ts';
 import { deleteQuarantined, quarantine, undoQuarantine } from '../../core/host/audit/quarantine.ts';
 import { md5Of, orthancIdOf } from '../../core/identifiers.ts';
@@ -99,7 +99,9 @@ describe('an audit of 1,000 files', () => {
     const { findings, counts } = await auditNow(rows);
     expect(told(findings)).toEqual(expected.sort());
     expect(counts).toEqual({ rows: 1000, good: 910, unhashed: 0, young: 0, pendingDeletion: 0 });
-    expect(new Set(instancesToMend(findings))).toEqual(new Set(rows.slice(0, 90).map(({ uuid }) => orthancIdOf(uuid))));
+    expect(new Set(instancesToRepair(findings))).toEqual(
+      new Set(rows.slice(0, 90).map(({ uuid }) => orthancIdOf(uuid))),
+    );
   });
 });
 

@@ -2,11 +2,11 @@ import { expect, test } from 'vitest';
 import { listDifferences } from '../../core/archive-life/catalogue/differences.ts';
 import { listSnapshots } from '../../core/archive-life/catalogue/snapshots.ts';
 import {
-  addDocument,
   addInstance,
+  addSidecar,
   instanceId,
-  studyDocument,
   studyId,
+  studySidecar,
   watchedArchive,
 } from '../support/archived-studies.ts';
 
@@ -19,8 +19,8 @@ async function history() {
     removed: await addInstance(archive, 2, 'removed', '2026-03-01T10:00:00Z'),
     after: await addInstance(archive, 1, 'after', '2026-03-02T10:00:00Z'),
   };
-  await addDocument(archive, studyDocument(0, [0, 1, 2].map(instanceId)), '2026-03-01T11:00:00Z');
-  await addDocument(archive, studyDocument(0, [0, 1].map(instanceId)), '2026-03-02T11:00:00Z');
+  await addSidecar(archive, studySidecar(0, [0, 1, 2].map(instanceId)), '2026-03-01T11:00:00Z');
+  await addSidecar(archive, studySidecar(0, [0, 1].map(instanceId)), '2026-03-02T11:00:00Z');
   archive.clock.now = new Date('2026-03-02T12:00:00Z');
   await archive.archive.recordRemoval(instanceId(2));
   archive.clock.now = new Date('2026-03-03T12:00:00Z');
@@ -30,10 +30,10 @@ async function history() {
 
 test('snapshots tell for each day what came, changed, went and came back', async () => {
   const { archive } = await history();
-  const nothing = { added: 0, changed: 0, removed: 0, returned: 0, documents: 0, bytes: 0 };
+  const nothing = { added: 0, changed: 0, removed: 0, returned: 0, sidecars: 0, bytes: 0 };
   expect(await listSnapshots(archive)).toEqual([
-    { ...nothing, day: '2026-03-01', added: 3, documents: 1, bytes: 'keptbeforeremoved'.length },
-    { ...nothing, day: '2026-03-02', changed: 1, removed: 1, documents: 1, bytes: 'after'.length },
+    { ...nothing, day: '2026-03-01', added: 3, sidecars: 1, bytes: 'keptbeforeremoved'.length },
+    { ...nothing, day: '2026-03-02', changed: 1, removed: 1, sidecars: 1, bytes: 'after'.length },
     { ...nothing, day: '2026-03-03', returned: 1 },
   ]);
 });

@@ -2,13 +2,13 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { readCatalogue } from '../../core/archive-life/catalogue/read-catalogue.ts';
-import { addDocument, instanceId, studyDocument, studyId, watchedArchive } from '../support/archived-studies.ts';
+import { addSidecar, instanceId, studyId, studySidecar, watchedArchive } from '../support/archived-studies.ts';
 import { noFindings } from '../support/no-findings.ts';
 
 async function archiveWithStudies(count: number) {
   const archive = await watchedArchive();
   for (let n = 0; n < count; n += 1) {
-    await addDocument(archive, studyDocument(n, [instanceId(n)]), '2026-03-01T10:00:00Z');
+    await addSidecar(archive, studySidecar(n, [instanceId(n)]), '2026-03-01T10:00:00Z');
   }
   const documentsRead = () => archive.objects.read.splice(0).filter((key) => key.startsWith('studies/'));
   const read = () => Array.fromAsync(readCatalogue(archive.objects, noFindings));
@@ -38,16 +38,16 @@ test('reads each document once, and then only those that are new', async () => {
   expect(archive.documentsRead()).toHaveLength(5);
   expect(await archive.read()).toEqual(first);
   expect(archive.documentsRead()).toEqual([]);
-  await addDocument(archive, studyDocument(2, [instanceId(2), instanceId(9)]), '2026-03-02T10:00:00Z');
+  await addSidecar(archive, studySidecar(2, [instanceId(2), instanceId(9)]), '2026-03-02T10:00:00Z');
   archive.documentsRead();
   const second = await archive.read();
   expect(archive.documentsRead()).toEqual([expect.stringContaining(studyId(2))]);
   expect(second.find(({ study }) => study === studyId(2))?.instances).toBe(2);
 });
 
-test('a moment of the past has the documents of then, and changes nothing of what is kept', async () => {
+test('a moment of the past has the sidecars of then, and changes nothing of what is kept', async () => {
   const archive = await archiveWithStudies(3);
-  await addDocument(archive, studyDocument(1, [instanceId(1), instanceId(8)]), '2026-03-02T10:00:00Z');
+  await addSidecar(archive, studySidecar(1, [instanceId(1), instanceId(8)]), '2026-03-02T10:00:00Z');
   const at = (time: string) => Array.fromAsync(readCatalogue(archive.objects, { at: new Date(time), ...noFindings }));
   expect(await at('2026-02-28T00:00:00Z')).toEqual([]);
   expect((await at('2026-03-01T12:00:00Z')).map(({ instances }) => instances)).toEqual([1, 1, 1]);

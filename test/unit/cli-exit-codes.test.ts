@@ -10,7 +10,7 @@ test.each([
   ['instances are in conflict', { ...clean, conflicting: 1 }, 3],
   ['differences were found', { ...clean, differences: 2 }, 4],
   ['no differences were found', { ...clean, differences: 0 }, 0],
-  ['instances failed, which running again may mend', { ...clean, failed: 1 }, 5],
+  ['instances failed, which running again may repair', { ...clean, failed: 1 }, 5],
   ['instances lie in a cold storage class', { ...clean, failed: 2, cold: 2 }, 8],
   ['some are cold and others were rejected', { ...clean, failed: 2, cold: 2, rejected: 1 }, 8],
   ['some are cold and others failed', { ...clean, failed: 3, cold: 2 }, 5],

@@ -10,10 +10,10 @@ import { evenClock } from '../../core/clock.ts';
 import type { Destination } from '../../core/copy/outcome.ts';
 import { MirrorError } from '../../core/errors.ts';
 import { type InstanceId, md5Of } from '../../core/identifiers.ts';
-import { type Deletions, GoneKeeper } from '../../core/mirror/gone-keeper.ts';
 import type { MirrorRun } from '../../core/mirror/mirror-run.ts';
 import { pauseBeside } from '../../core/mirror/pause/pause.ts';
 import { progressBeside } from '../../core/mirror/progress.ts';
+import { type Deletions, RemovalRecorder } from '../../core/mirror/record-removals.ts';
 import { runMirror } from '../../core/mirror/run-mirror.ts';
 import { tick } from '../../core/mirror/tick.ts';
 import { type Archive, openArchive } from '../../core/stores/archive/archive.ts';
@@ -209,7 +209,7 @@ async function mirrored({ isImported = false } = {}) {
   ];
   let saved: Missing | undefined;
   const keeper = () =>
-    new GoneKeeper({
+    new RemovalRecorder({
       document: {
         read: async () => saved && { value: saved, version: 'saved' },
         write: async (value) => {

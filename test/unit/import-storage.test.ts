@@ -206,7 +206,7 @@ describe.each([3, 4, 5, 6])('a storage with an index of schema %i', (schema) => 
     expect([...lines.values()].find(({ outcome }) => outcome === 'refused')?.reason).toMatch(/file is missing/);
   });
 
-  test('gives the documents of its resources', async () => {
+  test('gives the sidecars of its resources', async () => {
     const index = await storage();
     const found = index.studies(async ({ uuid }) => (uuid === uuid3 ? third.md5 : undefined));
     const [patients, studies] = [await Array.fromAsync(found.patients()), await Array.fromAsync(found.studies())];

@@ -1,4 +1,4 @@
-/** Outages that last, on a simulated clock: what arrives, what is put aside, and what it costs. */
+/** Outages that last, on a simulated clock: what arrives, what becomes a dead letter, and what it costs. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -104,7 +104,7 @@ test('a source that is away for three days costs no message, and everything arri
   expect(mirror.deadLetters).toEqual([]);
 }, 60_000);
 
-test('an instance that takes the target down each time is put aside in the end, and nothing else is', async () => {
+test('an instance that takes the target down each time becomes a dead letter in the end, and nothing else is', async () => {
   const mirror = await mirrorTo('standby');
   const [standby] = mirror.targets;
   if (standby === undefined) throw new Error('one target');

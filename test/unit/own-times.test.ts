@@ -1,15 +1,15 @@
 /** A sidecar is written when what users, bytes or the study say is another; not because Orthanc noted a time. */
 import { expect, test } from 'vitest';
-import { archiveDocument, readArchivedStudy } from '../../core/sidecars/archive-document.ts';
+import { archiveSidecar, readArchivedStudy } from '../../core/sidecars/archive-sidecar.ts';
+import { type StudySidecar, studySidecarSchema } from '../../core/sidecars/sidecar.ts';
 import type { SidecarFinding } from '../../core/sidecars/sidecar-state.ts';
-import { type StudyDocument, studyDocumentSchema } from '../../core/sidecars/study-document.ts';
-import { instanceId, studyDocument, studyId } from '../support/archived-studies.ts';
+import { instanceId, studyId, studySidecar } from '../support/archived-studies.ts';
 import { MemoryObjects } from '../support/memory-objects.ts';
 
 /** A study whose resources of all levels have these system metadata. */
-function studyWith(systemMetadata: Readonly<Record<string, string>>): StudyDocument {
-  const document = studyDocument(0, [instanceId(0)]);
-  return studyDocumentSchema.parse({
+function studyWith(systemMetadata: Readonly<Record<string, string>>): StudySidecar {
+  const document = studySidecar(0, [instanceId(0)]);
+  return studySidecarSchema.parse({
     ...document,
     systemMetadata,
     series: document.series.map((series) => ({
@@ -36,7 +36,7 @@ test.each([
   ['Origin', true],
 ])('another %s is a new version: %s', async (name, isNew) => {
   const objects = new MemoryObjects();
-  const write = (value: string) => archiveDocument(objects, studyWith({ [name]: value }), options);
+  const write = (value: string) => archiveSidecar(objects, studyWith({ [name]: value }), options);
   expect((await write('20261121T100000')).written).toBe(true);
   expect((await write('20261121T110000')).written).toBe(isNew);
   const newest = await readArchivedStudy(objects, studyId(0), options);
@@ -45,6 +45,6 @@ test.each([
 
 test('a time that was not told before is none either', async () => {
   const objects = new MemoryObjects();
-  await archiveDocument(objects, studyWith({}), options);
-  expect((await archiveDocument(objects, studyWith({ LastUpdate: 'now' }), options)).written).toBe(false);
+  await archiveSidecar(objects, studyWith({}), options);
+  expect((await archiveSidecar(objects, studyWith({ LastUpdate: 'now' }), options)).written).toBe(false);
 });

@@ -8,7 +8,7 @@ import type { InstanceId } from '../../core/identifiers.ts';
 import { askToPause, askToResume } from '../../core/mirror/pause/ask.ts';
 import { type Pause, pauseBeside } from '../../core/mirror/pause/pause.ts';
 import { withHold, withSuspect } from '../../core/mirror/pause/pause-state.ts';
-import { letIn, reviewPauses } from '../../core/mirror/pause/review-pauses.ts';
+import { resume, reviewPauses } from '../../core/mirror/pause/review-pauses.ts';
 import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
 import { MemoryStore, sampleId } from '../support/memory-store.ts';
 
@@ -73,7 +73,7 @@ test('a store that was away is back when it answers, and not before it is asked'
   target.before = () => undefined;
   clock.nowMs += 2 * minuteMs;
   expect(await review()).toMatchObject({ back: ['target'], missed: [] });
-  await letIn(mine, ['target']);
+  await resume(mine, ['target']);
   expect(await mine.inForce()).toBeUndefined();
 });
 
@@ -108,7 +108,7 @@ test('a store that is away again at once is asked ever more rarely all the same'
       minutes += 1;
     } while ((await review()).back.length === 0);
     pauses.push(minutes);
-    await letIn(mine, [target.name]);
+    await resume(mine, [target.name]);
   }
   expect(pauses).toEqual([1, 2, 4, 5, 5]);
 });

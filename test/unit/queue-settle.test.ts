@@ -34,8 +34,8 @@ function failWith(code: ErrorCode): () => Promise<void> {
 test.each<[string, () => Promise<void>, number, string, string[]]>([
   ['that succeeds asks nothing of the queue', async () => undefined, 1, 'done', []],
   ['that fails for now is postponed', failWith('unreachable'), 1, 'return', ['postpone a']],
-  ['that fails for good is put aside', failWith('refused'), 1, 'dead-letter', ['dead letter a']],
-  ['that fails for the last time is put aside', failWith('unreachable'), 8, 'dead-letter', ['dead letter a']],
+  ['that fails for good becomes a dead letter', failWith('refused'), 1, 'dead-letter', ['dead letter a']],
+  ['that fails for the last time becomes a dead letter', failWith('unreachable'), 8, 'dead-letter', ['dead letter a']],
   ['of a halted mirror is sent anew at last', failWith('unauthorized'), 8, 'renew', ['send anew a']],
 ])('a delivery %s', async (_what, work, receiveCount, verdict, asked) => {
   const recording = recordingQueue();

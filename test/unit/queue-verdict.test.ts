@@ -11,10 +11,15 @@ test.each<[string, ErrorCode, number, object]>([
   ['comes back when the server is unreachable', 'unreachable', 1, { kind: 'return', waitMs: 500 }],
   ['comes back later each time', 'busy', 4, { kind: 'return', waitMs: 4000 }],
   ['never waits longer than the limit', 'busy', 7, { kind: 'return', waitMs: 30_000 }],
-  ['is put aside on the last delivery', 'unreachable', 8, { kind: 'dead-letter', code: 'unreachable' }],
-  ['is put aside at once when it was refused', 'refused', 1, { kind: 'dead-letter', code: 'refused', reason: 'why' }],
+  ['becomes a dead letter on the last delivery', 'unreachable', 8, { kind: 'dead-letter', code: 'unreachable' }],
   [
-    'is put aside at once when it is malformed',
+    'becomes a dead letter at once when it was refused',
+    'refused',
+    1,
+    { kind: 'dead-letter', code: 'refused', reason: 'why' },
+  ],
+  [
+    'becomes a dead letter at once when it is malformed',
     'malformed-message',
     1,
     { kind: 'dead-letter', code: 'malformed-message' },

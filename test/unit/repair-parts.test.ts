@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import { comingBack } from '../../core/archive-life/repair/missing-instances.ts';
 import { partOf } from '../../core/archive-life/repair/replace-on-server.ts';
-import { instanceId, studyDocument } from '../support/archived-studies.ts';
+import { instanceId, studySidecar } from '../support/archived-studies.ts';
 
 const [first, second] = [instanceId(0), instanceId(1)];
-const document = studyDocument(0, [first, second], { labels: ['of the study'], metadata: { 1030: 'kept' } });
+const document = studySidecar(0, [first, second], { labels: ['of the study'], metadata: { 1030: 'kept' } });
 const series = document.series[0]?.id;
 
 test('of a study that is gone, everything comes back', () => {
@@ -13,9 +13,9 @@ test('of a study that is gone, everything comes back', () => {
 });
 
 test('of a study that is there, only the missing instances, and series that are not there, come back', () => {
-  const withFirst = studyDocument(0, [first]);
+  const withFirst = studySidecar(0, [first]);
   expect(comingBack(document, new Set([second]), withFirst)).toEqual(new Set([second]));
-  expect(comingBack(document, new Set([second]), studyDocument(0, [], { series: [] }))).toEqual(
+  expect(comingBack(document, new Set([second]), studySidecar(0, [], { series: [] }))).toEqual(
     new Set([series, second]),
   );
 });

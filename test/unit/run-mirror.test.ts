@@ -130,7 +130,7 @@ describe('a mirror that somebody paused', () => {
     expect(source.calls.open).toBe(0);
   });
 
-  test('leaves one destination alone and serves the others', async () => {
+  test('pauses one destination and serves the others', async () => {
     const { target, archive, run } = setUp(3);
     const end = await run({ paused: async () => (one) => (one?.store === target ? paused : undefined) });
     expect([target.calls.store, archive.instances.size]).toEqual([0, 3]);

@@ -1,14 +1,14 @@
 import { cp, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { archiveDocument, readArchivedStudy } from '../../core/sidecars/archive-document.ts';
-import { readStudiesAt } from '../../core/sidecars/list-documents.ts';
+import { archiveSidecar, readArchivedStudy } from '../../core/sidecars/archive-sidecar.ts';
+import { readStudiesAt } from '../../core/sidecars/list-sidecars.ts';
 import { type SidecarFinding, SidecarFindings, sidecarHash } from '../../core/sidecars/sidecar-state.ts';
 import {
-  addDocument,
+  addSidecar,
   instanceId,
-  studyDocument,
   studyId,
+  studySidecar,
   type WatchedArchive,
   watchedArchive,
 } from '../support/archived-studies.ts';
@@ -18,8 +18,8 @@ import { noFindings } from '../support/no-findings.ts';
 async function archiveWithStates() {
   const archive = await watchedArchive();
   for (const n of [0, 1, 2]) {
-    await addDocument(archive, studyDocument(n, [instanceId(n)], { labels: ['older'] }), '2026-03-01T10:00:00Z');
-    await addDocument(archive, studyDocument(n, [instanceId(n)], { labels: ['newer'] }), '2026-03-02T10:00:00Z');
+    await addSidecar(archive, studySidecar(n, [instanceId(n)], { labels: ['older'] }), '2026-03-01T10:00:00Z');
+    await addSidecar(archive, studySidecar(n, [instanceId(n)], { labels: ['newer'] }), '2026-03-02T10:00:00Z');
   }
   return archive;
 }
@@ -80,10 +80,10 @@ describe.each<readonly [what: string, damage: (path: string) => Promise<void>]>(
     await damage(newer);
     const { findings } = collect();
     const attachments = () => Promise.reject(new Error('there are none'));
-    const document = studyDocument(1, [instanceId(1)], { labels: ['older'] });
-    const outcome = await archiveDocument(archive.objects, document, { attachments, onFinding: findings.note });
+    const document = studySidecar(1, [instanceId(1)], { labels: ['older'] });
+    const outcome = await archiveSidecar(archive.objects, document, { attachments, onFinding: findings.note });
     expect(outcome.written).toBe(true);
-    const again = await archiveDocument(archive.objects, document, { attachments, onFinding: findings.note });
+    const again = await archiveSidecar(archive.objects, document, { attachments, onFinding: findings.note });
     expect(again).toEqual({ key: outcome.key, written: false });
     expect(await readArchivedStudy(archive.objects, studyId(1), noFindings)).toMatchObject({ key: outcome.key });
   });
@@ -107,32 +107,32 @@ test('a sidecar from the future counts in the order of its key, and is followed 
   const read = () => readArchivedStudy(archive.objects, studyId(2), { onFinding: findings.note });
   expect((await read())?.document.labels).toEqual(['older']);
   const attachments = () => Promise.reject(new Error('there are none'));
-  const document = studyDocument(2, [instanceId(2)], { labels: ['newest'] });
-  await archiveDocument(archive.objects, document, { attachments, onFinding: findings.note });
+  const document = studySidecar(2, [instanceId(2)], { labels: ['newest'] });
+  await archiveSidecar(archive.objects, document, { attachments, onFinding: findings.note });
   expect((await read())?.document.labels).toEqual(['newest']);
 });
 
 test('the archive is asked once for each instance that a sidecar names, and what it lacks is marked until it is there', async () => {
   const archive = await watchedArchive();
   const bytes = Buffer.from(instanceId(0));
-  const document = studyDocument(0, [instanceId(0), instanceId(1)]);
+  const document = studySidecar(0, [instanceId(0), instanceId(1)]);
   const [held] = document.series[0]?.instances ?? [];
   await archive.archive.store({ id: instanceId(0), md5: held?.md5 ?? expect.fail(), sizeBytes: bytes.length }, bytes);
   const pending = async () => {
     const read = await readArchivedStudy(archive.objects, studyId(0), noFindings);
     return read?.document.series.flatMap(({ instances }) => instances.filter((one) => one.pending).map(({ id }) => id));
   };
-  await addDocument(archive, document, '2026-03-01T10:00:00Z');
+  await addSidecar(archive, document, '2026-03-01T10:00:00Z');
   expect(await pending()).toEqual([instanceId(1)]);
-  await addDocument(archive, document, '2026-03-02T10:00:00Z');
+  await addSidecar(archive, document, '2026-03-02T10:00:00Z');
   expect(await readdir(join(archive.path, 'studies', studyId(0)))).toHaveLength(1);
   const other = Buffer.from(instanceId(1));
   const md5 = document.series[0]?.instances[1]?.md5 ?? expect.fail();
   await archive.archive.store({ id: instanceId(1), md5, sizeBytes: other.length }, other);
-  await addDocument(archive, document, '2026-03-03T10:00:00Z');
+  await addSidecar(archive, document, '2026-03-03T10:00:00Z');
   expect(await pending()).toEqual([]);
   // What was there once is not asked for again: its absence is found by verifying, not forgiven by the next sidecar.
   await rm(join(archive.path, 'instances', instanceId(0)), { recursive: true });
-  await addDocument(archive, { ...document, labels: ['changed'] }, '2026-03-04T10:00:00Z');
+  await addSidecar(archive, { ...document, labels: ['changed'] }, '2026-03-04T10:00:00Z');
   expect(await pending()).toEqual([]);
 });

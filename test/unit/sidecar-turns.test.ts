@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
 import type { CallOptions } from '../../core/call-options.ts';
 import { MirrorError } from '../../core/errors.ts';
-import type { DocumentSync, Failures } from '../../core/mirror/document-sync.ts';
+import type { Failures, SidecarSync } from '../../core/mirror/sidecar-sync.ts';
 import { SidecarTurns } from '../../core/mirror/sidecar-turns.ts';
 import { noOutcomes } from '../../core/mirror/summary.ts';
 import type { Change } from '../../core/stores/change-feed.ts';
@@ -29,7 +29,7 @@ class SlowSidecars {
   constructor() {
     const stop = new AbortController();
     const failure = new MirrorError('server-error', 'a study failed');
-    const documents: Pick<DocumentSync, 'counts' | 'lastFailure' | 'follow' | 'reconcile'> = {
+    const sidecars: Pick<SidecarSync, 'counts' | 'lastFailure' | 'follow' | 'reconcile'> = {
       counts: this.counts,
       lastFailure: failure,
       follow: async (changes: readonly Change[], _: unknown, { signal }: CallOptions) => {
@@ -47,7 +47,7 @@ class SlowSidecars {
       },
     };
     this.turns = new SidecarTurns({
-      documents,
+      sidecars,
       clock: this.clock,
       leftOut: () => new Map(),
       onFailure: async (error) => void this.failures.push(error),

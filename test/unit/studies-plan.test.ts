@@ -1,19 +1,19 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type InstanceId, md5Of, type OrthancId, orthancIdOf } from '../../core/identifiers.ts';
-import { overwrites } from '../../core/sidecars/apply-document.ts';
+import { overwrites } from '../../core/sidecars/apply-sidecar.ts';
 import { canonical, contentHash } from '../../core/sidecars/canonical-json.ts';
 import { type ContentChange, planPatient, planStudy } from '../../core/sidecars/plan-changes.ts';
-import { knownCaches } from '../../core/sidecars/skip-list.ts';
 import {
   type AttachmentContent,
   noContent,
-  type PatientDocument,
+  type PatientSidecar,
   type ResourceContent,
   type SeriesRecord,
-  type StudyDocument,
-  studyDocumentSchema,
-} from '../../core/sidecars/study-document.ts';
+  type StudySidecar,
+  studySidecarSchema,
+} from '../../core/sidecars/sidecar.ts';
+import { knownCaches } from '../../core/sidecars/skip-list.ts';
 
 const id = (name: string) => orthancIdOf(name) as InstanceId;
 
@@ -32,7 +32,7 @@ const content: fc.Arbitrary<ResourceContent> = fc.record({
 });
 
 /** Studies over the same small set of series and instances. */
-const study: fc.Arbitrary<StudyDocument> = fc
+const study: fc.Arbitrary<StudySidecar> = fc
   .tuple(content, fc.array(fc.tuple(content, fc.array(content, { maxLength: 2 })), { maxLength: 2 }))
   .map(([own, series]) => ({
     format: 'orthanc-mirror-study',
@@ -56,7 +56,7 @@ const study: fc.Arbitrary<StudyDocument> = fc
     })),
   }));
 
-const bare: StudyDocument = {
+const bare: StudySidecar = {
   format: 'orthanc-mirror-study',
   version: 1,
   id: id('study'),
@@ -73,7 +73,7 @@ function emptied(series: SeriesRecord): SeriesRecord {
 }
 
 /** What a server would hold after these changes. */
-function applied(held: StudyDocument, changes: readonly ContentChange[]): StudyDocument {
+function applied(held: StudySidecar, changes: readonly ContentChange[]): StudySidecar {
   const after = structuredClone(held);
   const resources = new Map<OrthancId, ResourceContent>();
   for (const one of [after, ...after.series, ...after.series.flatMap((series) => series.instances)]) {
@@ -157,7 +157,7 @@ describe('the plan of changes', () => {
 
   it('takes the labels of a resource for one value where it settles what was deleted a while ago', () => {
     const settle = { ...options, mode: 'settle' } as const;
-    const labelled = (...labels: string[]): StudyDocument => ({ ...bare, labels });
+    const labelled = (...labels: string[]): StudySidecar => ({ ...bare, labels });
     expect(planStudy(labelled('x', 'y'), labelled('x'), settle).changes).toHaveLength(1);
     expect(planStudy(labelled('x'), labelled('y'), settle)).toMatchObject({ changes: [], kept: [{ what: 'label' }] });
     expect(planStudy(labelled('x'), labelled('x', 'y'), settle)).toMatchObject({ changes: [], kept: [] });
@@ -165,7 +165,7 @@ describe('the plan of changes', () => {
   });
 
   it('protects a patient, and takes protection away only to make it equal', () => {
-    const patient = (isProtected: boolean): PatientDocument => ({
+    const patient = (isProtected: boolean): PatientSidecar => ({
       format: 'orthanc-mirror-patient',
       version: 1,
       id: id('patient'),
@@ -216,7 +216,7 @@ describe('the archived form of a document', () => {
     fc.assert(
       fc.property(study, (document) => {
         const text = JSON.stringify(canonical(document));
-        expect(studyDocumentSchema.parse(JSON.parse(text))).toEqual(document);
+        expect(studySidecarSchema.parse(JSON.parse(text))).toEqual(document);
       }),
     );
   });
@@ -248,7 +248,7 @@ describe('the archived form of a document', () => {
       id: id('study'),
       patientId: id('patient'),
     };
-    expect(studyDocumentSchema.parse(right)).toMatchObject(noContent);
-    expect(studyDocumentSchema.safeParse({ ...right, ...wrong }).success).toBe(false);
+    expect(studySidecarSchema.parse(right)).toMatchObject(noContent);
+    expect(studySidecarSchema.safeParse({ ...right, ...wrong }).success).toBe(false);
   });
 });

@@ -3,9 +3,9 @@ import { type Missing, nothingMissing } from '../../core/archive-life/deletions/
 import type { Destination } from '../../core/copy/outcome.ts';
 import { MirrorError } from '../../core/errors.ts';
 import type { InstanceId, OrthancId } from '../../core/identifiers.ts';
-import { GoneKeeper } from '../../core/mirror/gone-keeper.ts';
 import { pauseInMemory } from '../../core/mirror/pause/pause.ts';
 import type { Progress } from '../../core/mirror/progress.ts';
+import { RemovalRecorder } from '../../core/mirror/record-removals.ts';
 import { type TickOptions, type TickReport, tick } from '../../core/mirror/tick.ts';
 import { MemoryArchive, MemoryStore, sampleBytes, sampleId } from '../support/memory-store.ts';
 import { SimulatedClock, standingClock } from '../support/simulated-clock.ts';
@@ -273,13 +273,13 @@ describe('a comparison of sidecars that takes longer than a slice', () => {
   }
   test('goes on where the slice before ended, lists nothing again, and ends', async () => {
     const { queue, run, source, document, clock } = setUp(5);
-    const documents = slow(() => {
+    const sidecars = slow(() => {
       clock.now = new Date(clock.now.getTime() + 61_000);
     });
     const told: boolean[] = [];
-    for (let ticks = 0; ticks < 5; ticks += 1) told.push((await run({ documents })).comparing);
+    for (let ticks = 0; ticks < 5; ticks += 1) told.push((await run({ sidecars })).comparing);
     expect(told).toEqual([true, true, true, true, false]);
-    expect(documents.begun).toEqual([null, ...studies.slice(0, -1)]);
+    expect(sidecars.begun).toEqual([null, ...studies.slice(0, -1)]);
     expect(source.calls.inventory).toBe(1);
     expect(queue.slice(5)).toEqual(studies);
     expect(document.value?.comparedAt).not.toBeNull();
@@ -287,12 +287,12 @@ describe('a comparison of sidecars that takes longer than a slice', () => {
 
   test('looks at what is new between its slices', async () => {
     const { queue, run, add, clock } = setUp(5);
-    const documents = slow(() => {
+    const sidecars = slow(() => {
       clock.now = new Date(clock.now.getTime() + 61_000);
     });
-    await run({ documents });
+    await run({ sidecars });
     add(6);
-    await run({ documents });
+    await run({ sidecars });
     expect(queue.indexOf(sampleId(6))).toBe(6);
   });
 
@@ -303,10 +303,10 @@ describe('a comparison of sidecars that takes longer than a slice', () => {
       deadline.abort(new MirrorError('deadline', 'no time left'));
       deadline.signal.throwIfAborted();
     };
-    const documents = slow(() => undefined, afterPart);
+    const sidecars = slow(() => undefined, afterPart);
     for (let ticks = 0; ticks < 5; ticks += 1) {
       deadline = new AbortController();
-      await run({ documents, deadline: deadline.signal });
+      await run({ sidecars, deadline: deadline.signal });
     }
     expect(queue.slice(5)).toEqual(studies);
   });
@@ -377,7 +377,7 @@ describe('a comparison that a destination fails', () => {
 function keeperInMemory(clock: { readonly now: Date }) {
   let missing: Missing = nothingMissing;
   const propagated: InstanceId[] = [];
-  const keeper = new GoneKeeper({
+  const keeper = new RemovalRecorder({
     document: {
       read: async () => ({ value: missing, version: '' }),
       write: async (value) => {

@@ -11,7 +11,7 @@ import {
 import { MirrorError } from '../../core/errors.ts';
 import { type InstanceId, type Md5, md5Of } from '../../core/identifiers.ts';
 import type { InventoryEntry, InventoryOptions, OpenInstance, Store } from '../../core/stores/store.ts';
-import { addDocument, instanceId, studyDocument, studyId, watchedArchive } from '../support/archived-studies.ts';
+import { addSidecar, instanceId, studyId, studySidecar, watchedArchive } from '../support/archived-studies.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 
 const bytes = Buffer.from('what the archive holds');
@@ -160,7 +160,7 @@ test('run after run every sidecar and record of an archive is read as well, and 
     await archive.archive.store({ id, md5: md5Of(held), sizeBytes: held.length }, held);
   }
   for (const n of [0, 1, 2, 3]) {
-    await addDocument(archive, studyDocument(n, ids.slice(3 * n, 3 * n + 3)), '2026-03-01T10:00:00Z');
+    await addSidecar(archive, studySidecar(n, ids.slice(3 * n, 3 * n + 3)), '2026-03-01T10:00:00Z');
   }
   const [lost, cut] = [instanceId(4), studyId(2)];
   await rm(join(archive.path, 'instances', lost), { recursive: true });

@@ -39,13 +39,13 @@ describe('verifying a store', () => {
       if (id === sampleId(1)) throw new MirrorError('unreachable', 'no answer');
     };
     const kinds = new Map((await Array.fromAsync(verifyStore(store))).map(({ id, kind }) => [id, kind]));
-    expect([0, 1, 2].map((n) => kinds.get(sampleId(n)))).toEqual(['damaged', 'unread', 'sound']);
+    expect([0, 1, 2].map((n) => kinds.get(sampleId(n)))).toEqual(['damaged', 'unverified', 'sound']);
   });
 
   test('proves nothing where the store keeps no hashes, and says so', async () => {
     const store = filled(1);
     store.keepsHashes = false;
-    expect((await Array.fromAsync(verifyStore(store)))[0]).toMatchObject({ kind: 'unread' });
+    expect((await Array.fromAsync(verifyStore(store)))[0]).toMatchObject({ kind: 'unverified' });
   });
 
   test('covers everything exactly once in all parts of a subset', async () => {

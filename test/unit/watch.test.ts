@@ -4,9 +4,9 @@ import { type Missing, nothingMissing } from '../../core/archive-life/deletions/
 import type { Destination } from '../../core/copy/outcome.ts';
 import { type ErrorCode, MirrorError } from '../../core/errors.ts';
 import type { InstanceId } from '../../core/identifiers.ts';
-import { GoneKeeper } from '../../core/mirror/gone-keeper.ts';
 import type { MirrorEvent } from '../../core/mirror/mirror-events.ts';
 import type { MirrorRun } from '../../core/mirror/mirror-run.ts';
+import { RemovalRecorder } from '../../core/mirror/record-removals.ts';
 import { runMirror } from '../../core/mirror/run-mirror.ts';
 import { MemoryArchive, MemoryStore, sampleBytes, sampleId } from '../support/memory-store.ts';
 import { SimulatedClock } from '../support/simulated-clock.ts';
@@ -380,7 +380,7 @@ describe('deletions at the source', () => {
     let missing: Missing = nothingMissing;
     const propagated: InstanceId[] = [];
     const disk = { isReadOnly: false };
-    const gone = new GoneKeeper({
+    const gone = new RemovalRecorder({
       document: {
         read: async () => ({ value: missing, version: '' }),
         write: async (value) => {

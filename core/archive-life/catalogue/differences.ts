@@ -1,7 +1,7 @@
 /** What differs in an archive between two moments. */
 
 import type { InstanceId, Md5, OrthancId } from '../../identifiers.ts';
-import { listStudiesAt, type StudyStates } from '../../sidecars/list-documents.ts';
+import { listStudiesAt, type StudyStates } from '../../sidecars/list-sidecars.ts';
 import type { SidecarOptions } from '../../sidecars/sidecar-state.ts';
 import type { Archive } from '../../stores/archive/archive.ts';
 import type { DatedOptions } from '../../stores/archive/archive-history.ts';
@@ -19,13 +19,13 @@ export type Difference =
       readonly md5: Md5 | undefined;
       readonly md5Before: Md5 | undefined;
     }
-  /** The study's document: what users attached, or the list of its instances. */
+  /** The study's sidecar: what users attached, or the list of its instances. */
   | { readonly kind: 'added' | 'changed'; readonly level: 'study'; readonly id: OrthancId };
 
 /** `onUnreadable`: of which instances no moment of the past can be told; see {@link DatedOptions}. */
 export type PastOptions = Partial<SidecarOptions> & Pick<DatedOptions, 'onUnreadable'>;
 
-/** Lists the differences: first of the instances, then of the study documents, each in order of id. */
+/** Lists the differences: first of the instances, then of the sidecars, each in order of id. */
 export async function* listDifferences(
   archive: Archive,
   before: Date,
@@ -42,11 +42,11 @@ export async function* listDifferences(
       yield { kind: 'changed', level: 'instance', id, md5: second.md5, md5Before: first.md5 };
     }
   }
-  yield* documentDifferences(archive, before, after, options);
+  yield* sidecarDifferences(archive, before, after, options);
 }
 
 /** Documents are never removed: every study of the first moment has one at the second. */
-async function* documentDifferences(
+async function* sidecarDifferences(
   archive: Archive,
   before: Date,
   after: Date,

@@ -11,7 +11,7 @@ import type { CallOptions } from '../../call-options.ts';
 import { isMirrorError } from '../../errors.ts';
 import type { OrthancId } from '../../identifiers.ts';
 import { listOf } from '../../json.ts';
-import { listStudiesAt, type MomentOptions, type StudyStates } from '../../sidecars/list-documents.ts';
+import { listStudiesAt, type MomentOptions, type StudyStates } from '../../sidecars/list-sidecars.ts';
 import { readNewest } from '../../sidecars/sidecar-state.ts';
 import type { Archive } from '../../stores/archive/archive.ts';
 import { stateKey } from '../../stores/archive/keys.ts';
@@ -19,8 +19,8 @@ import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
 import { StateDocument } from '../../stores/archive/state.ts';
 import type { Store } from '../../stores/store.ts';
 import { mapInOrder } from '../../streams/in-parallel.ts';
-import { EntryOfHeaders, entryOfDocument, type StudyEntry, studyEntrySchema } from './study-entry.ts';
-import { documentedInstances, headersWithoutDocument } from './undocumented.ts';
+import { EntryOfHeaders, entryOfSidecar, type StudyEntry, studyEntrySchema } from './study-entry.ts';
+import { headersWithoutSidecar, sidecaredInstances } from './without-sidecar.ts';
 
 const partSchema = z.strictObject({ version: z.literal(1), studies: listOf(studyEntrySchema) });
 type Part = z.infer<typeof partSchema>;
@@ -29,7 +29,7 @@ type Part = z.infer<typeof partSchema>;
 const readsAtOnce = 48;
 
 /**
- * Lists the studies that had a document at the moment, in order of id: one listing of all documents, and a read for each
+ * Lists the studies that had a document at the moment, in order of id: one listing of all sidecars, and a read for each
  * whose entry is not known. Keeps the entries of now in the archive, unless that may not be written to.
  */
 export async function* readCatalogue(objects: ObjectStorage, options: MomentOptions): AsyncGenerator<StudyEntry> {
@@ -66,14 +66,14 @@ export async function* keptCatalogue(objects: ObjectStorage, options: CallOption
  * Lists the studies of the instances that no document lists, from the headers of the files: reads every document, and
  * the beginning of each such file. Keeps one entry per such study in memory.
  */
-export async function readUndocumentedStudies(
+export async function readStudiesWithoutSidecar(
   archive: Archive,
   view: Store,
   options: MomentOptions,
 ): Promise<readonly StudyEntry[]> {
   const studies = new Map<OrthancId, EntryOfHeaders>();
-  const documented = await documentedInstances(archive, options);
-  for await (const { header, sizeBytes } of headersWithoutDocument(archive, view, documented, options)) {
+  const documented = await sidecaredInstances(archive, options);
+  for await (const { header, sizeBytes } of headersWithoutSidecar(archive, view, documented, options)) {
     if (header === undefined) continue;
     const entry = studies.get(header.studyId) ?? new EntryOfHeaders(header);
     studies.set(header.studyId, entry);
@@ -107,7 +107,7 @@ async function knownOrRead(
   const entry = known.get(newest.key);
   if (entry !== undefined) return entry;
   const found = await readNewest(objects, states, options);
-  return found && entryOfDocument(found.key, found.document);
+  return found && entryOfSidecar(found.key, found.document);
 }
 
 /** A part that is damaged, or of another version of this program, is made anew. */

@@ -1,4 +1,4 @@
-/** Finds out what an archived instance is from its own bytes, for archives without study documents. */
+/** Finds out what an archived instance is from its own bytes, for archives without sidecars. */
 
 import type { CallOptions } from '../../call-options.ts';
 import { type DicomHeader, readDicom } from '../../dicom/dicom-header.ts';

@@ -15,14 +15,14 @@ export interface Snapshot {
   /** Instances that the source no longer had, or had again. */
   readonly removed: number;
   readonly returned: number;
-  /** States of study documents. */
-  readonly documents: number;
+  /** States of sidecars. */
+  readonly sidecars: number;
   /** Size of all versions received. */
   readonly bytes: number;
 }
 
 type Counts = Omit<Snapshot, 'day'>;
-const nothing: Counts = { added: 0, changed: 0, removed: 0, returned: 0, documents: 0, bytes: 0 };
+const nothing: Counts = { added: 0, changed: 0, removed: 0, returned: 0, sidecars: 0, bytes: 0 };
 
 /**
  * Lists the days on which something changed, the first one first. Lists the whole archive and reads every record; memory
@@ -34,7 +34,7 @@ export async function listSnapshots(archive: Archive, options: PastOptions = {})
     for (const version of history.versions) days.addBytes(receivedAt(version, history), version.sizeBytes);
     for (const { at, what } of eventsOf(history)) days.add(at, what);
   }
-  for await (const { at } of listSidecarStates(archive.objects, 'studies', options)) days.add(at, 'documents');
+  for await (const { at } of listSidecarStates(archive.objects, 'studies', options)) days.add(at, 'sidecars');
   return days.all();
 }
 

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import type { DicomHeader } from '../../dicom/dicom-header.ts';
 import { isOrthancId, type OrthancId } from '../../identifiers.ts';
 import { listOf } from '../../json.ts';
-import type { StudyDocument } from '../../sidecars/study-document.ts';
+import type { StudySidecar } from '../../sidecars/sidecar.ts';
 
 const orthancId = z.custom<OrthancId>(isOrthancId);
 
@@ -42,7 +42,7 @@ export const otherTagNames = [
 ];
 
 /** The entry of a study that has a document. Pure. */
-export function entryOfDocument(key: string, document: StudyDocument): StudyEntry {
+export function entryOfSidecar(key: string, document: StudySidecar): StudyEntry {
   const { id, patientId, patientTags, tags, labels, series } = document;
   const instances = series.flatMap((one) => one.instances);
   return {

@@ -1,6 +1,6 @@
 /** What a server deletes with an instance, and whether it can be written again. Pure. */
 import type { InstanceId, OrthancId } from '../../identifiers.ts';
-import { hasNamedMetadata, type ResourceContent, type StudyDocument } from '../../sidecars/study-document.ts';
+import { hasNamedMetadata, type ResourceContent, type StudySidecar } from '../../sidecars/sidecar.ts';
 import type { OrthancCapabilities } from '../../stores/orthanc/capabilities.ts';
 
 export interface Destroyed {
@@ -14,7 +14,7 @@ export interface Destroyed {
 }
 
 /** @returns what disappears with an instance; `undefined` if the study does not have it. */
-export function destroyedWith(document: StudyDocument, id: InstanceId): Destroyed | undefined {
+export function destroyedWith(document: StudySidecar, id: InstanceId): Destroyed | undefined {
   const series = document.series.find(({ instances }) => instances.some((instance) => instance.id === id));
   const instance = series?.instances.find((one) => one.id === id);
   if (series === undefined || instance === undefined) return undefined;

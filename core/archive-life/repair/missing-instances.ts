@@ -3,11 +3,11 @@
 import type { CallOptions } from '../../call-options.ts';
 import { isMirrorError } from '../../errors.ts';
 import type { InstanceId, OrthancId } from '../../identifiers.ts';
-import { readArchivedPatient } from '../../sidecars/archive-document.ts';
-import { readStudiesAt } from '../../sidecars/list-documents.ts';
-import { readStudyDocument } from '../../sidecars/read-study-document.ts';
+import { readArchivedPatient } from '../../sidecars/archive-sidecar.ts';
+import { readStudiesAt } from '../../sidecars/list-sidecars.ts';
+import { readStudySidecar } from '../../sidecars/read-sidecar.ts';
+import type { StudySidecar } from '../../sidecars/sidecar.ts';
 import type { SidecarOptions } from '../../sidecars/sidecar-state.ts';
-import type { StudyDocument } from '../../sidecars/study-document.ts';
 import type { StudyServer } from '../../sidecars/study-server.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
 import type { Store } from '../../stores/store.ts';
@@ -28,7 +28,7 @@ export async function findMissing(
   return missing;
 }
 
-export interface KeepDocumentsOptions extends SidecarOptions {
+export interface KeepSidecarsOptions extends SidecarOptions {
   /** The moment; absent: now. */
   readonly at?: Date | undefined;
   readonly archive: ObjectStorage;
@@ -41,9 +41,9 @@ export interface KeepDocumentsOptions extends SidecarOptions {
  * come back: the missing instances, and the series, study and patient that the server lacks altogether. What the server
  * has keeps what users attached to it there.
  */
-export async function keepDocumentsOf(
+export async function keepSidecarsOf(
   missing: ReadonlySet<InstanceId>,
-  { at, archive, server, kept, onFinding, signal }: KeepDocumentsOptions,
+  { at, archive, server, kept, onFinding, signal }: KeepSidecarsOptions,
 ): Promise<void> {
   for await (const { document, ...study } of readStudiesAt(archive, { at, onFinding, signal })) {
     const held = await heldStudy(document, missing, server, { signal });
@@ -72,14 +72,14 @@ function referenceTo({ id, key, hash8 }: SidecarReference): SidecarReference {
 }
 
 async function heldStudy(
-  document: StudyDocument,
+  document: StudySidecar,
   missing: ReadonlySet<InstanceId>,
   server: StudyServer,
   options: CallOptions,
-): Promise<StudyDocument | 'complete' | undefined> {
+): Promise<StudySidecar | 'complete' | undefined> {
   if (!document.series.some(({ instances }) => instances.some(({ id }) => missing.has(id)))) return 'complete';
   try {
-    return await readStudyDocument(server, document.id, { ...options, instanceHashes: false });
+    return await readStudySidecar(server, document.id, { ...options, instanceHashes: false });
   } catch (error) {
     if (isMirrorError(error, 'vanished')) return undefined;
     throw error;
@@ -88,9 +88,9 @@ async function heldStudy(
 
 /** The resources of a study that the server will have only when the missing instances are back. Pure. */
 export function comingBack(
-  document: StudyDocument,
+  document: StudySidecar,
   missing: ReadonlySet<InstanceId>,
-  held: StudyDocument | undefined,
+  held: StudySidecar | undefined,
 ): ReadonlySet<OrthancId> {
   const heldSeries = new Set(held?.series.map(({ id }) => id));
   const ids = new Set<OrthancId>(held === undefined ? [document.id] : []);

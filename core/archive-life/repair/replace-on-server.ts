@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { CallOptions } from '../../call-options.ts';
 import { isMirrorError, MirrorError } from '../../errors.ts';
 import type { Limitations } from '../../sidecars/limitations.ts';
-import { noContent, type StudyDocument, saysAnything } from '../../sidecars/study-document.ts';
+import { noContent, type StudySidecar, saysAnything } from '../../sidecars/sidecar.ts';
 import type { StudyServer } from '../../sidecars/study-server.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
 import { verifiedBody } from '../../stores/archive/verified-body.ts';
@@ -15,7 +15,7 @@ import type { InstanceIdentity, InventoryEntry } from '../../stores/store.ts';
 import { HoldingPlace } from '../../streams/holding-place.ts';
 import type { RereadableBytes } from '../../streams/rereadable-bytes.ts';
 import { type KeptRepair, KeptRepairs, type SettledRepair } from '../kept-repairs.ts';
-import type { PutRight } from '../verify/mend.ts';
+import type { PutRight } from '../verify/repair.ts';
 import { type Destroyed, destroyedWith, reasonAgainst } from './destroyed.ts';
 import { deliveredBy, readTarget, type SavedVersion, saveReplaced } from './save-replaced.ts';
 
@@ -166,7 +166,7 @@ const unreadable =
   'version; save the file of its storage by hand, and ask for the other version with --replace';
 
 /** The document without what stays on the server anyway. */
-export function partOf(study: StudyDocument, { ids }: Pick<Destroyed, 'ids'>): StudyDocument {
+export function partOf(study: StudySidecar, { ids }: Pick<Destroyed, 'ids'>): StudySidecar {
   const series = study.series
     .map((one) => ({
       ...one,

@@ -12,13 +12,13 @@ import { createHash } from 'node:crypto';
 import type { CallOptions } from '../../call-options.ts';
 import { isMirrorError, MirrorError } from '../../errors.ts';
 import { type InstanceId, isMd5, isOrthancId, type OrthancId } from '../../identifiers.ts';
-import { archiveAttachments } from '../../sidecars/archive-document.ts';
+import { archiveAttachments } from '../../sidecars/archive-sidecar.ts';
 import { attachmentsOfServer } from '../../sidecars/attachment-source.ts';
 import { canonical } from '../../sidecars/canonical-json.ts';
 import { listedResourceSchema } from '../../sidecars/listed-resource.ts';
-import { readPatientDocument, readStudyDocument } from '../../sidecars/read-study-document.ts';
+import { readPatientSidecar, readStudySidecar } from '../../sidecars/read-sidecar.ts';
+import type { PatientSidecar, StudySidecar } from '../../sidecars/sidecar.ts';
 import { type Sidecar, sidecarHash } from '../../sidecars/sidecar-state.ts';
-import type { PatientDocument, StudyDocument } from '../../sidecars/study-document.ts';
 import type { StudyServer } from '../../sidecars/study-server.ts';
 import { documentBytes } from '../../stores/archive/json-document.ts';
 import { keyTime, reportKey } from '../../stores/archive/keys.ts';
@@ -28,10 +28,10 @@ import type { OrthancStore } from '../../stores/orthanc/orthanc-store.ts';
 import type { InstanceIdentity } from '../../stores/store.ts';
 import type { SidecarReference } from '../kept-repairs.ts';
 
-export interface TargetDocuments {
-  readonly study: StudyDocument;
+export interface TargetSidecars {
+  readonly study: StudySidecar;
   /** `undefined` where the target has no patient level. */
-  readonly patient: PatientDocument | undefined;
+  readonly patient: PatientSidecar | undefined;
 }
 
 /** What is to be saved. */
@@ -40,8 +40,8 @@ export interface Replaceable {
   readonly id: OrthancId;
   /** An instance whose bytes are saved as the server delivers them, see {@link deliveredBy}. */
   readonly instance?: InstanceIdentity | undefined;
-  readonly study?: StudyDocument | undefined;
-  readonly patient?: PatientDocument | undefined;
+  readonly study?: StudySidecar | undefined;
+  readonly patient?: PatientSidecar | undefined;
 }
 
 export interface SavedVersion {
@@ -57,20 +57,20 @@ export interface SaveOptions extends CallOptions {
   readonly at: Date;
 }
 
-/** Reads the documents of an instance's study and patient. Throws `changed-meanwhile` if the target lost it. */
+/** Reads the sidecars of an instance's study and patient. Throws `changed-meanwhile` if the target lost it. */
 export async function readTarget(
   id: InstanceId,
   server: StudyServer,
   { signal }: CallOptions,
-): Promise<TargetDocuments> {
+): Promise<TargetSidecars> {
   const { client, capabilities } = server;
   const found = await client.findJson(`/instances/${id}/study`, listedResourceSchema, { signal });
   if (!isOrthancId(found?.ID)) {
     throw new MirrorError('changed-meanwhile', `${client.name} does not hold instance ${id} any more`);
   }
-  const study = await readStudyDocument(server, found.ID, { signal });
+  const study = await readStudySidecar(server, found.ID, { signal });
   const patient = capabilities.hasPatientLevel
-    ? await readPatientDocument(server, study.patientId, { signal })
+    ? await readPatientSidecar(server, study.patientId, { signal })
     : undefined;
   return { study, patient };
 }

@@ -3,7 +3,7 @@
  * message names a job and one thing in it; who may only write messages can cause nothing that no job names.
  *
  *     jobs/<id>/job.json           mirror, target, moment, and how long it holds
- *     jobs/<id>/<number>.json      a part of what is restored: instances, or studies whose documents are
+ *     jobs/<id>/<number>.json      a part of what is restored: instances, or studies whose sidecars are
  *     jobs/<id>/finished.json      the restore is over
  *
  * Everything is written once. Ids and hashes only: nothing in here is a patient's.

@@ -1,11 +1,11 @@
 /** From what a user asks for to the instances of an archive. */
 
 import type { InstanceId, OrthancId } from '../../identifiers.ts';
-import { readStudiesAt } from '../../sidecars/list-documents.ts';
+import { readStudiesAt } from '../../sidecars/list-sidecars.ts';
 import type { SidecarOptions } from '../../sidecars/sidecar-state.ts';
 import type { Archive } from '../../stores/archive/archive.ts';
 import { InstanceIdList } from '../../stores/orthanc/instance-id-list.ts';
-import { headersWithoutDocument } from '../catalogue/undocumented.ts';
+import { headersWithoutSidecar } from '../catalogue/without-sidecar.ts';
 import { ArchiveView, type ViewOptions } from './archive-view.ts';
 import { identityIn, identityOfHeader, isSelected, type Selection } from './selection.ts';
 
@@ -18,7 +18,7 @@ export interface Selected {
 }
 
 /**
- * Finds the selected instances: those that study documents name by these; of the others, which no document lists (yet),
+ * Finds the selected instances: those that sidecars name by these; of the others, which no document lists (yet),
  * the beginning of each file is read. An id tells nothing of its study, so every document is read: about as many
  * requests as there are studies. Keeps 24 bytes per instance in memory, and the ids of those selected.
  */
@@ -40,7 +40,7 @@ export async function selectInstances(
     }
   }
   const view = new ArchiveView(archive, { at, includeRemoved, onUnreadable });
-  for await (const { id, header } of headersWithoutDocument(archive, view, documented, { signal })) {
+  for await (const { id, header } of headersWithoutSidecar(archive, view, documented, { signal })) {
     if (header === undefined || !isSelected(identityOfHeader(header), selection)) continue;
     instances.add(id);
     studies.add(header.studyId);

@@ -1,7 +1,7 @@
 /** Which studies and series a user asks for. Pure. Everything here but Orthanc ids is patient data: never log it. */
 import type { DicomHeader } from '../../dicom/dicom-header.ts';
 import type { OrthancId } from '../../identifiers.ts';
-import type { SeriesRecord, StudyDocument } from '../../sidecars/study-document.ts';
+import type { SeriesRecord, StudySidecar } from '../../sidecars/sidecar.ts';
 
 /** All that is given must hold; of several values of one kind one is enough. */
 export interface Selection {
@@ -66,8 +66,8 @@ export function isStudySelected(
   );
 }
 
-/** The identity of a series of a study document. */
-export function identityIn(document: StudyDocument, series: SeriesRecord): SeriesIdentity {
+/** The identity of a series of a sidecar. */
+export function identityIn(document: StudySidecar, series: SeriesRecord): SeriesIdentity {
   return {
     patient: document.patientId,
     study: document.id,

@@ -16,7 +16,7 @@ export type Verified = InventoryEntry &
     /** It was deleted since it was listed. */
     | { readonly kind: 'vanished' }
     /** It could not be read for a reason that says nothing of the bytes; nothing is proven. */
-    | { readonly kind: 'unread'; readonly error: MirrorError }
+    | { readonly kind: 'unverified'; readonly error: MirrorError }
   );
 
 export interface VerifyOptions extends CallOptions, RangeOptions {
@@ -74,7 +74,7 @@ async function readBack(store: Store, entry: InventoryEntry, signal: AbortSignal
     if (error.code === 'source-corrupt' || error.code === 'body-short' || error.code === 'hash-mismatch') {
       return { ...entry, kind: 'damaged', error, actualMd5: undefined };
     }
-    return { ...entry, kind: 'unread', error };
+    return { ...entry, kind: 'unverified', error };
   }
 }
 
@@ -84,7 +84,7 @@ function judge(store: Store, entry: InventoryEntry, actualMd5: Md5, sizeBytes: n
       'source-corrupt',
       `${store.name} keeps no hash of instance ${entry.id}, so reading it proves nothing; set StoreMD5ForAttachments`,
     );
-    return { ...entry, kind: 'unread', error };
+    return { ...entry, kind: 'unverified', error };
   }
   if (actualMd5 === entry.md5) return { ...entry, kind: 'sound' };
   const error = new MirrorError(

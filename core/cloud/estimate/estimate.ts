@@ -1,4 +1,4 @@
-/** Reckons what a mirror costs in a month. Pure; the rates are those of `prices.ts`, the counts those of our design. */
+/** Estimates what a mirror costs in a month. Pure; the rates are those of `prices.ts`, the counts those of our design. */
 import { type StorageClass, servicePrices, smallestMovedBytes, storagePrices } from './prices.ts';
 
 export interface EstimateInput {

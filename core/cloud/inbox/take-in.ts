@@ -76,7 +76,7 @@ async function takeIn(
   }
 }
 
-/** An object waits without paying for it while any store of its mirror is left alone. */
+/** An object waits without paying for it while any store of its mirror is paused. */
 async function throwIfHeld(
   mirror: string,
   { source, destinations, pause }: InboxMirror,

@@ -12,7 +12,7 @@ export interface Delivery {
   readonly receiveCount: number;
 }
 
-/** Why a message is put aside, with what the queue knew about it. */
+/** Why a message becomes a dead letter, with what the queue knew about it. */
 export interface DeadLetterReason {
   readonly code: string;
   /** What happened and what to do; holds neither patient data nor a secret. */

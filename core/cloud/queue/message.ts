@@ -19,7 +19,7 @@ const instanceMessageSchema = z.strictObject({
   ...envelope,
   kind: z.literal('instance'),
   id: z.custom<InstanceId>(isInstanceId),
-  /** How much memory to reckon with. There is no hash beside it: whoever copies asks the source, and believes nobody else. */
+  /** How much memory to allow for. There is no hash beside it: whoever copies asks the source, and believes nobody else. */
   sizeBytes: z.int().min(0).optional(),
 });
 

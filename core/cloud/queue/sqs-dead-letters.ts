@@ -17,7 +17,7 @@ export interface DeadLetterQueueOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A message that was put aside. */
+/** A message that became a dead letter. */
 export interface DeadLetter {
   /** Names the message for as long as it lies there. */
   readonly messageId: string;

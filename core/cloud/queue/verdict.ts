@@ -15,14 +15,14 @@ export type Verdict =
   | { readonly kind: 'return'; readonly waitMs: number }
   /** It is delivered again after a while as if it were new: whatever stands in its way is not its own fault. */
   | { readonly kind: 'renew'; readonly waitMs: number }
-  /** It is put aside with its reason. */
+  /** It becomes a dead letter with its reason. */
   | { readonly kind: 'dead-letter'; readonly code: ErrorCode; readonly reason: string };
 
 /**
  * Decides about the delivery number `receiveCount` (1 is the first) of a message whose work met `error`.
  *
- * The last delivery is ours to use: what still fails then is put aside here, because the queue would do it without
- * a reason. What failed because of a halted mirror is never put aside.
+ * The last delivery is ours to use: what still fails then becomes a dead letter here, because the queue would do it without
+ * a reason. What failed because of a halted mirror never becomes a dead letter.
  * @param random at least 0, less than 1
  */
 export function verdictOn(error: MirrorError, receiveCount: number, limits: DeliveryLimits, random: number): Verdict {
@@ -51,7 +51,7 @@ const decidingOrder: readonly Disposition[] = ['halt', 'retry', 'wait', 'reject'
 
 /**
  * The error that decides when one instance met several at its destinations: one that may still pass by repeating
- * goes before one that was rejected, so that nothing is put aside while another destination still waits for it.
+ * goes before one that was rejected, so that nothing becomes a dead letter while another destination still waits for it.
  */
 export function decidingError(errors: readonly MirrorError[]): MirrorError | undefined {
   const rank = ({ disposition }: MirrorError) => decidingOrder.indexOf(disposition);

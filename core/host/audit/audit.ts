@@ -183,7 +183,7 @@ function uuidOf(finding: AuditFinding): string {
 }
 
 /** The instances whose DICOM file is missing or damaged: what a repair has to send again. Each once. */
-export function instancesToMend(findings: readonly AuditFinding[]): readonly InstanceId[] {
+export function instancesToRepair(findings: readonly AuditFinding[]): readonly InstanceId[] {
   const ids = findings.map((finding) => (finding.kind === 'orphan' ? undefined : instanceOf(finding.file)));
   return [...new Set(ids.filter((id) => id !== undefined))];
 }

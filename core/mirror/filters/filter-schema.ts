@@ -33,6 +33,6 @@ export const filterSchema = z
   })
   .refine((filter) => Object.keys(filter).length > 0, { error: 'is empty: remove it, or say what is mirrored' })
   .describe(
-    'Only instances that fulfil all of this are mirrored. Absent: all. What was copied before stays, deletions are not followed, and study documents are not mirrored. `LimitFindInstances` and `LimitFindResults` of the source must be 0, their default.',
+    'Only instances that fulfil all of this are mirrored. Absent: all. What was copied before stays, deletions are not followed, and sidecars are not mirrored. `LimitFindInstances` and `LimitFindResults` of the source must be 0, their default.',
   );
 export type Filter = z.output<typeof filterSchema>;

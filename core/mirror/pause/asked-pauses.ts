@@ -6,7 +6,7 @@ import { MirrorError } from '../../errors.ts';
 import type { Pause } from './pause.ts';
 import { type Hold, holdOn, wholeMirror, withoutHolds } from './pause-state.ts';
 
-/** @returns why a store (absent: the whole mirror) is left alone; `undefined` if it is not */
+/** @returns why a store (absent: the whole mirror) is paused; `undefined` if it is not */
 export type AskedPauses = (store?: string) => MirrorError | undefined;
 
 /** Reads the pauses, and takes away those that somebody ended. */

@@ -1,4 +1,4 @@
-/** What a mirror remembers of stores that are left alone for a while; `state/pause.json`. Pure. */
+/** What a mirror remembers of stores that are paused for a while; `state/pause.json`. Pure. */
 import { z } from 'zod';
 import { type InstanceId, isInstanceId } from '../../identifiers.ts';
 import { recordOf } from '../../json.ts';
@@ -32,14 +32,14 @@ const holdSchema = z.strictObject({
   /** Messages no longer wait for the store: a complete comparison finds what it missed when the hold ends. */
   compareAfter: z.boolean(),
 });
-/** One store that is left alone. */
+/** One store that is paused. */
 export type Hold = z.output<typeof holdSchema>;
 
 export const pauseStateSchema = z.strictObject({
   version: z.literal(1),
   /** By the name of the store, or {@link wholeMirror}. */
   holds: recordOf(z.string(), holdSchema),
-  /** How often an instance was on its way when a store stopped answering, by the name of the store. */
+  /** How often an instance was on its way when a store stopped reachable, by the name of the store. */
   suspects: recordOf(z.string(), recordOf(z.string(), z.int().positive())),
   /** When the last hold on a store ended, why it was held and how often it had been probed; by the name of the store. */
   ended: recordOf(

@@ -1,5 +1,5 @@
 /**
- * The flags in a mirror's state that say: leave this store alone for a while. They hold for every process that works
+ * The flags in a mirror's state that say: pause this store for a while. They hold for every process that works
  * for the mirror, and each store has its own: while a target is away, the others and the archive are served.
  */
 import { isMirrorError, MirrorError } from '../../errors.ts';

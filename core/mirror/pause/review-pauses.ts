@@ -1,4 +1,4 @@
-/** What a tick does about stores that are left alone: probes them, and lets the mirror use those that are back. */
+/** What a tick does about stores that are paused: probes them, and lets the mirror use those that are back. */
 
 import type { CallOptions } from '../../call-options.ts';
 import type { Destination } from '../../copy/outcome.ts';
@@ -44,7 +44,7 @@ export interface PauseReview {
   readonly served: readonly Destination[];
   /** Names of the stores that are held, those that are back excepted. */
   readonly held: readonly string[];
-  /** Names of the stores that are back and not yet let in: see {@link letIn}. */
+  /** Names of the stores that are back and not yet let in: see {@link resume}. */
   readonly back: readonly string[];
   /** Those of them that missed messages, so that a comparison must begin before they are let in. */
   readonly missed: readonly string[];
@@ -103,7 +103,7 @@ function reviewOf(state: PauseState, { source, destinations, pause }: ReviewOpti
 }
 
 /** Ends the holds on stores that are back. A comparison that they need must be written down as begun before. */
-export async function letIn(pause: Pause, stores: readonly string[]): Promise<void> {
+export async function resume(pause: Pause, stores: readonly string[]): Promise<void> {
   if (stores.length > 0) await pause.change((state) => withoutHolds(state, stores, pause.now()));
 }
 
@@ -111,7 +111,7 @@ export async function letIn(pause: Pause, stores: readonly string[]): Promise<vo
  * Before inventories are compared: holds destinations that do not answer, so that they do not keep the comparison from
  * its end. @returns those that answer; what the others miss, a comparison must find later.
  */
-export async function answering(
+export async function reachable(
   served: readonly Destination[],
   { destinations, pause, probeAfterMs, random, signal }: ReviewOptions,
 ): Promise<readonly Destination[]> {

@@ -1,4 +1,4 @@
-/** The part of the configuration that says when a mirror leaves its servers alone. */
+/** The part of the configuration that says when a mirror pauses. */
 import { z } from 'zod';
 
 export const weekdays = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
@@ -27,7 +27,7 @@ export const scheduleSchema = z
       .default('UTC')
       .refine(isTimeZone, { error: 'is not a time zone such as Europe/Berlin' })
       .describe('Time zone of the times, such as `Europe/Berlin`; summer time is observed.'),
-    blackouts: z.array(blackoutSchema).default([]).describe('When the servers are left alone.'),
+    blackouts: z.array(blackoutSchema).default([]).describe('When the mirror pauses.'),
   })
   .describe('When the mirror works. Absent: always.');
 export type ScheduleConfiguration = z.output<typeof scheduleSchema>;

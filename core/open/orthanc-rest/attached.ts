@@ -1,7 +1,7 @@
 /** What is attached to a resource: labels, metadata, attachments, as its sidecar and the archive tell. */
 import { type Md5, md5Of, type ResourceLevel } from '../../identifiers.ts';
 import { bytesOf, type MetadataValue } from '../../sidecars/metadata-value.ts';
-import { noContent, type ResourceContent } from '../../sidecars/study-document.ts';
+import { noContent, type ResourceContent } from '../../sidecars/sidecar.ts';
 import type { ArchivedFile } from '../reader/archived-file.ts';
 import type { StudyInstance } from '../reader/study-content.ts';
 import type { Resource } from './resource.ts';

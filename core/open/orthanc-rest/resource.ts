@@ -1,6 +1,6 @@
 /** Resources of an archive by their Orthanc ids. */
 import { isInstanceId, isOrthancId, type OrthancId, type ResourceLevel } from '../../identifiers.ts';
-import type { PatientDocument } from '../../sidecars/study-document.ts';
+import type { PatientSidecar } from '../../sidecars/sidecar.ts';
 import type { ArchiveReader } from '../reader/archive-reader.ts';
 import type { StudyContent, StudyInstance } from '../reader/study-content.ts';
 import { notFound } from '../web/message.ts';
@@ -11,7 +11,7 @@ export type Resource =
       readonly level: 'patients';
       readonly id: OrthancId;
       readonly studies: readonly StudyContent[];
-      readonly sidecar: PatientDocument | undefined;
+      readonly sidecar: PatientSidecar | undefined;
     }
   | { readonly level: 'studies'; readonly id: OrthancId; readonly study: StudyContent }
   | { readonly level: 'series'; readonly id: OrthancId; readonly study: StudyContent }

@@ -9,7 +9,7 @@ import type { CallOptions } from '../../call-options.ts';
 import type { DicomDataSet } from '../../dicom/data-set.ts';
 import { isMirrorError, MirrorError } from '../../errors.ts';
 import type { InstanceId, OrthancId } from '../../identifiers.ts';
-import { readArchivedPatient } from '../../sidecars/archive-document.ts';
+import { readArchivedPatient } from '../../sidecars/archive-sidecar.ts';
 import { type ReadSidecar, SidecarFindings } from '../../sidecars/sidecar-state.ts';
 import type { Archive } from '../../stores/archive/archive.ts';
 import { instanceKey } from '../../stores/archive/keys.ts';

@@ -3,9 +3,9 @@
 import type { ArchiveView } from '../../archive-life/restore/archive-view.ts';
 import { isMirrorError } from '../../errors.ts';
 import type { InstanceId, OrthancId } from '../../identifiers.ts';
-import { readArchivedStudy } from '../../sidecars/archive-document.ts';
+import { readArchivedStudy } from '../../sidecars/archive-sidecar.ts';
+import type { InstanceRecord, StudySidecar } from '../../sidecars/sidecar.ts';
 import type { ReadSidecar, SidecarOptions } from '../../sidecars/sidecar-state.ts';
-import type { InstanceRecord, StudyDocument } from '../../sidecars/study-document.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
 import { inParallel } from '../../streams/in-parallel.ts';
 import type { ArchivedFile } from './archived-file.ts';
@@ -82,7 +82,7 @@ interface ListedInstance {
   readonly record: InstanceRecord;
 }
 
-function listedInstances(document: StudyDocument | undefined): ReadonlyMap<InstanceId, ListedInstance> {
+function listedInstances(document: StudySidecar | undefined): ReadonlyMap<InstanceId, ListedInstance> {
   const entries = document?.series.flatMap(({ id, instances }) =>
     instances.map((record) => [record.id, { series: id, record }] as const),
   );

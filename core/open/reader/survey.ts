@@ -5,11 +5,11 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { keptCatalogue, readCatalogue } from '../../archive-life/catalogue/read-catalogue.ts';
-import { asInventory } from '../../archive-life/catalogue/undocumented.ts';
+import { asInventory } from '../../archive-life/catalogue/without-sidecar.ts';
 import { ArchiveView } from '../../archive-life/restore/archive-view.ts';
 import { isMirrorError } from '../../errors.ts';
 import type { InstanceId, OrthancId } from '../../identifiers.ts';
-import { readStudiesAt } from '../../sidecars/list-documents.ts';
+import { readStudiesAt } from '../../sidecars/list-sidecars.ts';
 import type { SidecarOptions } from '../../sidecars/sidecar-state.ts';
 import { throwIfAborted } from '../../stores/aborted.ts';
 import type { Archive } from '../../stores/archive/archive.ts';

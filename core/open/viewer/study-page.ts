@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { isMirrorError } from '../../errors.ts';
 import type { InstanceId, OrthancId } from '../../identifiers.ts';
 import { bytesOf, type MetadataValue } from '../../sidecars/metadata-value.ts';
-import type { ResourceContent } from '../../sidecars/study-document.ts';
+import type { ResourceContent } from '../../sidecars/sidecar.ts';
 import { recordsThatCount } from '../../stores/archive/history.ts';
 import type { HistoryRecord } from '../../stores/archive/keys.ts';
 import type { ArchiveReader } from '../reader/archive-reader.ts';

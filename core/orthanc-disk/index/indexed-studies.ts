@@ -1,20 +1,20 @@
 /**
- * Reads study and patient documents from the tables of an Orthanc SQLite index: everything that the DICOM files of a
+ * Reads sidecars of studies and patients from the tables of an Orthanc SQLite index: everything that the DICOM files of a
  * storage do not hold themselves.
  */
 import { z } from 'zod';
 import { type InstanceId, isInstanceId, isOrthancId, type Md5, type OrthancId } from '../../identifiers.ts';
 import { systemMetadataNames } from '../../sidecars/metadata-names.ts';
 import { metadataValueOf } from '../../sidecars/metadata-value.ts';
-import { includesNumber, knownCaches } from '../../sidecars/skip-list.ts';
 import {
   type InstanceRecord,
   isUserNumber,
-  type PatientDocument,
+  type PatientSidecar,
   type ResourceContent,
   type SeriesRecord,
-  type StudyDocument,
-} from '../../sidecars/study-document.ts';
+  type StudySidecar,
+} from '../../sidecars/sidecar.ts';
+import { includesNumber, knownCaches } from '../../sidecars/skip-list.ts';
 import { contentTypes, type IndexedFile } from './index-reader.ts';
 import type { SqliteTables } from './sqlite-tables.ts';
 
@@ -37,7 +37,7 @@ const countRow = z.object({ count: z.number() });
 const patientType = 1;
 const studyType = 2;
 
-/** Tags by which a study is found again, as a study document names them. */
+/** Tags by which a study is found again, as a sidecar names them. */
 const tagNames: Readonly<Record<string, string>> = {
   '8,32': 'StudyDate',
   '8,48': 'StudyTime',
@@ -67,7 +67,7 @@ export class IndexedStudies {
   }
 
   /** All studies, one in memory at a time. */
-  async *studies(): AsyncGenerator<StudyDocument> {
+  async *studies(): AsyncGenerator<StudySidecar> {
     for (const study of this.#iterate(studyType)) {
       const patient = this.#resource(study.parentId);
       if (patient !== undefined) {
@@ -86,7 +86,7 @@ export class IndexedStudies {
   }
 
   /** All patients. */
-  async *patients(): AsyncGenerator<PatientDocument> {
+  async *patients(): AsyncGenerator<PatientSidecar> {
     for (const patient of this.#iterate(patientType)) {
       yield {
         format: 'orthanc-mirror-patient',

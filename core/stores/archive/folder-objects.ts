@@ -198,7 +198,7 @@ export class FolderObjects implements ObjectStorage {
     const damaged = await unlessAbsent(stat(path));
     if (damaged !== undefined) {
       await this.#linkAside(key);
-      // The time tells when the archive received these bytes; that does not change by mending them.
+      // The time tells when the archive received these bytes; that does not change by repairing them.
       await utimes(temporary, damaged.atime, damaged.mtime);
     }
     await this.#folders.create(dirname(path));

@@ -86,22 +86,22 @@ export function afterId(folder: string, id: OrthancId): string {
   return `${folder}${id}0`;
 }
 
-/** Key of one state of a study document. */
+/** Key of one state of a sidecar. */
 export function studyKey(id: OrthancId, at: Date, hash8: string): string {
   return `${studyFolder(id)}${keyTime(at)}-${hash8}.json`;
 }
 
-/** Folder of all states of a study document, oldest first. */
+/** Folder of all states of a sidecar, oldest first. */
 export function studyFolder(id: OrthancId): string {
   return `${folders.studies}${id}/`;
 }
 
-/** Key of one state of a patient document. */
+/** Key of one state of a patient sidecar. */
 export function patientKey(id: OrthancId, at: Date, hash8: string): string {
   return `${patientFolder(id)}${keyTime(at)}-${hash8}.json`;
 }
 
-/** Folder of all states of a patient document, oldest first. */
+/** Folder of all states of a patient sidecar, oldest first. */
 export function patientFolder(id: OrthancId): string {
   return `${folders.patients}${id}/`;
 }

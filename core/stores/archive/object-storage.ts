@@ -82,7 +82,7 @@ export interface ObjectStorage {
   /**
    * Writes an object unless there is one under the key, which is never overwritten. `'created'`: the object is durable
    * now. `'exists'`: there was an object, of whatever content, or another writer was quicker, or an earlier try of this
-   * very call succeeded although its answer was lost; the bytes may be left unread then.
+   * very call succeeded although its answer was lost; the bytes may not be read then.
    *
    * All or nothing: the key shows nothing until all bytes were written and have the size and MD5 of the options;
    * whatever else happens leaves nothing under the key. A process that is killed leaves at most an unfinished upload or

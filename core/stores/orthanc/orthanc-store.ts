@@ -34,7 +34,7 @@ import { storeInstance } from './store-instance.ts';
 
 /** An Orthanc server from 0.9.5 on. Tells MD5 and size in its inventory only from 1.12.5 on. */
 export interface OrthancStore extends DestinationStore, Witness {
-  /** For what is not an instance: study documents, preflight. Shares the connections and the credentials. */
+  /** For what is not an instance: sidecars, preflight. Shares the connections and the credentials. */
   readonly client: OrthancClient;
   /** What the server is, read once. Throws `not-orthanc` if it is something else. */
   capabilities(options?: CallOptions): Promise<OrthancCapabilities>;

@@ -21,7 +21,7 @@ import { jsonBoundsOf, parseJson } from '../../../core/json.ts';
 import { pauseStateSchema } from '../../../core/mirror/pause/pause-state.ts';
 import { progressBeside, storedProgressSchema } from '../../../core/mirror/progress.ts';
 import { substituteVariables } from '../../../core/orthanc-disk/configuration/substitute-variables.ts';
-import { readArchivedPatient, readArchivedStudy } from '../../../core/sidecars/archive-document.ts';
+import { readArchivedPatient, readArchivedStudy } from '../../../core/sidecars/archive-sidecar.ts';
 import { canonical, contentHash } from '../../../core/sidecars/canonical-json.ts';
 import { fingerprintOf } from '../../../core/sidecars/fingerprint.ts';
 import { readRecord, recordBytes } from '../../../core/stores/archive/history-record.ts';
@@ -91,7 +91,7 @@ const content = {
   namedMetadata: { mine: 'z' },
 };
 const instance = { id: other, md5, sizeBytes: 12, fileUuid: 'u', ...content };
-const patientDocument = {
+const patientSidecar = {
   format: 'orthanc-mirror-patient',
   version: 1,
   id: other,
@@ -99,7 +99,7 @@ const patientDocument = {
   protected: true,
   ...content,
 };
-const studyDocument = {
+const studySidecar = {
   format: 'orthanc-mirror-study',
   version: 1,
   id: study,
@@ -395,8 +395,8 @@ export async function documentTargets(): Promise<readonly FuzzTarget[]> {
   const broken = gzipped(['x', { uuid: 1 }]);
   const readme = (await readFile(new URL('../../../README.md', import.meta.url), 'utf8')).slice(0, 4000);
   return [
-    { name: 'json', inputs: mutatedJson([studyDocument, ...states]), check: checkJson, runs: 1000 },
-    { name: 'sidecars', inputs: mutatedJson([studyDocument, patientDocument]), check: checkSidecar, runs: 500 },
+    { name: 'json', inputs: mutatedJson([studySidecar, ...states]), check: checkJson, runs: 1000 },
+    { name: 'sidecars', inputs: mutatedJson([studySidecar, patientSidecar]), check: checkSidecar, runs: 500 },
     { name: 'records', inputs: mutatedJson(recordBodies), check: checkRecord, runs: 500 },
     { name: 'manifest', inputs: mutatedJson(manifests), check: checkManifest, runs: 500 },
     { name: 'state', inputs: mutatedJson(states), check: checkState, runs: 300 },

@@ -4,7 +4,7 @@ import { createServer, type Socket } from 'node:net';
 import { type InstanceId, isInstanceId } from '../../../core/identifiers.ts';
 import { listAttachments } from '../../../core/sidecars/list-attachments.ts';
 import { listStudyFingerprints } from '../../../core/sidecars/list-fingerprints.ts';
-import { readPatientDocument, readStudyDocument } from '../../../core/sidecars/read-study-document.ts';
+import { readPatientSidecar, readStudySidecar } from '../../../core/sidecars/read-sidecar.ts';
 import type { StudyServer } from '../../../core/sidecars/study-server.ts';
 import {
   type OrthancCapabilities,
@@ -218,8 +218,8 @@ export const serverTargets: readonly FuzzTarget[] = [
     name: 'server-sidecars',
     inputs: mutatedJson([[resource], [resource, { ID: id }], { a: 1024, b: 1025 }, ['1024']]),
     check: checkOf(false, [
-      (client) => readStudyDocument(asStudyServer(client), id),
-      (client) => readPatientDocument(asStudyServer(client), id),
+      (client) => readStudySidecar(asStudyServer(client), id),
+      (client) => readPatientSidecar(asStudyServer(client), id),
       (client) => listAttachments(asStudyServer(client), 'studies', id, {}),
       (client) =>
         Array.fromAsync(

@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { ArchiveView } from '../../../core/archive-life/restore/archive-view.ts';
-import { documentsInFolder } from '../../../core/archive-life/restore/document-targets.ts';
-import { restoreDocuments } from '../../../core/archive-life/restore/restore-documents.ts';
+import { restoreSidecars } from '../../../core/archive-life/restore/restore-sidecars.ts';
 import { RestoredFolder } from '../../../core/archive-life/restore/restored-folder.ts';
+import { sidecarsInFolder } from '../../../core/archive-life/restore/sidecar-targets.ts';
 import { type Md5, md5Of } from '../../../core/identifiers.ts';
 import { folderSource } from '../../../core/import/folder-source.ts';
 import { importFiles } from '../../../core/import/import-files.ts';
-import { documentSyncOf, removalPartsOf } from '../../../core/mirror/parts.ts';
+import { removalPartsOf, sidecarSyncOf } from '../../../core/mirror/parts.ts';
 import { runMirror } from '../../../core/mirror/run-mirror.ts';
 import { Limitations } from '../../../core/sidecars/limitations.ts';
 import type { SidecarFinding } from '../../../core/sidecars/sidecar-state.ts';
@@ -113,7 +113,7 @@ export class RealWorld implements World {
         feed: source,
         destinations,
         concurrency: 4,
-        documents: documentSyncOf({ source, destinations }, new Limitations()),
+        sidecars: sidecarSyncOf({ source, destinations }, new Limitations()),
         ...removalPartsOf(
           { source, destinations },
           { propagate: false, limits: { maxCount: 100, maxPercent: 100, graceMs: 0 }, now: () => this.#now() },
@@ -169,11 +169,11 @@ export class RealWorld implements World {
         concurrency: 4,
       });
       if (summary.instances.failed + summary.instances.rejected > 0) throw new Error('the restore failed');
-      const documents = documentsInFolder(files, archive.objects, folder);
+      const sidecars = sidecarsInFolder(files, archive.objects, folder);
       const onFinding = ({ error }: SidecarFinding) => {
         throw error;
       };
-      const restored = restoreDocuments(archive.objects, documents, { at, onFinding });
+      const restored = restoreSidecars(archive.objects, sidecars, { at, onFinding });
       for await (const { error } of restored) if (error) throw error;
       return await this.#toldBy(to);
     } finally {

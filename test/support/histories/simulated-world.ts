@@ -5,17 +5,17 @@ import { propagateDeletion } from '../../../core/archive-life/deletions/propagat
 import { ArchiveView } from '../../../core/archive-life/restore/archive-view.ts';
 import { MirrorError } from '../../../core/errors.ts';
 import type { InstanceId, Md5 } from '../../../core/identifiers.ts';
-import { GoneKeeper } from '../../../core/mirror/gone-keeper.ts';
+import { RemovalRecorder } from '../../../core/mirror/record-removals.ts';
 import { runMirror } from '../../../core/mirror/run-mirror.ts';
-import { archiveDocument } from '../../../core/sidecars/archive-document.ts';
-import { readStudiesAt } from '../../../core/sidecars/list-documents.ts';
+import { archiveSidecar } from '../../../core/sidecars/archive-sidecar.ts';
+import { readStudiesAt } from '../../../core/sidecars/list-sidecars.ts';
 import type { SidecarFinding } from '../../../core/sidecars/sidecar-state.ts';
 import { type Archive, openArchive } from '../../../core/stores/archive/archive.ts';
 import type { ArchiveWriter } from '../../../core/stores/archive/history-record.ts';
 import type { PutOptions } from '../../../core/stores/archive/object-storage.ts';
 import { StateDocument } from '../../../core/stores/archive/state.ts';
 import type { InstanceBytes } from '../../../core/stores/store.ts';
-import { studyDocument } from '../archived-studies.ts';
+import { studySidecar } from '../archived-studies.ts';
 import { MemoryObjects, type MemoryObjectsOptions } from '../memory-objects.ts';
 import { MemoryStore, sampleId } from '../memory-store.ts';
 import type { SeededRandom } from '../seeded-random.ts';
@@ -85,7 +85,7 @@ export class SimulatedWorld implements World {
     const archive = await this.#open('run');
     for (let comparison = 1; comparison <= 2; comparison += 1) await this.#mirror(archive);
     if (this.#label === undefined) return;
-    await archiveDocument(this.#objects, studyDocument(0, [], { labels: [this.#label] }), {
+    await archiveSidecar(this.#objects, studySidecar(0, [], { labels: [this.#label] }), {
       attachments: async () => {
         throw new Error('there are no attachments');
       },
@@ -133,8 +133,8 @@ export class SimulatedWorld implements World {
       if (n === undefined || version === undefined) throw new Error(`${id} was never there with MD5 ${md5}`);
       instances.set(n, version);
     }
-    const documents = await Array.fromAsync(readStudiesAt(this.#objects, { at, onFinding: mustNotBe }));
-    return { instances: sorted(instances), label: documents[0]?.document.labels[0] };
+    const sidecars = await Array.fromAsync(readStudiesAt(this.#objects, { at, onFinding: mustNotBe }));
+    return { instances: sorted(instances), label: sidecars[0]?.document.labels[0] };
   }
 
   #open(writer: ArchiveWriter): Promise<Archive> {
@@ -152,7 +152,7 @@ export class SimulatedWorld implements World {
       feed: this.#feed,
       destinations,
       concurrency: 4,
-      gone: new GoneKeeper({
+      gone: new RemovalRecorder({
         document: new StateDocument(this.#objects, 'missing', missingSchema),
         limits: { maxCount: 100, maxPercent: 100, graceMs: 0 },
         deletesAtTargets: false,

@@ -1,4 +1,4 @@
-/** Real servers that hold the same study, and what tests of study documents need around them. */
+/** Real servers that hold the same study, and what tests of sidecars need around them. */
 import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

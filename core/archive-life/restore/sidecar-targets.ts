@@ -7,29 +7,25 @@ import { addToPatient, addToStudy } from '../../sidecars/add-to-sidecar.ts';
 import {
   type Applied,
   type ApplyOptions,
-  applyPatientDocument,
-  applyStudyDocument,
-} from '../../sidecars/apply-document.ts';
+  applyPatientSidecar,
+  applyStudySidecar,
+} from '../../sidecars/apply-sidecar.ts';
 import { attachmentsIn, attachmentsOfArchive } from '../../sidecars/attachment-source.ts';
 import { canonical, contentHash } from '../../sidecars/canonical-json.ts';
 import type { Limitations } from '../../sidecars/limitations.ts';
 import { type Plan, type PlanOptions, planPatient, planStudy } from '../../sidecars/plan-changes.ts';
+import { patientSidecarSchema, studySidecarSchema } from '../../sidecars/sidecar.ts';
 import type { Sidecar } from '../../sidecars/sidecar-state.ts';
-import { patientDocumentSchema, studyDocumentSchema } from '../../sidecars/study-document.ts';
 import type { StudyServer } from '../../sidecars/study-server.ts';
 import { documentBytes, readDocument } from '../../stores/archive/json-document.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
 import { partOf } from '../repair/replace-on-server.ts';
 import { saveReplaced } from '../repair/save-replaced.ts';
-import type { AppliedSidecar, DocumentTarget, RestoreChoices } from './restore-documents.ts';
+import type { AppliedSidecar, RestoreChoices, SidecarTarget } from './restore-sidecars.ts';
 import { restoredAttachmentKey, restoredPatientKey, restoredStudyKey, studyFolderOf } from './restored-keys.ts';
 
 /** A server. What is replaced or removed there is saved in the archive before. */
-export function documentsOnServer(
-  server: StudyServer,
-  archive: ObjectStorage,
-  limitations: Limitations,
-): DocumentTarget {
+export function sidecarsOnServer(server: StudyServer, archive: ObjectStorage, limitations: Limitations): SidecarTarget {
   const optionsOf = ({ replace = false, dryRun, signal }: RestoreChoices): ApplyOptions => ({
     attachments: attachmentsOfArchive(archive),
     limitations,
@@ -43,9 +39,8 @@ export function documentsOnServer(
     signal,
   });
   return {
-    applyStudy: async (document, choices) => written(await applyStudyDocument(document, server, optionsOf(choices))),
-    applyPatient: async (document, choices) =>
-      written(await applyPatientDocument(document, server, optionsOf(choices))),
+    applyStudy: async (document, choices) => written(await applyStudySidecar(document, server, optionsOf(choices))),
+    applyPatient: async (document, choices) => written(await applyPatientSidecar(document, server, optionsOf(choices))),
   };
 }
 
@@ -63,7 +58,7 @@ export interface HeldInstances {
  * A folder. A sidecar that lies there is added to; where it is replaced, the folder keeps what was there under
  * `superseded/`.
  */
-export function documentsInFolder(folder: ObjectStorage, archive: ObjectStorage, held: HeldInstances): DocumentTarget {
+export function sidecarsInFolder(folder: ObjectStorage, archive: ObjectStorage, held: HeldInstances): SidecarTarget {
   const merge = async <Document extends Sidecar>(
     document: Document,
     present: Document | undefined,
@@ -88,7 +83,7 @@ export function documentsInFolder(folder: ObjectStorage, archive: ObjectStorage,
       }
       const under = studyFolderOf({ patient: document.patientId, study: document.id });
       const key = restoredStudyKey({ patient: document.patientId, study: document.id });
-      const present = await presentIn(folder, key, studyDocumentSchema, choices);
+      const present = await presentIn(folder, key, studySidecarSchema, choices);
       const plan = planStudy(document, present, planOptions(choices));
       const added = present === undefined ? document : addToStudy(present, document);
       const merged = await merge(document, present, { key, under }, { plan, added }, choices);
@@ -96,7 +91,7 @@ export function documentsInFolder(folder: ObjectStorage, archive: ObjectStorage,
     },
     async applyPatient(document, choices) {
       const key = restoredPatientKey(document.id);
-      const present = await presentIn(folder, key, patientDocumentSchema, choices);
+      const present = await presentIn(folder, key, patientSidecarSchema, choices);
       const plan = planPatient(document, present, planOptions(choices));
       const added = present === undefined ? document : addToPatient(present, document);
       const merged = await merge(document, present, { key, under: `${document.id}/` }, { plan, added }, choices);

@@ -28,7 +28,7 @@ import { inParallel } from '../streams/in-parallel.ts';
 import { noOutcomes, type OutcomeCounts } from './summary.ts';
 import { TouchedStudies } from './touched-studies.ts';
 
-export interface DocumentSyncOptions {
+export interface SidecarSyncOptions {
   readonly source: OrthancStore;
   readonly targets: readonly { readonly destination: Destination; readonly store: OrthancStore }[];
   readonly archive: { readonly destination: Destination; readonly objects: ObjectStorage } | undefined;
@@ -53,7 +53,7 @@ export interface SyncReport {
 }
 
 export interface SyncOneOptions extends CallOptions {
-  /** Destinations that are left alone; their values do not matter. */
+  /** Destinations that are paused; their values do not matter. */
   readonly withdrawn?: ReadonlyMap<Destination, unknown>;
 }
 
@@ -86,8 +86,8 @@ const nobody: ReadonlyMap<Destination, unknown> = new Map();
 /** Destinations that take no more sidecars, with the reason. */
 export type Failures = ReadonlyMap<Destination, MirrorError>;
 
-export class DocumentSync {
-  readonly #options: DocumentSyncOptions;
+export class SidecarSync {
+  readonly #options: SidecarSyncOptions;
   /** Studies by the worst that happened to their document. */
   readonly counts: OutcomeCounts = noOutcomes();
   /** Why a study failed for the last time. */
@@ -96,11 +96,11 @@ export class DocumentSync {
   #source: StudyServer | undefined;
   readonly #servers = new Map<Destination, StudyServer>();
 
-  constructor(options: DocumentSyncOptions) {
+  constructor(options: SidecarSyncOptions) {
     this.#options = options;
   }
 
-  /** Takes in what became of an instance: where it was copied, its study's document has another content. */
+  /** Takes in what became of an instance: where it was copied, its study's sidecar has another content. */
   note(result: Pick<CopyResult, 'id' | 'md5' | 'outcomes'>): void {
     this.#touched.note(result);
   }
@@ -127,7 +127,7 @@ export class DocumentSync {
   }
 
   /**
-   * The studies whose documents differ between the source and a destination that is not withdrawn, by what all of them
+   * The studies whose sidecars differ between the source and a destination that is not withdrawn, by what all of them
    * hold on every level. What a replacement left unwritten at a target is settled before.
    */
   async differing(
@@ -211,7 +211,7 @@ export class DocumentSync {
     return [...different];
   }
 
-  /** The studies whose documents changed, by what the feed says. */
+  /** The studies whose sidecars changed, by what the feed says. */
   async announced(changes: readonly Change[], { signal }: CallOptions): Promise<readonly OrthancId[]> {
     const announcing = changes.filter(announcesStudy);
     if (announcing.length === 0) return [];
@@ -303,11 +303,11 @@ export class DocumentSync {
 
   readonly #onFinding: OnSidecarFinding = (finding) => this.#options.report?.onFinding?.(finding);
 
-  #served(withdrawn: ReadonlyMap<Destination, unknown>): DocumentSyncOptions['targets'] {
+  #served(withdrawn: ReadonlyMap<Destination, unknown>): SidecarSyncOptions['targets'] {
     return this.#options.targets.filter(({ destination }) => !withdrawn.has(destination));
   }
 
-  #archiveUnless(withdrawn: ReadonlyMap<Destination, unknown>): DocumentSyncOptions['archive'] {
+  #archiveUnless(withdrawn: ReadonlyMap<Destination, unknown>): SidecarSyncOptions['archive'] {
     const { archive } = this.#options;
     return archive !== undefined && withdrawn.has(archive.destination) ? undefined : archive;
   }

@@ -3,12 +3,12 @@
 import type { CallOptions } from '../../call-options.ts';
 import { isMirrorError, MirrorError } from '../../errors.ts';
 import type { OrthancId } from '../../identifiers.ts';
-import type { Applied, ApplyOptions } from '../../sidecars/apply-document.ts';
-import { isArchived, readArchivedPatient } from '../../sidecars/archive-document.ts';
-import { tryStudiesAt } from '../../sidecars/list-documents.ts';
+import type { Applied, ApplyOptions } from '../../sidecars/apply-sidecar.ts';
+import { isArchived, readArchivedPatient } from '../../sidecars/archive-sidecar.ts';
+import { tryStudiesAt } from '../../sidecars/list-sidecars.ts';
 import type { ContentChange, KeptValue } from '../../sidecars/plan-changes.ts';
+import type { InstanceRecord, PatientSidecar, StudySidecar } from '../../sidecars/sidecar.ts';
 import type { OnSidecarFinding, ReadSidecar, SidecarOptions } from '../../sidecars/sidecar-state.ts';
-import type { InstanceRecord, PatientDocument, StudyDocument } from '../../sidecars/study-document.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
 import { inParallel, mapInOrder } from '../../streams/in-parallel.ts';
 
@@ -29,13 +29,13 @@ export interface AppliedSidecar extends Applied {
 }
 
 /** Takes sidecars: a server, or a folder. */
-export interface DocumentTarget {
-  applyStudy(document: StudyDocument, options: RestoreChoices): Promise<AppliedSidecar>;
-  applyPatient(document: PatientDocument, options: RestoreChoices): Promise<AppliedSidecar>;
+export interface SidecarTarget {
+  applyStudy(document: StudySidecar, options: RestoreChoices): Promise<AppliedSidecar>;
+  applyPatient(document: PatientSidecar, options: RestoreChoices): Promise<AppliedSidecar>;
 }
 
 /** What became of the sidecars of one study and its patient. */
-export interface RestoredDocument {
+export interface RestoredSidecar {
   readonly studyId: OrthancId;
   /** `not-held`: the target holds nothing of the study. */
   readonly kind: 'written' | 'already-equal' | 'not-held' | 'failed';
@@ -51,7 +51,7 @@ export interface RestoredDocument {
   readonly outdated: boolean;
 }
 
-export interface RestoreDocumentsOptions extends SidecarOptions, RestoreChoices {
+export interface RestoreSidecarsOptions extends SidecarOptions, RestoreChoices {
   /** The moment; absent: now. */
   readonly at?: Date | undefined;
   /** Only these studies. */
@@ -71,30 +71,30 @@ const lookupsAtOnce = 8;
  * May be repeated: what is there is not written again. Throws only if the archive cannot be listed, or when the signal
  * aborts.
  */
-export async function* restoreDocuments(
+export async function* restoreSidecars(
   objects: ObjectStorage,
-  target: DocumentTarget,
-  options: RestoreDocumentsOptions,
-): AsyncGenerator<RestoredDocument> {
+  target: SidecarTarget,
+  options: RestoreSidecarsOptions,
+): AsyncGenerator<RestoredSidecar> {
   yield* new SidecarRestore(objects, target, options).run();
 }
 
 class SidecarRestore {
   readonly #objects: ObjectStorage;
-  readonly #target: DocumentTarget;
-  readonly #options: RestoreDocumentsOptions;
+  readonly #target: SidecarTarget;
+  readonly #options: RestoreSidecarsOptions;
   /** Studies and patients of which a state could not be read. */
   readonly #damaged = new Set<OrthancId>();
   /** Each patient is restored once, however many studies it has. */
   readonly #patients = new Set<OrthancId>();
 
-  constructor(objects: ObjectStorage, target: DocumentTarget, options: RestoreDocumentsOptions) {
+  constructor(objects: ObjectStorage, target: SidecarTarget, options: RestoreSidecarsOptions) {
     this.#objects = objects;
     this.#target = target;
     this.#options = options;
   }
 
-  run(): AsyncGenerator<RestoredDocument> {
+  run(): AsyncGenerator<RestoredSidecar> {
     return mapInOrder(this.#wanted(), this.#options.atOnce ?? defaultAtOnce, ({ id, found }) =>
       this.#restore(id, found),
     );
@@ -113,7 +113,7 @@ class SidecarRestore {
     }
   }
 
-  async #restore(studyId: OrthancId, found: ReadSidecar<'studies'> | undefined): Promise<RestoredDocument> {
+  async #restore(studyId: OrthancId, found: ReadSidecar<'studies'> | undefined): Promise<RestoredSidecar> {
     const nothing = { studyId, changes: [], kept: [], lost: [], outdated: false };
     if (found === undefined) return { ...nothing, kind: 'failed', error: unreadable(this.#objects.name, studyId) };
     try {
@@ -159,5 +159,5 @@ class SidecarRestore {
 
 function unreadable(archive: string, id: OrthancId): MirrorError {
   const what = `${archive}: no sidecar of study ${id} can be read`;
-  return new MirrorError('sidecar-damaged', `${what}; mend it by \`orthanc-mirror verify --repair --source\``);
+  return new MirrorError('sidecar-damaged', `${what}; repair it by \`orthanc-mirror verify --repair --source\``);
 }

@@ -23,7 +23,7 @@ export type Deletions =
   /** `ids` are gone, and it was acted on that; `kept` is what targets hold of them and no other place does. */
   | { readonly kind: 'gone'; readonly ids: readonly InstanceId[]; readonly kept: readonly KeptCopy[] };
 
-export interface GoneKeeperOptions {
+export interface RemovalRecorderOptions {
   readonly document: Pick<StateDocument<Missing>, 'read' | 'write'>;
   readonly limits: DeletionLimits;
   /** Whether instances that are gone are deleted at the targets; otherwise only the archive takes note. */
@@ -35,8 +35,8 @@ export interface GoneKeeperOptions {
   readonly onGone?: ((id: InstanceId, kept: readonly KeptCopy[]) => void) | undefined;
 }
 
-export class GoneKeeper {
-  readonly #options: GoneKeeperOptions;
+export class RemovalRecorder {
+  readonly #options: RemovalRecorderOptions;
   #missing: Missing = nothingMissing;
   #version: string | null = null;
   /** Another run wrote the list meanwhile: it is left to that one, and this comparison is no evidence. */
@@ -44,7 +44,7 @@ export class GoneKeeper {
   #listed = 0;
   #notAtSource: InstanceId[] = [];
 
-  constructor(options: GoneKeeperOptions) {
+  constructor(options: RemovalRecorderOptions) {
     this.#options = options;
   }
 

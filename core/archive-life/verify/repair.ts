@@ -19,7 +19,7 @@ export type PutRight = (
   options: CallOptions,
 ) => Promise<string | undefined>;
 
-export interface MendOptions extends CallOptions {
+export interface RepairOptions extends CallOptions {
   /** Where the instance is damaged. */
   readonly damaged: Store;
   readonly putRight: PutRight;
@@ -29,9 +29,9 @@ export interface MendOptions extends CallOptions {
 }
 
 /** What became of the attempt. */
-export type Mended =
-  | { readonly kind: 'mended'; readonly from: string; readonly savedUnder: string | undefined }
-  | { readonly kind: 'not-mended'; readonly error: MirrorError };
+export type RepairOutcome =
+  | { readonly kind: 'repaired'; readonly from: string; readonly savedUnder: string | undefined }
+  | { readonly kind: 'not-repaired'; readonly error: MirrorError };
 
 /** How an archive puts an object right: the damaged one is kept aside. */
 export function supersedeIn(archive: Archive): PutRight {
@@ -53,14 +53,14 @@ export function putBackIn(archive: Archive, heldAt: Date): PutRight {
  * Takes the bytes with this MD5 from the first store that has them and puts them in the place of the damaged ones. The
  * copy is verified like every copy: nothing wrong is written, and what is damaged stays until right bytes are there.
  */
-export async function mendInstance(id: InstanceId, md5: Md5, options: MendOptions): Promise<Mended> {
+export async function copyOverDamage(id: InstanceId, md5: Md5, options: RepairOptions): Promise<RepairOutcome> {
   let error: MirrorError | undefined;
   for (const source of options.goodCopies) {
     try {
       const held = await source.lookup(id, { signal: options.signal });
       if (!held.some((entry) => entry.md5 === md5)) continue;
       const { failure, savedUnder } = await copyFrom(source, id, md5, options);
-      if (failure === undefined) return { kind: 'mended', from: source.name, savedUnder };
+      if (failure === undefined) return { kind: 'repaired', from: source.name, savedUnder };
       error = failure;
     } catch (thrown) {
       if (!isMirrorError(thrown) || options.signal?.aborted === true) throw thrown;
@@ -71,17 +71,17 @@ export async function mendInstance(id: InstanceId, md5: Md5, options: MendOption
     'source-corrupt',
     `no store that was named holds instance ${id} with MD5 ${md5}; name another one with --source, --target or --archive`,
   );
-  return { kind: 'not-mended', error };
+  return { kind: 'not-repaired', error };
 }
 
 async function copyFrom(
   source: Store,
   id: InstanceId,
   md5: Md5,
-  options: MendOptions,
+  options: RepairOptions,
 ): Promise<{ readonly failure: MirrorError | undefined; readonly savedUnder: string | undefined }> {
   let savedUnder: string | undefined;
-  const store = mendingStore(options.damaged, md5, async (instance, body, call) => {
+  const store = repairingStore(options.damaged, md5, async (instance, body, call) => {
     savedUnder = await options.putRight(instance, body, call);
     return savedUnder;
   });
@@ -91,7 +91,7 @@ async function copyFrom(
 }
 
 /** The damaged store as a destination that takes nothing but these bytes. */
-function mendingStore(damaged: Store, md5: Md5, putRight: PutRight): DestinationStore {
+function repairingStore(damaged: Store, md5: Md5, putRight: PutRight): DestinationStore {
   return wrapped(damaged, {
     store: async (
       instance: InstanceIdentity,

@@ -1,6 +1,6 @@
 /**
- * The study document and the patient document, version 1: everything about a study that is not in its DICOM bytes.
- * The format is described in `docs/study-documents.md`. Documents hold patient data (tags, labels, values) and live in
+ * The sidecar and the patient sidecar, version 1: everything about a study that is not in its DICOM bytes.
+ * The format is described in `docs/sidecars.md`. Documents hold patient data (tags, labels, values) and live in
  * the archive only: nothing of their content but ids and hashes may get into a log, a message or a key.
  */
 import { z } from 'zod';
@@ -77,7 +77,7 @@ const seriesSchema = z.strictObject({
 });
 export type SeriesRecord = z.infer<typeof seriesSchema>;
 
-export const studyDocumentSchema = z.strictObject({
+export const studySidecarSchema = z.strictObject({
   format: z.literal('orthanc-mirror-study'),
   version: z.literal(1),
   id: orthancId,
@@ -89,9 +89,9 @@ export const studyDocumentSchema = z.strictObject({
   /** In ascending order of id. */
   series: listOf(seriesSchema).default([]),
 });
-export type StudyDocument = z.infer<typeof studyDocumentSchema>;
+export type StudySidecar = z.infer<typeof studySidecarSchema>;
 
-export const patientDocumentSchema = z.strictObject({
+export const patientSidecarSchema = z.strictObject({
   format: z.literal('orthanc-mirror-patient'),
   version: z.literal(1),
   id: orthancId,
@@ -100,7 +100,7 @@ export const patientDocumentSchema = z.strictObject({
   protected: z.boolean(),
   ...contentShape,
 });
-export type PatientDocument = z.infer<typeof patientDocumentSchema>;
+export type PatientSidecar = z.infer<typeof patientSidecarSchema>;
 
 /** @returns whether a number is one that users may give to metadata and attachments. */
 export function isUserNumber(number: number): boolean {
@@ -117,7 +117,7 @@ export const noContent: ResourceContent = {
 };
 
 /** Every instance that a document names. */
-export function instancesOf({ series }: Pick<StudyDocument, 'series'>): readonly InstanceRecord[] {
+export function instancesOf({ series }: Pick<StudySidecar, 'series'>): readonly InstanceRecord[] {
   return series.flatMap(({ instances }) => instances);
 }
 
@@ -129,7 +129,7 @@ export interface DescribedResource {
 }
 
 /** Everything that a document describes, from the top. */
-export function resourcesOf(document: StudyDocument | PatientDocument): readonly DescribedResource[] {
+export function resourcesOf(document: StudySidecar | PatientSidecar): readonly DescribedResource[] {
   if (document.format === 'orthanc-mirror-patient') return [{ level: 'patients', id: document.id, content: document }];
   return [
     { level: 'studies', id: document.id, content: document },
@@ -141,12 +141,12 @@ export function resourcesOf(document: StudyDocument | PatientDocument): readonly
 }
 
 /** @returns the content of a study and of everything below it. */
-export function contentsOf(document: StudyDocument | PatientDocument): readonly ResourceContent[] {
+export function contentsOf(document: StudySidecar | PatientSidecar): readonly ResourceContent[] {
   return resourcesOf(document).map(({ content }) => content);
 }
 
 /** @returns whether a document says anything that the DICOM files and their reception do not. */
-export function saysAnything(document: StudyDocument | PatientDocument): boolean {
+export function saysAnything(document: StudySidecar | PatientSidecar): boolean {
   const isProtected = document.format === 'orthanc-mirror-patient' && document.protected;
   return isProtected || contentsOf(document).some(hasUserContent);
 }

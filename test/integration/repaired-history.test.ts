@@ -3,7 +3,7 @@ import { PutBucketVersioningCommand, PutObjectCommand } from '@aws-sdk/client-s3
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { listSnapshots } from '../../core/archive-life/catalogue/snapshots.ts';
 import { ArchiveView } from '../../core/archive-life/restore/archive-view.ts';
-import { mendInstance, supersedeIn } from '../../core/archive-life/verify/mend.ts';
+import { copyOverDamage, supersedeIn } from '../../core/archive-life/verify/repair.ts';
 import { defaultBudget } from '../../core/copy/copy-context.ts';
 import { type Archive, openArchive } from '../../core/stores/archive/archive.ts';
 import { EveryVersion } from '../../core/stores/archive/every-version.ts';
@@ -40,7 +40,7 @@ test('an older version that is put right does not become the newest, and a momen
   const key = `${place.options.prefix}${instanceKey(older.id, older.md5)}`;
 
   for (const damage of ['first', 'second']) {
-    await mend(archive, older.id, older.md5);
+    await repair(archive, older.id, older.md5);
     expect(await newestMd5(archive)).toBe(newer.md5);
     expect(await newestMd5(archive, beforeNewer)).toBe(older.md5);
     expect(await listSnapshots(archive)).toEqual(snapshots);
@@ -57,12 +57,16 @@ test('an older version that is put right does not become the newest, and a momen
   }
 });
 
-async function mend(archive: Archive, id: Parameters<typeof mendInstance>[0], md5: Parameters<typeof mendInstance>[1]) {
+async function repair(
+  archive: Archive,
+  id: Parameters<typeof copyOverDamage>[0],
+  md5: Parameters<typeof copyOverDamage>[1],
+) {
   const options = {
     damaged: new EveryVersion(archive),
     putRight: supersedeIn(archive),
     goodCopies: [new EveryVersion(good)],
     budget: defaultBudget(),
   };
-  expect(await mendInstance(id, md5, options)).toMatchObject({ kind: 'mended' });
+  expect(await copyOverDamage(id, md5, options)).toMatchObject({ kind: 'repaired' });
 }

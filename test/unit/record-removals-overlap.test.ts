@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { type Missing, missingSchema } from '../../core/archive-life/deletions/missing.ts';
 import type { InstanceId } from '../../core/identifiers.ts';
-import { GoneKeeper } from '../../core/mirror/gone-keeper.ts';
 import type { PlannedInstance } from '../../core/mirror/plan.ts';
+import { RemovalRecorder } from '../../core/mirror/record-removals.ts';
 import { StateDocument } from '../../core/stores/archive/state.ts';
 import { instanceId, watchedArchive } from '../support/archived-studies.ts';
 import { MemoryStore } from '../support/memory-store.ts';
@@ -16,8 +16,8 @@ function planned(id: InstanceId, atSource: boolean): PlannedInstance {
 }
 
 /** A run that compares 100 instances, of which the first is gone. */
-function aRun(document: StateDocument<Missing>, gone: InstanceId[]): GoneKeeper {
-  return new GoneKeeper({
+function aRun(document: StateDocument<Missing>, gone: InstanceId[]): RemovalRecorder {
+  return new RemovalRecorder({
     document,
     limits: { maxCount: 10, maxPercent: 5, graceMs: 0 },
     deletesAtTargets: false,

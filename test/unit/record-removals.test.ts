@@ -2,8 +2,8 @@
 import { expect, test } from 'vitest';
 import type { Missing } from '../../core/archive-life/deletions/missing.ts';
 import type { InstanceId } from '../../core/identifiers.ts';
-import { GoneKeeper } from '../../core/mirror/gone-keeper.ts';
 import { planInstance } from '../../core/mirror/plan.ts';
+import { RemovalRecorder } from '../../core/mirror/record-removals.ts';
 import type { KnownEntry } from '../../core/stores/store.ts';
 import { MemoryStore, sampleId } from '../support/memory-store.ts';
 
@@ -25,7 +25,7 @@ test.each([
   ];
   const done: InstanceId[] = [];
   let saved: Missing | undefined;
-  const keeper = new GoneKeeper({
+  const keeper = new RemovalRecorder({
     document: {
       read: async () => saved && { value: saved, version: 'saved' },
       write: async (value) => {

@@ -1,4 +1,4 @@
-/** Makes a server hold what a study document and a patient document say, or adds what it lacks of them. */
+/** Makes a server hold what a sidecar and a patient sidecar say, or adds what it lacks of them. */
 import { isMirrorError } from '../errors.ts';
 import type { OrthancId } from '../identifiers.ts';
 import { throwIfAborted } from '../stores/aborted.ts';
@@ -16,16 +16,16 @@ import {
   planStudy,
 } from './plan-changes.ts';
 import { type ReadOptions, readWidth, skipListOf } from './read-options.ts';
-import { readPatientDocument, readStudyDocument } from './read-study-document.ts';
+import { readPatientSidecar, readStudySidecar } from './read-sidecar.ts';
 import { readMetadata } from './resource-content.ts';
 import {
   contentsOf,
   hasNamedMetadata,
-  type PatientDocument,
+  type PatientSidecar,
   type ResourceContent,
   resourcesOf,
-  type StudyDocument,
-} from './study-document.ts';
+  type StudySidecar,
+} from './sidecar.ts';
 import type { StudyServer } from './study-server.ts';
 
 export interface ApplyOptions extends ReadOptions {
@@ -40,7 +40,7 @@ export interface ApplyOptions extends ReadOptions {
    * elsewhere, as what a mirror's target has is known at its source.
    */
   readonly save?:
-    | ((held: StudyDocument | PatientDocument, changes: readonly ContentChange[]) => Promise<void>)
+    | ((held: StudySidecar | PatientSidecar, changes: readonly ContentChange[]) => Promise<void>)
     | undefined;
   /** Write nothing; tell what would be written when the expected instances have come. */
   readonly dryRun?: { readonly expected: (id: OrthancId) => boolean } | undefined;
@@ -66,24 +66,24 @@ const attempts = 4;
  * Throws `changed-meanwhile` if somebody else keeps writing to the study, `hash-mismatch` if an attachment is no longer
  * what the document says, and what the connections throw. What was written until then stays.
  */
-export async function applyStudyDocument(
-  document: StudyDocument,
+export async function applyStudySidecar(
+  document: StudySidecar,
   server: StudyServer,
   options: ApplyOptions,
 ): Promise<Applied> {
   noteLimits(document, server, options.limitations);
   return converge(server, options, async () => {
     const held = await readOrNothing(() =>
-      readStudyDocument(server, document.id, { ...options, earlier: undefined, instanceHashes: false }),
+      readStudySidecar(server, document.id, { ...options, earlier: undefined, instanceHashes: false }),
     );
     const told = held && (await tellNumbers(document, held, server, options));
     return { held: told, plan: planStudy(document, told, planOptions(server, options)) };
   });
 }
 
-/** As {@link applyStudyDocument}, for a patient. Does nothing where the server has no patient level. */
-export async function applyPatientDocument(
-  document: PatientDocument,
+/** As {@link applyStudySidecar}, for a patient. Does nothing where the server has no patient level. */
+export async function applyPatientSidecar(
+  document: PatientSidecar,
   server: StudyServer,
   options: ApplyOptions,
 ): Promise<Applied> {
@@ -93,7 +93,7 @@ export async function applyPatientDocument(
   }
   noteLimits(document, server, options.limitations);
   return converge(server, options, async () => {
-    const held = await readOrNothing(() => readPatientDocument(server, document.id, options));
+    const held = await readOrNothing(() => readPatientSidecar(server, document.id, options));
     if (held === undefined && options.dryRun === undefined) return { held, plan: nothingPlanned };
     const told = held && (await tellNumbers(document, held, server, options));
     return { held: told, plan: planPatient(document, told, planOptions(server, options)) };
@@ -108,7 +108,7 @@ function planOptions({ capabilities }: StudyServer, options: ApplyOptions): Plan
 }
 
 interface Compared {
-  readonly held: StudyDocument | PatientDocument | undefined;
+  readonly held: StudySidecar | PatientSidecar | undefined;
   readonly plan: Plan;
 }
 
@@ -170,7 +170,7 @@ async function write(
  * Asks by number for what the document has, where the server lists metadata by names that it does not tell the numbers
  * of (before 1.12.0): what seems to be missing may be there.
  */
-async function tellNumbers<Document extends StudyDocument | PatientDocument>(
+async function tellNumbers<Document extends StudySidecar | PatientSidecar>(
   wanted: Document,
   held: Document,
   server: StudyServer,
@@ -202,7 +202,7 @@ async function readOrNothing<Document>(read: () => Promise<Document>): Promise<D
 }
 
 function noteLimits(
-  document: StudyDocument | PatientDocument,
+  document: StudySidecar | PatientSidecar,
   { client, capabilities }: StudyServer,
   limits: Limitations,
 ): void {

@@ -6,12 +6,12 @@ import type { IndexedFile } from '../orthanc-disk/index/index-reader.ts';
 import type { StorageIndex } from '../orthanc-disk/index/storage-index.ts';
 import type { MasterKeys } from '../orthanc-disk/object-encryption.ts';
 import { addToPatient, addToStudy } from '../sidecars/add-to-sidecar.ts';
-import { type ApplyOptions, applyPatientDocument, applyStudyDocument } from '../sidecars/apply-document.ts';
-import { archiveDocument, readArchivedPatient, readArchivedStudy } from '../sidecars/archive-document.ts';
+import { type ApplyOptions, applyPatientSidecar, applyStudySidecar } from '../sidecars/apply-sidecar.ts';
+import { archiveSidecar, readArchivedPatient, readArchivedStudy } from '../sidecars/archive-sidecar.ts';
 import type { OpenAttachment } from '../sidecars/attachment-source.ts';
 import type { Limitations } from '../sidecars/limitations.ts';
+import { type PatientSidecar, type StudySidecar, saysAnything } from '../sidecars/sidecar.ts';
 import type { OnSidecarFinding, SidecarOptions } from '../sidecars/sidecar-state.ts';
-import { type PatientDocument, type StudyDocument, saysAnything } from '../sidecars/study-document.ts';
 import type { StudyServer } from '../sidecars/study-server.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
 import { provenChunks } from '../streams/proven-chunks.ts';
@@ -20,7 +20,7 @@ import { decrypted, inflatedStorageFile } from './decoded-bytes.ts';
 import { defaultExpansionLimits, ExpansionBudget } from './expansion-limits.ts';
 import type { ImportSource } from './found.ts';
 
-export interface ImportDocumentsOptions {
+export interface ImportSidecarsOptions {
   readonly source: ImportSource;
   readonly index: StorageIndex;
   readonly masterKeys: MasterKeys;
@@ -41,8 +41,8 @@ export interface DocumentProblem {
   readonly error: MirrorError;
 }
 
-/** How many documents were brought, as studies and patients. */
-export interface DocumentCounts {
+/** How many sidecars were brought, as studies and patients. */
+export interface SidecarCounts {
   /** Something was written for these. */
   readonly written: number;
   /** Everything was there. */
@@ -52,10 +52,10 @@ export interface DocumentCounts {
   readonly refused: number;
 }
 
-type AnyDocument = StudyDocument | PatientDocument;
+type AnySidecar = StudySidecar | PatientSidecar;
 
 /** Brings every document that says something; run when the instances are there. Errors end up in the counts. */
-export async function importDocuments(options: ImportDocumentsOptions): Promise<DocumentCounts> {
+export async function importSidecars(options: ImportSidecarsOptions): Promise<SidecarCounts> {
   const counts = { written: 0, unchanged: 0, failed: 0, refused: 0 };
   const attachments = attachmentsOfStorage(options);
   for await (const document of documentsOf(options)) {
@@ -78,12 +78,7 @@ export async function importDocuments(options: ImportDocumentsOptions): Promise<
 }
 
 /** For a server only what it can be told; an archive keeps them all, because they also tell where a study came from. */
-async function* documentsOf({
-  index,
-  source,
-  masterKeys,
-  archive,
-}: ImportDocumentsOptions): AsyncGenerator<AnyDocument> {
+async function* documentsOf({ index, source, masterKeys, archive }: ImportSidecarsOptions): AsyncGenerator<AnySidecar> {
   const studies = index.studies(async (file) => hashOf(await openStorageFile(file, source, masterKeys)));
   for await (const document of studies.patients()) {
     if (archive !== undefined || saysAnything(document)) {
@@ -99,9 +94,9 @@ async function* documentsOf({
 
 /** @returns whether anything was written. */
 async function bring(
-  document: AnyDocument,
+  document: AnySidecar,
   attachments: OpenAttachment,
-  { target, archive, limitations, onFinding }: ImportDocumentsOptions,
+  { target, archive, limitations, onFinding }: ImportSidecarsOptions,
 ): Promise<boolean> {
   let written = false;
   if (target !== undefined && saysAnything(document)) {
@@ -109,16 +104,16 @@ async function bring(
   }
   if (archive !== undefined) {
     const merged = await mergedWithArchive(archive, document, { onFinding });
-    written = (await archiveDocument(archive, merged, { attachments, onFinding })).written || written;
+    written = (await archiveSidecar(archive, merged, { attachments, onFinding })).written || written;
   }
   return written;
 }
 
-async function applyTo(target: StudyServer, document: AnyDocument, options: ApplyOptions): Promise<boolean> {
+async function applyTo(target: StudyServer, document: AnySidecar, options: ApplyOptions): Promise<boolean> {
   const isPatient = document.format === 'orthanc-mirror-patient';
   const { held, changes } = isPatient
-    ? await applyPatientDocument(document, target, options)
-    : await applyStudyDocument(document, target, options);
+    ? await applyPatientSidecar(document, target, options)
+    : await applyStudySidecar(document, target, options);
   if (!held && !(isPatient && !target.capabilities.hasPatientLevel)) {
     const what = isPatient ? 'patient' : 'study';
     throw new MirrorError('vanished', `${target.client.name} does not hold ${what} ${document.id}`);
@@ -128,9 +123,9 @@ async function applyTo(target: StudyServer, document: AnyDocument, options: Appl
 
 async function mergedWithArchive(
   archive: ObjectStorage,
-  document: AnyDocument,
+  document: AnySidecar,
   options: SidecarOptions,
-): Promise<AnyDocument> {
+): Promise<AnySidecar> {
   if (document.format === 'orthanc-mirror-patient') {
     const held = await readArchivedPatient(archive, document.id, options);
     return held === undefined ? document : addToPatient(held.document, document);
@@ -140,7 +135,7 @@ async function mergedWithArchive(
 }
 
 /** Attachments as the files of a storage hold them. */
-function attachmentsOfStorage({ index, source, masterKeys }: ImportDocumentsOptions): OpenAttachment {
+function attachmentsOfStorage({ index, source, masterKeys }: ImportSidecarsOptions): OpenAttachment {
   return async ({ id, number, md5, sizeBytes }) => {
     const file = index.attachmentOf(id, number);
     const bytes = file === undefined ? undefined : await openStorageFile(file, source, masterKeys);

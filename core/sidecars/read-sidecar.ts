@@ -1,4 +1,4 @@
-/** Reads the study document and the patient document from a server, in as few requests as its version permits. */
+/** Reads the sidecar and the patient sidecar from a server, in as few requests as its version permits. */
 import { MirrorError } from '../errors.ts';
 import { isInstanceId, type OrthancId } from '../identifiers.ts';
 import { inParallel } from '../streams/in-parallel.ts';
@@ -8,7 +8,7 @@ import { listOne, listStudyLegacy } from './list-legacy.ts';
 import type { ListedResource, ListedStudy } from './listed-resource.ts';
 import { type ReadOptions, readWidth, resourcePath } from './read-options.ts';
 import { contentOf, pickTags } from './resource-content.ts';
-import type { InstanceRecord, PatientDocument, SeriesRecord, StudyDocument } from './study-document.ts';
+import type { InstanceRecord, PatientSidecar, SeriesRecord, StudySidecar } from './sidecar.ts';
 import type { StudyServer } from './study-server.ts';
 
 /** Main DICOM tags by which a study is found again. */
@@ -30,27 +30,27 @@ const tagNames = {
 /**
  * Reads everything about a study that is not in its DICOM bytes. With extended find (1.12.5): three requests at once,
  * and one for each further 2000 instances. Before: six, one per series if the study has attachments besides the DICOM
- * files, and one per instance for its hash unless the earlier document has it (see `docs/study-documents.md`).
+ * files, and one per instance for its hash unless the earlier document has it (see `docs/sidecars.md`).
  *
  * Not a snapshot: a study that is written to meanwhile may be read half before and half after; each such write
  * announces itself and the study is read again. Throws `vanished` if the server does not hold the study,
  * `changed-meanwhile` if series came or went meanwhile, and what the connection throws.
  */
-export async function readStudyDocument(
+export async function readStudySidecar(
   server: StudyServer,
   id: OrthancId,
   options: ReadOptions = {},
-): Promise<StudyDocument> {
+): Promise<StudySidecar> {
   const list = server.capabilities.hasExtendedFind ? listStudyExtended : listStudyLegacy;
   return assembleStudy(server, await list(server, id, options), options);
 }
 
-/** Reads labels, metadata, attachments and protection of a patient. Errors as in {@link readStudyDocument}. */
-export async function readPatientDocument(
+/** Reads labels, metadata, attachments and protection of a patient. Errors as in {@link readStudySidecar}. */
+export async function readPatientSidecar(
   server: StudyServer,
   id: OrthancId,
   options: ReadOptions = {},
-): Promise<PatientDocument> {
+): Promise<PatientSidecar> {
   const listed = server.capabilities.hasExtendedFind
     ? await listPatientExtended(server, id, options)
     : {
@@ -71,7 +71,7 @@ async function readProtection({ client }: StudyServer, id: OrthancId, { signal }
   return (await client.findText(`${resourcePath('patients', id)}/protected`, { signal })) === '1';
 }
 
-async function assembleStudy(server: StudyServer, listed: ListedStudy, options: ReadOptions): Promise<StudyDocument> {
+async function assembleStudy(server: StudyServer, listed: ListedStudy, options: ReadOptions): Promise<StudySidecar> {
   const { study } = listed;
   if (study.ParentPatient === undefined) {
     throw new MirrorError('answer-malformed', `${server.client.name} does not tell the patient of study ${study.ID}`);

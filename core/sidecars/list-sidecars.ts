@@ -1,4 +1,4 @@
-/** The documents of an archive as they counted at a moment. */
+/** The sidecars of an archive as they counted at a moment. */
 
 import type { OrthancId } from '../identifiers.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';

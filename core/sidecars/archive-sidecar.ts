@@ -1,4 +1,4 @@
-/** Study and patient documents in an archive: written when the content changed, read back as they were. */
+/** Sidecars of studies and patients in an archive: written when the content changed, read back as they were. */
 
 import type { CallOptions } from '../call-options.ts';
 import type { InstanceId, Md5, OrthancId } from '../identifiers.ts';
@@ -9,6 +9,7 @@ import { inParallel } from '../streams/in-parallel.ts';
 import { type AttachmentPlace, attachmentsIn, type OpenAttachment } from './attachment-source.ts';
 import { canonical } from './canonical-json.ts';
 import { saysTheSame } from './own-times.ts';
+import { type InstanceRecord, instancesOf, type StudySidecar } from './sidecar.ts';
 import {
   levelOf,
   listSidecarStates,
@@ -19,7 +20,6 @@ import {
   type SidecarOptions,
   sidecarKey,
 } from './sidecar-state.ts';
-import { type InstanceRecord, instancesOf, type StudyDocument } from './study-document.ts';
 
 export interface ReadArchivedOptions extends SidecarOptions {
   /** Read the newest that is not later than this time. */
@@ -84,7 +84,7 @@ async function readArchived<Level extends SidecarLevel>(
  * attachment changed since the document was read (read it again), and what the storage and the source of the attachments
  * throw.
  */
-export async function archiveDocument(
+export async function archiveSidecar(
   objects: ObjectStorage,
   document: Sidecar,
   options: ArchiveOptions,
@@ -104,7 +104,7 @@ export async function archiveDocument(
 
 /**
  * Writes the bytes of a document's attachments that the archive lacks; those of `archived`, which is in the archive, are
- * not asked for. Errors as in {@link archiveDocument}.
+ * not asked for. Errors as in {@link archiveSidecar}.
  */
 export async function archiveAttachments(
   objects: ObjectStorage,
@@ -146,7 +146,7 @@ export async function withPending<Document extends Sidecar>(
   document: Document,
   before: Sidecar | undefined,
   { knownArchived, signal }: Pick<ArchiveOptions, 'knownArchived' | 'signal'>,
-): Promise<Document | StudyDocument> {
+): Promise<Document | StudySidecar> {
   if (document.format !== 'orthanc-mirror-study') return document;
   const told = new Map(
     before?.format === 'orthanc-mirror-study'

@@ -7,10 +7,10 @@ import type { InstanceId, Md5 } from '../../identifiers.ts';
 import type { OrthancStore } from '../../stores/orthanc/orthanc-store.ts';
 import type { Store } from '../../stores/store.ts';
 import { wrapped } from '../../stores/wrapped.ts';
-import { type Mended, mendInstance, type PutRight } from '../verify/mend.ts';
+import { copyOverDamage, type PutRight, type RepairOutcome } from '../verify/repair.ts';
 import { type Verified, verifyStore } from '../verify/verify.ts';
 
-export interface MendServerOptions extends CallOptions {
+export interface RepairServerOptions extends CallOptions {
   readonly server: OrthancStore;
   readonly putRight: PutRight;
   /** Where good copies may be, the nearest first. */
@@ -21,37 +21,37 @@ export interface MendServerOptions extends CallOptions {
 }
 
 /** What became of an instance that is damaged. */
-export interface MendedInstance {
+export interface RepairedInstance {
   readonly id: InstanceId;
-  readonly outcome: Mended;
+  readonly outcome: RepairOutcome;
   /** The version that the server's index promised is nowhere; it has the archive's version now. */
   readonly otherVersion: boolean;
 }
 
-/** Mends instances of which it is known that the server cannot deliver them rightly; one result for each, in order. */
+/** Repairs instances of which it is known that the server cannot deliver them rightly; one result for each, in order. */
 export async function* repairInstances(
   ids: AsyncIterable<InstanceId> | Iterable<InstanceId>,
-  options: MendServerOptions,
-): AsyncGenerator<MendedInstance> {
+  options: RepairServerOptions,
+): AsyncGenerator<RepairedInstance> {
   for await (const id of ids) yield await repairInstance(id, options);
 }
 
-async function repairInstance(id: InstanceId, options: MendServerOptions): Promise<MendedInstance> {
+async function repairInstance(id: InstanceId, options: RepairServerOptions): Promise<RepairedInstance> {
   const { server, putRight, goodCopies, fallback, budget, signal } = options;
-  const mend = { damaged: server, putRight, goodCopies, budget, signal };
+  const repair = { damaged: server, putRight, goodCopies, budget, signal };
   const promised = (await server.lookup(id, { signal }))[0]?.md5;
   const right = await heldSomewhere(id, promised, goodCopies, { signal });
-  if (right !== undefined) return { id, outcome: await mendInstance(id, right, mend), otherVersion: false };
+  if (right !== undefined) return { id, outcome: await copyOverDamage(id, right, repair), otherVersion: false };
   let other: Md5 | undefined;
   try {
     other = (await fallback?.lookup(id, { signal }))?.[0]?.md5;
   } catch (error) {
     if (signal?.aborted === true || !isMirrorError(error)) throw error;
-    return { id, outcome: { kind: 'not-mended', error }, otherVersion: false };
+    return { id, outcome: { kind: 'not-repaired', error }, otherVersion: false };
   }
-  if (other !== undefined) return { id, outcome: await mendInstance(id, other, mend), otherVersion: true };
+  if (other !== undefined) return { id, outcome: await copyOverDamage(id, other, repair), otherVersion: true };
   const error = new MirrorError('source-corrupt', `no store that was named holds a good copy of instance ${id}`);
-  return { id, outcome: { kind: 'not-mended', error }, otherVersion: false };
+  return { id, outcome: { kind: 'not-repaired', error }, otherVersion: false };
 }
 
 async function heldSomewhere(

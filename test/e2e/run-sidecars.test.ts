@@ -72,7 +72,7 @@ describe.each([
     expect(await text(target, `instances/${instance}/metadata/1103`)).toBeUndefined();
 
     const third = await runCommand(args);
-    expect(parseJsonLines(third.stdout).summary).toMatchObject({ copied: 0, documents: { copied: 0, failed: 0 } });
+    expect(parseJsonLines(third.stdout).summary).toMatchObject({ copied: 0, sidecars: { copied: 0, failed: 0 } });
   });
 });
 
