@@ -85,7 +85,7 @@ test('without --thaw it names each instance that is cold, tells what copies cost
   expect(asked).toBe(0);
 });
 
-test('with --thaw everything comes back, whoever is stopped, whoever else restores, and if copies went away unread', async () => {
+test('with --thaw everything comes back, whoever is stopped, whoever else restores, and if copies went away before they were read', async () => {
   const first = join(await folderForTest(), 'first');
   let asked = 0;
   const killed = startCommand(['restore', ...archive, '--to', first, '--thaw'], environment);
