@@ -13,6 +13,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { z } from 'zod';
+import { isInstanceId } from '../core/identifiers.ts';
+import { instanceFolder } from '../core/stores/archive/keys.ts';
 import { type OrthancServer, startOrthanc } from '../local/orthanc-server.ts';
 import { newOrthanc } from '../local/orthanc-versions.ts';
 import { orthancPlace, proofTable, prove } from '../local/prove.ts';
@@ -184,6 +187,7 @@ async function untilEqual(site: Site, lags: Lags): Promise<boolean> {
   const beganMs = performance.now();
   for (;;) {
     await lags.look();
+    await deleteNeverArchived(site).catch(() => undefined);
     const differences = await differencesOf(site.source, readableTarget(site), passwordIn(site));
     const seconds = Math.round((performance.now() - beganMs) / 1000);
     if (differences.length === 0) say(`source and target are equal ${seconds} s after the last change`);
@@ -194,6 +198,26 @@ async function untilEqual(site: Site, lags: Lags): Promise<boolean> {
     }
     await delay(5000);
   }
+}
+
+/**
+ * What the source deleted before the archive had it stays at the target: nothing of the archive proves that it came from
+ * this source. An administrator deletes it, and so does the soak, and says how much that was.
+ */
+async function deleteNeverArchived(site: Site): Promise<void> {
+  const { url, headers } = readableTarget(site);
+  const idsAt = async (server: string, with_: HeadersInit): Promise<readonly string[]> =>
+    z.array(z.string()).parse(await (await fetch(`${server}/instances`, { headers: with_ })).json());
+  const [here, there] = await Promise.all([idsAt(site.source.url, {}), idsAt(url, headers)]);
+  const kept = new Set(here);
+  for (const id of there.filter((one) => !kept.has(one) && !wasArchived(site, one))) {
+    await fetch(`${url}/instances/${id}`, { method: 'DELETE', headers });
+    say(`deleted ${id} at the target: the source deleted it before the archive had it`);
+  }
+}
+
+function wasArchived({ mountPoint }: Site, id: string): boolean {
+  return isInstanceId(id) && existsSync(join(mountPoint, 'archive', instanceFolder(id)));
 }
 
 function passwordIn({ target, password }: Site): string {
