@@ -206,7 +206,7 @@ async function untilEqual(site: Site, lags: Lags): Promise<boolean> {
  */
 async function deleteNeverArchived(site: Site): Promise<void> {
   const { url, headers } = readableTarget(site);
-  const idsAt = async (server: string, with_: HeadersInit): Promise<readonly string[]> =>
+  const idsAt = async (server: string, with_: ReadServer['headers']): Promise<readonly string[]> =>
     z.array(z.string()).parse(await (await fetch(`${server}/instances`, { headers: with_ })).json());
   const [here, there] = await Promise.all([idsAt(site.source.url, {}), idsAt(url, headers)]);
   const kept = new Set(here);
