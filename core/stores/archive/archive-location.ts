@@ -1,6 +1,7 @@
 /** Where an archive lies, as users write it. */
 import { resolve } from 'node:path';
 import { MirrorError } from '../../errors.ts';
+import { printable, shortenedAmid } from '../../printable.ts';
 import { FolderObjects } from './folder-objects.ts';
 import { checkKey } from './key-check.ts';
 import type { ObjectStorage } from './object-storage.ts';
@@ -45,23 +46,28 @@ export function parseArchiveLocation(text: string): ArchiveLocation {
   return { kind: 's3', bucket, prefix: path === '' ? '' : `${path}/` };
 }
 
+/** Of a place that is refused. */
+const longestShown = 100;
+
 /**
  * A folder may be called anything; but what looks like a server or like the address of another program was most probably
  * not meant as one, and data would lie where nobody looks for it. Throws `configuration` with the two things it can mean.
  */
 function refuseAmbiguous(text: string): void {
-  const refuse = (meant: string, folder: string) => {
+  // What comes before an @ may hold a password.
+  const shown = printable(shortenedAmid(text.replace(/^[^/]*@/, '…@'), longestShown));
+  const refuse = (meant: string) => {
     throw new MirrorError(
       'configuration',
-      `the place "${text}" is ambiguous: ${meant}, a folder of that name ${folder}`,
+      `the place "${shown}" is ambiguous: ${meant}, a folder of that name ./${shown}`,
     );
   };
-  if (text.startsWith('~/')) refuse(`a folder in your home is written $HOME${text.slice(1)}`, `./${text}`);
+  if (text.startsWith('~/')) refuse(`a folder in your home is written $HOME${shown.slice(1)}`);
   const [, first = '', rest = ''] = /^(\[[0-9a-f:.]+\]|[^/:[]+):(.*)$/i.exec(text) ?? [];
   if (first === '' || first.startsWith('.')) return;
-  if (/^\d{1,5}(?:\/|$)/.test(rest)) refuse(`a server is written http://${text}`, `./${text}`);
-  if (/^s3$/i.test(first)) refuse(`a bucket is written s3://${rest.replace(/^\/+/, '')}`, `./${text}`);
-  refuse('an archive in S3 is written s3://bucket/prefix, with --endpoint for a server other than AWS', `./${text}`);
+  if (/^\d{1,5}(?:\/|$)/.test(rest)) refuse(`a server is written http://${shown}`);
+  if (/^s3$/i.test(first)) refuse(`a bucket is written s3://${shown.slice(first.length + 1).replace(/^\/+/, '')}`);
+  refuse('an archive in S3 is written s3://bucket/prefix, with --endpoint for a server other than AWS');
 }
 
 /** Opens the storage at a place, without a request yet. `name` is how messages call it; default: the place. */
