@@ -1,9 +1,7 @@
-import { readFileSync } from 'node:fs';
-import { z } from 'zod';
+/** What the program says of itself. Imported, not read, so that a bundle has it wherever its pieces lie. */
+import packageJson from '../package.json' with { type: 'json' };
 
-const packageFile = z.object({ version: z.string(), description: z.string() });
-
-/** What the package says of this program. */
-export function packageFacts(): z.output<typeof packageFile> {
-  return packageFile.parse(JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')));
+/** Version and description of this program, as its package tells them. */
+export function packageFacts(): { readonly version: string; readonly description: string } {
+  return packageJson;
 }
