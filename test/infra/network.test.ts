@@ -16,7 +16,7 @@ test('without a VPC in the configuration the functions run outside of any', () =
 
 test('every function runs in the configured subnets', () => {
   const functions = stack.resources('AWS::Lambda::Function');
-  expect(functions).toHaveLength(7);
+  expect(functions).toHaveLength(8);
   for (const properties of functions) {
     expect(properties).toMatchObject({ VpcConfig: { SubnetIds: ['subnet-0a1b2c3d', 'subnet-0a1b2c3e'] } });
   }
@@ -165,7 +165,9 @@ test('every endpoint lets the functions through, to what they use, and nobody wi
   }
   const reached = JSON.stringify(statements.map(({ Resource }) => Resource));
   for (const named of [
-    'Queuestransfercity',
+    'Queuesnewcity',
+    'Queuesbacklogcity',
+    'Queueslargecity',
     'Queuesinboxharbour',
     'secret:harbour-AbCdEf',
     'webhook-before',
