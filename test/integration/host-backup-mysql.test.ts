@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { type OrthancServer, startOrthanc } from '../../local/orthanc-server.ts';
-import { runCommand } from '../support/command.ts';
+import { quickPassphrases, runCommand } from '../support/command.ts';
 import { type MysqlServer, mysqlIndexPlugin, mysqlPassword, mysqlSection, startMysql } from '../support/mysql.ts';
 import { fill, type Load, startLoad } from '../support/orthanc-load.ts';
 import { proveReadable } from '../support/server-proof.ts';
@@ -65,7 +65,18 @@ function restore(folder: string, url: string) {
 
 /** The password in the environment, not on the command line, where every user of the machine sees it. */
 function restoreByEnvironment(url: string) {
-  const args = [main, 'backup', 'restore', ...places(), '--to', join(root, 'refused'), '--database', url];
+  const args = [
+    '--import',
+    quickPassphrases,
+    main,
+    'backup',
+    'restore',
+    ...places(),
+    '--to',
+    join(root, 'refused'),
+    '--database',
+    url,
+  ];
   return spawnSync(process.execPath, args, { env: { ...process.env, MYSQL_PWD: mysqlPassword }, encoding: 'utf8' });
 }
 

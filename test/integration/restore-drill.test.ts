@@ -153,7 +153,8 @@ test('a part of the archive is restored by patient, study, series and date, with
     expect(await copied('--study', (await idsOf(source, 'studies'))[0] ?? '')).toMatchObject({ copied: 1 });
     expect(await copied('--series', tags.SeriesInstanceUID)).toMatchObject({ copied: 1 });
     expect(await copied('--since', '2024-02-29', '--until', '20240229')).toMatchObject({ copied: 4 });
-    expect(await copied('--since', '2024-03-01')).toMatchObject({ copied: 0 });
+    const nothing = ['restore', '--archive', path, '--to', await folderForTest(), '--since', '2024-03-01'];
+    expect(await runCommand(nothing)).toMatchObject({ exitCode: 2 });
   }
 });
 

@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 const main = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
-const quickPassphrases = new URL('quick-passphrases.ts', import.meta.url).href;
+/** What a program imports first whose passphrases need not be hard to guess. */
+export const quickPassphrases = new URL('quick-passphrases.ts', import.meta.url).href;
 
 export interface CommandResult {
   /** `null` if a signal ended it. */
