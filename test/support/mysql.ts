@@ -30,12 +30,9 @@ export interface MysqlServer {
 /** MariaDB warns of running as root: the programs are run as the user mysql then. */
 const asMysql = process.getuid?.() === 0 ? ['setpriv', '--reuid=mysql', '--regid=mysql', '--clear-groups'] : [];
 
-/** The folder for temporary files of a test run is not this user's. */
-const env = { ...process.env, TMPDIR: '/tmp' };
-
 function run(program: string, ...args: readonly string[]): string {
   const [first = '', ...rest] = [...asMysql, program, ...args];
-  return execFileSync(first, rest, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], cwd: tmpdir(), env });
+  return execFileSync(first, rest, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], cwd: tmpdir() });
 }
 
 export async function startMysql(): Promise<MysqlServer> {
@@ -53,7 +50,7 @@ export async function startMysql(): Promise<MysqlServer> {
   // The smallest that serves, and no care for power cuts.
   const settings = ['--innodb-flush-log-at-trx-commit=0', '--innodb-buffer-pool-size=32M', '--skip-name-resolve'];
   const [command = '', ...args] = [...asMysql, serverProgram, '--no-defaults', ...places, ...settings];
-  const child = spawn(command, args, { stdio: 'ignore', cwd: folder, env });
+  const child = spawn(command, args, { stdio: 'ignore', cwd: folder });
   const takeBack = endWithProcess(() => {
     child.kill('SIGKILL');
     rmSync(folder, { recursive: true, force: true });

@@ -16,8 +16,8 @@ export default async function aroundTheRun(): Promise<() => Promise<void>> {
   console.log(`TEST_SEED=${process.env.TEST_SEED}`);
   const before = process.env.TMPDIR;
   const folder = await mkdtemp(join(await place(), 'mirror-'));
-  // Databases and services of other users have their folders below.
-  await chmod(folder, 0o711);
+  // As /tmp is: databases and programs of other users make their own in it.
+  await chmod(folder, 0o1777);
   process.env.TMPDIR = folder;
   return async () => {
     if (before === undefined) delete process.env.TMPDIR;
