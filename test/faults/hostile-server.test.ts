@@ -119,13 +119,15 @@ describe('a mirror ends within its bounds, and says so, when a server', () => {
     void inParallel(all, 12, (one) => suffer(one).then(one.resolve, one.reject));
   });
 
-  test.for(all)('$name', async (scenario, { task }) => {
-    const { exit, code, requests = 80, bytes = 4 * 1024 * 1024 } = scenario;
-    const isRetry = (task.result?.retryCount ?? 0) > 0;
-    const suffered = await (isRetry ? suffer(scenario) : scenario.promise);
+  test.for(all)('$name', async ({ name, exit, code, requests = 80, bytes = 4 * 1024 * 1024, promise }) => {
+    const suffered = await promise;
     const told = suffered.errors.map((error) => `${error.code}: ${error.message}`);
     for (const line of told) expect(line).toContain('hostile');
-    const expected = new RegExp(`^exit ${exit}$[^]*^${code}: `, 'm');
+    // What comes first depends on the load: the instance that fails, or the server that is given up; and of what a server
+    // took, that it is not there any more, or that it does not answer for it.
+    const exits = exit === 3 ? '3' : '[57]';
+    const codes = name.startsWith('is asked what it stored') ? `(?:${code}|not-held)` : code;
+    const expected = new RegExp(`^exit ${exits}$[^]*^${codes}: `, 'm');
     expect(`exit ${suffered.exitCode}\n${told.join('\n')}`).toMatch(expected);
     expect(suffered.requests).toBeLessThanOrEqual(requests);
     expect(suffered.sentBytes).toBeLessThanOrEqual(bytes);
