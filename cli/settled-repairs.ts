@@ -1,6 +1,7 @@
 /** What a command tells of repairs and replacements that were interrupted, and are settled now. */
 import { KeptRepairs, type SettledRepair, type SettleOptions } from '../core/archive-life/kept-repairs.ts';
 import type { Archive } from '../core/stores/archive/archive.ts';
+import { reasonOf } from './next-steps.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Settles what is kept for a server. @returns how much of it could not be written yet */
@@ -27,6 +28,8 @@ export function tellSettled({ id, key, kind, error }: SettledRepair, server: str
       );
       break;
     case 'failed':
-      terminal.warn(`${what} could not be written: ${error?.message} (${error?.code}); it is tried again next time`);
+      terminal.warn(
+        `${what} could not be written: ${error && reasonOf(error)} (${error?.code}); it is tried again next time`,
+      );
   }
 }

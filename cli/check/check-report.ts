@@ -2,6 +2,7 @@
 import { type ComparedInstance, type ComparisonKind, comparisonSigns } from '../../core/mirror/check.ts';
 import type { Outcome } from '../exit-codes.ts';
 import { formatCount } from '../format.ts';
+import { reasonOf } from '../next-steps.ts';
 
 type Counts = Record<ComparisonKind, number>;
 
@@ -32,7 +33,7 @@ export function differenceLine(difference: {
   readonly error?: { readonly message: string };
 }): string {
   const { id, store, kind, error } = difference;
-  return `${comparisonSigns[kind]} ${id}  ${store}${error === undefined ? '' : `  ${error.message}`}`;
+  return `${comparisonSigns[kind]} ${id}  ${store}${error === undefined ? '' : `  ${reasonOf(error)}`}`;
 }
 
 /** Counts differences; constant memory. */

@@ -12,6 +12,7 @@ import { openArchive } from '../../core/stores/archive/archive.ts';
 import type { CommandContext } from '../command-context.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { type OpenMirrorState, openMirrorState } from '../mirror-state.ts';
+import { reasonOf } from '../next-steps.ts';
 import type { statusOptionValues } from './options.ts';
 import { linesOf, type StoreStatus, viewOf } from './status-view.ts';
 
@@ -74,7 +75,7 @@ async function countServer(
     }
   } catch (error) {
     if (!isMirrorError(error)) throw error;
-    return { name, instances: null, error: error.message };
+    return { name, instances: null, error: reasonOf(error) };
   }
 }
 

@@ -18,6 +18,7 @@ import { parseArchive } from '../archive-argument.ts';
 import type { CommandContext } from '../command-context.ts';
 import { type ExitCode, exitCodeOf } from '../exit-codes.ts';
 import { FutureTimes } from '../future-times.ts';
+import { reasonOf } from '../next-steps.ts';
 import { openServerOfUrl } from '../open-mirror.ts';
 import { startProgress } from '../progress.ts';
 import { keepLastResult } from '../report/keep-result.ts';
@@ -97,7 +98,7 @@ class Verification {
     const { terminal, interruption: signal } = this.#context;
     // What is damaged is among the results; of the findings only those that are no damage are left to tell.
     const { note: onFinding } = new SidecarFindings(({ error }) => {
-      if (error.code !== 'sidecar-damaged') terminal.warn(`${error.message} (${error.code})`);
+      if (error.code !== 'sidecar-damaged') terminal.warn(`${reasonOf(error)} (${error.code})`);
     });
     const repairing = repair === true ? await this.#repairOptions(versions) : undefined;
     const options = { subset, atOnce, known: known.has.bind(known), onFinding, signal };

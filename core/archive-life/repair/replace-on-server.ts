@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { CallOptions } from '../../call-options.ts';
-import { isMirrorError, MirrorError } from '../../errors.ts';
+import { type Advice, isMirrorError, MirrorError } from '../../errors.ts';
 import type { Limitations } from '../../sidecars/limitations.ts';
 import { noContent, type StudySidecar, saysAnything } from '../../sidecars/sidecar.ts';
 import type { StudyServer } from '../../sidecars/study-server.ts';
@@ -140,7 +140,9 @@ async function save(
   if (reason !== undefined) throw refused(server, instance, reason);
   const isOtherVersion = held.md5 !== instance.md5;
   const delivered = isOtherVersion ? await deliveredBy(server, id, { signal }) : undefined;
-  if (isOtherVersion && delivered === undefined && !evenUnreadable) throw refused(server, instance, unreadable);
+  if (isOtherVersion && delivered === undefined && !evenUnreadable) {
+    throw refused(server, instance, unreadable, 'replace-version');
+  }
   const study = partOf(target.study, destroyed);
   const patient = destroyed.study ? target.patient : undefined;
   const saysSomething = saysAnything(study) || (patient !== undefined && saysAnything(patient));
@@ -163,7 +165,7 @@ async function save(
 
 const unreadable =
   'it does not deliver what it holds, so that nothing of it can be saved, and what shall take its place is another ' +
-  'version; save the file of its storage by hand, and ask for the other version with --replace';
+  'version; save the file of its storage by hand, and ask for the other version to take its place';
 
 /** The document without what stays on the server anyway. */
 export function partOf(study: StudySidecar, { ids }: Pick<Destroyed, 'ids'>): StudySidecar {
@@ -193,15 +195,17 @@ async function storeAgain(instance: InstanceIdentity, right: RereadableBytes, se
 
 function notStored({ id }: InstanceIdentity, { name }: OrthancStore, error: MirrorError): MirrorError {
   const hint =
-    'what it had was deleted and the right bytes are not stored yet; run the same again, or `restore --repair`';
+    'what it had was deleted and the right bytes are not stored yet; run the same again, or restore what is damaged there';
   return new MirrorError(error.code, `${error.message} (instance ${id} on ${name}: ${hint})`, {
     disposition: error.disposition,
     cause: error,
+    advice: 'repair-target',
   });
 }
 
-function refused({ name }: OrthancStore, { id }: InstanceIdentity, reason: string): MirrorError {
-  return new MirrorError('refused', `instance ${id} was not replaced on ${name}: ${reason}; nothing was changed`);
+function refused({ name }: OrthancStore, { id }: InstanceIdentity, reason: string, advice?: Advice): MirrorError {
+  const what = `instance ${id} was not replaced on ${name}: ${reason}; nothing was changed`;
+  return new MirrorError('refused', what, { advice });
 }
 
 function lost({ name }: OrthancStore, { id }: InstanceIdentity): MirrorError {
