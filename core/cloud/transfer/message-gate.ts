@@ -6,10 +6,10 @@
  * way again and again when its store goes away becomes a dead letter all the same, or it would take the store down for ever.
  */
 import { setImmediate as turnOfOthers } from 'node:timers/promises';
-import type { CopyResult, Destination, DestinationOutcome } from '../copy/outcome.ts';
-import { MirrorError } from '../errors.ts';
-import type { InstanceId } from '../identifiers.ts';
-import type { Pause } from '../mirror/pause/pause.ts';
+import type { CopyResult, Destination, DestinationOutcome } from '../../copy/outcome.ts';
+import { MirrorError } from '../../errors.ts';
+import type { InstanceId } from '../../identifiers.ts';
+import type { Pause } from '../../mirror/pause/pause.ts';
 import {
   type Hold,
   holdOn,
@@ -18,10 +18,10 @@ import {
   withHold,
   withHoldChanged,
   withSuspect,
-} from '../mirror/pause/pause-state.ts';
-import { asHalt, looksAway, whyAway } from '../mirror/pause/store-away.ts';
-import type { Store } from '../stores/store.ts';
-import { decidingError } from './queue/verdict.ts';
+} from '../../mirror/pause/pause-state.ts';
+import { asHalt, looksAway, whyAway } from '../../mirror/pause/store-away.ts';
+import type { Store } from '../../stores/store.ts';
+import { decidingError } from '../queue/verdict.ts';
 
 /** A message comes back at least so often: SQS keeps none hidden for longer than 12 hours. */
 const longestWaitMs = 3_600_000;
