@@ -27,6 +27,9 @@ export function withNextStep(reason: string, advice: Advice | undefined): string
 }
 
 /** The same of an error. */
-export function reasonOf({ message, advice }: MirrorError): string {
+export function reasonOf({
+  message,
+  advice,
+}: Pick<MirrorError, 'message'> & Partial<Pick<MirrorError, 'advice'>>): string {
   return withNextStep(message, advice);
 }

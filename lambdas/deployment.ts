@@ -10,7 +10,7 @@ const observer: MirrorObserver = {
   onLimitation: ({ server, code }) => log('warn', 'limitation', { destination: server, code }),
   onReplacement(mirror, { store }, { id, kind, error }) {
     const fields = { mirror, destination: store.name, id, outcome: kind, code: error?.code };
-    log(kind === 'settled' ? 'info' : 'warn', 'interrupted replacement', fields);
+    log(kind === 'finished' ? 'info' : 'warn', 'interrupted replacement', fields);
   },
 };
 

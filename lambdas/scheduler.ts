@@ -21,7 +21,7 @@ export const handler = middy<unknown, TickReport, Error, Context>()
     try {
       const options = { owner: context.awsRequestId, deadline: deadline.signal };
       const report = await tickMirror(mirror, deployment, options);
-      log('info', 'source followed', { mirror, ...report, held: report.held.join(', ') });
+      log('info', 'source followed', { mirror, ...report, paused: report.paused.join(', ') });
       countTick(mirror, report);
       return report;
     } catch (error) {

@@ -53,7 +53,7 @@ const allowedFields = [
   'kept',
   'lost',
   // Names of stores.
-  'held',
+  'paused',
   'followed',
 ] as const;
 type LogFields = { readonly [Field in (typeof allowedFields)[number]]?: string | number | boolean | undefined };

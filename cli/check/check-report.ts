@@ -30,7 +30,7 @@ export function differenceLine(difference: {
   readonly id: string;
   readonly store: string;
   readonly kind: ComparisonKind;
-  readonly error?: { readonly message: string };
+  readonly error?: Parameters<typeof reasonOf>[0];
 }): string {
   const { id, store, kind, error } = difference;
   return `${comparisonSigns[kind]} ${id}  ${store}${error === undefined ? '' : `  ${reasonOf(error)}`}`;

@@ -27,7 +27,7 @@ export async function status(
   const stores = await Promise.all(serversOf(state).map(([name, server]) => countServer(name, server, interruption)));
   if (options.countArchive) stores.push(await countArchive(state, interruption));
   const progress = (await progressBeside(state.objects).read())?.value;
-  const { holds } = await state.pause.read();
+  const { pauses } = await state.pause.read();
   const last = await lastResults(state.objects);
   const result = {
     type: 'status',
@@ -37,7 +37,7 @@ export async function status(
     last,
     comparedAt: progress?.comparedAt ?? null,
     comparing: progress?.comparison?.reason ?? null,
-    held: Object.entries(holds).map(([store, { code, reason, begunAt }]) => ({ store, code, reason, begunAt })),
+    paused: Object.entries(pauses).map(([store, { code, reason, begunAt }]) => ({ store, code, reason, begunAt })),
   };
   if (options.json) terminal.printJson(result);
   else for (const line of linesOf(result)) terminal.print(line);

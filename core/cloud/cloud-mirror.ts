@@ -35,7 +35,7 @@ export interface MirrorObserver {
   onFutureTime(mirror: string, found: FutureTime): void;
   onLimitation(limitation: Limitation): void;
   /** What a replacement at a destination, which was interrupted, still had to write there. */
-  onReplacement(mirror: string, ...settled: Parameters<NonNullable<SyncReport['onSettled']>>): void;
+  onReplacement(mirror: string, ...finished: Parameters<NonNullable<SyncReport['onRepairFinished']>>): void;
 }
 
 export type CloudMirrorOptions = Pick<OpenMirrorOptions, 'secrets' | 'writer' | 'processes' | 'egress'> & {
@@ -80,7 +80,7 @@ export async function openCloudMirror(
   const limitations = new Limitations((limitation) => observer.onLimitation(limitation));
   const report: SyncReport = {
     onFinding: new SidecarFindings((finding) => observer.onFinding(name, finding)).note,
-    onSettled: (destination, settled) => observer.onReplacement(name, destination, settled),
+    onRepairFinished: (destination, finished) => observer.onReplacement(name, destination, finished),
   };
   const sidecars = sidecarSyncOf(opened, limitations, { report });
   return { ...opened, name, configuration, archive, pause: pauseBeside(archive.objects), limitations, sidecars };

@@ -14,7 +14,7 @@ import type { OrthancStore } from '../../stores/orthanc/orthanc-store.ts';
 import type { InstanceIdentity, InventoryEntry } from '../../stores/store.ts';
 import { HoldingPlace } from '../../streams/holding-place.ts';
 import type { RereadableBytes } from '../../streams/rereadable-bytes.ts';
-import { type KeptRepair, KeptRepairs, type SettledRepair } from '../kept-repairs.ts';
+import { type FinishedRepair, type KeptRepair, KeptRepairs } from '../kept-repairs.ts';
 import type { PutRight } from '../verify/repair.ts';
 import { type Destroyed, destroyedWith, reasonAgainst } from './destroyed.ts';
 import { deliveredBy, readTarget, type SavedVersion, saveReplaced } from './save-replaced.ts';
@@ -55,7 +55,7 @@ const pauseMs = 500;
  * it is to hold that very version again; labels, metadata and attachments of all that will disappear are saved and noted
  * (see {@link KeptRepairs}); the server is asked for its hash once more; then the instance is deleted, stored, proven,
  * and what was noted is written again. Interrupted, the instance is brought back by the next comparison or repair, and
- * what was noted is settled by whoever comes next.
+ * what was noted is finished by whoever comes next.
  *
  * @returns the folder in which the version that was replaced is saved; `undefined` if it was the same version. Throws
  * `refused`, with nothing changed, if something would be lost that could be neither saved nor written again, or the server
@@ -105,7 +105,7 @@ async function replace(
   const kept = new KeptRepairs(safe, studyServer.client);
   await readThrough(right);
   // An earlier replacement of this instance may have been interrupted: its record must not be lost to this one's.
-  requireSettled(await kept.settle(instance.id, { server: studyServer, limitations, signal }), replacement, server);
+  requireFinished(await kept.finish(instance.id, { server: studyServer, limitations, signal }), replacement, server);
   const saved = await save(replacement, options, { signal });
   const [now] = await server.lookup(instance.id, { signal });
   if (now === undefined || now.md5 !== held.md5) throw lost(server, instance);
@@ -113,12 +113,12 @@ async function replace(
   // From here on to the end without a signal: stopping in between would leave the server without the instance.
   await server.delete(instance.id);
   await storeAgain(instance, right, server);
-  requireSettled(await kept.settle(instance.id, { server: studyServer, limitations }), replacement, server);
+  requireFinished(await kept.finish(instance.id, { server: studyServer, limitations }), replacement, server);
   return held.md5 === instance.md5 ? undefined : saved?.folder;
 }
 
-function requireSettled(settled: SettledRepair | undefined, { instance }: Replacement, server: OrthancStore): void {
-  if (settled !== undefined && settled.kind !== 'settled') throw settled.error ?? lost(server, instance);
+function requireFinished(finished: FinishedRepair | undefined, { instance }: Replacement, server: OrthancStore): void {
+  if (finished !== undefined && finished.kind !== 'finished') throw finished.error ?? lost(server, instance);
 }
 
 /** The right bytes may have been damaged where they lie since they were stored: that shows before anything is deleted. */

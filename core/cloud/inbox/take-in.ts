@@ -3,7 +3,7 @@
 import type { OpenMirror } from '../../config/open.ts';
 import { isMirrorError, MirrorError } from '../../errors.ts';
 import type { Pause } from '../../mirror/pause/pause.ts';
-import { holdOn } from '../../mirror/pause/pause-state.ts';
+import { pauseOn } from '../../mirror/pause/pause-state.ts';
 import { haltIfAway } from '../../mirror/pause/store-away.ts';
 import type { Store } from '../../stores/store.ts';
 import type { Delivery } from '../queue/deliveries.ts';
@@ -79,11 +79,11 @@ async function takeIn(
 /** An object waits without paying for it while any store of its mirror is paused. */
 async function throwIfPaused(mirror: string, open: InboxMirror, waitMs: number): Promise<void> {
   const state = await open.pause.read();
-  const hold = storesOf(open)
-    .map(({ name }) => holdOn(state, name))
+  const paused = storesOf(open)
+    .map(({ name }) => pauseOn(state, name))
     .find((found) => found !== undefined);
-  if (hold !== undefined) {
-    throw new MirrorError('paused', `The mirror ${mirror} waits (${hold.code}): ${hold.reason}`, {
+  if (paused !== undefined) {
+    throw new MirrorError('paused', `The mirror ${mirror} waits (${paused.code}): ${paused.reason}`, {
       retryAfterMs: waitMs,
     });
   }

@@ -1,12 +1,11 @@
 /** What the transfer function does with the deliveries of a batch. */
 import type { MirrorQueue } from '../../config/queue-names.ts';
 import { MirrorError } from '../../errors.ts';
-import type { Deployment } from '../deployment.ts';
 import { type Batch, type Delivery, type Settled, settleDelivery } from '../queue/deliveries.ts';
 import type { QueueMessage } from '../queue/message.ts';
 import { settleBatch } from '../queue/settle-batch.ts';
 import type { TransferObserver } from './transfer-context.ts';
-import { transferMessages } from './transfer-message.ts';
+import { type TransferDeployment, transferMessages } from './transfer-message.ts';
 
 export interface BatchObserver<Received extends Delivery> extends TransferObserver {
   /** What the queue knows now about a delivery. */
@@ -28,7 +27,7 @@ export interface BatchOptions<Received extends Delivery> {
  */
 export function transferBatch<Received extends Delivery>(
   { queue, deliveries }: Batch<Received>,
-  deployment: Deployment,
+  deployment: TransferDeployment,
   { signal, observer }: BatchOptions<Received>,
 ): Promise<Received[]> {
   const transfer = transferMessages(deployment, queue.lane, { signal, observer });

@@ -24,6 +24,12 @@ import { MessageGate } from './message-gate.ts';
 import { restoreMessage } from './restore-message.ts';
 import type { TransferContext } from './transfer-context.ts';
 
+/** What is needed of a deployment to work on messages. */
+export type TransferDeployment = Pick<
+  Deployment,
+  'mirror' | 'queue' | 'deliveries' | 'deliveryLimits' | 'largeBytes' | 'pauseMs'
+>;
+
 /** All messages of a process share it. */
 const budget = defaultBudget();
 
@@ -41,7 +47,7 @@ interface MirrorOfBatch {
  * @returns the work on one message; it throws the MirrorError that decides what becomes of the message
  */
 export function transferMessages(
-  deployment: Deployment,
+  deployment: TransferDeployment,
   lane: Lane,
   { signal, observer }: Pick<TransferContext, 'signal' | 'observer'>,
 ): (message: QueueMessage) => Promise<void> {
@@ -91,7 +97,7 @@ async function transferInstance(
     await forward(message);
     return undefined;
   }
-  const settle = (copied: CopyResult) => treatConflicts(copied, mirror, signal);
+  const settle = (copied: CopyResult) => resolveConflicts(copied, mirror, signal);
   const { selects } = mirror;
   const source = withLargest(mirror.reader, largestBytes);
   const { result, error } = await copyAnnounced(message, gate, { source, selects, budget: memory, signal, settle });
@@ -106,7 +112,7 @@ async function transferInstance(
 }
 
 /** Does with conflicts what the mirror is configured to do. */
-async function treatConflicts(
+async function resolveConflicts(
   copied: CopyResult,
   { source, archive, limitations, configuration: { conflicts } }: CloudMirror,
   signal: AbortSignal,
@@ -154,7 +160,7 @@ function pending(id: OrthancId): MirrorError {
 }
 
 /** A mirror that cannot be opened now costs no message a try. Throws `unknown-mirror` as it is. */
-async function openForMessage(name: string, deployment: Deployment): Promise<CloudMirror> {
+async function openForMessage(name: string, deployment: TransferDeployment): Promise<CloudMirror> {
   try {
     return await deployment.mirror(name);
   } catch (error) {
@@ -163,7 +169,7 @@ async function openForMessage(name: string, deployment: Deployment): Promise<Clo
   }
 }
 
-function mirrorOfBatch(mirror: CloudMirror, deployment: Deployment, signal: AbortSignal): MirrorOfBatch {
+function mirrorOfBatch(mirror: CloudMirror, deployment: TransferDeployment, signal: AbortSignal): MirrorOfBatch {
   const { name, source, destinations, pause, configuration, archive } = mirror;
   const gate = new MessageGate({
     mirror: name,

@@ -11,7 +11,7 @@ import { webhookGate } from './webhook-gate.ts';
  * @returns throws `unreachable` when secrets or queue cannot be reached; the hook then sends the batch again
  */
 export function takeAnnouncements(
-  deployment: Deployment,
+  deployment: Pick<Deployment, 'configuration' | 'secrets' | 'queue'>,
 ): (incoming: IncomingAnnouncement, deadline: AbortSignal) => Promise<WebhookDecision> {
   const decide = webhookGate(deployment.configuration, deployment.secrets);
   return async (incoming, deadline) => {

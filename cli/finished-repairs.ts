@@ -1,25 +1,25 @@
-/** What a command tells of repairs and replacements that were interrupted, and are settled now. */
-import { KeptRepairs, type SettledRepair, type SettleOptions } from '../core/archive-life/kept-repairs.ts';
+/** What a command tells of repairs and replacements that were interrupted, and are finished now. */
+import { type FinishedRepair, type FinishOptions, KeptRepairs } from '../core/archive-life/kept-repairs.ts';
 import type { Archive } from '../core/stores/archive/archive.ts';
 import { reasonOf } from './next-steps.ts';
 import type { Terminal } from './terminal.ts';
 
-/** Settles what is kept for a server. @returns how much of it could not be written yet */
-export async function settleRepairs(archive: Archive, options: SettleOptions, terminal: Terminal): Promise<number> {
+/** Finishes what is kept for a server. @returns how much of it could not be written yet */
+export async function finishRepairs(archive: Archive, options: FinishOptions, terminal: Terminal): Promise<number> {
   const { client } = options.server;
   let left = 0;
-  for await (const settled of new KeptRepairs(archive.objects, client).settleAll(options)) {
-    if (settled.kind !== 'settled') left += 1;
-    tellSettled(settled, client.name, terminal);
+  for await (const finished of new KeptRepairs(archive.objects, client).finishAll(options)) {
+    if (finished.kind !== 'finished') left += 1;
+    tellFinished(finished, client.name, terminal);
   }
   return left;
 }
 
 /** Tells on stderr what became of one. */
-export function tellSettled({ id, key, kind, error }: SettledRepair, server: string, terminal: Terminal): void {
+export function tellFinished({ id, key, kind, error }: FinishedRepair, server: string, terminal: Terminal): void {
   const what = `what users attached to ${id} on ${server}, whose replacement was interrupted,`;
   switch (kind) {
-    case 'settled':
+    case 'finished':
       terminal.say(`${what} is there again`);
       break;
     case 'waiting':
