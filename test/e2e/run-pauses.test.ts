@@ -37,5 +37,5 @@ test('copies nothing before it is resumed; one paused target is left out and cat
   expect(await command('run')).toMatchObject({ exitCode: 0 });
   expect([(await instanceIds(standby)).length, (await instanceIds(research)).length]).toEqual([8, 8]);
   const state: unknown = JSON.parse(await readFile(join(archive, 'state', 'pause.json'), 'utf8'));
-  expect(state).toMatchObject({ holds: {} });
+  expect(state).toMatchObject({ pauses: {} });
 });

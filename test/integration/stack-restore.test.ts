@@ -121,7 +121,7 @@ test('everything comes back from the archive, sidecars included, and the mirror 
   expect(await isProtected(patients[0])).toBe('1');
   expect(stack.deadLetters()).toEqual([]);
   const pause = await fetch(new URL(`/${stack.bucketNames[0]}/main/state/pause.json`, stack.s3Endpoint));
-  expect(await pause.json()).toMatchObject({ holds: { 'main target standby': { code: 'paused', passed: true } } });
+  expect(await pause.json()).toMatchObject({ pauses: { 'main target standby': { code: 'paused', passed: true } } });
 });
 
 test('what could not be restored is told, with the exit code of what may be tried again', async () => {
