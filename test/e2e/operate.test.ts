@@ -5,8 +5,8 @@ import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { expect, onTestFinished, test } from 'vitest';
 import { generateInstances } from '../../local/dicom/generate.ts';
 import { LocalQueues } from '../../local/stack/local-queues.ts';
+import { runCommand } from '../support/command.ts';
 import { sampleId } from '../support/memory-store.ts';
-import { runCommand } from './support/command-line.ts';
 import { folderForTest, serverForTest, storeAll } from './support/scene.ts';
 
 async function configurationFile(folder: string, mirror: unknown): Promise<string> {

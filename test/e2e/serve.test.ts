@@ -6,8 +6,8 @@ import { openArchive } from '../../core/stores/archive/archive.ts';
 import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
 import { type GeneratedInstance, generateInstances } from '../../local/dicom/generate.ts';
 import { freePort } from '../../local/free-port.ts';
+import { startCommand } from '../support/command.ts';
 import { startHookedOrthanc, testSecret } from '../support/hooks/hooked-orthanc.ts';
-import { startCommand } from './support/command-line.ts';
 import { folderForTest, serverForTest } from './support/scene.ts';
 
 const eventually = { timeout: 60_000, interval: 20 };

@@ -8,7 +8,7 @@ import { generateInstance, generateInstances } from '../../local/dicom/generate.
 import { placeOfNth } from '../../local/dicom/identifiers.ts';
 import { type OrthancServer, startOrthanc } from '../../local/orthanc-server.ts';
 import { type LocalStack, startLocalStack } from '../../local/stack/local-stack.ts';
-import { runCommand } from '../e2e/support/command-line.ts';
+import { runCommand } from '../support/command.ts';
 import { type FaultyProxy, startProxy } from './stack-proxy.ts';
 import { synthesizeStack } from './stack-synth.ts';
 
