@@ -230,34 +230,37 @@ describe('to open a study', () => {
   test.each([
     ['few', 0],
     ['many', 1_001],
-  ])('looks at what became of each instance since its sidecar, where there are %s records of others', async (_, others) => {
-    const folder = await archiveFolder();
-    const [kept, before, after, removed] = [
-      instanceOf(),
-      instanceOf({ instance: '1.2.1.1.2', comment: 'before' }),
-      instanceOf({ instance: '1.2.1.1.2', comment: 'after' }),
-      instanceOf({ instance: '1.2.1.1.3' }),
-    ];
-    for (const one of [kept, before, removed, after]) await archiveInstance(folder, one);
-    await archiveSidecar(folder, [kept, before, removed]);
-    const archive = await openArchive(new FolderObjects(folder), { writer: 'run' });
-    await archive.recordRemoval(removed.id);
-    await archive.close();
-    for (let number = 0; number < others; number += 1) {
-      const key = historyKey({ id: instanceOf({ instance: `1.3.${number}` }).id, number: 1, what: 'removed' });
-      await mkdir(join(folder, dirname(key)), { recursive: true });
-      await writeFile(join(folder, key), '{}');
-    }
-    const { routes } = await openSite(folder);
-    const shown = shownStudySchema.parse(await askJson(routes, `/page/studies/${kept.study}`));
-    expect(shown).toMatchObject({ absent: [removed.id] });
-    expect(shown.series.flatMap(({ instances }) => instances.map(({ md5 }) => md5)).toSorted()).toEqual(
-      [kept.md5, after.md5].toSorted(),
-    );
-    expect(await askJson(routes, `${study}/series/1.2.1.1/instances/1.2.1.1.2/metadata`)).toMatchObject([
-      { '00204000': { Value: ['after'] } },
-    ]);
-  });
+  ])(
+    'looks at what became of each instance since its sidecar, where there are %s records of others',
+    async (_, others) => {
+      const folder = await archiveFolder();
+      const [kept, before, after, removed] = [
+        instanceOf(),
+        instanceOf({ instance: '1.2.1.1.2', comment: 'before' }),
+        instanceOf({ instance: '1.2.1.1.2', comment: 'after' }),
+        instanceOf({ instance: '1.2.1.1.3' }),
+      ];
+      for (const one of [kept, before, removed, after]) await archiveInstance(folder, one);
+      await archiveSidecar(folder, [kept, before, removed]);
+      const archive = await openArchive(new FolderObjects(folder), { writer: 'run' });
+      await archive.recordRemoval(removed.id);
+      await archive.close();
+      for (let number = 0; number < others; number += 1) {
+        const key = historyKey({ id: instanceOf({ instance: `1.3.${number}` }).id, number: 1, what: 'removed' });
+        await mkdir(join(folder, dirname(key)), { recursive: true });
+        await writeFile(join(folder, key), '{}');
+      }
+      const { routes } = await openSite(folder);
+      const shown = shownStudySchema.parse(await askJson(routes, `/page/studies/${kept.study}`));
+      expect(shown).toMatchObject({ absent: [removed.id] });
+      expect(shown.series.flatMap(({ instances }) => instances.map(({ md5 }) => md5)).toSorted()).toEqual(
+        [kept.md5, after.md5].toSorted(),
+      );
+      expect(await askJson(routes, `${study}/series/1.2.1.1/instances/1.2.1.1.2/metadata`)).toMatchObject([
+        { '00204000': { Value: ['after'] } },
+      ]);
+    },
+  );
 });
 
 describe('an archive that is not whole', () => {
