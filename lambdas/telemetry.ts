@@ -37,6 +37,10 @@ const allowedFields = [
   'damaged',
   'unverified',
   'complete',
+  // Of shards.
+  'work',
+  'done',
+  'left',
   // Of an object of the inbox, whose key is never logged.
   'stored',
   'alreadyThere',
