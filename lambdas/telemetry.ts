@@ -40,7 +40,6 @@ const allowedFields = [
   'unverified',
   'complete',
   // Of shards.
-  'work',
   'done',
   'left',
   // Of an object of the inbox, whose key is never logged.

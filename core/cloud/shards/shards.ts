@@ -32,7 +32,7 @@ const partShardSchema = z
   .strictObject({ n: z.int().min(1), t: z.int().min(1).max(10_000) })
   .refine(({ n, t }) => n <= t);
 const shardSchema = z.union([studyShardSchema, partShardSchema]);
-export type Shard = z.output<typeof shardSchema>;
+type Shard = z.output<typeof shardSchema>;
 
 /** Some shards, as the state machine hands them over. */
 const batchSchema = z.strictObject({
@@ -40,12 +40,13 @@ const batchSchema = z.strictObject({
   Items: z.array(shardSchema).min(1).max(100),
 });
 
+export type ShardBatch = z.output<typeof batchSchema>;
+
 const eventSchema = z.union([planSchema, batchSchema]);
-export type ShardEvent = z.output<typeof eventSchema>;
 export type ShardPlan = z.output<typeof planSchema>['plan'];
 
 /** Throws `malformed-message` for what the state machine does not send. */
-export function parseShardEvent(event: unknown): ShardEvent {
+export function parseShardEvent(event: unknown): z.output<typeof eventSchema> {
   const result = eventSchema.safeParse(event);
   if (result.success) return result.data;
   throw new MirrorError(
