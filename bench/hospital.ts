@@ -118,8 +118,16 @@ function tellCost(before: Hospital['bucket']['requests'] & { readonly schedulerM
   };
   const { perDay } = options;
   const { monthly } = estimate({
-    ...{ instances, perDay, averageBytes: 524_288, storageClass: 'standard', targets: 1, targetsOutside: true },
-    ...{ mirrors: 1, everyMinutes: 1, verifyDays: 30, linkMegabits: 1000 },
+    instances,
+    perDay,
+    averageBytes: 524_288,
+    storageClass: 'standard',
+    targets: 1,
+    targetsOutside: true,
+    mirrors: 1,
+    everyMinutes: 1,
+    verifyDays: 30,
+    linkMegabits: 1000,
   });
   let [sum, estimated] = [0, 0];
   for (const [what, dollars] of Object.entries(counted)) {
