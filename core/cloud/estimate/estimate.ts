@@ -49,6 +49,8 @@ export interface BulkLoad {
   readonly runHours: number;
   /** What the link alone takes, at four fifths of what it carries. */
   readonly linkHours: number;
+  /** What the state machine costs beside the copying, if it is used, with an invocation for each study. */
+  readonly shardsDollars: number;
 }
 
 /** Whether the verifier can read everything in its period. */
@@ -84,6 +86,8 @@ const keysPerListing = 1000;
  * studies and two reads for each, of each million instances the writes of its progress, and of each server reads of its ids.
  */
 const instancesPerStudy = 333;
+/** Begin, work and end of an execution of its own. */
+const transitionsPerShard = 3;
 const sidecarListingsPerStudy = 2 / 50;
 const readsPerStudy = 2;
 const stateWritesPerInstance = 130e-6;
@@ -140,7 +144,13 @@ function restoreItems({ instances, averageBytes, storageClass }: EstimateInput):
 function bulkLoadOf({ instances, averageBytes, linkMegabits }: EstimateInput): BulkLoad {
   const linkHours = (instances * averageBytes * 8) / (linkMegabits * 1e6 * usablePart) / 3600;
   const hoursAt = (perSecond: number) => Math.max(linkHours, instances / perSecond / 3600);
-  return { stackHours: hoursAt(stackInstancesPerSecond), runHours: hoursAt(runInstancesPerSecond), linkHours };
+  const transitions = (instances / instancesPerStudy) * transitionsPerShard;
+  return {
+    stackHours: hoursAt(stackInstancesPerSecond),
+    runHours: hoursAt(runInstancesPerSecond),
+    linkHours,
+    shardsDollars: (transitions * servicePrices.perThousandTransitions) / 1000,
+  };
 }
 
 function verificationOf(input: EstimateInput): VerificationLoad | undefined {

@@ -125,7 +125,7 @@ export class HospitalServer {
     }
     if (url.pathname.endsWith('/info')) {
       const n = this.#options.instances.numberOf(id as InstanceId);
-      return { kind: 'lookup', costMs: cost.lookup * scale, rows: scale, value: () => this.#attachment(n) };
+      return { kind: 'lookup', costMs: cost.lookup * scale, rows: scale, value: () => (this.holds(n) ? this.#attachment(n) : undefined) };
     }
     if (level === 'instances') return this.#page(url.searchParams, whole);
     throw new Error(`${url.pathname} is not simulated`);
@@ -210,6 +210,7 @@ class HospitalClient extends OrthancClient {
   }
 
   override async findJson<T>(path: string, schema: z.ZodType<T>, options: JsonOptions = {}): Promise<T | undefined> {
-    return this.getJson(path, schema, options);
+    const answer = await this.#server.answer(path, options.signal);
+    return answer === undefined ? undefined : schema.parse(answer);
   }
 }

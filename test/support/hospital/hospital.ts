@@ -199,7 +199,7 @@ export class Hospital {
     let hasPutAway = false;
     const inSlices = { onPutAway: () => void (hasPutAway = true) };
     rememberInventories({ source, destinations }, { days: askAgainDays, now, inSlices });
-    const policy = { propagate: false, limits: { maxCount: 1000, maxPercent: 1, graceMs: dayMs }, now };
+    const policy = { propagate: false, limits: { maxCount: Math.floor(1000 / scale), maxPercent: 1, graceMs: dayMs }, now };
     const progress = progressBeside(archive.objects);
     const options: TickOptions = {
       source,
