@@ -7,7 +7,7 @@ import { archiveOf } from '../../core/mirror/parts.ts';
 import { lookAtTimes } from '../../core/stores/archive/future-times.ts';
 import { parseArchive } from '../archive-argument.ts';
 import type { CommandContext } from '../command-context.ts';
-import { type ExitCode, exitCodeOf } from '../exit-codes.ts';
+import type { ExitCode } from '../exit-codes.ts';
 import { FutureTimes } from '../future-times.ts';
 import { resolveMirror } from '../named-mirror.ts';
 import { openNamedMirror } from '../open-mirror.ts';
@@ -61,10 +61,9 @@ export async function check(given: CheckArguments, { terminal, interruption }: C
   const objects = archiveOf(mirror.destinations)?.store.objects;
   if (objects !== undefined) await lookAtTimes(objects, { signal: interruption });
   futureTimes.tell();
-  const summary = report.summary(mirror.source.name);
-  const exitCode = exitCodeOf(summary.outcome);
-  terminal.tell({ ...summary, futureTimes: futureTimes.count, exitCode }, report.lines());
-  return exitCode;
+  const summary = report.summary(mirror.source.name, futureTimes.count);
+  terminal.tell(summary, report.lines());
+  return summary.exitCode;
 }
 
 function progressOfComparison(progress: ShownProgress): (compared: ComparedInstance) => void {

@@ -141,14 +141,14 @@ export async function run(
   const durationMs = performance.now() - startedAtMs;
   const summary = summarize(end, { ...facts, durationMs, futureTimes: futureTimes.count });
   terminal.end();
-  terminal.tell({ ...summary }, summaryLines(summary));
+  terminal.tell(summary, summaryLines(summary));
   if (!dryRun) await keepLastResult(archive?.objects, 'run', summary.exitCode, terminal);
   if (!watch && !dryRun && summary.exitCode === exitCodes.ok) await beatHeart(options.heartbeat, terminal);
   return summary.exitCode;
 }
 
 function printProblems(problems: readonly Problem[], terminal: Terminal): void {
-  for (const problem of problems) terminal.tell({ ...problem }, problemLine(problem));
+  for (const problem of problems) terminal.tell(problem, problemLine(problem));
 }
 
 /** Shows how far the sidecars are, beside what is told of each. */

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { requireDescribedJson } from './described-json.ts';
 
 const main = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 /** What a program imports first whose passphrases need not be hard to guess. */
@@ -31,7 +32,10 @@ export function startCommand(...args: readonly string[]): RunningCommand {
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;
   });
-  const result = once(child, 'close').then(() => ({ exitCode: child.exitCode, stdout, stderr }));
+  const result = once(child, 'close').then(() => {
+    requireDescribedJson(args, stdout);
+    return { exitCode: child.exitCode, stdout, stderr };
+  });
   return { process: child, result };
 }
 

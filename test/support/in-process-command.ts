@@ -3,6 +3,7 @@ import { EventEmitter } from 'node:events';
 import { execute } from '../../cli/execute.ts';
 import { createTerminal } from '../../cli/terminal.ts';
 import type { CommandResult } from './command.ts';
+import { requireDescribedJson } from './described-json.ts';
 
 class Recorder extends EventEmitter {
   text = '';
@@ -20,5 +21,6 @@ export async function runInProcess(...args: readonly string[]): Promise<CommandR
   const exitCode = await execute(args, terminal, new AbortController().signal, (error) => {
     throw error;
   });
+  requireDescribedJson(args, stdout.text);
   return { exitCode, stdout: stdout.text, stderr: stderr.text };
 }
