@@ -8,8 +8,11 @@ export const wholeMirror = '*';
 
 /** Suspicion is remembered for this many instances per store; the oldest are forgotten first. */
 const mostSuspects = 1000;
-/** Pauses between two probes double up to this. */
-const longestProbePauseMs = 5 * 60_000;
+/**
+ * Pauses between two probes double up to this: a question a minute costs a server nothing, and whoever repaired it sees it
+ * come back while still looking.
+ */
+const longestProbePauseMs = 60_000;
 /** A store that fails in the same way again so soon was never back: the pauses go on growing. */
 const relapseMs = 60_000;
 
@@ -119,7 +122,7 @@ export function withoutHolds(state: PauseState, stores: readonly string[], now: 
 
 export interface ProbeOptions {
   readonly now: Date;
-  /** The first pause; the next ones double. */
+  /** The first pause; the next ones double up to a minute, unless this is longer. */
   readonly probeAfterMs: number;
   /** In [0, 1); makes each pause a little longer or shorter, so that many mirrors do not come back together. */
   readonly random?: number | undefined;
@@ -136,5 +139,6 @@ export function nextProbe(
 
 /** The pause after so many probes in vain. */
 export function probePauseMs(probes: number, firstMs: number, random = Math.random()): number {
-  return Math.min(longestProbePauseMs, firstMs * 2 ** Math.min(probes, 30)) * (0.75 + random / 2);
+  const longestMs = Math.max(longestProbePauseMs, firstMs);
+  return Math.min(longestMs, firstMs * 2 ** Math.min(probes, 30)) * (0.75 + random / 2);
 }
