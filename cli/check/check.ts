@@ -11,7 +11,7 @@ import type { ExitCode } from '../exit-codes.ts';
 import { FutureTimes } from '../future-times.ts';
 import { resolveMirror } from '../named-mirror.ts';
 import { openNamedMirror } from '../open-mirror.ts';
-import { type ShownProgress, startProgress } from '../progress.ts';
+import { connecting, type ShownProgress, startProgress } from '../progress.ts';
 import { fractionOf } from '../run/run-progress.ts';
 import type { Terminal } from '../terminal.ts';
 import { CheckReport, differenceLine } from './check-report.ts';
@@ -40,13 +40,14 @@ export async function check(given: CheckArguments, { terminal, interruption }: C
     values,
   });
   const futureTimes = new FutureTimes(terminal);
-  await using mirror = await openNamedMirror(named, {
+  const opening = {
     absent: 'empty',
     outOfReach: 'fail',
     signal: interruption,
     onFutureTime: futureTimes.note,
-    warn: (line) => terminal.warn(line),
-  });
+    warn: (line: string) => terminal.warn(line),
+  } as const;
+  await using mirror = await connecting(terminal, () => openNamedMirror(named, opening));
   using progress = startProgress(terminal, 'listing');
   const shown = progressOfComparison(progress);
   const report = new CheckReport(mirror.destinations.map(({ store }) => store.name));

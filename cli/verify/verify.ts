@@ -19,7 +19,7 @@ import type { CommandContext } from '../command-context.ts';
 import { type ExitCode, exitCodeOf } from '../exit-codes.ts';
 import { FutureTimes } from '../future-times.ts';
 import { openServerOfUrl } from '../open-mirror.ts';
-import { startProgress } from '../progress.ts';
+import { connecting, startProgress } from '../progress.ts';
 import { keepLastResult } from '../report/keep-result.ts';
 import { settleRepairs } from '../settled-repairs.ts';
 import type { verifyOptionValues } from './options.ts';
@@ -38,7 +38,7 @@ export async function verify(given: VerifyArguments, context: CommandContext): P
   const subset = options.subset === undefined ? undefined : parseSubset(options.subset, Date.now() % 2 ** 32);
   await using opened = new AsyncDisposableStack();
   const futureTimes = new FutureTimes(context.terminal);
-  const stores = await openStores(given, context, opened, futureTimes);
+  const stores = await connecting(context.terminal, () => openStores(given, context, opened, futureTimes));
   const report = new VerifyReport(context.terminal);
   const verification = new Verification(stores, { ...given.options, subset }, report, context);
   if (options.repair === true) await verification.settleRepairs();

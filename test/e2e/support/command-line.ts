@@ -2,6 +2,7 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import { requireDescribedJson } from '../../support/described-json.ts';
 
 const executable = new URL('../../../bin/orthanc-mirror', import.meta.url).pathname;
 
@@ -28,11 +29,10 @@ export function startCommand(args: readonly string[], environment: NodeJS.Proces
     child.on('error', reject);
     child.on('close', (exitCode, signal) => resolve({ exitCode, signal }));
   });
-  const result = Promise.all([ended, text(child.stdout), text(child.stderr)]).then(([end, stdout, stderr]) => ({
-    ...end,
-    stdout,
-    stderr,
-  }));
+  const result = Promise.all([ended, text(child.stdout), text(child.stderr)]).then(([end, stdout, stderr]) => {
+    requireDescribedJson(args, stdout);
+    return { ...end, stdout, stderr };
+  });
   return { process: child, result };
 }
 
