@@ -1,6 +1,7 @@
 /** What `--verbose` tells of the requests of a command: each that failed, and how many there were. */
 import { type Activity, onActivity } from '../core/stores/activity.ts';
 import { formatCount } from './format.ts';
+import { reasonOf } from './next-steps.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Listens until {@link Requests.end}. */
@@ -30,7 +31,7 @@ export class Requests {
       this.#stores.set(store, { answered: answered + 1, failed });
     } else {
       this.#stores.set(store, { answered, failed: failed + 1 });
-      const reason = error === undefined ? 'it failed' : `${error.message} (${error.code})`;
+      const reason = error === undefined ? 'it failed' : `${reasonOf(error)} (${error.code})`;
       this.#terminal.say(
         `${new Date().toISOString()} request ${formatCount(answered + failed + 1)} to ${store}: ${reason}`,
       );

@@ -26,7 +26,7 @@ const good: StatusResult = {
   ],
   comparedAt: hoursAgo(3),
   comparing: null,
-  held: [],
+  paused: [],
 };
 const bad: StatusResult = {
   ...good,
@@ -39,7 +39,7 @@ const bad: StatusResult = {
     { command: 'verify', at: hoursAgo(35 * 24), version: '0.1.0', exitCode: 4 },
   ],
   comparedAt: hoursAgo(6 * 24),
-  held: [
+  paused: [
     {
       store: 'main-standby',
       code: 'unreachable',

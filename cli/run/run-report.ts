@@ -8,6 +8,7 @@ import type { MirrorRunEnd } from '../../core/mirror/mirror-run.ts';
 import { noOutcomes, type OutcomeCounts } from '../../core/mirror/summary.ts';
 import { type ExitCode, exitCodeOf } from '../exit-codes.ts';
 import { formatBytes, formatCount, formatDuration } from '../format.ts';
+import { reasonOf } from '../next-steps.ts';
 import { type problemLineSchema, problemOutcomes, type runSummarySchema } from './output.ts';
 
 export type RunSummary = z.output<typeof runSummarySchema>;
@@ -24,9 +25,8 @@ export function problemsOf(
   return outcomes.flatMap(({ destination, kind, error }) => {
     const outcome = problemOutcomes.find((one) => one === kind);
     if (outcome === undefined || (outcome === 'conflict' && conflicts === 'keep-target')) return [];
-    return [
-      { type: 'problem', id, destination: destination.store.name, outcome, code: error?.code, reason: error?.message },
-    ];
+    const reason = error && reasonOf(error);
+    return [{ type: 'problem', id, destination: destination.store.name, outcome, code: error?.code, reason }];
   });
 }
 
@@ -67,7 +67,7 @@ export function summarize(end: MirrorRunEnd, facts: RunFacts): RunSummary {
       name: destination.store.name,
       role: destination.role,
       ...jsonCounts(summary.destinations.get(destination.store.name) ?? noOutcomes()),
-      withdrawn: reasonOf(withdrawn.get(destination)),
+      withdrawn: jsonReason(withdrawn.get(destination)),
     })),
     sidecars: jsonCounts(facts.sidecarCounts),
     bytesCopied: summary.bytesCopied,
@@ -75,7 +75,7 @@ export function summarize(end: MirrorRunEnd, facts: RunFacts): RunSummary {
     futureTimes: facts.futureTimes,
     durationMs: Math.round(facts.durationMs),
     interrupted,
-    stoppedBy: reasonOf(end.stoppedBy),
+    stoppedBy: jsonReason(end.stoppedBy),
     exitCode: exitCodeOfRun(end, facts),
   };
 }
@@ -144,6 +144,6 @@ function jsonCounts(counts: OutcomeCounts): JsonCounts {
   return { copied, alreadyEqual: counts['already-equal'], vanished, conflicting: counts.conflict, rejected, failed };
 }
 
-function reasonOf(error: MirrorError | undefined): RunSummary['stoppedBy'] {
-  return error && { code: error.code, reason: error.message };
+function jsonReason(error: MirrorError | undefined): RunSummary['stoppedBy'] {
+  return error && { code: error.code, reason: reasonOf(error) };
 }

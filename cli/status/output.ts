@@ -29,7 +29,7 @@ export const statusSchema = z
       .describe('How each command ended for the last time that writes to the archive or reads it back.'),
     comparedAt: time('When the last comparison was completed.').nullable(),
     comparing: text('Why a comparison is under way; null if none is.').nullable(),
-    held: z
+    paused: z
       .array(
         z.strictObject({
           store: text('Name of the store; `*`: the whole mirror.'),

@@ -30,7 +30,7 @@ const limits: Readonly<Record<LastResult['command'] | 'comparison', { readonly l
 
 /** @param archive how the archive is called, where no configuration names the mirror */
 export function viewOf(status: StatusResult, archive: string): StatusView {
-  const { mirror, measuredAt, stores, comparedAt, comparing, held, last } = status;
+  const { mirror, measuredAt, stores, comparedAt, comparing, paused, last } = status;
   const age = (at: string) => Math.max(0, (Date.parse(measuredAt) - Date.parse(at)) / 1000);
   const now = comparing === null ? '' : ` (one is under way: ${comparing})`;
   const comparison: StatusCell =
@@ -46,7 +46,7 @@ export function viewOf(status: StatusResult, archive: string): StatusView {
         heads: [],
         rows: [
           [{ text: 'Last complete comparison' }, comparison],
-          ...held.map(({ store, reason, begunAt }): StatusCell[] => [
+          ...paused.map(({ store, reason, begunAt }): StatusCell[] => [
             { text: store === '*' ? 'The whole mirror is paused' : `${store} is paused` },
             { text: `since ${begunAt}: ${reason}`, level: 'act' },
           ]),

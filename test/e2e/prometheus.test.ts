@@ -8,8 +8,9 @@ import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { generateInstances } from '../../local/dicom/generate.ts';
 import { freePort } from '../../local/free-port.ts';
+import { startCommand } from '../support/command.ts';
 import { needs } from '../support/needs.ts';
-import { startCommand } from './support/command-line.ts';
+
 import { checkout } from './support/readme-blocks.ts';
 import { folderForTest, serverForTest, storeAll } from './support/scene.ts';
 

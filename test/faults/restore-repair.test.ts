@@ -10,7 +10,7 @@ import { generateInstance, generateInstances } from '../../local/dicom/generate.
 import { placeOfNth } from '../../local/dicom/identifiers.ts';
 import { newOrthanc, oldOrthanc } from '../../local/orthanc-versions.ts';
 import { folderPlace, orthancPlace, prove } from '../../local/prove.ts';
-import { runCommand, startCommand } from '../e2e/support/command-line.ts';
+import { runCommand, startCommand } from '../support/command.ts';
 import { remove } from '../support/orthanc/rest.ts';
 import type { ServerUnderTest } from '../support/orthanc/study-fixture.ts';
 import {

@@ -17,8 +17,8 @@ import { type OrthancServer, type StartOrthancOptions, startOrthanc } from '../.
 import { orthancVersions } from '../../local/orthanc-versions.ts';
 import { startS3 } from '../../local/s3/start-s3.ts';
 import { uploadAll } from '../../local/upload.ts';
-import { runCommand, startCommand } from '../e2e/support/command-line.ts';
 import { runAsNobody } from '../support/as-nobody.ts';
+import { runCommand, startCommand } from '../support/command.ts';
 import { encryptObject, zlibWithSize } from '../support/import/archives.ts';
 
 const [oldest = '', newest = oldest] = [orthancVersions()[0]?.version, orthancVersions().at(-1)?.version];

@@ -22,5 +22,5 @@ export async function runInProcess(...args: readonly string[]): Promise<CommandR
     throw error;
   });
   requireDescribedJson(args, stdout.text);
-  return { exitCode, stdout: stdout.text, stderr: stderr.text };
+  return { exitCode, signal: null, stdout: stdout.text, stderr: stderr.text };
 }

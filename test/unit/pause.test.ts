@@ -7,7 +7,7 @@ import { MirrorError } from '../../core/errors.ts';
 import type { InstanceId } from '../../core/identifiers.ts';
 import { askToPause, askToResume } from '../../core/mirror/pause/ask.ts';
 import { type Pause, pauseBeside } from '../../core/mirror/pause/pause.ts';
-import { probePauseMs, withHold, withSuspect } from '../../core/mirror/pause/pause-state.ts';
+import { probePauseMs, withPause, withSuspect } from '../../core/mirror/pause/pause-state.ts';
 import { resume, reviewPauses } from '../../core/mirror/pause/review-pauses.ts';
 import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
 import { MemoryStore, sampleId } from '../support/memory-store.ts';
@@ -38,21 +38,21 @@ async function pausesOfOneMirror() {
   const review = () => reviewPauses({ source, destinations, ...pauses, tryOut });
   const holding = () => ({ now: now(), probeAfterMs: 10 * secondMs, random: 0.5 });
   const hold = (error: MirrorError, trial: InstanceId | null = null) =>
-    mine.change((state) => withHold(state, target.name, error, { trial, ...holding() }));
+    mine.change((state) => withPause(state, target.name, error, { trial, ...holding() }));
   return { clock, mine, other, target, trials, review, hold };
 }
 
 test('a mirror that was never paused uses all its stores', async () => {
   const { mine, review } = await pausesOfOneMirror();
   expect(await mine.inForce()).toBeUndefined();
-  expect(await review()).toMatchObject({ standstill: undefined, held: [], served: [expect.anything()] });
+  expect(await review()).toMatchObject({ standstill: undefined, paused: [], served: [expect.anything()] });
 });
 
-test('a store that is held is so for every process, with the reason', async () => {
+test('a store that is paused is so for every process, with the reason', async () => {
   const { other, hold, review } = await pausesOfOneMirror();
   await hold(away);
   expect(await other.inForce()).toMatchObject({ store: 'target', code: 'unreachable', reason: 'the target is away' });
-  expect(await review()).toMatchObject({ standstill: undefined, served: [], held: ['target'] });
+  expect(await review()).toMatchObject({ standstill: undefined, served: [], paused: ['target'] });
 });
 
 test('processes that notice an outage together do not disturb each other, and each adds what it saw', async () => {
@@ -70,7 +70,7 @@ test('a store that was away is back when it answers, and not before it is asked'
     throw away;
   };
   clock.nowMs += minuteMs;
-  expect(await review()).toMatchObject({ back: [], held: ['target'] });
+  expect(await review()).toMatchObject({ back: [], paused: ['target'] });
   target.before = () => undefined;
   clock.nowMs += 2 * minuteMs;
   expect(await review()).toMatchObject({ back: ['target'], missed: [] });
@@ -133,7 +133,9 @@ test('a mirror that somebody paused stands still until somebody resumes it, what
 
 test('a store that is no longer configured holds nothing up', async () => {
   const { clock, mine, review } = await pausesOfOneMirror();
-  await mine.change((state) => withHold(state, 'gone', away, { now: mine.now(), probeAfterMs: minuteMs, random: 0.5 }));
+  await mine.change((state) =>
+    withPause(state, 'gone', away, { now: mine.now(), probeAfterMs: minuteMs, random: 0.5 }),
+  );
   clock.nowMs += minuteMs;
   expect(await review()).toMatchObject({ back: ['gone'] });
 });
