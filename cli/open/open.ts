@@ -14,6 +14,7 @@ import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { formatCount } from '../format.ts';
 import { reasonOf } from '../next-steps.ts';
 import { momentOf, openArchiveToRead } from '../open-archive.ts';
+import { startProgress } from '../progress.ts';
 import { AccessControl } from './access.ts';
 import { AccessLog } from './access-log.ts';
 import { createListener, listenOn } from './listener.ts';
@@ -94,8 +95,9 @@ function tellProgress(
       terminal.warn(`${formatCount(damagedSidecars)} sidecars are damaged: what an earlier one told is shown`);
     }
     if (options.index !== true) return;
+    using shown = startProgress(terminal, 'reading headers');
     for await (const { done, of } of indexArchive(reader, { signal: interruption })) {
-      terminal.showStatus(`headers: ${formatCount(done)} of ${formatCount(of)} studies`);
+      shown.show({ instances: done, totalInstances: of, unit: 'studies' });
     }
     terminal.say('all headers are read and kept in the archive');
   };
