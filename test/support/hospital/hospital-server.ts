@@ -125,7 +125,12 @@ export class HospitalServer {
     }
     if (url.pathname.endsWith('/info')) {
       const n = this.#options.instances.numberOf(id as InstanceId);
-      return { kind: 'lookup', costMs: cost.lookup * scale, rows: scale, value: () => (this.holds(n) ? this.#attachment(n) : undefined) };
+      return {
+        kind: 'lookup',
+        costMs: cost.lookup * scale,
+        rows: scale,
+        value: () => (this.holds(n) ? this.#attachment(n) : undefined),
+      };
     }
     if (level === 'instances') return this.#page(url.searchParams, whole);
     throw new Error(`${url.pathname} is not simulated`);
@@ -134,7 +139,12 @@ export class HospitalServer {
   #changes(query: URLSearchParams): Answer {
     const { instances, scale } = this.#options;
     if (query.has('last')) {
-      return { kind: 'changes', costMs: cost.request, rows: 0, value: () => ({ Changes: [], Done: true, Last: this.#last }) };
+      return {
+        kind: 'changes',
+        costMs: cost.request,
+        rows: 0,
+        value: () => ({ Changes: [], Done: true, Last: this.#last }),
+      };
     }
     const since = Math.max(Number(query.get('since')), this.#clearedThrough);
     // A page of as many real entries.

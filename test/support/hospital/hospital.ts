@@ -2,6 +2,11 @@
  * A hospital whose mirror runs in the cloud: the real ticks of the scheduler, every minute of simulated time, against servers
  * and a bucket that take the time that real ones take. The functions that copy, and the comparison of sidecars, are rates.
  */
+
+import type { Destination } from '../../../core/copy/outcome.ts';
+import { MirrorError } from '../../../core/errors.ts';
+import type { OrthancId } from '../../../core/identifiers.ts';
+import type { Announcement } from '../../../core/mirror/announcing.ts';
 import { Backlog } from '../../../core/mirror/backlog.ts';
 import { rememberInventories, removalPartsOf, sourceProofOf } from '../../../core/mirror/parts.ts';
 import { pauseBeside } from '../../../core/mirror/pause/pause.ts';
@@ -9,10 +14,6 @@ import { holdDestination } from '../../../core/mirror/pause/review-pauses.ts';
 import { progressBeside } from '../../../core/mirror/progress.ts';
 import type { DifferingPart } from '../../../core/mirror/sidecar-sync.ts';
 import { type TickOptions, type TickReport, tick } from '../../../core/mirror/tick.ts';
-import type { Announcement } from '../../../core/mirror/announcing.ts';
-import type { Destination } from '../../../core/copy/outcome.ts';
-import { MirrorError } from '../../../core/errors.ts';
-import type { OrthancId } from '../../../core/identifiers.ts';
 import { type Archive, openArchive } from '../../../core/stores/archive/archive.ts';
 import { Lease, underLease } from '../../../core/stores/archive/lease.ts';
 import { usualSizes } from '../../../core/stores/orthanc/inventory-remembered.ts';
@@ -199,7 +200,11 @@ export class Hospital {
     let hasPutAway = false;
     const inSlices = { onPutAway: () => void (hasPutAway = true) };
     rememberInventories({ source, destinations }, { days: askAgainDays, now, inSlices });
-    const policy = { propagate: false, limits: { maxCount: Math.floor(1000 / scale), maxPercent: 1, graceMs: dayMs }, now };
+    const policy = {
+      propagate: false,
+      limits: { maxCount: Math.floor(1000 / scale), maxPercent: 1, graceMs: dayMs },
+      now,
+    };
     const progress = progressBeside(archive.objects);
     const options: TickOptions = {
       source,
