@@ -2,6 +2,7 @@
 import { type ComparedInstance, type ComparisonKind, comparisonSigns } from '../../core/mirror/check.ts';
 import type { Outcome } from '../exit-codes.ts';
 import { formatCount } from '../format.ts';
+import { reasonOf } from '../next-steps.ts';
 
 type Counts = Record<ComparisonKind, number>;
 
@@ -29,10 +30,10 @@ export function differenceLine(difference: {
   readonly id: string;
   readonly store: string;
   readonly kind: ComparisonKind;
-  readonly error?: { readonly message: string };
+  readonly error?: Parameters<typeof reasonOf>[0];
 }): string {
   const { id, store, kind, error } = difference;
-  return `${comparisonSigns[kind]} ${id}  ${store}${error === undefined ? '' : `  ${error.message}`}`;
+  return `${comparisonSigns[kind]} ${id}  ${store}${error === undefined ? '' : `  ${reasonOf(error)}`}`;
 }
 
 /** Counts differences; constant memory. */

@@ -10,6 +10,7 @@ import type { CommandContext } from '../command-context.ts';
 import { type ExitCode, exitCodeOf } from '../exit-codes.ts';
 import { FutureTimes } from '../future-times.ts';
 import { resolveMirror } from '../named-mirror.ts';
+import { reasonOf } from '../next-steps.ts';
 import { openNamedMirror } from '../open-mirror.ts';
 import { type ShownProgress, startProgress } from '../progress.ts';
 import { fractionOf } from '../run/run-progress.ts';
@@ -86,7 +87,7 @@ function printInstance(
     const { kind, error, destination } = comparison;
     const difference = { id: compared.id, store: destination.store.name, kind };
     terminal.tell(
-      { type: 'difference', level: 'instance', ...difference, code: error?.code, reason: error?.message },
+      { type: 'difference', level: 'instance', ...difference, code: error?.code, reason: error && reasonOf(error) },
       differenceLine({ ...difference, ...(error && { error }) }),
     );
   }

@@ -1,6 +1,6 @@
 /** The work of `failures` and `redrive`. */
-import { setTimeout as delay } from 'node:timers/promises';
 import type { z } from 'zod';
+import { evenClock } from '../../core/clock.ts';
 import { parseMessage, type QueueMessage } from '../../core/cloud/queue/message.ts';
 import { createSqsClient } from '../../core/cloud/queue/sqs-client.ts';
 import {
@@ -97,7 +97,7 @@ export async function redrive(
   const client = createSqsClient(new URL(options.queues).origin);
   const deadLetterQueueUrl = sharedQueue(options.queues, deadLetterQueues.backlog);
   const queue = { client, deadLetterQueueUrl, signal: interruption };
-  const bucket = new TokenBucket({ burst: 1, perSecond: options.rate, now: () => performance.now() });
+  const bucket = new TokenBucket({ burst: 1, perSecond: options.rate, now: () => evenClock.nowMs() });
   const left: DeadLetter[] = [];
   let sent = 0;
   try {
@@ -107,7 +107,7 @@ export async function redrive(
         left.push(letter);
         continue;
       }
-      await taken(bucket, interruption);
+      await bucket.taken(evenClock, interruption);
       if (interruption.aborted) {
         left.push(letter);
         break;
@@ -133,10 +133,4 @@ function wantedMirrorOf(
 ): string | undefined {
   const named = messageIn(letter)?.mirror;
   return (mirror === undefined || named === mirror) && (code === undefined || letter.code === code) ? named : undefined;
-}
-
-async function taken(bucket: TokenBucket, signal: AbortSignal): Promise<void> {
-  for (let waitMs = bucket.take(); waitMs > 0 && !signal.aborted; waitMs = bucket.take()) {
-    await delay(waitMs, undefined, { signal }).catch(() => undefined);
-  }
 }

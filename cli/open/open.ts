@@ -12,6 +12,7 @@ import { Routes } from '../../core/open/web/routes.ts';
 import type { CommandContext } from '../command-context.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { formatCount } from '../format.ts';
+import { reasonOf } from '../next-steps.ts';
 import { momentOf, openArchiveToRead } from '../open-archive.ts';
 import { AccessControl } from './access.ts';
 import { AccessLog } from './access-log.ts';
@@ -100,7 +101,7 @@ function tellProgress(
   };
   work().catch((error: unknown) => {
     if (interruption.aborted) return;
-    terminal.warn(isMirrorError(error) ? error.message : 'the archive could not be looked through');
+    terminal.warn(isMirrorError(error) ? reasonOf(error) : 'the archive could not be looked through');
   });
 }
 

@@ -23,6 +23,7 @@ import type { Archive } from '../../core/stores/archive/archive.ts';
 import type { Store } from '../../core/stores/store.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { ExitCode } from '../exit-codes.ts';
+import { finishRepairs } from '../finished-repairs.ts';
 import { FutureTimes } from '../future-times.ts';
 import {
   momentOf,
@@ -36,7 +37,6 @@ import {
 import { type ShownProgress, startProgress } from '../progress.ts';
 import { progressObserver } from '../run/run-progress.ts';
 import { problemsOf } from '../run/run-report.ts';
-import { settleRepairs } from '../settled-repairs.ts';
 import { UnreadableHistories } from '../unreadable-histories.ts';
 import { lookAtTarget } from './look-at-target.ts';
 import type { RestoreOptionValues } from './options.ts';
@@ -246,9 +246,9 @@ class Restore {
       concurrency: options.concurrency ?? defaultCeiling,
       dryRun,
       draining: interruption,
-      settleConflicts: options.replace === true ? this.#replacing() : undefined,
+      resolveConflicts: options.replace === true ? this.#replacing() : undefined,
       afterCopying: async () => {
-        const unwritten = await this.#settleRepairs();
+        const unwritten = await this.#finishRepairs();
         written = { unwritten, sidecars: await this.#sidecars(false) };
       },
       observer: {
@@ -297,11 +297,11 @@ class Restore {
   }
 
   /** What a repair or a replacement that was killed had still to write. @returns how much of it is not written yet */
-  async #settleRepairs(): Promise<number> {
+  async #finishRepairs(): Promise<number> {
     const { archive, target } = this.#given;
     if (target.server === undefined) return 0;
     const { studyServer, limitations } = target.server;
-    return settleRepairs(archive, { server: studyServer, limitations }, this.#context.terminal);
+    return finishRepairs(archive, { server: studyServer, limitations }, this.#context.terminal);
   }
 
   #tellUnidentified(): void {

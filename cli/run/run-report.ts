@@ -7,6 +7,7 @@ import type { MirrorRunEnd } from '../../core/mirror/mirror-run.ts';
 import { noOutcomes, type OutcomeCounts } from '../../core/mirror/summary.ts';
 import { type ExitCode, exitCodeOf } from '../exit-codes.ts';
 import { formatBytes, formatCount, formatDuration } from '../format.ts';
+import { reasonOf } from '../next-steps.ts';
 
 /** Counts as JSON shows them: every kind of outcome, zeros included. */
 export interface JsonCounts {
@@ -76,7 +77,7 @@ export function problemsOf(
       destination: destination.store.name,
       outcome: kind,
       code: error?.code,
-      reason: error?.message,
+      reason: error && reasonOf(error),
     }));
 }
 
@@ -117,7 +118,7 @@ export function summarize(end: MirrorRunEnd, facts: RunFacts): RunSummary {
       name: destination.store.name,
       role: destination.role,
       ...jsonCounts(summary.destinations.get(destination.store.name) ?? noOutcomes()),
-      withdrawn: reasonOf(withdrawn.get(destination)),
+      withdrawn: jsonReason(withdrawn.get(destination)),
     })),
     sidecars: jsonCounts(facts.sidecarCounts),
     bytesCopied: summary.bytesCopied,
@@ -125,7 +126,7 @@ export function summarize(end: MirrorRunEnd, facts: RunFacts): RunSummary {
     futureTimes: facts.futureTimes,
     durationMs: Math.round(facts.durationMs),
     interrupted,
-    stoppedBy: reasonOf(end.stoppedBy),
+    stoppedBy: jsonReason(end.stoppedBy),
     exitCode: exitCodeOfRun(end, facts),
   };
 }
@@ -194,6 +195,6 @@ function jsonCounts(counts: OutcomeCounts): JsonCounts {
   return { copied, alreadyEqual: counts['already-equal'], vanished, conflicting: counts.conflict, rejected, failed };
 }
 
-function reasonOf(error: MirrorError | undefined): Reason | undefined {
-  return error && { code: error.code, reason: error.message };
+function jsonReason(error: MirrorError | undefined): Reason | undefined {
+  return error && { code: error.code, reason: reasonOf(error) };
 }

@@ -20,12 +20,12 @@ import type { StudySyncResult } from '../../core/sidecars/sync-study.ts';
 import { parseArchive } from '../archive-argument.ts';
 import type { CommandContext } from '../command-context.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { tellFinished } from '../finished-repairs.ts';
 import { FutureTimes } from '../future-times.ts';
 import { resolveMirror } from '../named-mirror.ts';
 import { proveWritable } from '../open-mirror.ts';
 import { type ShownProgress, startProgress } from '../progress.ts';
 import { keepLastResult } from '../report/keep-result.ts';
-import { tellSettled } from '../settled-repairs.ts';
 import { tellFindings } from '../sidecar-findings.ts';
 import { notifySystemd } from '../systemd.ts';
 import type { Terminal } from '../terminal.ts';
@@ -78,7 +78,7 @@ export async function run(
   const syncReport: SyncReport = {
     ...sidecarProgress(progress, tellDocument),
     onFinding: findings.note,
-    onSettled: ({ store }, settled) => tellSettled(settled, store.name, terminal),
+    onRepairFinished: ({ store }, finished) => tellFinished(finished, store.name, terminal),
   };
   const sidecars =
     options.instancesOnly || mirror.selects !== undefined
@@ -87,7 +87,7 @@ export async function run(
   const archive = archiveOf(mirror.destinations)?.store;
   const remembers = archive !== undefined || watch;
   if (remembers) rememberInventories(mirror, { days: named.askAgainDays, now: () => new Date(), dryRun });
-  const settle = { source: mirror.source, archive, limitations, signal: interruption };
+  const replacing = { source: mirror.source, archive, limitations, signal: interruption };
   const startedAtMs = performance.now();
   const observer: MirrorObserver = report ?? (progress === undefined ? {} : progressObserver(progress));
   if (watch) notifySystemd(interruption, terminal);
@@ -104,7 +104,7 @@ export async function run(
     concurrency,
     dryRun,
     sidecars,
-    settleConflicts: options.conflicts === 'replace' ? replaceConflicts(settle) : undefined,
+    resolveConflicts: options.conflicts === 'replace' ? replaceConflicts(replacing) : undefined,
     // What a filter leaves out is not gone from the source.
     ...(mirror.selects === undefined && removalPartsOf(mirror, deletionPolicyOf(options, mirror, terminal))),
     watch: watch

@@ -19,7 +19,7 @@ export interface StatusResult {
   readonly stores: readonly StoreStatus[];
   readonly comparedAt: string | null;
   readonly comparing: string | null;
-  readonly held: readonly { readonly store: string; readonly reason: string; readonly begunAt: string }[];
+  readonly paused: readonly { readonly store: string; readonly reason: string; readonly begunAt: string }[];
 }
 
 const day = 24 * 3600;
@@ -34,7 +34,7 @@ const limits: Readonly<Record<LastResult['command'] | 'comparison', { readonly l
 
 /** @param archive how the archive is called, where no configuration names the mirror */
 export function viewOf(status: StatusResult, archive: string): StatusView {
-  const { mirror, measuredAt, stores, comparedAt, comparing, held, last } = status;
+  const { mirror, measuredAt, stores, comparedAt, comparing, paused, last } = status;
   const age = (at: string) => Math.max(0, (Date.parse(measuredAt) - Date.parse(at)) / 1000);
   const now = comparing === null ? '' : ` (one is under way: ${comparing})`;
   const comparison: StatusCell =
@@ -50,7 +50,7 @@ export function viewOf(status: StatusResult, archive: string): StatusView {
         heads: [],
         rows: [
           [{ text: 'Last complete comparison' }, comparison],
-          ...held.map(({ store, reason, begunAt }): StatusCell[] => [
+          ...paused.map(({ store, reason, begunAt }): StatusCell[] => [
             { text: store === '*' ? 'The whole mirror is skipped' : `${store} is skipped` },
             { text: `since ${begunAt}: ${reason}`, level: 'act' },
           ]),
@@ -84,7 +84,7 @@ function meaningOf(exitCode: number): string {
 }
 
 /** The same as lines of text. */
-export function linesOf({ stores, comparedAt, comparing, held, last }: StatusResult): string[] {
+export function linesOf({ stores, comparedAt, comparing, paused, last }: StatusResult): string[] {
   return [
     ...stores.map(({ name, instances, error }) =>
       instances === null ? `${name}: ${error}` : `${name}: ${formatCount(instances)} instances`,
@@ -94,7 +94,7 @@ export function linesOf({ stores, comparedAt, comparing, held, last }: StatusRes
     ...last.map(
       ({ command, at, exitCode }) => `last ${command}: ${at}, ${meaningOf(exitCode)} (exit code ${exitCode})`,
     ),
-    ...held.map(({ store, reason, begunAt }) => {
+    ...paused.map(({ store, reason, begunAt }) => {
       const what = store === '*' ? 'the whole mirror' : store;
       return `paused since ${begunAt}: ${what} (${reason})`;
     }),

@@ -134,7 +134,7 @@ export const repairRoleSchema = z
   .string()
   .regex(/^arn:[a-z-]+:iam::\d{12}:role\/[\w+=,.@/-]+$/, { error: 'is not the ARN of a role' })
   .describe(
-    'ARN of the role that may overwrite objects of the archive: the one with which you run `verify --repair`, which puts right bytes in the place of damaged ones. Absent: nobody may.',
+    'ARN of the role that may overwrite objects of the archive: the one with which you repair the archive, which puts right bytes in the place of damaged ones. Absent: nobody may.',
   );
 
 export const objectLockSchema = z

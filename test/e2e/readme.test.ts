@@ -13,7 +13,7 @@ import { placeOfNth } from '../../local/dicom/identifiers.ts';
 import { freePort } from '../../local/free-port.ts';
 import { orthancPlace, prove } from '../../local/prove.ts';
 import { startS3 } from '../../local/s3/start-s3.ts';
-import { runCommand } from './support/command-line.ts';
+import { runCommand } from '../support/command.ts';
 import { checkout, commands, runBlock, staged } from './support/readme-blocks.ts';
 import { damageOneFile, instances, loseOneFile, type Server, setStage } from './support/readme-stage.ts';
 import { folderForTest, instanceIds, serverForTest, storeAll } from './support/scene.ts';

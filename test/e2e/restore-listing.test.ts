@@ -8,7 +8,7 @@ import {
   studySidecar,
   watchedArchive,
 } from '../support/archived-studies.ts';
-import { runCommand } from './support/command-line.ts';
+import { runCommand } from '../support/command.ts';
 
 async function listedArchive() {
   const archive = await watchedArchive();

@@ -20,5 +20,5 @@ export async function runInProcess(...args: readonly string[]): Promise<CommandR
   const exitCode = await execute(args, terminal, new AbortController().signal, (error) => {
     throw error;
   });
-  return { exitCode, stdout: stdout.text, stderr: stderr.text };
+  return { exitCode, signal: null, stdout: stdout.text, stderr: stderr.text };
 }

@@ -3,10 +3,10 @@
  * ticks, a queue with delays and receive counts, batches of messages.
  */
 
-import { copyAnnounced } from '../../core/cloud/copy-announced.ts';
-import { MessageGate } from '../../core/cloud/message-gate.ts';
 import { type DeadLetterReason, type Delivery, settleDelivery } from '../../core/cloud/queue/deliveries.ts';
 import { settleBatch } from '../../core/cloud/queue/settle-batch.ts';
+import { copyAnnounced } from '../../core/cloud/transfer/copy-announced.ts';
+import { MessageGate } from '../../core/cloud/transfer/message-gate.ts';
 import type { CopyContext } from '../../core/copy/copy-context.ts';
 import { defaultBudget } from '../../core/copy/copy-context.ts';
 import type { Destination } from '../../core/copy/outcome.ts';

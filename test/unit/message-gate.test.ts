@@ -1,6 +1,6 @@
 /** What the failure of one message says about a store, and what it says about the message. */
 import { describe, expect, test } from 'vitest';
-import { MessageGate, type MessageGateOptions } from '../../core/cloud/message-gate.ts';
+import { MessageGate, type MessageGateOptions } from '../../core/cloud/transfer/message-gate.ts';
 import type { CopyResult, Destination } from '../../core/copy/outcome.ts';
 import { type ErrorCode, MirrorError } from '../../core/errors.ts';
 import { pauseInMemory } from '../../core/mirror/pause/pause.ts';

@@ -201,17 +201,17 @@ describe('a scheduled mirror', () => {
       tryOut: async () => 'sent' as const,
     };
     await expect(run({ destinations, sourceProof, pauses })).rejects.toBe(other);
-    const begunAt = (await pause.read()).holds.source?.begunAt;
+    const begunAt = (await pause.read()).pauses.source?.begunAt;
     for (let minute = 1; minute <= 3; minute += 1) {
       clock.now = new Date(clock.now.getTime() + 60_000);
       await run({ destinations, sourceProof, pauses }).catch((error: unknown) => expect(error).toBe(other));
-      expect((await pause.read()).holds).toMatchObject({ source: { code: 'other-source', begunAt } });
+      expect((await pause.read()).pauses).toMatchObject({ source: { code: 'other-source', begunAt } });
     }
     expect(queue).toEqual([]);
     clock.now = new Date(clock.now.getTime() + 3_600_000);
     await run({ destinations, pauses });
     expect(queue).toHaveLength(5);
-    expect((await pause.read()).holds).toEqual({});
+    expect((await pause.read()).pauses).toEqual({});
   });
 
   test('looks at the feed every minute while it compares, and announces what is new first', async () => {
@@ -373,7 +373,7 @@ describe('a comparison that a destination fails', () => {
       throw new MirrorError('server-error', 'page 1 failed', { store: 'target' });
     };
     const reports = await pass(24 * 60 + 1);
-    expect(reports.at(-1)).toMatchObject({ comparing: false, held: [] });
+    expect(reports.at(-1)).toMatchObject({ comparing: false, paused: [] });
     expect(reports.every(({ deletions }) => deletions === undefined)).toBe(true);
     expect(gone.propagated).toEqual([]);
 

@@ -1,116 +1,58 @@
-/** What the transfer function does with a batch, beside copying. */
-import { setImmediate } from 'node:timers/promises';
-import { expect, test, vi } from 'vitest';
-import { validateConfiguration } from '../../core/config/load.ts';
-import { MirrorError } from '../../core/errors.ts';
-import type { Deployment } from '../../lambdas/deployment.ts';
-import type { LambdaDelivery } from '../../lambdas/sqs-event.ts';
-import { transferBatch } from '../../lambdas/transfer-batch.ts';
+/** What becomes of messages before a store is asked for anything: no Lambda and no server is needed to say it. */
+import { expect, test } from 'vitest';
+import type { Settled } from '../../core/cloud/queue/deliveries.ts';
+import { type BatchObserver, transferBatch } from '../../core/cloud/transfer/transfer-batch.ts';
+import type { TransferDeployment } from '../../core/cloud/transfer/transfer-message.ts';
+import { type ErrorCode, MirrorError } from '../../core/errors.ts';
 import { sampleId } from '../support/memory-store.ts';
 
-const counted = vi.hoisted(() => [] as (readonly [string, number, object])[]);
-vi.mock('../../lambdas/metrics-emitter.ts', () => ({
-  count: (...what: readonly [string, number, object]) => void counted.push(what),
-}));
-const logged = vi.hoisted(() => [] as (readonly [string, string, Readonly<Record<string, unknown>>])[]);
-vi.mock('../../lambdas/telemetry.ts', () => ({
-  log: (...what: readonly [string, string, Readonly<Record<string, unknown>>]) => void logged.push(what),
-  logFinding: () => undefined,
-  errorFields: (error: MirrorError) => ({ code: error.code }),
-}));
+const maxReceiveCount = 8;
+const pauseMs = 60_000;
+const queue = { mirror: 'main', lane: 'new' } as const;
 
-const configuration = validateConfiguration(
-  { mirrors: { main: { source: { url: 'https://source.example.org/' }, archive: {} } } },
-  'the test',
-);
-
-function delivery(n: number, receiveCount = 1, mirror = 'main'): LambdaDelivery {
-  const body = JSON.stringify({ v: 1, mirror, kind: 'instance', id: sampleId(n) });
-  return { messageId: `message ${n}`, receiptHandle: `${n}`, receiveCount, body };
-}
-
-/** A deployment whose mirrors are opened by `mirror`, and a queue that remembers what it was asked for. */
-function setUp(mirror: Deployment['mirror'], queueFails = false) {
-  counted.length = 0;
-  logged.length = 0;
+/** Works on one message of the queue of `main` whose mirrors cannot be opened. @returns what the queue and the observer are told */
+async function settle(message: { readonly mirror: string }, code: ErrorCode, receiveCount = 1) {
   const asked: string[] = [];
-  const note = (what: string) => async (one: { readonly receiptHandle: string }) => {
-    if (queueFails) throw new MirrorError('unreachable', 'the queue is away');
-    asked.push(`${what} ${one.receiptHandle}`);
-  };
-  const nothing = () => Promise.reject(new Error('nobody asks for that'));
-  const deployment: Deployment = {
-    configuration,
-    secrets: nothing as unknown as Deployment['secrets'],
-    queueDepths: nothing,
-    queueLeft: nothing,
-    sendTexts: nothing,
-    queue: () => {
-      throw new Error('nothing is forwarded');
-    },
+  const told: { readonly mirror: string; readonly settled: Settled }[] = [];
+  const deployment: TransferDeployment = {
+    mirror: () => Promise.reject(new MirrorError(code, 'why')),
+    queue: () => ({ send: async () => undefined }),
+    deliveries: () => ({
+      postpone: async (_, waitMs) => void asked.push(`postpone ${waitMs >= pauseMs ? 'for long' : ''}`.trim()),
+      sendAnew: async () => void asked.push('send anew'),
+      deadLetter: async (_, { code: why }) => void asked.push(`dead letter ${why}`),
+    }),
+    deliveryLimits: { maxReceiveCount, backOff: { firstMs: 1000, lastMs: 2000 } },
     largeBytes: 1,
-    deliveries: () => ({ postpone: note('postpone'), sendAnew: note('renew'), deadLetter: note('dead letter') }),
-    deliveryLimits: { maxReceiveCount: 5, backOff: { firstMs: 1000, lastMs: 60_000 } },
-    inboxBucket: undefined,
-    mirror,
+    pauseMs,
   };
-  const batch = (...deliveries: readonly LambdaDelivery[]) =>
-    transferBatch({ queue: { mirror: 'main', lane: 'new' }, deliveries }, deployment, new AbortController().signal);
-  return { asked, batch };
+  const observer: BatchObserver<{ body: string; receiptHandle: string; receiveCount: number }> = {
+    onInstance: () => undefined,
+    onSidecar: () => undefined,
+    onRestored: () => undefined,
+    onSidecarRestored: () => undefined,
+    onFinding: () => undefined,
+    onSettled: (mirror, _, settled) => void told.push({ mirror, settled }),
+    onUnsettled: () => undefined,
+  };
+  const body = JSON.stringify({ v: 1, kind: 'instance', id: sampleId(1), ...message });
+  const deliveries = [{ body, receiptHandle: 'a', receiveCount }];
+  const signal = new AbortController().signal;
+  const returned = await transferBatch({ queue, deliveries }, deployment, { signal, observer });
+  return { asked, told, returned: returned.length };
 }
 
-const failing = (error: MirrorError) => () => Promise.reject(error);
-const deadline = new MirrorError('deadline', 'no time left');
-
-test('messages are worked on at once, but one that is in its last tries alone and last', async () => {
-  const order: string[] = [];
-  let open = 0;
-  const { batch } = setUp(async () => {
-    open += 1;
-    order.push(`begins beside ${open - 1}`);
-    await setImmediate();
-    open -= 1;
-    throw new MirrorError('refused', 'it is refused');
-  });
-  await batch(delivery(1, 4), delivery(2, 1), delivery(3, 3), delivery(4, 5));
-  expect(order).toEqual(['begins beside 0', 'begins beside 1', 'begins beside 0', 'begins beside 0']);
+test('a message that names another mirror than its queue is a dead letter, told of the queue that it lay in', async () => {
+  const { asked, told, returned } = await settle({ mirror: 'neighbour' }, 'unreachable');
+  expect([asked, returned]).toEqual([['dead letter malformed-message'], 0]);
+  expect(told).toMatchObject([{ mirror: 'main', settled: { message: { mirror: 'neighbour', id: sampleId(1) } } }]);
 });
 
-test('what the end of the invocation cut off is counted for its mirror, and what was not is counted as none', async () => {
-  const { batch } = setUp(failing(deadline));
-  await batch(delivery(1));
-  expect(counted).toContainEqual(['TransferDeadlineHits', 1, { mirror: 'main' }]);
-  const other = setUp(failing(new MirrorError('refused', 'it is refused')));
-  await other.batch(delivery(1));
-  expect(counted).toContainEqual(['TransferDeadlineHits', 0, { mirror: 'main' }]);
-});
-
-test('each message is settled by itself, counted once and logged once', async () => {
-  const { asked, batch } = setUp(failing(new MirrorError('unknown-mirror', 'it is not configured')));
-  const returned = await batch(delivery(1), delivery(2));
-  expect([returned, asked.toSorted()]).toEqual([[], ['dead letter 1', 'dead letter 2']]);
-  expect(counted.filter(([metric]) => metric === 'DeadLettered')).toEqual([
-    ['DeadLettered', 1, { mirror: 'main' }],
-    ['DeadLettered', 1, { mirror: 'main' }],
-  ]);
-  expect(logged.map(([level, what, { messageId }]) => [level, what, messageId]).toSorted()).toEqual([
-    ['warn', 'message settled', 'message 1'],
-    ['warn', 'message settled', 'message 2'],
-  ]);
-});
-
-test('a message that names another mirror than its queue becomes a dead letter, and counts for no mirror', async () => {
-  const { asked, batch } = setUp(failing(deadline));
-  await batch(delivery(1, 1, 'constructor'));
-  expect(asked).toEqual(['dead letter 1']);
-  expect(counted).toContainEqual(['DeadLettered', 1, {}]);
-});
-
-test('a message of which the queue learns nothing comes back', async () => {
-  const { batch } = setUp(failing(deadline), true);
-  const one = delivery(1);
-  expect(await batch(one)).toEqual([one]);
-  expect(logged).toMatchObject([
-    ['error', 'message could not be settled', { messageId: 'message 1', code: 'unreachable' }],
-  ]);
+test.each<[string, ErrorCode, number, string, number]>([
+  ['waits, when its mirror cannot be opened now', 'unreachable', 1, 'postpone for long', 1],
+  ['waits however often that was', 'unreachable', maxReceiveCount, 'send anew', 0],
+  ['waits for a secret that is wrong', 'unauthorized', maxReceiveCount, 'send anew', 0],
+  ['is a dead letter, when there is no such mirror', 'unknown-mirror', 1, 'dead letter unknown-mirror', 0],
+])('a message %s', async (_what, code, receiveCount, asked, returned) => {
+  expect(await settle({ mirror: 'main' }, code, receiveCount)).toMatchObject({ asked: [asked], returned });
 });

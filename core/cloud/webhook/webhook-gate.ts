@@ -1,10 +1,9 @@
 /** Decides about requests with the secrets as they are now: they are rotated while the function is warm. */
-
-import { createWebhook, type IncomingAnnouncement, type WebhookDecision } from '../core/cloud/webhook/webhook.ts';
-import { webhookSecretsOf } from '../core/config/cloud-security-schema.ts';
-import type { Configuration } from '../core/config/schema.ts';
-import type { SecretResolver } from '../core/config/secrets/resolve-secret.ts';
-import { MirrorError } from '../core/errors.ts';
+import { webhookSecretsOf } from '../../config/cloud-security-schema.ts';
+import type { Configuration } from '../../config/schema.ts';
+import type { SecretResolver } from '../../config/secrets/resolve-secret.ts';
+import { MirrorError } from '../../errors.ts';
+import { createWebhook, type IncomingAnnouncement, type WebhookDecision } from './webhook.ts';
 
 type Decide = ReturnType<typeof createWebhook>;
 

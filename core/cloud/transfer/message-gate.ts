@@ -2,26 +2,26 @@
  * Decides for every message of a batch which stores it may use, and draws the conclusions from what became of it.
  *
  * A failure can mean two things. If the store still answers a harmless question, the instance is the reason, and its
- * tries count. If it does not, the store is away: it is held, and no message pays for it. An instance that is on its
+ * tries count. If it does not, the store is away: it is paused, and no message pays for it. An instance that is on its
  * way again and again when its store goes away becomes a dead letter all the same, or it would take the store down for ever.
  */
 import { setImmediate as turnOfOthers } from 'node:timers/promises';
-import type { CopyResult, Destination, DestinationOutcome } from '../copy/outcome.ts';
-import { MirrorError } from '../errors.ts';
-import type { InstanceId } from '../identifiers.ts';
-import type { Pause } from '../mirror/pause/pause.ts';
+import type { CopyResult, Destination, DestinationOutcome } from '../../copy/outcome.ts';
+import { MirrorError } from '../../errors.ts';
+import type { InstanceId } from '../../identifiers.ts';
+import type { Pause } from '../../mirror/pause/pause.ts';
 import {
-  type Hold,
-  holdOn,
   type PauseState,
+  pauseOn,
+  type StorePause,
   timesSuspected,
-  withHold,
-  withHoldChanged,
+  withPause,
+  withPauseChanged,
   withSuspect,
-} from '../mirror/pause/pause-state.ts';
-import { asHalt, looksAway, whyAway } from '../mirror/pause/store-away.ts';
-import type { Store } from '../stores/store.ts';
-import { decidingError } from './queue/verdict.ts';
+} from '../../mirror/pause/pause-state.ts';
+import { asHalt, looksAway, whyAway } from '../../mirror/pause/store-away.ts';
+import type { Store } from '../../stores/store.ts';
+import { decidingError } from '../queue/verdict.ts';
 
 /** A message comes back at least so often: SQS keeps none hidden for longer than 12 hours. */
 const longestWaitMs = 3_600_000;
@@ -32,7 +32,7 @@ export interface MessageGateOptions {
   readonly source: Store;
   readonly destinations: readonly Destination[];
   readonly pause: Pause;
-  /** A store that is held is probed this often. */
+  /** A store that is paused is probed this often. */
   readonly probeAfterMs: number;
   /** An instance becomes a dead letter when a store stopped answering this often while it was on its way. */
   readonly mostSuspicions: number;
@@ -49,7 +49,7 @@ export interface Admission {
   readonly waitsFor: MirrorError | undefined;
 }
 
-/** For one batch: what is held is read once, before any of its messages is worked on. */
+/** For one batch: what is paused is read once, before any of its messages is worked on. */
 export class MessageGate {
   readonly #options: MessageGateOptions;
   #state: Promise<PauseState> | undefined;
@@ -65,7 +65,7 @@ export class MessageGate {
    * the others of the batch, which must all have asked by then. So it cannot make suspects of its neighbours again.
    */
   async inTurn<Result>(id: InstanceId, work: () => Promise<Result>): Promise<Result> {
-    const { suspects } = await this.#held();
+    const { suspects } = await this.#read();
     if (!Object.values(suspects).some((ids) => ids[id] !== undefined)) return this.#alongside(work);
     await turnOfOthers();
     const before = [...this.#running];
@@ -90,25 +90,25 @@ export class MessageGate {
   async #admit(id: InstanceId | undefined): Promise<Admission> {
     const { source, destinations, closedUntil } = this.#options;
     if (closedUntil !== undefined) return { serve: [], waitsFor: this.#blackout(closedUntil) };
-    const state = await this.#held();
-    const closed = (store: Store) => openHold(state, store, id);
+    const state = await this.#read();
+    const closed = (store: Store) => pauseFor(state, store, id);
     const atSource = closed(source);
     if (atSource !== undefined) return { serve: [], waitsFor: this.#waitFor(atSource) };
     const waits = destinations.flatMap(({ store }) => {
-      const hold = closed(store);
-      return hold === undefined ? [] : (this.#waitFor(hold) ?? []);
+      const paused = closed(store);
+      return paused === undefined ? [] : (this.#waitFor(paused) ?? []);
     });
     return { serve: destinations.filter(({ store }) => closed(store) === undefined), waitsFor: waits[0] };
   }
 
-  /** For a message about what is no instance: which destinations it may use, and which it must leave alone. */
+  /** For a message about what is no instance: which destinations it may use, and which are paused. */
   async admitSidecar(): Promise<Admission & { readonly withdrawn: ReadonlyMap<Destination, undefined> }> {
     const admission = await this.#admit(undefined);
     const closed = this.#options.destinations.filter((destination) => !admission.serve.includes(destination));
     return { ...admission, withdrawn: new Map(closed.map((destination) => [destination, undefined])) };
   }
 
-  /** @returns the error that decides about such a message. A store that refuses it, but answers, is not held for that. */
+  /** @returns the error that decides about such a message. A store that refuses it, but answers, is not paused for that. */
   async concludeSidecar(
     { waitsFor }: Admission,
     outcomes: readonly DestinationOutcome[],
@@ -124,9 +124,9 @@ export class MessageGate {
         continue;
       }
       const state = await pause.change((before) =>
-        withHold(before, store.name, absence, { now: pause.now(), probeAfterMs }),
+        withPause(before, store.name, absence, { now: pause.now(), probeAfterMs }),
       );
-      if (state.holds[store.name]?.compareAfter !== true) errors.push(asHalt(error, probeAfterMs));
+      if (state.pauses[store.name]?.compareAfter !== true) errors.push(asHalt(error, probeAfterMs));
     }
     return decidingError(errors);
   }
@@ -160,11 +160,11 @@ export class MessageGate {
     // What answers and refuses everybody all the same shows only by an instance when that is over.
     const trial = absence === undefined ? id : null;
     const state = await pause.change((before) => {
-      const held = withHold(before, store.name, absence ?? error, { trial, now: pause.now(), probeAfterMs });
-      return suspicious ? withSuspect(held, store.name, id) : held;
+      const changed = withPause(before, store.name, absence ?? error, { trial, now: pause.now(), probeAfterMs });
+      return suspicious ? withSuspect(changed, store.name, id) : changed;
     });
     const conclusion = suspicious ? this.#suspect(state, store, id, error) : asHalt(error, probeAfterMs);
-    const isLeftToComparison = conclusion.disposition === 'halt' && state.holds[store.name]?.compareAfter === true;
+    const isLeftToComparison = conclusion.disposition === 'halt' && state.pauses[store.name]?.compareAfter === true;
     return isLeftToComparison ? undefined : conclusion;
   }
 
@@ -176,12 +176,12 @@ export class MessageGate {
     return new MirrorError(error.code, message, { disposition: 'reject', cause: error });
   }
 
-  /** A trial that got through tells that a refusal is over; the next tick ends the hold. */
+  /** A trial that got through tells that a refusal is over; the next tick ends the pause. */
   async #notePassed(id: InstanceId, store: Store): Promise<void> {
     const { pause } = this.#options;
-    const hold = (await this.#held()).holds[store.name];
-    if (hold === undefined || hold.trial !== id) return;
-    await pause.change((state) => withHoldChanged(state, store.name, { passed: true }));
+    const paused = (await this.#read()).pauses[store.name];
+    if (paused === undefined || paused.trial !== id) return;
+    await pause.change((state) => withPauseChanged(state, store.name, { passed: true }));
   }
 
   #blackout(until: Date): MirrorError {
@@ -192,7 +192,7 @@ export class MessageGate {
     });
   }
 
-  #waitFor({ code, reason, compareAfter }: Hold): MirrorError | undefined {
+  #waitFor({ code, reason, compareAfter }: StorePause): MirrorError | undefined {
     if (compareAfter) return undefined;
     const { mirror, probeAfterMs } = this.#options;
     const message = `The mirror ${mirror} waits (${code}): ${reason}`;
@@ -203,7 +203,7 @@ export class MessageGate {
     return this.#options.signal?.aborted === true;
   }
 
-  #held(): Promise<PauseState> {
+  #read(): Promise<PauseState> {
     this.#state ??= this.#options.pause.read();
     return this.#state;
   }
@@ -218,8 +218,8 @@ export class MessageGate {
   }
 }
 
-/** The hold that keeps this instance from a store: none, if the instance is to try out whether the hold may end. */
-function openHold(state: PauseState, store: Store, id: InstanceId | undefined): Hold | undefined {
-  const hold = holdOn(state, store.name);
-  return hold?.trial === id ? undefined : hold;
+/** The pause that keeps this instance from a store: none, if the instance is to try out whether the pause may end. */
+function pauseFor(state: PauseState, store: Store, id: InstanceId | undefined): StorePause | undefined {
+  const paused = pauseOn(state, store.name);
+  return paused?.trial === id ? undefined : paused;
 }

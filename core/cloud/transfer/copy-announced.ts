@@ -1,11 +1,11 @@
-import type { CopyContext } from '../copy/copy-context.ts';
-import { copyInstance } from '../copy/copy-instance.ts';
-import { type CopyResult, outcomeOfError } from '../copy/outcome.ts';
-import { isMirrorError, type MirrorError } from '../errors.ts';
-import { asHalt } from '../mirror/pause/store-away.ts';
-import type { SourceReader } from '../mirror/reader.ts';
+import type { CopyContext } from '../../copy/copy-context.ts';
+import { copyInstance } from '../../copy/copy-instance.ts';
+import { type CopyResult, outcomeOfError } from '../../copy/outcome.ts';
+import { isMirrorError, type MirrorError } from '../../errors.ts';
+import { asHalt } from '../../mirror/pause/store-away.ts';
+import type { SourceReader } from '../../mirror/reader.ts';
+import type { InstanceMessage } from '../queue/message.ts';
 import type { MessageGate } from './message-gate.ts';
-import type { InstanceMessage } from './queue/message.ts';
 
 /** When the state of the mirror cannot be read, its messages come back after this. */
 const stateAwayMs = 60_000;

@@ -1,29 +1,42 @@
-/** Puts together what one tick of a mirror needs in the cloud. */
-import { wallClock } from '../core/clock.ts';
-import type { QueueMessage } from '../core/cloud/queue/message.ts';
-import { type MirrorConfiguration, successorsOf } from '../core/config/schema.ts';
-import { Backlog } from '../core/mirror/backlog.ts';
-import { type DeletionPolicy, rememberInventories, removalPartsOf, sourceProofOf } from '../core/mirror/parts.ts';
-import { progressBeside } from '../core/mirror/progress.ts';
-import { opennessAt } from '../core/mirror/schedule/blackouts.ts';
-import type { TickOptions } from '../core/mirror/tick.ts';
-import { Lease, underLease } from '../core/stores/archive/lease.ts';
-import { readCapabilities } from '../core/stores/orthanc/capabilities.ts';
-import type { Deployment } from './deployment.ts';
+/** One tick of a mirror in the cloud: what is new at its source is put on its queue. */
+import { wallClock } from '../../clock.ts';
+import { type MirrorConfiguration, successorsOf } from '../../config/schema.ts';
+import { Backlog } from '../../mirror/backlog.ts';
+import { type DeletionPolicy, rememberInventories, removalPartsOf, sourceProofOf } from '../../mirror/parts.ts';
+import { progressBeside } from '../../mirror/progress.ts';
+import { opennessAt } from '../../mirror/schedule/blackouts.ts';
+import { type TickOptions, type TickReport, tick } from '../../mirror/tick.ts';
+import { Lease, underLease } from '../../stores/archive/lease.ts';
+import { readCapabilities } from '../../stores/orthanc/capabilities.ts';
+import type { Deployment } from '../deployment.ts';
+import type { QueueMessage } from '../queue/message.ts';
 
 const msPerHour = 3_600_000;
 /** A lease outlives the function that holds it by this much, for clocks that differ. */
 const leaseMarginMs = 10_000;
 
+export interface TickMirrorOptions {
+  /** Unique for this invocation. */
+  readonly owner: string;
+  readonly deadline: AbortSignal;
+}
+
 /**
- * @param mirror name of a configured mirror
- * @param owner unique for this invocation
+ * Runs one tick of a configured mirror. Throws `unknown-mirror`, and a MirrorError when source, archive or queue failed;
+ * what was saved until then holds.
  */
-export async function tickOptions(
+export async function tickMirror(
   mirror: string,
   deployment: Deployment,
-  owner: string,
-  deadline: AbortSignal,
+  options: TickMirrorOptions,
+): Promise<TickReport> {
+  return tick(await tickOptions(mirror, deployment, options));
+}
+
+async function tickOptions(
+  mirror: string,
+  deployment: Deployment,
+  { owner, deadline }: TickMirrorOptions,
 ): Promise<TickOptions> {
   const { source, reader, destinations, archive, pause, sidecars, configuration, selects } =
     await deployment.mirror(mirror);
@@ -31,7 +44,7 @@ export async function tickOptions(
     new: deployment.queue({ mirror, lane: 'new' }, deadline),
     old: deployment.queue({ mirror, lane: 'backlog' }, deadline),
   };
-  const { pauseSeconds, graceMinutes, backlogMessages } = deployment.configuration.cloud.transfer;
+  const { graceMinutes, backlogMessages } = deployment.configuration.cloud.transfer;
   const { askAgainDays, compareEveryHours } = configuration.follow;
   rememberInventories({ source, destinations }, { days: askAgainDays, now: () => new Date() });
   const leaseMs = deployment.configuration.cloud.scheduler.timeoutSeconds * 1000 + leaseMarginMs;
@@ -56,7 +69,7 @@ export async function tickOptions(
     openness: opennessAt(configuration.schedule, new Date()),
     pauses: {
       pause,
-      probeAfterMs: pauseSeconds * 1000,
+      probeAfterMs: deployment.pauseMs,
       graceMs: graceMinutes * 60_000,
       tryOut: async (_, id) => {
         await lanes.new.send([{ v: 1, mirror, kind: 'instance', id }]);
