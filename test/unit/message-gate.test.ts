@@ -4,7 +4,7 @@ import { MessageGate, type MessageGateOptions } from '../../core/cloud/transfer/
 import type { CopyResult, Destination } from '../../core/copy/outcome.ts';
 import { type ErrorCode, MirrorError } from '../../core/errors.ts';
 import { pauseInMemory } from '../../core/mirror/pause/pause.ts';
-import { withHold, withHoldChanged } from '../../core/mirror/pause/pause-state.ts';
+import { withPause, withPauseChanged } from '../../core/mirror/pause/pause-state.ts';
 import { MemoryStore, sampleId } from '../support/memory-store.ts';
 
 const id = sampleId(1);
@@ -38,11 +38,11 @@ function setUp() {
   };
   const conclude = (result: CopyResult | undefined, options: Partial<MessageGateOptions> = {}) =>
     gate(options).conclude(id, { serve: [destination], waitsFor: undefined }, result);
-  const hold = (code: ErrorCode, trial: typeof id | null = null) =>
+  const pauseFor = (code: ErrorCode, trial: typeof id | null = null) =>
     pause.change((state) =>
-      withHold(state, 'target', new MirrorError(code, 'why'), { trial, now, probeAfterMs, random: 0.5 }),
+      withPause(state, 'target', new MirrorError(code, 'why'), { trial, now, probeAfterMs, random: 0.5 }),
     );
-  return { source, target, destination, pause, gate, failed, away, conclude, hold };
+  return { source, target, destination, pause, gate, failed, away, conclude, pauseFor };
 }
 
 describe('a failure', () => {
@@ -51,11 +51,11 @@ describe('a failure', () => {
     async (code) => {
       const { conclude, failed, pause } = setUp();
       expect(await conclude(failed(code))).toMatchObject({ code, disposition: 'retry' });
-      expect(await pause.read()).toMatchObject({ holds: {}, suspects: {} });
+      expect(await pause.read()).toMatchObject({ pauses: {}, suspects: {} });
     },
   );
 
-  test('of a store that does not answer holds the store, and costs the message nothing', async () => {
+  test('of a store that does not answer pauses the store, and costs the message nothing', async () => {
     const { conclude, failed, away, target, pause } = setUp();
     away(target);
     expect(await conclude(failed('busy'))).toMatchObject({
@@ -63,16 +63,16 @@ describe('a failure', () => {
       disposition: 'halt',
       retryAfterMs: probeAfterMs,
     });
-    const { holds, suspects } = await pause.read();
-    expect(holds).toMatchObject({ target: { code: 'unreachable', trial: null } });
+    const { pauses, suspects } = await pause.read();
+    expect(pauses).toMatchObject({ target: { code: 'unreachable', trial: null } });
     expect(suspects).toEqual({ target: { [id]: 1 } });
   });
 
-  test('of the source holds the source', async () => {
+  test('of the source pauses the source', async () => {
     const { conclude, failed, away, source, pause } = setUp();
     away(source);
     await conclude(failed('unreachable', 'source'));
-    expect(Object.keys((await pause.read()).holds)).toEqual(['source']);
+    expect(Object.keys((await pause.read()).pauses)).toEqual(['source']);
   });
 
   test('that comes again and again as a store goes away makes a dead letter, at the configured count', async () => {
@@ -85,20 +85,20 @@ describe('a failure', () => {
     expect(dispositions).toEqual(['halt', 'halt', 'reject']);
   });
 
-  test('that every instance would meet holds a store that answers, until this instance gets through', async () => {
+  test('that every instance would meet pauses a store that answers, until this instance gets through', async () => {
     const { conclude, failed, pause } = setUp();
     expect(await conclude(failed('full'))).toMatchObject({
       code: 'full',
       disposition: 'halt',
       retryAfterMs: probeAfterMs,
     });
-    expect(await pause.read()).toMatchObject({ holds: { target: { code: 'full', trial: id } }, suspects: {} });
+    expect(await pause.read()).toMatchObject({ pauses: { target: { code: 'full', trial: id } }, suspects: {} });
   });
 
   test('of the instance alone is just told', async () => {
     const { conclude, failed, pause } = setUp();
     expect(await conclude(failed('refused'))).toMatchObject({ code: 'refused', disposition: 'reject' });
-    expect((await pause.read()).holds).toEqual({});
+    expect((await pause.read()).pauses).toEqual({});
   });
 
   test('after the time is over says nothing about the store', async () => {
@@ -107,22 +107,22 @@ describe('a failure', () => {
     expect(await conclude(failed('unreachable'), { signal: AbortSignal.abort() })).toMatchObject({
       disposition: 'retry',
     });
-    expect((await pause.read()).holds).toEqual({});
+    expect((await pause.read()).pauses).toEqual({});
   });
 
   test('at a store that a comparison will serve needs no message any more', async () => {
-    const { conclude, failed, away, target, pause, hold } = setUp();
+    const { conclude, failed, away, target, pause, pauseFor } = setUp();
     away(target);
-    await hold('unreachable');
-    await pause.change((state) => withHoldChanged(state, 'target', { compareAfter: true }));
+    await pauseFor('unreachable');
+    await pause.change((state) => withPauseChanged(state, 'target', { compareAfter: true }));
     expect(await conclude(failed('unreachable'))).toBeUndefined();
   });
 });
 
-describe('a hold', () => {
+describe('a pause', () => {
   test('closes its store, and the message waits', async () => {
-    const { gate, hold } = setUp();
-    await hold('unreachable');
+    const { gate, pauseFor } = setUp();
+    await pauseFor('unreachable');
     expect(await gate().admit(id)).toMatchObject({
       serve: [],
       waitsFor: { code: 'paused', retryAfterMs: probeAfterMs, message: expect.stringContaining('unreachable') },
@@ -130,8 +130,8 @@ describe('a hold', () => {
   });
 
   test('lets the instance through that is to try it, which alone ends it', async () => {
-    const { destination, gate, conclude, pause, hold } = setUp();
-    await hold('full', id);
+    const { destination, gate, conclude, pause, pauseFor } = setUp();
+    await pauseFor('full', id);
     expect(await gate().admit(id)).toEqual({ serve: [destination], waitsFor: undefined });
     expect((await gate().admit(sampleId(2))).serve).toEqual([]);
     expect((await gate().admitSidecar()).withdrawn).toEqual(new Map([[destination, undefined]]));
@@ -145,31 +145,31 @@ describe('a hold', () => {
         outcomes: [{ destination, kind: 'copied' }],
       },
     );
-    expect((await pause.read()).holds.target?.passed).toBe(false);
+    expect((await pause.read()).pauses.target?.passed).toBe(false);
     await conclude({ id, md5: undefined, sizeBytes: undefined, outcomes: [{ destination, kind: 'copied' }] });
-    expect((await pause.read()).holds.target?.passed).toBe(true);
+    expect((await pause.read()).pauses.target?.passed).toBe(true);
   });
 
   test('of the whole mirror, or of the source, closes everything', async () => {
     for (const name of ['*', 'source']) {
       const { gate, pause } = setUp();
-      await pause.change((state) => withHold(state, name, new MirrorError('paused', 'why'), { now, probeAfterMs }));
+      await pause.change((state) => withPause(state, name, new MirrorError('paused', 'why'), { now, probeAfterMs }));
       expect(await gate().admit(id)).toMatchObject({ serve: [], waitsFor: { code: 'paused' } });
     }
   });
 
   test('after which everything is compared keeps no message waiting', async () => {
-    const { gate, pause, hold } = setUp();
-    await hold('unreachable');
-    await pause.change((state) => withHoldChanged(state, 'target', { compareAfter: true }));
+    const { gate, pause, pauseFor } = setUp();
+    await pauseFor('unreachable');
+    await pause.change((state) => withPauseChanged(state, 'target', { compareAfter: true }));
     expect(await gate().admit(id)).toEqual({ serve: [], waitsFor: undefined });
   });
 
   test('that is there is not begun anew', async () => {
-    const { pause, hold } = setUp();
-    await hold('full', id);
+    const { pause, pauseFor } = setUp();
+    await pauseFor('full', id);
     const before = await pause.read();
-    await hold('unreachable');
+    await pauseFor('unreachable');
     expect(await pause.read()).toEqual(before);
   });
 });
