@@ -38,11 +38,11 @@ function setUp() {
   };
   const conclude = (result: CopyResult | undefined, options: Partial<MessageGateOptions> = {}) =>
     gate(options).conclude(id, { serve: [destination], waitsFor: undefined }, result);
-  const pauseFor = (code: ErrorCode, trial: typeof id | null = null) =>
+  const hold = (code: ErrorCode, trial: typeof id | null = null) =>
     pause.change((state) =>
       withPause(state, 'target', new MirrorError(code, 'why'), { trial, now, probeAfterMs, random: 0.5 }),
     );
-  return { source, target, destination, pause, gate, failed, away, conclude, pauseFor };
+  return { source, target, destination, pause, gate, failed, away, conclude, hold };
 }
 
 describe('a failure', () => {
@@ -111,18 +111,18 @@ describe('a failure', () => {
   });
 
   test('at a store that a comparison will serve needs no message any more', async () => {
-    const { conclude, failed, away, target, pause, pauseFor } = setUp();
+    const { conclude, failed, away, target, pause, hold } = setUp();
     away(target);
-    await pauseFor('unreachable');
+    await hold('unreachable');
     await pause.change((state) => withPauseChanged(state, 'target', { compareAfter: true }));
     expect(await conclude(failed('unreachable'))).toBeUndefined();
   });
 });
 
-describe('a pause', () => {
+describe('a hold', () => {
   test('closes its store, and the message waits', async () => {
-    const { gate, pauseFor } = setUp();
-    await pauseFor('unreachable');
+    const { gate, hold } = setUp();
+    await hold('unreachable');
     expect(await gate().admit(id)).toMatchObject({
       serve: [],
       waitsFor: { code: 'paused', retryAfterMs: probeAfterMs, message: expect.stringContaining('unreachable') },
@@ -130,8 +130,8 @@ describe('a pause', () => {
   });
 
   test('lets the instance through that is to try it, which alone ends it', async () => {
-    const { destination, gate, conclude, pause, pauseFor } = setUp();
-    await pauseFor('full', id);
+    const { destination, gate, conclude, pause, hold } = setUp();
+    await hold('full', id);
     expect(await gate().admit(id)).toEqual({ serve: [destination], waitsFor: undefined });
     expect((await gate().admit(sampleId(2))).serve).toEqual([]);
     expect((await gate().admitSidecar()).withdrawn).toEqual(new Map([[destination, undefined]]));
@@ -159,17 +159,17 @@ describe('a pause', () => {
   });
 
   test('after which everything is compared keeps no message waiting', async () => {
-    const { gate, pause, pauseFor } = setUp();
-    await pauseFor('unreachable');
+    const { gate, pause, hold } = setUp();
+    await hold('unreachable');
     await pause.change((state) => withPauseChanged(state, 'target', { compareAfter: true }));
     expect(await gate().admit(id)).toEqual({ serve: [], waitsFor: undefined });
   });
 
   test('that is there is not begun anew', async () => {
-    const { pause, pauseFor } = setUp();
-    await pauseFor('full', id);
+    const { pause, hold } = setUp();
+    await hold('full', id);
     const before = await pause.read();
-    await pauseFor('unreachable');
+    await hold('unreachable');
     expect(await pause.read()).toEqual(before);
   });
 });
