@@ -11,18 +11,14 @@ const id = sampleId(1);
 const [bytes, others] = [sampleBytes(1), sampleBytes(2)];
 
 /** An archive that knows this of the instance. */
-class KnowingArchive extends MemoryArchive {
-  readonly #known: KnownEntry;
-
-  constructor(known: Partial<KnownEntry>) {
-    super('archive');
-    const held = { standing: 'held', isForeign: false } as const;
-    this.#known = { id, md5: md5Of(bytes), sizeBytes: bytes.length, versions: [md5Of(bytes)], ...held, ...known };
-  }
-
-  override async *known(): AsyncGenerator<KnownEntry> {
-    yield this.#known;
-  }
+function knowingArchive(known: Partial<KnownEntry>): MemoryArchive {
+  const store = new MemoryArchive('archive');
+  const held = { standing: 'held', isForeign: false } as const;
+  const entry = { id, md5: md5Of(bytes), sizeBytes: bytes.length, versions: [md5Of(bytes)], ...held, ...known };
+  store.known = async function* () {
+    yield entry;
+  };
+  return store;
 }
 
 const target = (held?: Uint8Array): Destination => ({
@@ -31,7 +27,7 @@ const target = (held?: Uint8Array): Destination => ({
 });
 const archive = (known: Partial<KnownEntry> = {}): Destination => ({
   role: 'archive',
-  store: new KnowingArchive(known),
+  store: knowingArchive(known),
 });
 
 async function kindsOf(atSource: Uint8Array | undefined, destinations: readonly Destination[]) {

@@ -30,7 +30,7 @@ const unitBytes = partBytes / 4;
 
 /** Each character stands for a quarter of a part. */
 async function* chunks(...texts: readonly string[]): AsyncGenerator<Uint8Array> {
-  for (const text of texts) yield Buffer.concat([...text].map((one) => Buffer.alloc(unitBytes, one)));
+  for (const text of texts) yield Buffer.concat(Array.from(text, (one) => Buffer.alloc(unitBytes, one)));
 }
 
 function textOf(body: unknown): string {
