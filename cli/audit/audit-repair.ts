@@ -44,8 +44,8 @@ export async function repairAudited(
   for await (const { id, outcome } of repairInstances(ids, repair)) {
     if (outcome.kind === 'repaired') repaired += 1;
     const reason = outcome.kind === 'repaired' ? undefined : reasonOf(outcome.error);
-    if (options.json === true) terminal.printJson({ type: 'repair', id, kind: outcome.kind, reason });
-    else terminal.print(reason === undefined ? `repaired  ${id}` : `not repaired  ${id}  ${reason}`);
+    const text = reason === undefined ? `repaired  ${id}` : `not repaired  ${id}  ${reason}`;
+    terminal.tell({ type: 'repair', id, kind: outcome.kind, reason }, text);
   }
   return repaired;
 }

@@ -9,7 +9,7 @@ import { studyServerOf } from '../../core/sidecars/study-server.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { withNextStep } from '../next-steps.ts';
-import { startProgress } from '../progress.ts';
+import { connecting, startProgress } from '../progress.ts';
 import { keepLastResult } from '../report/keep-result.ts';
 import { tellFindings } from '../sidecar-findings.ts';
 import {
@@ -33,8 +33,8 @@ export async function runImport(given: ImportArguments, { terminal, interruption
   const masterKeys = await readMasterKeys(options.masterKey ?? []);
   const source = await openSource(given);
   opened.defer(() => source.close());
-  const { target, archiveObjects, destinations, ...stores } = await openDestinations(given, (line) =>
-    terminal.warn(line),
+  const { target, archiveObjects, destinations, ...stores } = await connecting(terminal, () =>
+    openDestinations(given, (line) => terminal.warn(line)),
   );
   opened.defer(() => stores.close());
   const index = await openIndex(path, options.index);

@@ -67,7 +67,7 @@ export class Report {
 }
 
 /** Options whose values name patients or what belongs to them. */
-const personal = /^(?:patient|study|series|accession|name)$/;
+const personal = /^(?:patient|study|series|accession|name|label)$/;
 
 /** What was given, fit for a report: patients and studies by a hash, addresses without credentials. */
 export function givenOf(args: readonly unknown[], options: Readonly<Record<string, unknown>>): ReportFacts['given'] {

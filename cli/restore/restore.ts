@@ -34,7 +34,7 @@ import {
   requirePlace,
   selectionOf,
 } from '../open-archive.ts';
-import { type ShownProgress, startProgress } from '../progress.ts';
+import { connecting, type ShownProgress, startProgress } from '../progress.ts';
 import { progressObserver } from '../run/run-progress.ts';
 import { problemsOf } from '../run/run-report.ts';
 import { UnreadableHistories } from '../unreadable-histories.ts';
@@ -73,11 +73,10 @@ export async function restore({ options, values }: RestoreArguments, context: Co
   const reading = { signal: interruption, onFutureTime: futureTimes.note };
   const archive = await openArchiveToRead(options.archive, options.endpoint, reading);
   opened.defer(() => archive.close());
-  const target = await openTarget(options.to, values, {
-    archive,
-    signal: interruption,
-    warn: (line) => terminal.warn(line),
-  });
+  const warn = (line: string) => terminal.warn(line);
+  const target = await connecting(terminal, () =>
+    openTarget(options.to, values, { archive, signal: interruption, warn }),
+  );
   opened.defer(() => target.store.close());
   const problems = new ProblemPrinter(terminal);
   const findings = new SidecarFindings((finding) => problems.finding(finding, archive.name));
@@ -86,7 +85,8 @@ export async function restore({ options, values }: RestoreArguments, context: Co
   if (target.server !== undefined) {
     const say = (line: string) => terminal.say(line);
     const look = { force: options.force === true, say, signal: interruption };
-    await lookAtTarget(new ArchiveView(archive, part), target.server.store, look);
+    const { store } = target.server;
+    await connecting(terminal, () => lookAtTarget(new ArchiveView(archive, part), store, look));
   }
   const given = { archive, target, part, options, problems, findings, histories };
   if (options.repair === true) {

@@ -24,7 +24,7 @@ import { tellFinished } from '../finished-repairs.ts';
 import { FutureTimes } from '../future-times.ts';
 import { resolveMirror } from '../named-mirror.ts';
 import { proveWritable } from '../open-mirror.ts';
-import { type ShownProgress, startProgress } from '../progress.ts';
+import { connecting, type ShownProgress, startProgress } from '../progress.ts';
 import { keepLastResult } from '../report/keep-result.ts';
 import { tellFindings } from '../sidecar-findings.ts';
 import { notifySystemd } from '../systemd.ts';
@@ -67,9 +67,9 @@ export async function run(
   using report = watch ? watchObserver(terminal, { json }) : undefined;
   const futureTimes = new FutureTimes(terminal);
   const opening = { dryRun, report, terminal, onFutureTime: futureTimes.note, signal: interruption };
-  await using mirror = await openForRun(named, opening);
+  await using mirror = await connecting(terminal, () => openForRun(named, opening));
   if (dryRun && named.archive !== undefined) await proveWritable(named.archive, { signal: interruption });
-  await lookAtTargets(mirror, options, terminal, interruption);
+  await connecting(terminal, () => lookAtTargets(mirror, options, terminal, interruption));
   const limitations = new Limitations(({ message }) => terminal.warn(message));
   const concurrency = options.concurrency ?? named.concurrency ?? defaultCeiling;
   const findings = tellFindings(terminal);
@@ -141,14 +141,14 @@ export async function run(
   const durationMs = performance.now() - startedAtMs;
   const summary = summarize(end, { ...facts, durationMs, futureTimes: futureTimes.count });
   terminal.end();
-  terminal.tell({ ...summary }, summaryLines(summary));
+  terminal.tell(summary, summaryLines(summary));
   if (!dryRun) await keepLastResult(archive?.objects, 'run', summary.exitCode, terminal);
   if (!watch && !dryRun && summary.exitCode === exitCodes.ok) await beatHeart(options.heartbeat, terminal);
   return summary.exitCode;
 }
 
 function printProblems(problems: readonly Problem[], terminal: Terminal): void {
-  for (const problem of problems) terminal.tell({ ...problem }, problemLine(problem));
+  for (const problem of problems) terminal.tell(problem, problemLine(problem));
 }
 
 /** Shows how far the sidecars are, beside what is told of each. */

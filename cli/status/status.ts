@@ -14,7 +14,7 @@ import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { type OpenMirrorState, openMirrorState } from '../mirror-state.ts';
 import { reasonOf } from '../next-steps.ts';
 import type { statusOptionValues } from './options.ts';
-import { linesOf, type StoreStatus, viewOf } from './status-view.ts';
+import { linesOf, type StatusResult, type StoreStatus, viewOf } from './status-view.ts';
 
 const statisticsSchema = z.object({ CountInstances: z.int().nonnegative() });
 
@@ -29,19 +29,19 @@ export async function status(
   const progress = (await progressBeside(state.objects).read())?.value;
   const { pauses } = await state.pause.read();
   const last = await lastResults(state.objects);
-  const result = {
+  const result: StatusResult = {
     type: 'status',
     mirror: state.name ?? null,
     measuredAt: new Date().toISOString(),
     stores,
-    last,
+    last: [...last],
     comparedAt: progress?.comparedAt ?? null,
     comparing: progress?.comparison?.reason ?? null,
     paused: Object.entries(pauses).map(([store, { code, reason, begunAt }]) => ({ store, code, reason, begunAt })),
   };
-  if (options.json) terminal.printJson(result);
-  else for (const line of linesOf(result)) terminal.print(line);
-  if (options.html !== undefined) await writePage(options.html, pageOf(viewOf(result, state.objects.name)));
+  const view = viewOf(result, state.objects.name);
+  terminal.tell(result, linesOf(view));
+  if (options.html !== undefined) await writePage(options.html, pageOf(view));
   return stores.some(({ error }) => error !== null) ? exitCodes.refused : exitCodes.ok;
 }
 

@@ -21,7 +21,7 @@ import { finishRepairs } from '../finished-repairs.ts';
 import { FutureTimes } from '../future-times.ts';
 import { reasonOf } from '../next-steps.ts';
 import { openServerOfUrl } from '../open-mirror.ts';
-import { startProgress } from '../progress.ts';
+import { connecting, startProgress } from '../progress.ts';
 import { keepLastResult } from '../report/keep-result.ts';
 import type { verifyOptionValues } from './options.ts';
 import { repairerOf } from './repairer.ts';
@@ -39,7 +39,7 @@ export async function verify(given: VerifyArguments, context: CommandContext): P
   const subset = options.subset === undefined ? undefined : parseSubset(options.subset, Date.now() % 2 ** 32);
   await using opened = new AsyncDisposableStack();
   const futureTimes = new FutureTimes(context.terminal);
-  const stores = await openStores(given, context, opened, futureTimes);
+  const stores = await connecting(context.terminal, () => openStores(given, context, opened, futureTimes));
   const report = new VerifyReport(context.terminal);
   const verification = new Verification(stores, { ...given.options, subset }, report, context);
   if (options.repair === true) await verification.finishRepairs();

@@ -40,7 +40,7 @@ export interface TickOptions extends ComparisonNotes, AnnouncingOptions {
   readonly compareEveryMs: number;
   /** What the schedule allows; absent: everything. */
   readonly openness?: Openness | undefined;
-  /** Stores that are left alone for a while; absent: a store that is away fails the tick. */
+  /** Stores that are paused for a while; absent: a store that is away fails the tick. */
   readonly pauses?: Pick<ReviewOptions, 'pause' | 'probeAfterMs' | 'random' | 'graceMs' | 'tryOut'> | undefined;
 }
 

@@ -36,12 +36,18 @@ export function startCommand(args: readonly string[], environment: NodeJS.Proces
     child.on('error', reject);
     child.on('close', (exitCode, signal) => resolve({ exitCode, signal }));
   });
-  const result = Promise.all([ended, text(child.stdout), text(child.stderr)]).then(([end, stdout, stderr]) => ({
-    ...end,
-    stdout,
-    stderr,
-  }));
+  const result = Promise.all([ended, text(child.stdout), text(child.stderr)]).then(async ([end, stdout, stderr]) => {
+    await requireDescribedOutput(args, stdout);
+    return { ...end, stdout, stderr };
+  });
   return { process: child, result };
+}
+
+/** Throws if what was printed with `--json` is described nowhere. The schemas are loaded where they are needed. */
+export async function requireDescribedOutput(args: readonly string[], stdout: string): Promise<void> {
+  if (!args.includes('--json')) return;
+  const { requireDescribedJson } = await import('./described-json.ts');
+  requireDescribedJson(args, stdout);
 }
 
 /** Runs the command line to its end. */

@@ -148,6 +148,19 @@ describe('a scheduled mirror', () => {
     expect(queue.at(-1)).toBe(sampleId(6));
   });
 
+  test.each([1, 2])('announces again what the queue did not acknowledge of a comparison (part %i)', async (failing) => {
+    const { queue, run } = setUp(700);
+    let sends = 0;
+    const send = async (announcements: readonly { id: OrthancId }[]): Promise<void> => {
+      sends += 1;
+      if (sends === failing) throw new MirrorError('busy', 'the queue did not take two messages');
+      queue.push(...announcements.map(({ id }) => id));
+    };
+    await expect(run({ send })).rejects.toMatchObject({ code: 'busy' });
+    while ((await run({ send })).comparing);
+    expect(new Set(queue).size).toBe(700);
+  });
+
   test('compares in slices that continue where the deadline cut them, and misses nothing', async () => {
     const { queue, run, document } = setUp(2500);
     let sends = 0;
