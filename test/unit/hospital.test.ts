@@ -6,7 +6,7 @@ const scale = 4000;
 const options: HospitalOptions = {
   instances: 20_000_000,
   perDay: 40_000,
-  studies: 2500,
+  studies: 5000,
   days: 10,
   scale,
   requestMs: 30,

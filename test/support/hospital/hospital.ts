@@ -27,8 +27,8 @@ export const minuteMs = 60_000;
 export const dayMs = 24 * 60 * minuteMs;
 /** Time that a function leaves between the end of its work and its own end. */
 const marginMs = 8000;
-/** Studies that are compared at once, and what a part of them takes: a listing of each at the server, most of it. */
-const studiesOfPart = 50;
+/** A part of a comparison of sidecars, and what it takes: a listing of each study at the server, most of it. */
+const instancesOfPart = 50 * 333;
 const studyEachInstanceMs = 0.34;
 /** Adding to a queue, for each batch of ten. */
 const sendBatchMs = 2;
@@ -304,7 +304,9 @@ export class Hospital {
     const ids = this.#instances.studies.toSorted();
     let from = after === null ? 0 : ids.findIndex((id) => id > after);
     if (from < 0) from = ids.length;
-    const eachMs = studyEachInstanceMs * this.#instances.perStudy * this.#options.scale;
+    const perStudy = this.#options.instances / ids.length;
+    const studiesOfPart = Math.max(1, Math.round(instancesOfPart / perStudy));
+    const eachMs = studyEachInstanceMs * perStudy;
     for (;;) {
       const part = ids.slice(from, from + studiesOfPart);
       from += studiesOfPart;
