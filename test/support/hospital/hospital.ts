@@ -27,8 +27,8 @@ export const minuteMs = 60_000;
 export const dayMs = 24 * 60 * minuteMs;
 /** Time that a function leaves between the end of its work and its own end. */
 const marginMs = 8000;
-/** Studies that are compared at once, and what a part of them takes: a listing of each at the server, most of it. */
-const studiesOfPart = 50;
+/** A part of a comparison of sidecars, and what it takes: a listing of each study at the server, most of it. */
+const instancesOfPart = 50 * 333;
 const studyEachInstanceMs = 0.34;
 /** Adding to a queue, for each batch of ten. */
 const sendBatchMs = 2;
@@ -53,6 +53,8 @@ export interface HospitalOptions {
   /** Whether archive and target hold everything already. */
   readonly isMirrored: boolean;
   readonly askAgainDays?: number;
+  /** Minutes from one tick to the next. */
+  readonly everyMinutes?: number;
 }
 
 export interface Slice {
@@ -155,12 +157,13 @@ export class Hospital {
     await this.time.during(holdDestination(target, error, options));
   }
 
-  /** Lets days pass; a tick begins every minute in which none is at work. */
+  /** Lets days pass; a tick begins whenever it is time for one and none is at work. */
   async pass(days: number): Promise<void> {
     const untilMs = this.time.nowMs() + days * dayMs;
+    const everyMs = (this.#options.everyMinutes ?? 1) * minuteMs;
     while (this.time.nowMs() < untilMs) {
       await this.tick();
-      this.time.jump(Math.ceil((this.time.nowMs() + 1) / minuteMs) * minuteMs);
+      this.time.jump(Math.ceil((this.time.nowMs() + 1) / everyMs) * everyMs);
       this.#advance();
     }
   }
@@ -198,7 +201,11 @@ export class Hospital {
     const { scale, backlogMessages, timeoutSeconds, askAgainDays = 30 } = this.#options;
     const now = () => new Date(time.nowMs());
     let hasPutAway = false;
-    const inSlices = { onPutAway: () => void (hasPutAway = true) };
+    const inSlices = {
+      onPutAway: () => {
+        hasPutAway = true;
+      },
+    };
     rememberInventories({ source, destinations }, { days: askAgainDays, now, inSlices });
     const policy = {
       propagate: false,
@@ -297,7 +304,9 @@ export class Hospital {
     const ids = this.#instances.studies.toSorted();
     let from = after === null ? 0 : ids.findIndex((id) => id > after);
     if (from < 0) from = ids.length;
-    const eachMs = studyEachInstanceMs * this.#instances.perStudy * this.#options.scale;
+    const perStudy = this.#options.instances / ids.length;
+    const studiesOfPart = Math.max(1, Math.round(instancesOfPart / perStudy));
+    const eachMs = studyEachInstanceMs * perStudy;
     for (;;) {
       const part = ids.slice(from, from + studiesOfPart);
       from += studiesOfPart;
