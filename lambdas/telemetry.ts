@@ -39,6 +39,9 @@ const allowedFields = [
   'damaged',
   'unverified',
   'complete',
+  // Of shards.
+  'done',
+  'left',
   // Of an object of the inbox, whose key is never logged.
   'stored',
   'alreadyThere',

@@ -22,6 +22,7 @@ import { mountSmallDisk } from '../test/support/small-disk.ts';
 
 const root = new URL('..', import.meta.url).pathname;
 const silentMsAllowed = 2000;
+const eraseLine = '\r\u001b[2K';
 const [columns, rows] = [118, 30];
 
 interface Stage extends AsyncDisposable {
@@ -48,6 +49,9 @@ interface Played {
 interface Recording {
   readonly command: string;
   readonly events: readonly { readonly atMs: number; readonly text: string }[];
+  /** When it showed something for the first time: what the start of a program takes on this machine, now. */
+  readonly startMs: number;
+  /** From then to its end. */
   readonly longestSilenceMs: number;
   readonly exitCode: number | null;
 }
@@ -65,19 +69,28 @@ async function record(
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     events.push({ atMs: performance.now() - begunAtMs, text });
   });
-  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  let endedAtMs = begunAtMs;
+  const ended = once(child, 'close').then(() => {
+    endedAtMs = performance.now();
+    return child.exitCode;
+  });
   const pressCtrlC = (afterMs: number) => setTimeout(() => child.stdin.write('\u0003'), afterMs);
   // A second one, for what does not end by the first.
   const stopping = stopAfterMs === undefined ? [] : [pressCtrlC(stopAfterMs), pressCtrlC(stopAfterMs + 5000)];
   const [exitCode] = await Promise.all([ended, acts?.()]);
   for (const timer of stopping) clearTimeout(timer);
-  const moments = [0, ...events.map(({ atMs }) => atMs), performance.now() - begunAtMs];
+  const moments = [...events.map(({ atMs }) => atMs), endedAtMs - begunAtMs];
   const longestSilenceMs = Math.max(...moments.slice(1).map((atMs, index) => atMs - (moments[index] ?? 0)));
-  return { command: typed, events, longestSilenceMs, exitCode };
+  return { command: typed, events, startMs: moments[0] ?? 0, longestSilenceMs, exitCode };
 }
 
 function dropAll(proxy: FaultProxy): void {
   proxy.break({ effect: { kind: 'drop', when: 'before' } });
+}
+
+/** Waits until so many files were asked for. */
+async function instancesRead({ seen }: FaultProxy, count: number): Promise<void> {
+  while (seen.filter(({ path }) => path.endsWith('/file')).length < count) await delay(50);
 }
 
 function slow(proxy: FaultProxy, ms: number): void {
@@ -87,12 +100,12 @@ function slow(proxy: FaultProxy, ms: number): void {
 const scenes: Readonly<Record<string, Scene>> = {
   'source-away': {
     title: 'The source goes away and comes back',
-    what: 'After 4 seconds the source breaks every connection, for 12 seconds.',
+    what: 'When 60 instances were read, the source breaks every connection for 12 seconds.',
     async play(stage) {
       const source = await stage.proxy(await stage.server(generateInstances('away', 400, 65_536)));
       slow(source, 300);
       const acts = async () => {
-        await delay(4000);
+        await instancesRead(source, 60);
         dropAll(source);
         await delay(12_000);
         source.repair();
@@ -102,13 +115,13 @@ const scenes: Readonly<Record<string, Scene>> = {
   },
   'target-away': {
     title: 'The target goes away',
-    what: 'After 4 seconds the target breaks every connection, for good. The archive is served all the same.',
+    what: 'When 60 instances were read, the target breaks every connection, for good. The archive is served all the same.',
     async play(stage) {
-      const source = await stage.server(generateInstances('gone', 400, 65_536));
+      const source = await stage.proxy(await stage.server(generateInstances('gone', 400, 65_536)));
       const target = await stage.proxy(await stage.server([]));
       slow(target, 300);
       const acts = async () => {
-        await delay(4000);
+        await instancesRead(source, 60);
         dropAll(target);
       };
       const args = ['run', source.url, target.url, '--archive', join(stage.folder, 'archive')];
@@ -206,10 +219,9 @@ function textOf({ events }: Recording): string {
   let line = '';
   let statusAtMs = Number.NEGATIVE_INFINITY;
   for (const { atMs, text } of events) {
-    for (const part of text.split(/(\r\n|\r?\u001b\[2K)/)) {
+    for (const part of text.replaceAll(eraseLine, '\r').split(/(\r\n|\r)/)) {
       if (part === '\r\n') shown.push(`${clock(atMs)}  ${line}`);
-      if (/^\r/.test(part)) line = '';
-      else line += part;
+      line = part.startsWith('\r') ? '' : line + part;
     }
     if (line !== '' && atMs - statusAtMs >= 3000) {
       shown.push(`${clock(atMs)}~ ${line}`);
@@ -232,7 +244,8 @@ for (const [name, scene] of Object.entries(scenes)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   await using stage = await openStage();
   const { recording, note, isGood: asWanted = true } = await scene.play(stage);
-  const silence = `longest silence ${(recording.longestSilenceMs / 1000).toFixed(1)} s, exit code ${recording.exitCode}`;
+  const [start, longest] = [recording.startMs, recording.longestSilenceMs].map((ms) => (ms / 1000).toFixed(1));
+  const silence = `first sign after ${start} s, then never silent for more than ${longest} s, exit code ${recording.exitCode}`;
   console.error(`${name}: ${silence}${note === undefined ? '' : `; ${note}`}`);
   isGood &&= asWanted && recording.longestSilenceMs <= silentMsAllowed;
   await writeFile(join(folder, `${name}.cast`), castOf(recording));

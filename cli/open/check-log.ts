@@ -5,13 +5,15 @@ import { checkAccessLog } from './access-log.ts';
 
 /** The work of `open-log`. Throws `configuration` if the file cannot be read. */
 export async function checkLog(file: string, { terminal }: CommandContext): Promise<ExitCode> {
-  const { lines, wrongLine } = await checkAccessLog(file).catch((cause: unknown) => {
+  const { lines, wrongLine, hash, withoutEnd } = await checkAccessLog(file).catch((cause: unknown) => {
     throw new MirrorError('configuration', `cannot read the log ${file}`, { cause });
   });
-  const text =
+  const whole =
     wrongLine === undefined
-      ? `${lines} lines, each as it was written`
+      ? `${lines} lines, each as it was written; the last has hash ${hash}`
       : `line ${wrongLine} was changed, or lines before it were taken out`;
-  terminal.tell({ type: 'log', file, lines, wrongLine: wrongLine ?? null }, text);
+  const ends = `${withoutEnd} times the program ended without its last line: it was killed, or lines were taken away`;
+  const told = { type: 'log', file, lines, wrongLine: wrongLine ?? null, hash, withoutEnd };
+  terminal.tell(told, withoutEnd > 0 ? [whole, ends] : whole);
   return wrongLine === undefined ? exitCodes.ok : exitCodes.different;
 }

@@ -58,7 +58,7 @@ export async function open(options: OpenOptionValues, context: CommandContext): 
   const render = thread.render.bind(thread);
   const orthanc = addOrthancRoutes(addPageRoutes(addDicomwebRoutes(routes, reader, render), reader), reader, render);
   opened.defer(() => orthanc.close());
-  const logged = log.append({ who: '-', action: 'open', status: 200 });
+  const logged = log.begin();
   const name = host.includes(':') ? `[${host}]` : host;
   const url = `${tls === undefined ? 'http' : 'https'}://${name}:${listening}/`;
   if (options.json === true) terminal.printJson({ type: 'listening', url, archive: archive.name, at: at ?? null });

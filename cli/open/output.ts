@@ -26,6 +26,8 @@ export const openLogOutput = [
       file: text('The log.'),
       lines: count('Lines that were looked at.'),
       wrongLine: count('The first line that was changed, or before which lines were taken out.').nullable(),
+      hash: text('Hash of the last line: what is written down elsewhere proves that nothing was taken off the end.'),
+      withoutEnd: count('How often the program ended without its last line.'),
     })
     .describe('The only line.'),
 ];

@@ -1,6 +1,6 @@
 /** What `verify --json` prints. */
 import { z } from 'zod';
-import { bytes, code, count, exitCode, futureTimes, md5, orthancId, reason, store, text } from '../json-lines.ts';
+import { code, count, exitCode, futureTimes, md5, orthancId, reason, store, text } from '../json-lines.ts';
 
 const problem = z
   .strictObject({
@@ -36,7 +36,7 @@ const summary = z
     sidecars: counts('Sidecars of the archive.'),
     attachments: counts('Attachments of users, in the archive.'),
     records: counts('Records of the history.'),
-    bytes,
+    bytesVerified: count('Bytes of what was proven.'),
     futureTimes,
     exitCode,
   })

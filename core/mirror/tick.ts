@@ -34,11 +34,13 @@ export interface TickOptions extends ComparisonNotes, AnnouncingOptions {
   readonly sourceIdentity: () => Promise<string | null>;
   /** Runs `work` under the mirror's lease; `undefined` if another tick holds it. */
   readonly underLease: <Result>(work: () => Promise<Result>) => Promise<Result | undefined>;
+  /** Whether a part of a listing was put away, to go on with: a tick that got no further has not been in vain. */
+  readonly hasPutAway?: (() => boolean) | undefined;
   /** A complete comparison is due this long after the last one. */
   readonly compareEveryMs: number;
   /** What the schedule allows; absent: everything. */
   readonly openness?: Openness | undefined;
-  /** Stores that are left alone for a while; absent: a store that is away fails the tick. */
+  /** Stores that are paused for a while; absent: a store that is away fails the tick. */
   readonly pauses?: Pick<ReviewOptions, 'pause' | 'probeAfterMs' | 'random' | 'graceMs' | 'tryOut'> | undefined;
 }
 
@@ -151,7 +153,8 @@ class Tick {
       await this.#takeSteps(start);
     } catch (error) {
       await this.#holdOtherSource(error);
-      if (!this.#options.deadline.aborted || !this.#announcing.hasSaved) throw error;
+      const gotOn = this.#announcing.hasSaved || this.#options.hasPutAway?.() === true;
+      if (!this.#options.deadline.aborted || !gotOn) throw error;
       if (isMirrorError(error, 'changed-meanwhile', 'lease-lost')) throw error;
     }
   }
@@ -181,11 +184,14 @@ class Tick {
 
   async #takeSteps(start: Progress | undefined): Promise<void> {
     const mayCompare = this.#mayCompare() && (!this.#willCompare(start) || (await this.#someoneAnswers()));
-    for await (const step of mirrorSteps(start, this.#stepOptions(mayCompare))) {
-      await this.#announcing.take(step);
-      // The next tick looks at the feed first: what is new never waits for room.
-      if (this.#announcing.isFull) break;
-    }
+    do {
+      this.#announcing.isInterrupted = false;
+      for await (const step of mirrorSteps(this.#announcing.saved ?? start, this.#stepOptions(mayCompare))) {
+        await this.#announcing.take(step);
+        // The next tick looks at the feed first: what is new never waits for room.
+        if (this.#announcing.isFull) break;
+      }
+    } while (this.#announcing.isInterrupted && !this.#options.deadline.aborted);
   }
 
   #willCompare(start: Progress | undefined): boolean {

@@ -198,7 +198,7 @@ describe('verify', () => {
     const damaged = await damageAll(archive);
     const without = await runCommand(['verify', '--archive', archive, '--repair']);
     expect(without.exitCode).toBe(4);
-    expect(without.stdout).toContain('name the --source');
+    expect(without.stdout).toContain('none is named; name it by --source');
 
     const repaired = await runCommand(['verify', '--archive', archive, '--repair', '--source', source.url]);
     expect(repaired.exitCode).toBe(0);

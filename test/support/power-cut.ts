@@ -113,7 +113,11 @@ export class Recording {
       await real.unlink(path);
       this.#note(String(path), (world) => world.leave(this.#within(String(path))));
     };
-    return { open, mkdir: mkdir as FileSystem['mkdir'], link, rename, unlink };
+    const rm: FileSystem['rm'] = async (path, options) => {
+      await real.rm(path, options);
+      this.#note(String(path), (world) => world.leave(this.#within(String(path))));
+    };
+    return { open, mkdir: mkdir as FileSystem['mkdir'], link, rename, unlink, rm };
   }
 
   /**

@@ -46,7 +46,9 @@ async function tickOptions(
   };
   const { graceMinutes, backlogMessages } = deployment.configuration.cloud.transfer;
   const { askAgainDays, compareEveryHours } = configuration.follow;
-  rememberInventories({ source, destinations }, { days: askAgainDays, now: () => new Date() });
+  let hasPutAway = false;
+  const inSlices = { onPutAway: () => void (hasPutAway = true) };
+  rememberInventories({ source, destinations }, { days: askAgainDays, now: () => new Date(), inSlices });
   const leaseMs = deployment.configuration.cloud.scheduler.timeoutSeconds * 1000 + leaseMarginMs;
   return {
     source: reader,
@@ -63,6 +65,7 @@ async function tickOptions(
     send: (announcements, age) => lanes[age].send(announcements.map((one): QueueMessage => ({ v: 1, mirror, ...one }))),
     backlog: new Backlog({ most: backlogMessages, left: () => leftOfBacklog(mirror, deployment) }),
     underLease: (work) => underLease(new Lease(archive.objects, 'lease'), { ttlMs: leaseMs, owner }, work),
+    hasPutAway: () => hasPutAway,
     clock: wallClock,
     compareEveryMs: compareEveryHours * msPerHour,
     deadline,

@@ -101,7 +101,7 @@ export class MessageGate {
     return { serve: destinations.filter(({ store }) => closed(store) === undefined), waitsFor: waits[0] };
   }
 
-  /** For a message about what is no instance: which destinations it may use, and which it must leave alone. */
+  /** For a message about what is no instance: which destinations it may use, and which are paused. */
   async admitSidecar(): Promise<Admission & { readonly withdrawn: ReadonlyMap<Destination, undefined> }> {
     const admission = await this.#admit(undefined);
     const closed = this.#options.destinations.filter((destination) => !admission.serve.includes(destination));
