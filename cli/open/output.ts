@@ -26,8 +26,8 @@ export const openLogOutput = [
       file: text('The log.'),
       lines: count('Lines that were looked at.'),
       wrongLine: count('The first line that was changed, or before which lines were taken out.').nullable(),
-      hash: text('Hash of the last line: what is written down elsewhere proves that nothing was taken off the end.'),
-      withoutEnd: count('How often the program ended without its last line.'),
+      hash: text('The hash of the last line that is as it was written.'),
+      withoutEnd: count('How often the program ended without its last line: it was killed, or lines were taken away.'),
     })
     .describe('The only line.'),
 ];
