@@ -296,7 +296,7 @@ const introduction = `# What a terminal shows while things go wrong
 
 Recorded by \`node scripts/record-sessions.ts\`, which fails if nothing moves for more than two seconds. On the left the
 seconds; \`~\` marks the line that moves, of which every three seconds one state is shown here, and all in the recordings
-(\`asciinema play docs/sessions/source-away.cast\`).
+(\`asciinema play docs/sessions/sidecars.cast\`).
 `;
 const chapters = await Promise.all(Object.entries(scenes).map(([name, scene]) => chapterOf(name, scene)));
 await writeFile(join(root, 'docs/sessions.md'), [introduction, ...chapters].join('\n'));
