@@ -3,10 +3,13 @@ import type { Option } from 'commander';
 import { z } from 'zod';
 import { parseStudyDate } from '../core/archive-life/restore/moment.ts';
 import { describeProblems, wordProblem } from '../core/config/problems.ts';
+import type { MirrorConfiguration } from '../core/config/schema.ts';
 import { MirrorError } from '../core/errors.ts';
 import { filterSchema } from '../core/mirror/filters/filter-schema.ts';
-import type { MirrorLimits } from './named-mirror.ts';
 import { checked, numberBetween, valueOption } from './options.ts';
+
+/** What of a source is mirrored, how fast and when. */
+export type MirrorLimits = Pick<MirrorConfiguration, 'filter' | 'megabitsPerSecond' | 'schedule'>;
 
 const limitValues = z.object({
   modality: z.array(z.string()).optional(),

@@ -3,7 +3,7 @@ import { mirrorNamed } from '../core/config/mirror-named.ts';
 import type { ArchiveConfiguration, Configuration, MirrorConfiguration } from '../core/config/schema.ts';
 import { MirrorError } from '../core/errors.ts';
 import { defaultAskAgainDays } from '../core/mirror/inventory-memory.ts';
-import { limitsOf } from './limit-options.ts';
+import { limitsOf, type MirrorLimits } from './limit-options.ts';
 import { type NamedServer, overrideServer, serverOfUrl } from './server-options.ts';
 
 const msPerMinute = 60_000;
@@ -26,8 +26,6 @@ export interface NamedMirror {
 }
 
 export type MirrorPolicies = Pick<MirrorConfiguration, 'conflicts' | 'deletions'>;
-
-export type MirrorLimits = Pick<MirrorConfiguration, 'filter' | 'megabitsPerSecond' | 'schedule'>;
 
 export interface MirrorArguments {
   readonly source: string;

@@ -9,11 +9,12 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { z } from 'zod';
 import { generateInstance, generateInstances } from '../local/dicom/generate.ts';
 import { type OrthancServer, startOrthanc } from '../local/orthanc-server.ts';
 import { uploadAll } from '../local/upload.ts';
@@ -22,6 +23,7 @@ import { mountSmallDisk } from '../test/support/small-disk.ts';
 
 const root = new URL('..', import.meta.url).pathname;
 const silentMsAllowed = 2000;
+const eraseLine = '\r\u001b[2K';
 const [columns, rows] = [118, 30];
 
 interface Stage extends AsyncDisposable {
@@ -48,7 +50,7 @@ interface Played {
 interface Recording {
   readonly command: string;
   readonly events: readonly { readonly atMs: number; readonly text: string }[];
-  readonly longestSilenceMs: number;
+  readonly durationMs: number;
   readonly exitCode: number | null;
 }
 
@@ -65,19 +67,26 @@ async function record(
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     events.push({ atMs: performance.now() - begunAtMs, text });
   });
-  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  let endedAtMs = begunAtMs;
+  const ended = once(child, 'close').then(() => {
+    endedAtMs = performance.now();
+    return child.exitCode;
+  });
   const pressCtrlC = (afterMs: number) => setTimeout(() => child.stdin.write('\u0003'), afterMs);
   // A second one, for what does not end by the first.
   const stopping = stopAfterMs === undefined ? [] : [pressCtrlC(stopAfterMs), pressCtrlC(stopAfterMs + 5000)];
   const [exitCode] = await Promise.all([ended, acts?.()]);
   for (const timer of stopping) clearTimeout(timer);
-  const moments = [0, ...events.map(({ atMs }) => atMs), performance.now() - begunAtMs];
-  const longestSilenceMs = Math.max(...moments.slice(1).map((atMs, index) => atMs - (moments[index] ?? 0)));
-  return { command: typed, events, longestSilenceMs, exitCode };
+  return { command: typed, events, durationMs: endedAtMs - begunAtMs, exitCode };
 }
 
 function dropAll(proxy: FaultProxy): void {
   proxy.break({ effect: { kind: 'drop', when: 'before' } });
+}
+
+/** Waits until so many files were asked for. */
+async function instancesRead({ seen }: FaultProxy, count: number): Promise<void> {
+  while (seen.filter(({ path }) => path.endsWith('/file')).length < count) await delay(50);
 }
 
 function slow(proxy: FaultProxy, ms: number): void {
@@ -87,12 +96,12 @@ function slow(proxy: FaultProxy, ms: number): void {
 const scenes: Readonly<Record<string, Scene>> = {
   'source-away': {
     title: 'The source goes away and comes back',
-    what: 'After 4 seconds the source breaks every connection, for 12 seconds.',
+    what: 'When 60 instances were read, the source breaks every connection for 12 seconds.',
     async play(stage) {
       const source = await stage.proxy(await stage.server(generateInstances('away', 400, 65_536)));
       slow(source, 300);
       const acts = async () => {
-        await delay(4000);
+        await instancesRead(source, 60);
         dropAll(source);
         await delay(12_000);
         source.repair();
@@ -102,13 +111,13 @@ const scenes: Readonly<Record<string, Scene>> = {
   },
   'target-away': {
     title: 'The target goes away',
-    what: 'After 4 seconds the target breaks every connection, for good. The archive is served all the same.',
+    what: 'When 60 instances were read, the target breaks every connection, for good. The archive is served all the same.',
     async play(stage) {
-      const source = await stage.server(generateInstances('gone', 400, 65_536));
+      const source = await stage.proxy(await stage.server(generateInstances('gone', 400, 65_536)));
       const target = await stage.proxy(await stage.server([]));
       slow(target, 300);
       const acts = async () => {
-        await delay(4000);
+        await instancesRead(source, 60);
         dropAll(target);
       };
       const args = ['run', source.url, target.url, '--archive', join(stage.folder, 'archive')];
@@ -194,10 +203,52 @@ async function openStage(): Promise<Stage> {
   };
 }
 
-function castOf({ events, command }: Recording): string {
-  const head = { version: 2, width: columns, height: rows, title: command };
+/** The first line of a recording: what asciicast has there, and what else was measured. */
+const headSchema = z.object({
+  version: z.literal(2),
+  width: z.number(),
+  height: z.number(),
+  title: z.string(),
+  /** Seconds. */
+  duration: z.number(),
+  exitCode: z.number().nullable(),
+  note: z.string(),
+});
+const eventSchema = z.tuple([z.number(), z.literal('o'), z.string()]);
+
+function castOf({ recording, note = '' }: Played): string {
+  const { events, command: title, durationMs, exitCode } = recording;
+  const duration = Number((durationMs / 1000).toFixed(3));
+  const head: z.output<typeof headSchema> = {
+    version: 2,
+    width: columns,
+    height: rows,
+    title,
+    duration,
+    exitCode,
+    note,
+  };
   const lines = events.map(({ atMs, text }) => [Number((atMs / 1000).toFixed(3)), 'o', text]);
   return `${[head, ...lines].map((line) => JSON.stringify(line)).join('\n')}\n`;
+}
+
+async function readCast(file: string): Promise<Played> {
+  const [head = '', ...lines] = (await readFile(file, 'utf8')).trimEnd().split('\n');
+  const { title: command, duration, exitCode, note } = headSchema.parse(JSON.parse(head));
+  const events = lines.map((line) => {
+    const [seconds, , text] = eventSchema.parse(JSON.parse(line));
+    return { atMs: seconds * 1000, text };
+  });
+  return { recording: { command, events, durationMs: duration * 1000, exitCode }, note };
+}
+
+/** What it showed for the first time is what the start of a program takes on this machine, now. */
+function silenceOf({ events, durationMs, exitCode }: Recording): { readonly longestMs: number; readonly text: string } {
+  const moments = [...events.map(({ atMs }) => atMs), durationMs];
+  const longestMs = Math.max(...moments.slice(1).map((atMs, index) => atMs - (moments[index] ?? 0)));
+  const [start, longest] = [moments[0] ?? 0, longestMs].map((ms) => (ms / 1000).toFixed(1));
+  const text = `first sign after ${start} s, then never silent for more than ${longest} s, exit code ${exitCode}`;
+  return { longestMs, text };
 }
 
 /** Every line that stays, and of the line that moves what it shows every three seconds. */
@@ -206,10 +257,9 @@ function textOf({ events }: Recording): string {
   let line = '';
   let statusAtMs = Number.NEGATIVE_INFINITY;
   for (const { atMs, text } of events) {
-    for (const part of text.split(/(\r\n|\r?\u001b\[2K)/)) {
+    for (const part of text.replaceAll(eraseLine, '\r').split(/(\r\n|\r)/)) {
       if (part === '\r\n') shown.push(`${clock(atMs)}  ${line}`);
-      if (/^\r/.test(part)) line = '';
-      else line += part;
+      line = part.startsWith('\r') ? '' : line + part;
     }
     if (line !== '' && atMs - statusAtMs >= 3000) {
       shown.push(`${clock(atMs)}~ ${line}`);
@@ -223,29 +273,31 @@ function clock(ms: number): string {
   return (ms / 1000).toFixed(1).padStart(5);
 }
 
+async function chapterOf(name: string, { title, what }: Scene): Promise<string> {
+  const { recording, note } = await readCast(join(folder, `${name}.cast`));
+  const measured = [what, note, `Measured: ${silenceOf(recording).text}.`].filter((text) => text !== '').join(' ');
+  return `## ${title}\n\n${measured}\n\n\`\`\`text\n$ ${recording.command}\n${textOf(recording)}\n\`\`\`\n`;
+}
+
 const wanted = process.argv.slice(2);
 const folder = join(root, 'docs/sessions');
 await mkdir(folder, { recursive: true });
-const chapters: string[] = [];
 let isGood = true;
 for (const [name, scene] of Object.entries(scenes)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   await using stage = await openStage();
-  const { recording, note, isGood: asWanted = true } = await scene.play(stage);
-  const silence = `longest silence ${(recording.longestSilenceMs / 1000).toFixed(1)} s, exit code ${recording.exitCode}`;
-  console.error(`${name}: ${silence}${note === undefined ? '' : `; ${note}`}`);
-  isGood &&= asWanted && recording.longestSilenceMs <= silentMsAllowed;
-  await writeFile(join(folder, `${name}.cast`), castOf(recording));
-  chapters.push(
-    `## ${scene.title}\n\n${scene.what}${note === undefined ? '' : ` ${note}`} Measured: ${silence}.\n\n` +
-      `\`\`\`text\n$ ${recording.command}\n${textOf(recording)}\n\`\`\`\n`,
-  );
+  const played = await scene.play(stage);
+  const { longestMs, text } = silenceOf(played.recording);
+  console.error(`${name}: ${[text, played.note].filter((part) => part !== undefined).join('; ')}`);
+  isGood &&= (played.isGood ?? true) && longestMs <= silentMsAllowed;
+  await writeFile(join(folder, `${name}.cast`), castOf(played));
 }
 const introduction = `# What a terminal shows while things go wrong
 
 Recorded by \`node scripts/record-sessions.ts\`, which fails if nothing moves for more than two seconds. On the left the
 seconds; \`~\` marks the line that moves, of which every three seconds one state is shown here, and all in the recordings
-(\`asciinema play docs/sessions/source-away.cast\`).
+(\`asciinema play docs/sessions/sidecars.cast\`).
 `;
-if (wanted.length === 0) await writeFile(join(root, 'docs/sessions.md'), [introduction, ...chapters].join('\n'));
+const chapters = await Promise.all(Object.entries(scenes).map(([name, scene]) => chapterOf(name, scene)));
+await writeFile(join(root, 'docs/sessions.md'), [introduction, ...chapters].join('\n'));
 process.exitCode = isGood ? 0 : 1;

@@ -36,7 +36,7 @@ export const estimateOutput = [
         stackHours: amount('Hours of the first copy by the stack.'),
         runHours: amount('Hours by `run` beside the source.'),
         linkHours: amount('Hours that the link alone takes.'),
-        shardsDollars: amount('Dollars of the state machine, if it is used.'),
+        shardsDollars: amount('What `cloud.distributedMap` costs beside the copying, if it is used.'),
       }),
       verification: z
         .strictObject({

@@ -8,12 +8,12 @@ export async function checkLog(file: string, { terminal }: CommandContext): Prom
   const { lines, wrongLine, hash, withoutEnd } = await checkAccessLog(file).catch((cause: unknown) => {
     throw new MirrorError('configuration', `cannot read the log ${file}`, { cause });
   });
-  const text =
+  const whole =
     wrongLine === undefined
       ? `${lines} lines, each as it was written; the last has hash ${hash}`
       : `line ${wrongLine} was changed, or lines before it were taken out`;
-  const cut = `\n${withoutEnd} times the program ended without its last line: it was killed, or lines were taken away`;
-  const record = { type: 'log', file, lines, wrongLine: wrongLine ?? null, hash, withoutEnd } as const;
-  terminal.tell(record, withoutEnd > 0 ? text + cut : text);
+  const ends = `${withoutEnd} times the program ended without its last line: it was killed, or lines were taken away`;
+  const told = { type: 'log', file, lines, wrongLine: wrongLine ?? null, hash, withoutEnd };
+  terminal.tell(told, withoutEnd > 0 ? [whole, ends] : whole);
   return wrongLine === undefined ? exitCodes.ok : exitCodes.different;
 }
