@@ -2,6 +2,7 @@
 import { CommanderError } from 'commander';
 import { isMirrorError, type MirrorError } from '../core/errors.ts';
 import { type ExitCode, exitCodeOfError, exitCodes } from './exit-codes.ts';
+import { reasonOf } from './next-steps.ts';
 import { createProgram } from './program.ts';
 import { Session } from './session.ts';
 import type { Terminal } from './terminal.ts';
@@ -53,9 +54,10 @@ function tell(error: unknown, terminal: Terminal, onDefect: (error: unknown) => 
   return exitCode;
 }
 
-function tellMirrorError({ code, message }: MirrorError, terminal: Terminal, exitCode: ExitCode): void {
-  if (terminal.json) tellAsJson(terminal, code, message, exitCode);
-  terminal.complain(`orthanc-mirror: ${message}`);
+function tellMirrorError(error: MirrorError, terminal: Terminal, exitCode: ExitCode): void {
+  const reason = reasonOf(error);
+  if (terminal.json) tellAsJson(terminal, error.code, reason, exitCode);
+  terminal.complain(`orthanc-mirror: ${reason}`);
 }
 
 function tellAsJson(terminal: Terminal, code: string, reason: string, exitCode: ExitCode): void {

@@ -3,6 +3,7 @@ import { mirrorNamed } from '../core/config/mirror-named.ts';
 import type { ArchiveConfiguration, Configuration, MirrorConfiguration } from '../core/config/schema.ts';
 import { MirrorError } from '../core/errors.ts';
 import { defaultAskAgainDays } from '../core/mirror/inventory-memory.ts';
+import { limitsOf } from './limit-options.ts';
 import { type NamedServer, overrideServer, serverOfUrl } from './server-options.ts';
 
 const msPerMinute = 60_000;
@@ -60,7 +61,7 @@ function mirrorOfUrl({ source, target, archive, configuration, values }: MirrorA
     pollMs: undefined,
     compareEveryMs: undefined,
     askAgainDays: defaultAskAgainDays,
-    limits: {},
+    limits: limitsOf(values, {}),
     policies: {},
   };
 }
@@ -83,7 +84,7 @@ function mirrorOfConfiguration({ source, target, archive, configuration, values 
     pollMs: mirror.follow.everyMinutes === undefined ? undefined : mirror.follow.everyMinutes * msPerMinute,
     compareEveryMs: mirror.follow.compareEveryHours * msPerHour,
     askAgainDays: mirror.follow.askAgainDays,
-    limits: mirror,
+    limits: limitsOf(values, mirror),
     policies: mirror,
   };
 }

@@ -6,6 +6,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { z } from 'zod';
 import { isMirrorError, MirrorError } from '../core/errors.ts';
+import { reasonOf } from './next-steps.ts';
 
 /** An option with a value: `valueOption('--source-ca <file>', 'certificate authority of the source')`. */
 export function valueOption(flags: string, description: string): Option {
@@ -79,7 +80,7 @@ export function checked(parse: (text: string) => unknown): (text: string) => str
       parse(text);
       return text;
     } catch (error) {
-      if (isMirrorError(error)) throw new InvalidArgumentError(`It is wrong: ${error.message}.`);
+      if (isMirrorError(error)) throw new InvalidArgumentError(`It is wrong: ${reasonOf(error)}.`);
       throw error;
     }
   };

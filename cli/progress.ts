@@ -94,6 +94,12 @@ export function startProgress(terminal: Terminal, phase: string, clock: Progress
   return new ShowingProgress(terminal, phase, clock);
 }
 
+/** Shows who is waited for while something is opened or looked at, before there is anything to count. */
+export async function connecting<T>(terminal: Terminal, open: () => Promise<T>): Promise<T> {
+  using _ = startProgress(terminal, 'connecting');
+  return await open();
+}
+
 class ShowingProgress implements ShownProgress {
   readonly #terminal: Terminal;
   readonly #clock: ProgressClock;

@@ -6,11 +6,13 @@ import { MirrorError } from '../core/errors.ts';
 import type { ExitCode } from './exit-codes.ts';
 import { optionsOf, switchOption, valueOption } from './options.ts';
 import { givenOf, inputsOf, Report } from './report/report.ts';
+import { Requests } from './requests.ts';
 import type { Terminal } from './terminal.ts';
 
 const sessionValues = z.object({
   json: z.boolean().optional(),
   quiet: z.boolean().optional(),
+  verbose: z.boolean().optional(),
   logFile: z.string().optional(),
   report: z.string().optional(),
 });
@@ -18,7 +20,11 @@ const sessionValues = z.object({
 /** The options of every command. */
 export function sessionOptions(): readonly Option[] {
   return [
-    switchOption('-q, --quiet', 'no progress and no talk: results, warnings and errors only'),
+    switchOption('-q, --quiet', 'no progress and no talk: results, warnings and errors only').conflicts('verbose'),
+    switchOption(
+      '-v, --verbose',
+      'also tell each request that failed, whether or not it was tried again, and count them',
+    ),
     valueOption('--log-file <file>', 'also append everything that is told to this file, with its time'),
   ];
 }
@@ -36,6 +42,7 @@ export class Session {
   readonly #typed: readonly string[];
   #report: Report | undefined;
   #log: number | undefined;
+  #requests: Requests | undefined;
 
   constructor(terminal: Terminal, typed: readonly string[]) {
     this.#terminal = terminal;
@@ -46,7 +53,7 @@ export class Session {
 
   /** Called before the work of a command. Throws `configuration` if a file cannot be written. */
   begin(command: Command, version: string): void {
-    const { json, quiet, logFile, report } = optionsOf(sessionValues, command.opts());
+    const { json, quiet, verbose, logFile, report } = optionsOf(sessionValues, command.opts());
     this.#log = logFile === undefined ? undefined : openLog(logFile);
     if (report !== undefined) {
       const facts = { command: nameOf(command), version, begunAt: new Date().toISOString() };
@@ -60,9 +67,12 @@ export class Session {
       onLine: log === undefined ? undefined : (line) => writeSync(log, `${new Date().toISOString()} ${line}\n`),
       onResult: (result) => this.#report?.add(result),
     });
+    if (verbose === true) this.#requests = new Requests(this.#terminal);
   }
 
   end(exitCode: ExitCode, error: unknown): void {
+    this.#requests?.end();
+    this.#requests = undefined;
     this.#report?.end(exitCode, error);
     if (this.#log !== undefined) closeSync(this.#log);
     this.#terminal.begin({ json: this.#typed.includes('--json') });

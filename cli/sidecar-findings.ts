@@ -1,12 +1,13 @@
 /** What a command tells of sidecars of an archive that cannot be read. */
 import { SidecarFindings } from '../core/sidecars/sidecar-state.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
+import { reasonOf } from './next-steps.ts';
 import type { Terminal } from './terminal.ts';
 import { exitCodeOfHistories, type UnreadableHistories } from './unreadable-histories.ts';
 
 /** Collects findings, and tells each once on stderr. */
 export function tellFindings(terminal: Terminal): SidecarFindings {
-  return new SidecarFindings(({ error }) => terminal.warn(`${error.message} (${error.code})`));
+  return new SidecarFindings(({ error }) => terminal.warn(`${reasonOf(error)} (${error.code})`));
 }
 
 /**

@@ -42,6 +42,8 @@ export interface Terminal {
   end(): void;
   /** Whether results are JSON. */
   readonly json: boolean;
+  /** Columns of the terminal that stdout is; `undefined`: it is none. */
+  readonly width: number | undefined;
   /** Whether status lines are shown. */
   readonly interactive: boolean;
   /** Whether the reader of stdout has gone (`… | head`): a command that only prints may stop, others go on. */
@@ -119,6 +121,9 @@ export function createTerminal(stdout: TextStream, stderr: TextStream): Terminal
     interactive,
     get json() {
       return mode.json === true;
+    },
+    get width() {
+      return stdout.isTTY === true ? stdout.columns : undefined;
     },
     get readerGone() {
       return readerGone;

@@ -75,6 +75,32 @@ export function isErrorCode(text: string): text is ErrorCode {
   return Object.hasOwn(usualDispositions, text);
 }
 
+/**
+ * A next step that one takes in another way on the command line than in a configuration or in the cloud. The message says
+ * what is wrong and what is wanted, in words of the field and of the configuration; whoever shows it adds how to do it there
+ * (the command line in `cli/next-steps.ts`).
+ */
+export type Advice =
+  | 'give-certificate-authority'
+  | 'give-client-certificate'
+  | 'give-endpoint'
+  | 'give-master-key'
+  | 'name-other-servers'
+  | 'name-other-stores'
+  | 'name-source'
+  | 'name-storage-folder'
+  | 'choose-backup'
+  | 'choose-folder'
+  | 'choose-work-folder'
+  | 'repair-archive'
+  | 'repair-target'
+  | 'replace-version'
+  | 'accept-risk'
+  | 'accept-without-pixel-data'
+  | 'allow-more-removals'
+  | 'stop-server'
+  | 'succeed-source';
+
 export interface MirrorErrorOptions {
   /** Replaces the usual disposition of the code. */
   readonly disposition?: Disposition;
@@ -84,6 +110,7 @@ export interface MirrorErrorOptions {
   readonly retryAfterMs?: number;
   /** Name of the store that met it, where a store did: it says nothing of the others. */
   readonly store?: string | undefined;
+  readonly advice?: Advice | undefined;
 }
 
 /**
@@ -96,6 +123,7 @@ export class MirrorError extends Error {
   readonly disposition: Disposition;
   readonly retryAfterMs: number | undefined;
   readonly store: string | undefined;
+  readonly advice: Advice | undefined;
 
   constructor(code: ErrorCode, message: string, options: MirrorErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -103,6 +131,7 @@ export class MirrorError extends Error {
     this.disposition = options.disposition ?? usualDispositions[code];
     this.retryAfterMs = options.retryAfterMs;
     this.store = options.store;
+    this.advice = options.advice;
   }
 }
 

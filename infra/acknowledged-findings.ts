@@ -44,6 +44,13 @@ export const acknowledgedForInbox = {
   'HIPAA.Security::HIPAA.Security-S3BucketLoggingEnabled': noAccessLogs,
 } as const satisfies Record<string, string>;
 
+/** Finding of the function that opens archives, where callers have tokens, acknowledged where it is made. */
+export const acknowledgedWithTokens = {
+  'HIPAA.Security::HIPAA.Security-LambdaFunctionPublicAccessProhibited':
+    'Who has a token of an OpenID Connect issuer cannot sign requests for IAM. The function checks signature, issuer, ' +
+    'audience and time of every token before it looks at an archive, can only read, and is bounded in concurrency.',
+} as const satisfies Record<string, string>;
+
 /** Tells cdk-nag what is acknowledged for this configuration. */
 export function acknowledgeFindings(stack: Stack, { cloud }: Configuration): void {
   const findings = {

@@ -12,6 +12,17 @@ export interface ArchivePlace {
   readonly key: IKey;
 }
 
+const writtenByTransfer = [
+  'attachments/*',
+  'history/*',
+  'instances/*',
+  'patients/*',
+  'reports/replaced/*',
+  'state/pause.json',
+  'state/repair/*',
+  'studies/*',
+] as const;
+
 /**
  * What each function may write below the prefix of each mirror, as patterns of keys. None may write `jobs/`: what lies
  * there authorizes restores, and only whoever commands them puts it there.
@@ -19,16 +30,8 @@ export interface ArchivePlace {
 const writtenBy = {
   // Of `state/` also what an interrupted replacement left to be written, which it settles.
   scheduler: ['archive.json', 'history/*', 'state/*'],
-  transfer: [
-    'attachments/*',
-    'history/*',
-    'instances/*',
-    'patients/*',
-    'reports/replaced/*',
-    'state/pause.json',
-    'state/repair/*',
-    'studies/*',
-  ],
+  transfer: writtenByTransfer,
+  shards: [...writtenByTransfer, 'reports/verify/*', 'state/shards/*'],
   inbox: ['archive.json', 'history/*', 'instances/*'],
   verifier: ['reports/verify/*', 'state/verify-*'],
   status: ['reports/status.*', 'state/status*'],
@@ -37,6 +40,7 @@ const writtenBy = {
 const permissionOf = {
   scheduler: 'WriteState',
   transfer: 'WriteArchive',
+  shards: 'WriteArchive',
   inbox: 'WriteArchive',
   verifier: 'WriteReports',
   status: 'WriteReports',

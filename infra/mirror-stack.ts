@@ -14,6 +14,7 @@ import { Network } from './network.ts';
 import { OpenFunction } from './open-function.ts';
 import { SchedulerFunction } from './scheduler-function.ts';
 import { secretArnsOf } from './secret-access.ts';
+import { Shards } from './shards.ts';
 import { StackKey } from './stack-key.ts';
 import { StackQueues } from './stack-queues.ts';
 import { StatusFunction } from './status-function.ts';
@@ -56,6 +57,7 @@ export class MirrorStack extends Stack {
     const webhook = this.#webhook(common);
     const opener = this.#opener(common);
     const taker = inbox && cloud.inbox && new InboxFunction(this, 'InboxTaker', common, inbox, cloud.inbox);
+    const shards = cloud.distributedMap && new Shards(this, 'Shards', common, cloud.distributedMap);
     new MirrorSchedules(this, 'Schedules', {
       configuration,
       scheduler: scheduler.function,
@@ -63,7 +65,7 @@ export class MirrorStack extends Stack {
       status: status.function,
       inbox: taker?.function,
     });
-    const functions = [scheduler, transfer, largeTransfer, verifier, status, webhook, opener, taker].filter(
+    const functions = [scheduler, transfer, largeTransfer, verifier, status, webhook, opener, taker, shards?.function].filter(
       (made) => made !== undefined,
     );
     network?.admit({

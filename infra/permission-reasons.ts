@@ -31,7 +31,11 @@ export const permissionReasons = {
   ReadSecrets: 'Reads the credentials of the configured servers.',
   ReadWebhookSecrets: 'Reads the secret by which it knows the hooks.',
   DecryptSecrets: 'Decrypts those secrets that a customer managed key encrypts.',
-  InvokeFunctions: 'Invokes the scheduled functions.',
+  InvokeFunctions: 'Invokes the functions of the schedules, or that of the state machine.',
+  ReadShards: 'Reads the list of shards.',
+  WriteShardResults: 'Writes what became of each shard.',
+  StartShards: 'Lets the state machine start an execution of itself for each shard: how a Distributed Map works.',
+  FollowShards: 'Follows, stops and redrives those executions.',
   AttachNetwork: 'Lets the Lambda service put the function into the configured subnets.',
   DescribeNetwork:
     'Lets the Lambda service look for the network interface; EC2 offers no narrower resource for these actions.',

@@ -1,8 +1,8 @@
 /** The schedule that looks for objects of the inbox whose notification got lost. */
 import { z } from 'zod';
+import type { Deployment } from '../core/cloud/deployment.ts';
 import { findLost } from '../core/cloud/inbox/find-lost.ts';
 import { MirrorError } from '../core/errors.ts';
-import type { Deployment } from './deployment.ts';
 import { count } from './metrics-emitter.ts';
 import { log } from './telemetry.ts';
 

@@ -2,19 +2,20 @@
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
 import middy from '@middy/core';
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda';
+import { inboxBatch } from '../core/cloud/inbox/inbox-batch.ts';
 import { deadlineSignal } from './deadline.ts';
 import { openDeployment } from './deployment.ts';
-import { inboxBatch } from './inbox-batch.ts';
 import { parseRelistEvent, type RelistEvent, relist } from './inbox-relist.ts';
+import { inboxObserver } from './inbox-telemetry.ts';
 import { emitMetrics } from './metrics-emitter.ts';
-import { batchOf } from './sqs-event.ts';
+import { batchOf, batchResponse } from './sqs-event.ts';
 import { errorFields, log, logger, publicError } from './telemetry.ts';
 
 /** Time to finish the copies that are under way and to move the object. */
 const marginMs = 30_000;
 
 const deployment = await openDeployment('inbox');
-const takeIn = inboxBatch(deployment);
+const takeIn = inboxBatch(deployment, inboxObserver);
 
 export const handler = middy<SQSEvent | RelistEvent, SQSBatchResponse, Error, Context>()
   .use(injectLambdaContext(logger))
@@ -23,10 +24,9 @@ export const handler = middy<SQSEvent | RelistEvent, SQSBatchResponse, Error, Co
     using deadline = deadlineSignal(context, marginMs);
     if (!('Records' in event)) {
       await lookForLost(event, deadline.signal);
-      return { batchItemFailures: [] };
+      return batchResponse([]);
     }
-    const returned = await takeIn(batchOf(event), deadline.signal);
-    return { batchItemFailures: returned.map(({ messageId }) => ({ itemIdentifier: messageId })) };
+    return batchResponse(await takeIn(batchOf(event), deadline.signal));
   });
 
 async function lookForLost(event: unknown, deadline: AbortSignal): Promise<void> {

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { parseMoment } from '../core/archive-life/restore/moment.ts';
 import { isMirrorError } from '../core/errors.ts';
 import { WebError, type WebRequest } from '../core/open/web/message.ts';
+import type { TokenIssuer } from '../core/open/web/token-issuer.ts';
 import { urlEventSchema } from './webhook-event.ts';
 
 const openEventSchema = urlEventSchema.extend({
@@ -13,7 +14,7 @@ const openEventSchema = urlEventSchema.extend({
 
 /** A request to one of the archives. */
 export interface ArchiveRequest {
-  /** Name that AWS gives who signed it. */
+  /** Name that AWS gives who signed it, or the subject of the caller's token. */
   readonly who: string;
   readonly mirror: string;
   /** The moment; absent: now. */
@@ -23,12 +24,16 @@ export interface ArchiveRequest {
 
 /**
  * Reads an event. Its path is `/<mirror>/…`, or `/<mirror>@<time>/…`, of which the handlers see what follows.
- * Throws {@link WebError} 400 for another path or time, 403 for a caller that AWS does not know.
+ * Throws {@link WebError} 400 for another path or time, 403 for a caller that AWS does not know; with an issuer, what
+ * {@link TokenIssuer.who} throws.
  */
-export function archiveRequestOf(event: unknown, signal: AbortSignal): ArchiveRequest {
+export async function archiveRequestOf(
+  event: unknown,
+  issuer: Pick<TokenIssuer, 'who'> | undefined,
+  signal: AbortSignal,
+): Promise<ArchiveRequest> {
   const { headers, body, isBase64Encoded, rawPath, rawQueryString, requestContext } = openEventSchema.parse(event);
-  const who = requestContext.authorizer?.iam.userArn;
-  if (who === undefined) throw new WebError(403, 'requests are signed for IAM here');
+  const who = await (issuer?.who(headers.authorization) ?? callerKnownToAws(requestContext));
   const [, name = '', rest = ''] = /^\/([^/]+)(\/.*)$/s.exec(rawPath) ?? [];
   const [mirror = '', time] = decoded(name).split('@');
   if (rest === '')
@@ -47,6 +52,11 @@ export function archiveRequestOf(event: unknown, signal: AbortSignal): ArchiveRe
       signal,
     },
   };
+}
+
+function callerKnownToAws({ authorizer }: z.infer<typeof openEventSchema>['requestContext']): string {
+  if (authorizer == null) throw new WebError(403, 'requests are signed for IAM here');
+  return authorizer.iam.userArn;
 }
 
 function decoded(text: string): string {

@@ -1,4 +1,4 @@
-/** Answers DICOMweb and what Orthanc's users script against, from the archives, to callers that AWS knows. */
+/** Answers DICOMweb and what Orthanc's users script against, from the archives, to callers that AWS or an issuer of tokens knows. */
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
@@ -10,6 +10,7 @@ import { bundledConfigurationFile, readFunctionEnvironment } from '../core/envir
 import { emptyLog, nextLine } from '../core/open/web/access-line.ts';
 import { answer, withSecurityHeaders } from '../core/open/web/answer.ts';
 import { discard, nothing, type WebResponse } from '../core/open/web/message.ts';
+import { TokenIssuer } from '../core/open/web/token-issuer.ts';
 import { count, emitMetrics } from './metrics-emitter.ts';
 import { type ArchiveRequest, archiveRequestOf } from './open-event.ts';
 import { OpenedArchives } from './opened-archives.ts';
@@ -21,6 +22,8 @@ const marginMs = 1_000;
 const environment = readFunctionEnvironment();
 const configuration = await loadConfiguration(join(environment.codeFolder, bundledConfigurationFile));
 const archives = new OpenedArchives(configuration, environment.ORTHANC_MIRROR_BUCKET);
+const oidc = configuration.cloud.open?.oidc;
+const issuer = oidc && new TokenIssuer(oidc);
 let logEnd = emptyLog;
 
 interface StreamedResponse {
@@ -38,7 +41,7 @@ export const handler = middy<unknown, StreamedResponse, Error, Context>({
     const signal = AbortSignal.timeout(Math.max(0, context.getRemainingTimeInMillis() - marginMs));
     let asked: ArchiveRequest | undefined;
     const respond = async () => {
-      asked = archiveRequestOf(event, signal);
+      asked = await archiveRequestOf(event, issuer, signal);
       return (await archives.routes(asked.mirror, asked.at)).answer(asked.request);
     };
     const answered = await answer(respond, (error) => log('error', 'request not answered', errorFields(error)));
@@ -51,7 +54,7 @@ export const handler = middy<unknown, StreamedResponse, Error, Context>({
 /** Logged before it is shown; a log of the stream that a process writes to can be checked like the one of `open`. */
 function tell({ access, status }: WebResponse, asked: ArchiveRequest | undefined): void {
   if (asked === undefined || access === undefined) {
-    if (status === 403 || status >= 500) log('warn', 'request refused', { status });
+    if (status === 401 || status === 403 || status >= 500) log('warn', 'request refused', { status });
     return;
   }
   const { who, mirror } = asked;

@@ -2,13 +2,13 @@
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
 import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
-import { type TickReport, tick } from '../core/mirror/tick.ts';
+import { tickMirror } from '../core/cloud/follow/tick-mirror.ts';
+import type { TickReport } from '../core/mirror/tick.ts';
 import { deadlineSignal } from './deadline.ts';
 import { openDeployment } from './deployment.ts';
 import { count, emitMetrics } from './metrics-emitter.ts';
 import { parseScheduleEvent } from './schedule-event.ts';
 import { errorFields, log, logger, publicError } from './telemetry.ts';
-import { tickOptions } from './tick-options.ts';
 
 const deployment = await openDeployment('scheduler');
 
@@ -19,8 +19,9 @@ export const handler = middy<unknown, TickReport, Error, Context>()
     const { mirror } = parseScheduleEvent(event);
     using deadline = deadlineSignal(context);
     try {
-      const report = await tick(await tickOptions(mirror, deployment, context.awsRequestId, deadline.signal));
-      log('info', 'source followed', { mirror, ...report, held: report.held.join(', ') });
+      const options = { owner: context.awsRequestId, deadline: deadline.signal };
+      const report = await tickMirror(mirror, deployment, options);
+      log('info', 'source followed', { mirror, ...report, paused: report.paused.join(', ') });
       countTick(mirror, report);
       return report;
     } catch (error) {

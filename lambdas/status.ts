@@ -2,14 +2,13 @@
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
 import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
+import { namedDestinations, verifiedDestinations } from '../core/cloud/cloud-mirror.ts';
 import { measureStatus } from '../core/cloud/status/measure-status.ts';
 import type { MirrorStatus } from '../core/cloud/status/status-document.ts';
 import { writeStatus } from '../core/cloud/status/write-status.ts';
-import { verifiedNames } from '../core/config/destination-names.ts';
 import { deadlineSignal } from './deadline.ts';
 import { openDeployment } from './deployment.ts';
 import { count, emitMetrics, measure } from './metrics-emitter.ts';
-import { namedDestinations } from './named-destinations.ts';
 import { parseScheduleEvent } from './schedule-event.ts';
 import { errorFields, log, logger, publicError } from './telemetry.ts';
 
@@ -36,7 +35,10 @@ export const handler = middy<unknown, MirrorStatus, Error, Context>()
         deadline: counting.signal,
       });
       await writeStatus(open.archive.objects, status);
-      tell(status, verifiedNames(open.configuration));
+      tell(
+        status,
+        verifiedDestinations(open).map(({ name }) => name),
+      );
       return status;
     } catch (error) {
       log('error', 'mirror not measured', { mirror, ...errorFields(error) });

@@ -1,7 +1,9 @@
 /** Log of the functions; for their metrics see `metrics-emitter.ts`. What may appear in a log line is listed here; nothing else is ever logged. */
 import { Logger } from '@aws-lambda-powertools/logger';
+import type { Settled } from '../core/cloud/queue/deliveries.ts';
 import { isMirrorError, MirrorError } from '../core/errors.ts';
 import type { SidecarFinding } from '../core/sidecars/sidecar-state.ts';
+import type { LambdaDelivery } from './sqs-event.ts';
 
 export const logger = new Logger();
 
@@ -37,6 +39,9 @@ const allowedFields = [
   'damaged',
   'unverified',
   'complete',
+  // Of shards.
+  'done',
+  'left',
   // Of an object of the inbox, whose key is never logged.
   'stored',
   'alreadyThere',
@@ -51,7 +56,7 @@ const allowedFields = [
   'kept',
   'lost',
   // Names of stores.
-  'held',
+  'paused',
   'followed',
 ] as const;
 type LogFields = { readonly [Field in (typeof allowedFields)[number]]?: string | number | boolean | undefined };
@@ -65,6 +70,20 @@ export function log(level: 'info' | 'warn' | 'error', message: string, fields: L
 /** Logs what is wrong with a sidecar of an archive: once in a while of a function, however often it is read. */
 export function logFinding(mirror: string, { id, error }: SidecarFinding): void {
   log('warn', 'sidecar', { mirror, id, ...errorFields(error) });
+}
+
+/** The fields that tell what became of a delivery. */
+export function settledFields(
+  { messageId, receiveCount }: LambdaDelivery,
+  { verdict, error }: Omit<Settled, 'message'>,
+): LogFields {
+  return {
+    messageId,
+    receiveCount,
+    verdict: verdict.kind,
+    waitMs: 'waitMs' in verdict ? Math.round(verdict.waitMs) : undefined,
+    ...(error === undefined ? {} : errorFields(error)),
+  };
 }
 
 /** The fields that tell about an error, without its own words unless they are ours. */

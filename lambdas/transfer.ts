@@ -2,12 +2,13 @@
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
 import middy from '@middy/core';
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda';
+import { transferBatch } from '../core/cloud/transfer/transfer-batch.ts';
 import { deadlineSignal } from './deadline.ts';
 import { openDeployment } from './deployment.ts';
 import { emitMetrics } from './metrics-emitter.ts';
-import { batchOf } from './sqs-event.ts';
+import { batchOf, batchResponse } from './sqs-event.ts';
 import { logger } from './telemetry.ts';
-import { transferBatch } from './transfer-batch.ts';
+import { transferObserver } from './transfer-telemetry.ts';
 
 const deployment = await openDeployment('transfer');
 
@@ -16,6 +17,6 @@ export const handler = middy<SQSEvent, SQSBatchResponse, Error, Context>()
   .use(emitMetrics('transfer'))
   .handler(async (event, context) => {
     using deadline = deadlineSignal(context);
-    const returned = await transferBatch(batchOf(event), deployment, deadline.signal);
-    return { batchItemFailures: returned.map(({ messageId }) => ({ itemIdentifier: messageId })) };
+    const options = { signal: deadline.signal, observer: transferObserver };
+    return batchResponse(await transferBatch(batchOf(event), deployment, options));
   });

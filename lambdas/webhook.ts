@@ -2,21 +2,19 @@
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
 import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
-import type { QueueMessage } from '../core/cloud/queue/message.ts';
-import type { WebhookAnnouncement } from '../core/cloud/webhook/announcement.ts';
+import { takeAnnouncements } from '../core/cloud/webhook/take-announcements.ts';
 import type { WebhookDecision } from '../core/cloud/webhook/webhook.ts';
 import { deadlineSignal } from './deadline.ts';
 import { openDeployment } from './deployment.ts';
 import { count, emitMetrics } from './metrics-emitter.ts';
 import { errorFields, log, logger, publicError } from './telemetry.ts';
 import { incomingOf, responseOf, type UrlResponse } from './webhook-event.ts';
-import { webhookGate } from './webhook-gate.ts';
 
 /** Time for the answer after the queue was given up. */
 const marginMs = 1_000;
 
 const deployment = await openDeployment();
-const decide = webhookGate(deployment.configuration, deployment.secrets);
+const take = takeAnnouncements(deployment);
 
 export const handler = middy<unknown, UrlResponse, Error, Context>()
   .use(injectLambdaContext(logger))
@@ -24,11 +22,7 @@ export const handler = middy<unknown, UrlResponse, Error, Context>()
   .handler(async (event, context) => {
     using deadline = deadlineSignal(context, marginMs);
     try {
-      const decision = await decide(incomingOf(event));
-      if (decision.status === 200) {
-        const messages = decision.announcements.flatMap((announcement) => messageOf(decision.mirror, announcement));
-        await deployment.queue({ mirror: decision.mirror, lane: 'new' }, deadline.signal).send(messages);
-      }
+      const decision = await take(incomingOf(event), deadline.signal);
       tell(decision);
       return responseOf(decision);
     } catch (error) {
@@ -37,11 +31,6 @@ export const handler = middy<unknown, UrlResponse, Error, Context>()
       throw publicError(error);
     }
   });
-
-/** A deletion makes no message: only a comparison of complete listings tells what is gone. */
-function messageOf(mirror: string, announcement: WebhookAnnouncement): QueueMessage[] {
-  return announcement.kind === 'deletion' ? [] : [{ v: 1, mirror, ...announcement }];
-}
 
 function tell(decision: WebhookDecision): void {
   count('RequestsRefused', decision.status === 200 ? 0 : 1);

@@ -6,7 +6,7 @@
  *
  * Exit code 0 only if source, target and archive hold the same bytes.
  */
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -41,7 +41,11 @@ async function demo(folder: string, dataFolder: string | undefined): Promise<Pro
 
   say(dataFolder === undefined ? 'loading generated DICOM into the source' : `loading ${dataFolder} into the source`);
   const uploads = dataFolder === undefined ? generatedUploads() : await folderUploads(dataFolder);
-  const { taken, refused } = await load(source.url, uploads);
+  const { taken, refused } = await load(source.url, uploads).catch((cause: unknown) => {
+    throw new Error('the source broke off while it was loaded: a file may have ended the server; leave it out', {
+      cause,
+    });
+  });
   say(`  ${taken} files taken (${await countInstances(source.url)} instances), ${refused} refused as no valid DICOM`);
 
   say('synthesizing the cloud stack');
@@ -52,7 +56,7 @@ async function demo(folder: string, dataFolder: string | undefined): Promise<Pro
   say('running the stack on this machine');
   let stopping = false;
   const onFailure = (error: Error) => {
-    if (!stopping) say(`  the stack reports: ${error.message}`);
+    if (!stopping && !isTooEarly(error)) say(`  the stack reports: ${error.message}`);
   };
   const stack = await startLocalStack({ templateFolder, stateFolder: folder, scheduleMinuteMs, onFailure });
   parts.defer(() => {
@@ -66,6 +70,11 @@ async function demo(folder: string, dataFolder: string | undefined): Promise<Pro
   say('proving: listing both servers and the archive, downloading and hashing every file');
   // Awaited here: the servers are stopped when this function returns.
   return await proveScene(scene);
+}
+
+/** All functions begin at once; those that read the archive come again, when the scheduler has made it. */
+function isTooEarly({ message }: Error): boolean {
+  return message.includes('holds no archive yet');
 }
 
 function configurationOf(source: OrthancServer, target: OrthancServer): unknown {
@@ -121,11 +130,42 @@ function say(line: string): void {
   console.error(line);
 }
 
-const { values } = parseArgs({ options: { data: { type: 'string' } } });
-const folder = join(tmpdir(), 'orthanc-mirror-demo', new Date().toISOString().replaceAll(':', '-'));
-await mkdir(folder, { recursive: true });
-const proof = await demo(folder, values.data);
-console.log(proofTable(proof));
-console.log(`\nthe archive lies in ${join(folder, 's3')}`);
-console.log(proof.equal ? 'source, target and archive hold the same bytes' : 'THEY DO NOT HOLD THE SAME BYTES');
-process.exitCode = proof.equal ? 0 : 1;
+const usage = `npm run demo [-- --data FOLDER]
+
+Mirrors generated DICOM, or every file below FOLDER, from one Orthanc server to another and to an archive, with the stack
+that would be deployed to AWS, run on this machine; then proves that all three hold the same bytes.`;
+
+/** @returns the exit code: 0 only if source, target and archive hold the same bytes, 2 if what was typed makes no sense */
+async function main(args: string[]): Promise<number> {
+  const { help, data } = parseArgs({ args, options: { data: { type: 'string' }, help: { type: 'boolean' } } }).values;
+  if (help === true) {
+    console.log(usage);
+    return 0;
+  }
+  if (data !== undefined && !(await isFolder(data))) {
+    say(`there is no folder ${data}; check --data`);
+    return 2;
+  }
+  const folder = join(tmpdir(), 'orthanc-mirror-demo', new Date().toISOString().replaceAll(':', '-'));
+  await mkdir(folder, { recursive: true });
+  const proof = await demo(folder, data);
+  console.log(proofTable(proof));
+  // The local S3 server keeps versions and settings beside the objects: it is no archive that a command could read.
+  console.log(`\nthe buckets of the local S3 server, the archive among them, lie in ${join(folder, 's3')}`);
+  console.log(proof.equal ? 'source, target and archive hold the same bytes' : 'THEY DO NOT HOLD THE SAME BYTES');
+  return proof.equal ? 0 : 1;
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
+}
+
+process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
+  say(`the demo ended: ${error instanceof Error ? error.message : String(error)}`);
+  return isTyping(error) ? 2 : 1;
+});
+
+/** What `parseArgs` throws. */
+function isTyping(error: unknown): boolean {
+  return error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
+}

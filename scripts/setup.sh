@@ -4,7 +4,7 @@
 #   scripts/setup.sh           what the command line needs: node modules, Node 24, the viewer. Installs nothing else, needs no root
 #   scripts/setup.sh --demo    what the demo needs too: the distribution's Orthanc (or one of your own)
 #   scripts/setup.sh --test    what the tests need too: other Orthancs beside it, PostgreSQL, MariaDB,
-#                              fresh Debians, Chromium, DICOM tools
+#                              fresh Debians, Chromium, DICOM tools, Prometheus
 #
 # ORTHANC_BIN (one) or ORTHANC_BINS (several, separated by colons) name Orthanc programs that are there already.
 # Prints one line per thing done and nothing when all is there. Installs with apt-get, as root on Debian; elsewhere
@@ -125,6 +125,11 @@ install_readers() {
   install_packages chromium dcmtk dicom3tools || return 0
 }
 
+# What scrapes /metrics and raises the alarms.
+install_prometheus() {
+  sh scripts/install-prometheus.sh || say "no Prometheus: the tests of metrics and alerts will fail"
+}
+
 install_other_orthanc() {
   if [ -z "${ORTHANC_BINS:-}" ]; then
     # One of Debian stable and one of testing: what Orthanc does differs between them. PostgreSQL goes with the newest,
@@ -152,5 +157,6 @@ has_orthanc || install_orthanc
 [ "$wanted" = --test ] || exit 0
 install_databases
 install_readers
+install_prometheus
 install_other_orthanc
 install_fresh_roots

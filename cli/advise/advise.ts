@@ -34,8 +34,7 @@ export async function runAdvise(request: AdviseRequest, context: CommandContext)
   const wanted = wantedServer(options);
   const { found, source } = await findOut(request, context);
   const advice = advise(found, wanted, source);
-  if (options.json) terminal.printJson(adviceRecord(found, wanted, advice));
-  else for (const line of adviceLines(found, wanted, advice)) terminal.print(line);
+  terminal.tell(adviceRecord(found, wanted, advice), adviceLines(found, wanted, advice));
   return advice.actionNeeded ? exitCodes.different : exitCodes.ok;
 }
 

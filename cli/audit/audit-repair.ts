@@ -11,6 +11,7 @@ import { studyServerOf } from '../../core/sidecars/study-server.ts';
 import { EveryVersion } from '../../core/stores/archive/every-version.ts';
 import { parseArchive } from '../archive-argument.ts';
 import type { CommandContext } from '../command-context.ts';
+import { reasonOf } from '../next-steps.ts';
 import { openServerOfUrl } from '../open-mirror.ts';
 import type { AuditCommandOptions } from './options.ts';
 
@@ -42,9 +43,9 @@ export async function repairAudited(
   let repaired = 0;
   for await (const { id, outcome } of repairInstances(ids, repair)) {
     if (outcome.kind === 'repaired') repaired += 1;
-    const reason = outcome.kind === 'repaired' ? undefined : outcome.error.message;
-    if (options.json === true) terminal.printJson({ type: 'repair', id, kind: outcome.kind, reason });
-    else terminal.print(reason === undefined ? `repaired  ${id}` : `not repaired  ${id}  ${reason}`);
+    const reason = outcome.kind === 'repaired' ? undefined : reasonOf(outcome.error);
+    const text = reason === undefined ? `repaired  ${id}` : `not repaired  ${id}  ${reason}`;
+    terminal.tell({ type: 'repair', id, kind: outcome.kind, reason }, text);
   }
   return repaired;
 }

@@ -7,23 +7,37 @@ import {
   listBackupIds,
   readFound,
 } from '../../core/host/backup/found-backups.ts';
+import { type Column, Table } from '../columns.ts';
 import type { CommandContext } from '../command-context.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { formatBytes, formatCount } from '../format.ts';
 import { existingHostKeys, keyringOf, listHosts, openBackupArchive, optionalKeyring } from './backup-place.ts';
 import type { BackupCommandOptions } from './options.ts';
 
+const listed: readonly Column[] = [
+  { head: 'backup', width: 28 },
+  { head: 'host', width: 16, least: 8 },
+  { head: 'index', width: 20, least: 0 },
+  { head: 'instances', width: 9, least: 0, right: true },
+  { head: 'files', width: 9, least: 0, right: true },
+  // Missing or damaged on the host itself.
+  { head: 'flawed', width: 6, least: 0, right: true },
+  { head: 'size', width: 8, least: 0, right: true },
+  { head: '' },
+];
+
 export async function runBackupList(options: BackupCommandOptions, context: CommandContext): Promise<void> {
   const { terminal } = context;
   const keyring = await optionalKeyring(options, context);
   const objects = openBackupArchive(options);
   try {
+    const table = new Table(listed, terminal.width);
+    if (!terminal.json) terminal.print(table.head());
     const hosts = options.host === undefined ? await listHosts(objects) : [options.host];
     for (const keys of hosts.map(hostKeys)) {
       for (const id of await listBackupIds(objects, keys)) {
         const found = await readFound(objects, keys, id, keyring);
-        if (options.json) terminal.printJson(backupRecord(keys.host, found));
-        else terminal.print(backupLine(keys.host, found));
+        terminal.tell(backupRecord(keys.host, found), table.row(cellsOf(keys.host, found)));
       }
     }
     if (keyring === undefined) {
@@ -45,8 +59,7 @@ export async function runBackupCheck(options: BackupCommandOptions, context: Com
     let flaws = 0;
     const tell = (flaw: BackupFlaw): void => {
       flaws += 1;
-      if (options.json) terminal.printJson({ type: 'difference', ...flaw });
-      else terminal.print(`${flaw.reason} ${flaw.part} ${flaw.name}`);
+      terminal.tell({ type: 'difference', ...flaw }, `${flaw.reason} ${flaw.part} ${flaw.name}`);
     };
     let newest: AuthenticBackup | undefined;
     const ids = options.backup === undefined ? await listBackupIds(objects, keys) : [options.backup];
@@ -68,26 +81,22 @@ export async function runBackupCheck(options: BackupCommandOptions, context: Com
 function reportCheck(
   checked: AuthenticBackup | undefined,
   flaws: number,
-  { json, readData = false }: BackupCommandOptions,
+  { readData = false }: BackupCommandOptions,
   context: CommandContext,
 ): void {
   const { terminal } = context;
   const { files = 0, bytes = 0 } = checked?.manifest.storage ?? {};
-  if (json) {
-    terminal.printJson({ type: 'summary', backup: checked?.id ?? null, files, bytes, read: readData, flaws });
-  } else if (checked === undefined) {
-    terminal.print(`no authentic backup, ${formatCount(flaws)} flaws`);
-  } else {
-    terminal.print(
-      `backup ${checked.id}: authentic, ${formatCount(files)} files, ${formatBytes(bytes)}, ` +
-        `${readData ? 'all bytes read' : 'names and sizes compared'}, ${formatCount(flaws)} flaws`,
-    );
-  }
+  const text =
+    checked === undefined
+      ? `no authentic backup, ${formatCount(flaws)} flaws`
+      : `backup ${checked.id}: authentic, ${formatCount(files)} files, ${formatBytes(bytes)}, ` +
+        `${readData ? 'all bytes read' : 'names and sizes compared'}, ${formatCount(flaws)} flaws`;
+  terminal.tell({ type: 'summary', backup: checked?.id ?? null, files, bytes, read: readData, flaws }, text);
   context.finish(flaws === 0 && checked !== undefined ? exitCodes.ok : exitCodes.different);
 }
 
 /** What a backup says of itself, and whether that can be believed. */
-function backupRecord(host: string, found: FoundBackup): Readonly<Record<string, unknown>> {
+function backupRecord(host: string, found: FoundBackup) {
   const { id, manifest, isAuthentic, writtenAt } = found;
   return {
     type: 'backup',
@@ -112,16 +121,11 @@ function backupRecord(host: string, found: FoundBackup): Readonly<Record<string,
   };
 }
 
-function backupLine(host: string, found: FoundBackup): string {
+function cellsOf(host: string, found: FoundBackup): readonly string[] {
   const { id, manifest, isAuthentic } = found;
   const trust = isAuthentic ? 'authentic' : `NOT AUTHENTICATED: ${found.reason}`;
-  if (manifest === undefined) return `${id}  ${host}  ${trust}`;
+  if (manifest === undefined) return [id, host, '', '', '', '', '', trust];
   const { index, storage, method } = manifest;
-  const flaws = storage.missing + storage.damaged;
-  return [
-    `${id}  ${host}  ${index.kind} (${method})`,
-    `${formatCount(index.instances ?? 0)} instances, ${formatCount(storage.files)} files, ${formatBytes(storage.bytes)}`,
-    ...(flaws > 0 ? [`${formatCount(flaws)} files missing or damaged on the host`] : []),
-    trust,
-  ].join('  ');
+  const counts = [index.instances ?? 0, storage.files, storage.missing + storage.damaged].map(formatCount);
+  return [id, host, `${index.kind} (${method})`, ...counts, formatBytes(storage.bytes), trust];
 }

@@ -13,15 +13,16 @@ import {
 import { pathOfFile, pathOfFolder, type RestorePlaces } from '../../core/host/backup/restore-places.ts';
 import type { CommandContext } from '../command-context.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { formatBytes, formatCount } from '../format.ts';
+import { formatCount } from '../format.ts';
 import { namedIndex } from '../named-index.ts';
+import { type ShownProgress, startProgress } from '../progress.ts';
 import { existingHostKeys, keyringOf, openBackupArchive } from './backup-place.ts';
 import type { BackupCommandOptions } from './options.ts';
 import { nextSteps } from './restore-steps.ts';
 
 export async function runBackupRestore(options: BackupCommandOptions, context: CommandContext): Promise<void> {
   const objects = openBackupArchive(options);
-  const progress = { signal: context.interruption, onRestored: showProgress(context) };
+  const { interruption: signal } = context;
   try {
     const keys = await existingHostKeys(objects, options);
     if (options.iKnowThisBackupIsNotAuthenticated) {
@@ -29,6 +30,8 @@ export async function runBackupRestore(options: BackupCommandOptions, context: C
       const found = await readFound(objects, keys, id, undefined);
       if (found.isAuthentic) throw new TypeError('nothing is authentic without a passphrase');
       context.terminal.warn(`backup ${id} is not authenticated: whoever can write to the archive may have forged it`);
+      using shown = startProgress(context.terminal, 'restoring');
+      const progress = { signal, onRestored: counting(shown, found.manifest?.storage) };
       const result = await restoreUnproven(found, objects, keys, folderOf(options), progress);
       if (found.manifest !== undefined) report(found.id, found.manifest, result, options, context);
       context.finish(exitCodes.rejected);
@@ -41,6 +44,8 @@ export async function runBackupRestore(options: BackupCommandOptions, context: C
     context.terminal.say(`restoring backup ${id} of ${keys.host}, taken at ${manifest.takenAt}; it is authentic`);
     if (target === 'original-paths') await askFirst(restorePlaces(manifest, target), options, context);
     const database = databaseOf(options, context);
+    using shown = startProgress(context.terminal, 'restoring');
+    const progress = { signal, onRestored: counting(shown, manifest.storage) };
     const result = await restoreHost(backup, objects, keys, target, { ...progress, database });
     report(id, manifest, result, options, context);
     context.finish(result.missing > 0 ? exitCodes.rejected : exitCodes.ok);
@@ -83,12 +88,13 @@ async function askFirst(
   throw new MirrorError('configuration', 'nothing was restored: agree to these places by --yes, or restore by --to');
 }
 
-function showProgress({ terminal }: CommandContext): (sizeBytes: number) => void {
-  let [files, bytes] = [0, 0];
+function counting(shown: ShownProgress, storage: BackupManifest['storage'] | undefined): (sizeBytes: number) => void {
+  let [instances, bytes] = [0, 0];
+  const totals = { totalInstances: storage?.files, totalBytes: storage?.bytes, unit: 'files' };
   return (sizeBytes) => {
-    files += 1;
+    instances += 1;
     bytes += sizeBytes;
-    terminal.showStatus(`${formatCount(files)} files, ${formatBytes(bytes)} restored`);
+    shown.show({ instances, bytes, ...totals });
   };
 }
 
@@ -101,15 +107,12 @@ function report(
 ): void {
   const { files, writtenFiles, missing, configurationFiles } = result;
   const { instances } = manifest.index;
-  if (options.json) {
-    const authentic = !options.iKnowThisBackupIsNotAuthenticated;
-    const counts = { instances, files, written: writtenFiles, missing, configurationFiles };
-    terminal.printJson({ type: 'summary', backup: id, authentic, ...counts });
-  } else {
-    terminal.print(
-      `restored backup ${id}: ${formatCount(instances ?? 0)} instances, ${formatCount(files)} files ` +
-        `(${formatCount(writtenFiles)} written now), ${formatCount(missing)} missing in the backup`,
-    );
-  }
+  const authentic = !options.iKnowThisBackupIsNotAuthenticated;
+  const counts = { instances, files, written: writtenFiles, missing, configurationFiles };
+  terminal.tell(
+    { type: 'summary', backup: id, authentic, ...counts },
+    `restored backup ${id}: ${formatCount(instances ?? 0)} instances, ${formatCount(files)} files ` +
+      `(${formatCount(writtenFiles)} written now), ${formatCount(missing)} missing in the backup`,
+  );
   for (const line of nextSteps(manifest, result, options)) terminal.say(line);
 }

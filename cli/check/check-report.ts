@@ -1,18 +1,19 @@
 /** What `check` tells: lines of differences, and the counts of each store. */
-import { type ComparedInstance, type ComparisonKind, comparisonSigns } from '../../core/mirror/check.ts';
-import type { Outcome } from '../exit-codes.ts';
+import type { z } from 'zod';
+import {
+  type ComparedInstance,
+  type ComparisonKind,
+  comparisonKinds,
+  comparisonSigns,
+} from '../../core/mirror/check.ts';
+import { exitCodeOf } from '../exit-codes.ts';
 import { formatCount } from '../format.ts';
+import { reasonOf } from '../next-steps.ts';
+import type { checkSummarySchema } from './output.ts';
 
 type Counts = Record<ComparisonKind, number>;
 
-export interface CheckSummary {
-  readonly type: 'summary';
-  readonly source: string;
-  /** Ids that the source lists. */
-  readonly atSource: number;
-  readonly stores: readonly ({ readonly name: string } & Counts)[];
-  readonly outcome: Outcome;
-}
+export type CheckSummary = z.output<typeof checkSummarySchema>;
 
 const words: Readonly<Record<ComparisonKind, string>> = {
   equal: 'equal',
@@ -22,17 +23,16 @@ const words: Readonly<Record<ComparisonKind, string>> = {
   unknown: 'unknown',
   removed: 'known not to be at the source',
 };
-const kinds: readonly ComparisonKind[] = ['equal', 'missing', 'not-at-source', 'conflict', 'unknown', 'removed'];
 
 /** One difference as a line: sign, whole id, store, and the reason where there is one. */
 export function differenceLine(difference: {
   readonly id: string;
   readonly store: string;
   readonly kind: ComparisonKind;
-  readonly error?: { readonly message: string };
+  readonly error?: Parameters<typeof reasonOf>[0];
 }): string {
   const { id, store, kind, error } = difference;
-  return `${comparisonSigns[kind]} ${id}  ${store}${error === undefined ? '' : `  ${error.message}`}`;
+  return `${comparisonSigns[kind]} ${id}  ${store}${error === undefined ? '' : `  ${reasonOf(error)}`}`;
 }
 
 /** Counts differences; constant memory. */
@@ -54,18 +54,18 @@ export class CheckReport {
     }
   }
 
-  summary(source: string): CheckSummary {
+  summary(source: string, futureTimes: number): CheckSummary {
     const stores = [...this.#stores].map(([name, counts]) => ({ name, ...counts }));
     const differences = stores.reduce((sum, counts) => {
       return sum + counts.missing + counts['not-at-source'] + counts.conflict + counts.unknown;
     }, 0);
-    const outcome = { conflicting: 0, rejected: 0, failed: 0, differences };
-    return { type: 'summary', source, atSource: this.#atSource, stores, outcome };
+    const exitCode = exitCodeOf({ conflicting: 0, rejected: 0, failed: 0, differences });
+    return { type: 'summary', source, atSource: this.#atSource, stores, differences, futureTimes, exitCode };
   }
 
   lines(): readonly string[] {
     const stores = [...this.#stores].map(([name, counts]) => {
-      return `  ${name}: ${kinds.map((kind) => `${formatCount(counts[kind])} ${words[kind]}`).join(', ')}`;
+      return `  ${name}: ${comparisonKinds.map((kind) => `${formatCount(counts[kind])} ${words[kind]}`).join(', ')}`;
     });
     return [`${formatCount(this.#atSource)} instances at the source`, ...stores];
   }

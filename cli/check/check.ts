@@ -7,11 +7,12 @@ import { archiveOf } from '../../core/mirror/parts.ts';
 import { lookAtTimes } from '../../core/stores/archive/future-times.ts';
 import { parseArchive } from '../archive-argument.ts';
 import type { CommandContext } from '../command-context.ts';
-import { type ExitCode, exitCodeOf } from '../exit-codes.ts';
+import type { ExitCode } from '../exit-codes.ts';
 import { FutureTimes } from '../future-times.ts';
 import { resolveMirror } from '../named-mirror.ts';
+import { reasonOf } from '../next-steps.ts';
 import { openNamedMirror } from '../open-mirror.ts';
-import { type ShownProgress, startProgress } from '../progress.ts';
+import { connecting, type ShownProgress, startProgress } from '../progress.ts';
 import { fractionOf } from '../run/run-progress.ts';
 import type { Terminal } from '../terminal.ts';
 import { CheckReport, differenceLine } from './check-report.ts';
@@ -40,13 +41,14 @@ export async function check(given: CheckArguments, { terminal, interruption }: C
     values,
   });
   const futureTimes = new FutureTimes(terminal);
-  await using mirror = await openNamedMirror(named, {
+  const opening = {
     absent: 'empty',
     outOfReach: 'fail',
     signal: interruption,
     onFutureTime: futureTimes.note,
-    warn: (line) => terminal.warn(line),
-  });
+    warn: (line: string) => terminal.warn(line),
+  } as const;
+  await using mirror = await connecting(terminal, () => openNamedMirror(named, opening));
   using progress = startProgress(terminal, 'listing');
   const shown = progressOfComparison(progress);
   const report = new CheckReport(mirror.destinations.map(({ store }) => store.name));
@@ -61,10 +63,9 @@ export async function check(given: CheckArguments, { terminal, interruption }: C
   const objects = archiveOf(mirror.destinations)?.store.objects;
   if (objects !== undefined) await lookAtTimes(objects, { signal: interruption });
   futureTimes.tell();
-  const summary = report.summary(mirror.source.name);
-  const exitCode = exitCodeOf(summary.outcome);
-  terminal.tell({ ...summary, futureTimes: futureTimes.count, exitCode }, report.lines());
-  return exitCode;
+  const summary = report.summary(mirror.source.name, futureTimes.count);
+  terminal.tell(summary, report.lines());
+  return summary.exitCode;
 }
 
 function progressOfComparison(progress: ShownProgress): (compared: ComparedInstance) => void {
@@ -86,7 +87,7 @@ function printInstance(
     const { kind, error, destination } = comparison;
     const difference = { id: compared.id, store: destination.store.name, kind };
     terminal.tell(
-      { type: 'difference', level: 'instance', ...difference, code: error?.code, reason: error?.message },
+      { type: 'difference', level: 'instance', ...difference, code: error?.code, reason: error && reasonOf(error) },
       differenceLine({ ...difference, ...(error && { error }) }),
     );
   }

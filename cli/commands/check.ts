@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander';
 import { checkLevels, checkOptionValues } from '../check/options.ts';
 import type { CommandContext } from '../command-context.ts';
+import { filterOptions } from '../limit-options.ts';
 import { endpointOption, jsonOption, optionsOf, switchOption, valueOption } from '../options.ts';
 import { serverOptions } from '../server-options.ts';
 import { reportOption } from '../session.ts';
@@ -29,7 +30,8 @@ export function registerCheck(program: Command, context: CommandContext): void {
     .addOption(switchOption('--all', 'list equal instances too, with ='))
     .addOption(reportOption())
     .addOption(jsonOption());
-  for (const option of [...serverOptions('source'), ...serverOptions('target')]) command.addOption(option);
+  const ofMirror = [...filterOptions(), ...serverOptions('source'), ...serverOptions('target')];
+  for (const option of ofMirror) command.addOption(option);
   command.action(async (source: string, target: string | undefined, values: unknown) => {
     const { check } = await import('../check/check.ts');
     context.finish(await check({ source, target, values, options: optionsOf(checkOptionValues, values) }, context));

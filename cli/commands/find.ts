@@ -13,6 +13,7 @@ export function registerFind(program: Command, context: CommandContext): void {
     .summary('find studies in an archive')
     .description('Lists the studies of an archive for which everything holds that is given.')
     .addOption(valueOption('--patient <id...>', 'PatientID or Orthanc id of the patient'))
+    .addOption(valueOption('--name <name...>', 'name of the patient, with * and ?: "doe*"'))
     .addOption(valueOption('--study <uid...>', 'StudyInstanceUID or Orthanc id of the study'))
     .addOption(valueOption('--accession <number...>', 'accession number'))
     .addOption(valueOption('--modality <name...>', 'modality of a series'))

@@ -58,9 +58,8 @@ function registerLog(program: Command, context: CommandContext): void {
     .description('Checks the chain of hashes of a log that open wrote; exit code 4 if a line was changed or taken out.')
     .argument('<file>', 'the log')
     .addOption(jsonOption())
-    .action(async (file: string, values: unknown) => {
+    .action(async (file: string) => {
       const { checkLog } = await import('../open/check-log.ts');
-      const { json } = optionsOf(z.object({ json: z.boolean().optional() }), values);
-      context.finish(await checkLog(file, context, json === true));
+      context.finish(await checkLog(file, context));
     });
 }

@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import { defaultDeletionLimits } from '../../core/archive-life/deletions/missing.ts';
 import { conflictPolicies, defaultConflictPolicy } from '../../core/archive-life/repair/conflict-policy.ts';
 import type { CommandContext } from '../command-context.ts';
+import { bandwidthOption, filterOptions } from '../limit-options.ts';
 import {
   endpointOption,
   excluding,
@@ -79,7 +80,8 @@ export function registerRun(program: Command, context: CommandContext): void {
     .addOption(heartbeatOption())
     .addOption(reportOption())
     .addOption(jsonOption());
-  for (const option of [...serverOptions('source'), ...serverOptions('target')]) command.addOption(option);
+  const ofMirror = [...filterOptions(), bandwidthOption(), ...serverOptions('source'), ...serverOptions('target')];
+  for (const option of ofMirror) command.addOption(option);
   excluding(command, 'once', 'watch');
   excluding(command, 'dry-run', 'watch');
   command.action(async (source: string, target: string | undefined, values: unknown) => {

@@ -1,6 +1,7 @@
 /** `serve`: a watch that hooks in the source wake. */
 import type { Command } from 'commander';
 import type { CommandContext } from '../command-context.ts';
+import { bandwidthOption, filterOptions } from '../limit-options.ts';
 import {
   endpointOption,
   heartbeatOption,
@@ -35,7 +36,8 @@ export function registerServe(program: Command, context: CommandContext): void {
     .addOption(switchOption('--succeed', 'SOURCE takes the place of the source that the archive belongs to, for good'))
     .addOption(heartbeatOption())
     .addOption(jsonOption());
-  for (const option of [...serverOptions('source'), ...serverOptions('target')]) command.addOption(option);
+  const ofMirror = [...filterOptions(), bandwidthOption(), ...serverOptions('source'), ...serverOptions('target')];
+  for (const option of ofMirror) command.addOption(option);
   command.action(async (source: string, target: string | undefined, values: unknown) => {
     const { serve } = await import('../serve/serve.ts');
     context.finish(await serve({ source, target, values, options: optionsOf(serveOptionValues, values) }, context));

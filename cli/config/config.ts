@@ -9,14 +9,14 @@ import type { configOptionValues } from './options.ts';
 /** Throws `configuration` with every problem; says so if there is none. */
 export async function checkConfiguration(
   file: string,
-  { cloud = false, json = false }: z.output<typeof configOptionValues>,
+  { cloud = false }: z.output<typeof configOptionValues>,
   { terminal }: CommandContext,
 ): Promise<ExitCode> {
   const configuration = await loadConfiguration(file);
   if (cloud) requireFitForCloud(configuration);
   const mirrors = Object.keys(configuration.mirrors);
-  if (json) terminal.printJson({ type: 'configuration', valid: true, mirrors });
-  else terminal.print(`${file} is valid${cloud ? ', also for the cloud' : ''}: ${mirrors.join(', ')}`);
+  const text = `${file} is valid${cloud ? ', also for the cloud' : ''}: ${mirrors.join(', ')}`;
+  terminal.tell({ type: 'configuration', valid: true, mirrors }, text);
   return exitCodes.ok;
 }
 

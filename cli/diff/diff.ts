@@ -22,15 +22,13 @@ export async function showDifferences(
   try {
     for await (const difference of listDifferences(archive, before, after, { onUnreadable: histories.note, signal })) {
       counts[difference.level === 'study' ? 'sidecars' : difference.kind] += 1;
-      if (options.json === true) terminal.printJson({ type: 'difference', ...difference });
-      else terminal.print(lineOf(difference));
+      terminal.tell({ type: 'difference', ...difference }, lineOf(difference));
       if (terminal.readerGone) return exitCodeOfHistories(histories);
     }
   } finally {
     await archive.close();
   }
-  if (options.json === true) terminal.printJson({ type: 'summary', ...counts });
-  else terminal.print(summaryLine(counts));
+  terminal.tell({ type: 'summary', ...counts }, summaryLine(counts));
   return exitCodeOfHistories(histories);
 }
 

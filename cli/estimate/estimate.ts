@@ -43,9 +43,9 @@ export function printEstimate(
   return exitCodes.ok;
 }
 
-function bulkLine({ stackHours, runHours, linkHours }: BulkLoad): string {
+function bulkLine({ stackHours, runHours, linkHours, shardsDollars }: BulkLoad): string {
   const hours = (value: number) => `${formatCount(Math.ceil(value))} hours`;
-  return `the first copy takes about ${hours(stackHours)} by the stack, ${hours(runHours)} by "run" beside the source; the link alone takes ${hours(linkHours)}`;
+  return `the first copy takes about ${hours(stackHours)} by the stack, ${hours(runHours)} by "run" beside the source; the link alone takes ${hours(linkHours)}; in shards ("cloud.distributedMap") it costs ${shardsDollars.toFixed(2)} more`;
 }
 
 function verificationLine({ neededGibPerHour, possibleGibPerHour, leastDays }: VerificationLoad, days: number): string {

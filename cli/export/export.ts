@@ -9,6 +9,7 @@ import { type ExitCode, exitCodeOf } from '../exit-codes.ts';
 import { formatBytes, formatCount } from '../format.ts';
 import { RenderThread } from '../open/render-thread.ts';
 import { momentOf, openArchiveToRead } from '../open-archive.ts';
+import { startProgress } from '../progress.ts';
 import { writeMedium } from './medium.ts';
 import type { ExportOptionValues } from './options.ts';
 
@@ -25,7 +26,9 @@ export async function exportStudies(options: ExportOptionValues, context: Comman
   opened.defer(() => reader.close());
   const thread = new RenderThread();
   opened.defer(() => thread.close());
+  using shown = startProgress(terminal, 'looking for what is selected');
   const studies = await selected(reader, options);
+  shown.phase('exporting');
   const all = studies.reduce((sum, { instances }) => sum + instances.length, 0);
   const problems: ExportProblem[] = [];
   let [proven, bytes] = [0, 0];
@@ -36,25 +39,22 @@ export async function exportStudies(options: ExportOptionValues, context: Comman
     onProven: ({ sizeBytes }) => {
       proven += 1;
       bytes += sizeBytes;
-      terminal.showStatus(`read ${formatCount(proven)} of ${formatCount(all)}`);
+      shown.show({ instances: proven, bytes, totalInstances: all });
     },
     onProblem: (problem) => {
       problems.push(problem);
       const { id } = problem.instance;
-      if (options.json === true) terminal.printJson({ type: 'problem', id, reason: problem.reason });
-      else terminal.print(`${id}  ${problem.reason}`);
+      terminal.tell({ type: 'problem', id, reason: problem.reason }, `${id}  ${problem.reason}`);
     },
   });
   await writeMedium(options.to, files);
   const absent = studies.reduce((sum, study) => sum + study.absent.length, 0);
   const summary = { studies: studies.length, exported: proven, bytes, damaged: problems.length, absent };
-  if (options.json === true) terminal.printJson({ type: 'summary', ...summary, to: options.to });
-  else {
-    terminal.print(
-      `exported ${formatCount(proven)} instances of ${formatCount(studies.length)} studies (${formatBytes(bytes)}) to ` +
-        `${options.to}, damaged ${problems.length}, not in the archive ${absent}`,
-    );
-  }
+  terminal.tell(
+    { type: 'summary', ...summary, to: options.to },
+    `exported ${formatCount(proven)} instances of ${formatCount(studies.length)} studies (${formatBytes(bytes)}) to ` +
+      `${options.to}, damaged ${problems.length}, not in the archive ${absent}`,
+  );
   return exitCodeOf({ conflicting: 0, failed: 0, rejected: problems.length + absent, interrupted: signal.aborted });
 }
 

@@ -1,6 +1,6 @@
 /** The work of `failures` and `redrive`. */
-import { setTimeout as delay } from 'node:timers/promises';
 import type { z } from 'zod';
+import { evenClock } from '../../core/clock.ts';
 import { parseMessage, type QueueMessage } from '../../core/cloud/queue/message.ts';
 import { createSqsClient } from '../../core/cloud/queue/sqs-client.ts';
 import {
@@ -14,23 +14,16 @@ import {
 import { TokenBucket } from '../../core/cloud/webhook/token-bucket.ts';
 import { deadLetterQueues, mirrorQueue, sharedQueue } from '../../core/config/queue-names.ts';
 import { isMirrorError } from '../../core/errors.ts';
+import { type Column, Table } from '../columns.ts';
 import type { CommandContext } from '../command-context.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { formatCount } from '../format.ts';
 import type { redriveOptionValues } from '../redrive/options.ts';
 import type { failuresOptionValues } from './options.ts';
+import type { failureLine } from './output.ts';
 
 /** What a letter says, for people; the text of a message that is none of ours is never shown. */
-interface Failure {
-  readonly type: 'failure';
-  readonly mirror: string | null;
-  readonly kind: string | null;
-  readonly id: string | null;
-  readonly code: string;
-  readonly reason: string;
-  readonly tries: number | null;
-  readonly at: string | null;
-}
+type Failure = z.output<typeof failureLine>;
 
 /** Lists the dead letters and lets them lie. Exit code 3 if there are any. */
 export async function failures(
@@ -44,21 +37,35 @@ export async function failures(
     signal: interruption,
   };
   const codes = new Map<string, number>();
+  const table = new Table(listed, terminal.width);
   try {
     for await (const letter of lookThroughDeadLetters(queue)) {
       const failure = failureOf(letter);
       if (options.mirror !== undefined && failure.mirror !== options.mirror) continue;
+      if (!terminal.json && codes.size === 0) terminal.print(table.head());
       codes.set(failure.code, (codes.get(failure.code) ?? 0) + 1);
-      if (options.json) terminal.printJson(failure);
-      else terminal.print(`${failure.id ?? '(no message of ours)'}  ${failure.mirror ?? '-'}  ${failure.reason}`);
+      terminal.tell(failure, table.row(cellsOf(failure)));
     }
   } finally {
     client.destroy();
   }
   const count = [...codes.values()].reduce((sum, one) => sum + one, 0);
-  if (options.json) terminal.printJson({ type: 'summary', failures: count, codes: Object.fromEntries(codes) });
-  else terminal.print(summaryLine(count, codes));
+  const summary = { type: 'summary', failures: count, codes: Object.fromEntries(codes) };
+  terminal.tell(summary, summaryLine(count, codes));
   return count === 0 ? exitCodes.ok : exitCodes.rejected;
+}
+
+const listed: readonly Column[] = [
+  { head: 'id', width: 44 },
+  { head: 'mirror', width: 12, least: 6 },
+  { head: 'tries', width: 5, right: true },
+  { head: 'code', width: 14, least: 0 },
+  // Whole: it says what to do.
+  { head: 'reason' },
+];
+
+function cellsOf({ id, mirror, tries, code, reason }: Failure): readonly string[] {
+  return [id ?? '(no message of ours)', mirror ?? '-', String(tries ?? '-'), code, reason];
 }
 
 function summaryLine(count: number, codes: ReadonlyMap<string, number>): string {
@@ -97,7 +104,7 @@ export async function redrive(
   const client = createSqsClient(new URL(options.queues).origin);
   const deadLetterQueueUrl = sharedQueue(options.queues, deadLetterQueues.backlog);
   const queue = { client, deadLetterQueueUrl, signal: interruption };
-  const bucket = new TokenBucket({ burst: 1, perSecond: options.rate, now: () => performance.now() });
+  const bucket = new TokenBucket({ burst: 1, perSecond: options.rate, now: () => evenClock.nowMs() });
   const left: DeadLetter[] = [];
   let sent = 0;
   try {
@@ -107,7 +114,7 @@ export async function redrive(
         left.push(letter);
         continue;
       }
-      await taken(bucket, interruption);
+      await bucket.taken(evenClock, interruption);
       if (interruption.aborted) {
         left.push(letter);
         break;
@@ -121,8 +128,10 @@ export async function redrive(
     for (const letter of left) await putBack(letter, queue);
     client.destroy();
   }
-  if (options.json) terminal.printJson({ type: 'summary', redriven: sent, left: left.length });
-  else terminal.print(`${formatCount(sent)} sent again, ${formatCount(left.length)} left where they were`);
+  terminal.tell(
+    { type: 'summary', redriven: sent, left: left.length },
+    `${formatCount(sent)} sent again, ${formatCount(left.length)} left where they were`,
+  );
   return interruption.aborted ? exitCodes.interrupted : exitCodes.ok;
 }
 
@@ -133,10 +142,4 @@ function wantedMirrorOf(
 ): string | undefined {
   const named = messageIn(letter)?.mirror;
   return (mirror === undefined || named === mirror) && (code === undefined || letter.code === code) ? named : undefined;
-}
-
-async function taken(bucket: TokenBucket, signal: AbortSignal): Promise<void> {
-  for (let waitMs = bucket.take(); waitMs > 0 && !signal.aborted; waitMs = bucket.take()) {
-    await delay(waitMs, undefined, { signal }).catch(() => undefined);
-  }
 }

@@ -6,10 +6,11 @@ import { ArchiveView } from '../../core/archive-life/restore/archive-view.ts';
 import { selectInstances } from '../../core/archive-life/restore/select-instances.ts';
 import { isStudySelected, type Selection, selectsAll } from '../../core/archive-life/restore/selection.ts';
 import { MirrorError } from '../../core/errors.ts';
+import { matches } from '../../core/open/search/attribute-match.ts';
 import { type MomentOptions, readStudiesAt } from '../../core/sidecars/list-sidecars.ts';
 import type { Archive } from '../../core/stores/archive/archive.ts';
 import type { ArchiveOptionValues } from '../archive-options.ts';
-import { columns } from '../columns.ts';
+import { type Column, Table } from '../columns.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { formatBytes, formatCount } from '../format.ts';
@@ -18,8 +19,32 @@ import { momentOf, openArchiveToRead } from '../open-archive.ts';
 import { exitCodeOfFindings, tellFindings } from '../sidecar-findings.ts';
 import { tellUnreadable } from '../unreadable-histories.ts';
 
-const header = ['study', 'date', 'patient', 'accession', 'modalities', 'series', 'instances', 'size', 'description'];
-const widths = [44, 8, 16, 16, 10, 6, 9, 9, 0];
+/** Studies; what a narrow terminal has no room for goes from the right. */
+const studyColumns: readonly Column[] = [
+  { head: 'study', width: 44 },
+  { head: 'date', width: 10 },
+  { head: 'patient', width: 16, least: 8 },
+  { head: 'name', width: 24, least: 0 },
+  { head: 'type', width: 6, least: 0 },
+  { head: 'instances', width: 9, least: 0, right: true },
+  { head: 'size', width: 8, least: 0, right: true },
+  { head: 'accession', width: 16, least: 0 },
+  { head: 'description', width: 32, least: 0 },
+];
+
+const instanceColumns: readonly Column[] = [
+  { head: 'instance', width: 44 },
+  { head: 'size', width: 9, right: true },
+  { head: 'MD5', width: 32, least: 0 },
+  { head: 'series', width: 44, least: 0 },
+];
+
+const patientNameTag = 0x00100010;
+
+interface ListOptions extends ArchiveOptionValues {
+  /** Names of patients; any of them. */
+  readonly name?: readonly string[] | undefined;
+}
 
 /**
  * Prints the selected studies. Where no document exists at all, or with `--deep`, the files themselves are asked. A
@@ -27,7 +52,7 @@ const widths = [44, 8, 16, 16, 10, 6, 9, 9, 0];
  */
 export async function listStudies(
   selection: Selection,
-  options: ArchiveOptionValues,
+  options: ListOptions,
   { terminal, interruption: signal }: CommandContext,
 ): Promise<ExitCode> {
   const at = momentOf(options.at);
@@ -38,14 +63,14 @@ export async function listStudies(
   const reading = { signal, onFutureTime: futureTimes.note };
   const archive = await openArchiveToRead(options.archive, options.endpoint, reading);
   let [documented, shown] = [0, 0];
+  const table = new Table(studyColumns, terminal.width);
   const show = (entry: StudyEntry) => {
-    if (!isStudySelected(entry, entry.modalities, selection)) return;
+    if (!isStudySelected(entry, entry.modalities, selection) || !hasName(entry, options.name)) return;
     shown += 1;
-    if (options.json === true) terminal.printJson({ type: 'study', ...entry });
-    else terminal.print(columns(cellsOf(entry), widths));
+    terminal.tell({ type: 'study', ...entry }, table.row(cellsOf(entry)));
   };
   try {
-    if (options.json !== true) terminal.print(columns(header, widths));
+    if (!terminal.json) terminal.print(table.head());
     for await (const entry of readCatalogue(archive.objects, listing)) {
       documented += 1;
       show(entry);
@@ -58,17 +83,24 @@ export async function listStudies(
     for (const entry of await readStudiesWithoutSidecar(archive, view, listing)) show(entry);
     return exitCodeOfFindings(findings, histories);
   } finally {
-    if (shown === 0 && !selectsAll(selection)) terminal.say('no study matches');
+    if (shown === 0 && !(selectsAll(selection) && options.name === undefined)) terminal.say('no study matches');
     futureTimes.tell();
     await archive.close();
   }
 }
 
 function cellsOf(entry: StudyEntry): readonly string[] {
-  const { study, studyDate = '', patientId = '', accessionNumber = '', modalities, description = '' } = entry;
-  const { series, instances, sizeBytes } = entry;
-  const counts = [formatCount(series), formatCount(instances), formatBytes(sizeBytes)];
-  return [study, studyDate, patientId, accessionNumber, modalities.join(','), ...counts, description];
+  const { study, studyDate = '', patientId = '', patientName = '', accessionNumber = '', description = '' } = entry;
+  const { modalities, instances, sizeBytes } = entry;
+  const date = studyDate.replace(/^(\d{4})(\d{2})(\d{2})$/, '$1-$2-$3');
+  const counts = [formatCount(instances), formatBytes(sizeBytes)];
+  return [study, date, patientId, patientName, modalities.join(','), ...counts, accessionNumber, description];
+}
+
+/** Whether a study is of one of these patients, by name as DICOM writes it, with `*` and `?`. */
+function hasName({ patientName }: StudyEntry, wanted: readonly string[] | undefined): boolean {
+  const query = { tag: patientNameTag, vr: 'PN', wanted: wanted ?? [], fuzzy: false };
+  return matches(query, patientName === undefined ? [] : [patientName]);
 }
 
 /** Prints the instances of one study. Throws `vanished` if the archive had no such study. */
@@ -91,12 +123,13 @@ export async function listStudy(
     }
     const seriesOf = await seriesOfInstances(archive, { ...listing, only: studies });
     const view = new ArchiveView(archive, { at, only: instances });
+    const table = new Table(instanceColumns, terminal.width);
+    if (!terminal.json) terminal.print(table.head());
     for (const id of [...instances].toSorted()) {
       for (const { md5, sizeBytes } of await view.lookup(id, { signal })) {
         const series = seriesOf.get(id) ?? null;
-        if (options.json === true) terminal.printJson({ type: 'instance', id, series, md5, sizeBytes });
-        else
-          terminal.print(`${id}  ${md5 ?? ''}  ${formatBytes(sizeBytes ?? 0).padStart(9)}  ${series ?? ''}`.trimEnd());
+        const cells = [id, formatBytes(sizeBytes ?? 0), md5 ?? '', series ?? ''];
+        terminal.tell({ type: 'instance', id, series, md5, sizeBytes }, table.row(cells));
       }
     }
     return exitCodeOfFindings(findings, histories);

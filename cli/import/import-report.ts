@@ -4,6 +4,7 @@ import type { ImportSummary, LostLine, ReportLine } from '../../core/import/repo
 import { printableJson } from '../../core/printable.ts';
 import { type ExitCode, exitCodeOf } from '../exit-codes.ts';
 import { formatBytes, formatCount, formatDuration } from '../format.ts';
+import { reasonOf } from '../next-steps.ts';
 
 export interface ImportFacts {
   readonly dryRun: boolean;
@@ -14,12 +15,12 @@ export interface ImportFacts {
 
 /** A document that did not arrive, as one line of text. */
 export function documentProblemLine({ level, id, error }: DocumentProblem): string {
-  return `document  ${level}/${id}  ${error.message} (${error.code})`;
+  return `document  ${level}/${id}  ${reasonOf(error)} (${error.code})`;
 }
 
 /** A document that did not arrive, as a line of JSON. */
 export function jsonDocumentProblem({ level, id, error }: DocumentProblem) {
-  return { type: 'document-problem', level, id, reason: error.message, code: error.code };
+  return { type: 'document-problem', level, id, reason: reasonOf(error), code: error.code };
 }
 
 /** A file that did not arrive, or an instance that was lost again, as one line of text. */
@@ -57,7 +58,7 @@ export function jsonSummary(summary: ImportSummary, { dryRun, durationMs, sideca
     sidecars,
     durationMs: Math.round(durationMs),
     interrupted,
-    stoppedBy: stoppedBy && { code: stoppedBy.code, reason: stoppedBy.message },
+    stoppedBy: stoppedBy && { code: stoppedBy.code, reason: reasonOf(stoppedBy) },
     exitCode: exitCodeOfImport(summary, sidecars),
   };
 }
@@ -80,7 +81,7 @@ export function summaryLines(summary: ImportSummary, { dryRun, durationMs, sidec
       ? []
       : [`  kept beside, not current: ${formatCount(keptBeside)} (the archive goes by what its source has, or had)`]),
     ...(sidecars === undefined ? [] : [sidecarsLine(sidecars)]),
-    ...(stoppedBy === undefined ? [] : [`stopped: ${stoppedBy.message} (${stoppedBy.code})`]),
+    ...(stoppedBy === undefined ? [] : [`stopped: ${reasonOf(stoppedBy)} (${stoppedBy.code})`]),
     ...(interrupted ? ['interrupted; run the same command again to go on'] : []),
   ];
 }

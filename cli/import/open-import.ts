@@ -15,6 +15,7 @@ import type { ObjectStorage } from '../../core/stores/archive/object-storage.ts'
 import type { OrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
 import type { DestinationStore } from '../../core/stores/store.ts';
 import { parseArchive } from '../archive-argument.ts';
+import { reasonOf } from '../next-steps.ts';
 import { openServerOfUrl, proveWritable } from '../open-mirror.ts';
 import type { ImportArguments } from './options.ts';
 
@@ -106,5 +107,5 @@ export async function openIndex(path: string, given: string | boolean | undefine
 /** Nobody asked for the index that lies beside the files: it can be left out. */
 function orWithoutIt(cause: unknown): never {
   if (!isMirrorError(cause)) throw cause;
-  throw new MirrorError('configuration', `${cause.message}; or import without the index (--no-index)`, { cause });
+  throw new MirrorError('configuration', `${reasonOf(cause)}; or import without the index (--no-index)`, { cause });
 }

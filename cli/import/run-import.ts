@@ -8,7 +8,8 @@ import { Limitations } from '../../core/sidecars/limitations.ts';
 import { studyServerOf } from '../../core/sidecars/study-server.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { ExitCode } from '../exit-codes.ts';
-import { startProgress } from '../progress.ts';
+import { withNextStep } from '../next-steps.ts';
+import { connecting, startProgress } from '../progress.ts';
 import { keepLastResult } from '../report/keep-result.ts';
 import { tellFindings } from '../sidecar-findings.ts';
 import {
@@ -32,8 +33,8 @@ export async function runImport(given: ImportArguments, { terminal, interruption
   const masterKeys = await readMasterKeys(options.masterKey ?? []);
   const source = await openSource(given);
   opened.defer(() => source.close());
-  const { target, archiveObjects, destinations, ...stores } = await openDestinations(given, (line) =>
-    terminal.warn(line),
+  const { target, archiveObjects, destinations, ...stores } = await connecting(terminal, () =>
+    openDestinations(given, (line) => terminal.warn(line)),
   );
   opened.defer(() => stores.close());
   const index = await openIndex(path, options.index);
@@ -92,7 +93,8 @@ export async function runImport(given: ImportArguments, { terminal, interruption
   await keepLastResult(archiveObjects, 'import', exitCode, terminal);
   return exitCode;
 
-  function printProblem(line: ReportLine | LostLine): void {
-    terminal.tell({ type: 'problem', ...line }, problemLine(line));
+  function printProblem({ advice, ...line }: ReportLine | (LostLine & { readonly advice?: undefined })): void {
+    const told = { ...line, ...(line.reason !== undefined && { reason: withNextStep(line.reason, advice) }) };
+    terminal.tell({ type: 'problem', ...told }, problemLine(told));
   }
 }

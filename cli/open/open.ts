@@ -12,7 +12,9 @@ import { Routes } from '../../core/open/web/routes.ts';
 import type { CommandContext } from '../command-context.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { formatCount } from '../format.ts';
+import { reasonOf } from '../next-steps.ts';
 import { momentOf, openArchiveToRead } from '../open-archive.ts';
+import { startProgress } from '../progress.ts';
 import { AccessControl } from './access.ts';
 import { AccessLog } from './access-log.ts';
 import { createListener, listenOn } from './listener.ts';
@@ -56,7 +58,7 @@ export async function open(options: OpenOptionValues, context: CommandContext): 
   const render = thread.render.bind(thread);
   const orthanc = addOrthancRoutes(addPageRoutes(addDicomwebRoutes(routes, reader, render), reader), reader, render);
   opened.defer(() => orthanc.close());
-  const logged = log.append({ who: '-', action: 'open', status: 200 });
+  const logged = log.begin();
   const name = host.includes(':') ? `[${host}]` : host;
   const url = `${tls === undefined ? 'http' : 'https'}://${name}:${listening}/`;
   if (options.json === true) terminal.printJson({ type: 'listening', url, archive: archive.name, at: at ?? null });
@@ -93,14 +95,15 @@ function tellProgress(
       terminal.warn(`${formatCount(damagedSidecars)} sidecars are damaged: what an earlier one told is shown`);
     }
     if (options.index !== true) return;
+    using shown = startProgress(terminal, 'reading headers');
     for await (const { done, of } of indexArchive(reader, { signal: interruption })) {
-      terminal.showStatus(`headers: ${formatCount(done)} of ${formatCount(of)} studies`);
+      shown.show({ instances: done, totalInstances: of, unit: 'studies' });
     }
     terminal.say('all headers are read and kept in the archive');
   };
   work().catch((error: unknown) => {
     if (interruption.aborted) return;
-    terminal.warn(isMirrorError(error) ? error.message : 'the archive could not be looked through');
+    terminal.warn(isMirrorError(error) ? reasonOf(error) : 'the archive could not be looked through');
   });
 }
 

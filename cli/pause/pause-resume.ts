@@ -20,8 +20,8 @@ export async function pause(
   await using state = await openMirrorState(name, options);
   const store = storeOf(state, options.target) ?? wholeMirror;
   await askToPause(state.pause, options.reason ?? 'somebody paused it', store);
-  if (options.json) terminal.printJson({ type: 'paused', mirror: state.name ?? null, store });
-  else terminal.print(`paused: ${describe(store)}; nothing is lost, "resume" goes on`);
+  const text = `paused: ${describe(store)}; nothing is lost, "resume" goes on`;
+  terminal.tell({ type: 'paused', mirror: state.name ?? null, store }, text);
   return exitCodes.ok;
 }
 
@@ -34,11 +34,11 @@ export async function resume(
   await using state = await openMirrorState(name, options);
   const ended = Object.entries(await askToResume(state.pause, storeOf(state, options.target)));
   const stores = ended.map(([store, { code, reason, begunAt }]) => ({ store, code, reason, begunAt }));
-  if (options.json) terminal.printJson({ type: 'resumed', mirror: state.name ?? null, stores });
-  else if (stores.length === 0) terminal.print('nothing was paused');
-  for (const { store, reason, begunAt } of options.json ? [] : stores) {
-    terminal.print(`resumes at the next tick: ${describe(store)}, paused since ${begunAt} (${reason})`);
-  }
+  const lines = stores.map(
+    ({ store, reason, begunAt }) => `goes on within a minute: ${describe(store)}, paused since ${begunAt} (${reason})`,
+  );
+  const text = lines.length === 0 ? 'nothing was paused' : lines;
+  terminal.tell({ type: 'resumed', mirror: state.name ?? null, stores }, text);
   return exitCodes.ok;
 }
 

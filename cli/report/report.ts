@@ -4,6 +4,7 @@ import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { isMirrorError, MirrorError } from '../../core/errors.ts';
 import { printableJson } from '../../core/printable.ts';
 import type { ExitCode } from '../exit-codes.ts';
+import { reasonOf } from '../next-steps.ts';
 import { csvFormat } from './csv.ts';
 import { cellText, type ReportFacts, type ReportFormat, type Result } from './format.ts';
 import { htmlFormat } from './html.ts';
@@ -49,7 +50,7 @@ export class Report {
   }
 
   end(exitCode: ExitCode, error: unknown): void {
-    const told = isMirrorError(error) ? { code: error.code, reason: error.message } : undefined;
+    const told = isMirrorError(error) ? { code: error.code, reason: reasonOf(error) } : undefined;
     const end = { endedAt: new Date().toISOString(), exitCode, error: told, summary: this.#summary };
     this.#write(this.#format.end(this.#facts, end));
     closeSync(this.#file);
@@ -66,7 +67,7 @@ export class Report {
 }
 
 /** Options whose values name patients or what belongs to them. */
-const personal = /^(?:patient|study|series|accession|name)$/;
+const personal = /^(?:patient|study|series|accession|name|label)$/;
 
 /** What was given, fit for a report: patients and studies by a hash, addresses without credentials. */
 export function givenOf(args: readonly unknown[], options: Readonly<Record<string, unknown>>): ReportFacts['given'] {

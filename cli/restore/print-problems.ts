@@ -8,6 +8,7 @@ import { overwrites } from '../../core/sidecars/apply-sidecar.ts';
 import type { ContentChange, KeptValue } from '../../core/sidecars/plan-changes.ts';
 import type { InstanceRecord } from '../../core/sidecars/sidecar.ts';
 import type { SidecarFinding } from '../../core/sidecars/sidecar-state.ts';
+import { reasonOf } from '../next-steps.ts';
 import { type Problem, problemLine } from '../run/run-report.ts';
 import type { Terminal } from '../terminal.ts';
 
@@ -49,7 +50,7 @@ export class ProblemPrinter {
   /** Prints what a sidecar met: why it failed, what stays as it is, and what is lost. */
   document({ studyId: id, kind, error, kept, lost }: RestoredSidecar, destination: string, archive: string): void {
     if (kind === 'failed' && error !== undefined) {
-      this.#print({ id, destination, outcome: 'sidecar-failed', code: error.code, reason: error.message });
+      this.#print({ id, destination, outcome: 'sidecar-failed', code: error.code, reason: reasonOf(error) });
     }
     for (const value of kept) this.change(changeOfKept(value), destination);
     for (const instance of lost) this.#lost(instance, archive);
@@ -73,7 +74,7 @@ export class ProblemPrinter {
     const { id, kind } = verified;
     if (kind === 'sound') return;
     if (kind === 'vanished') this.missing(id, destination);
-    else this.#print({ id, destination, outcome: kind, code: verified.error.code, reason: verified.error.message });
+    else this.#print({ id, destination, outcome: kind, code: verified.error.code, reason: reasonOf(verified.error) });
   }
 
   missing(id: InstanceId, destination: string): void {
@@ -87,8 +88,8 @@ export class ProblemPrinter {
   }
 
   /** Prints that an archive cannot tell what it had of an instance at the moment. */
-  history(id: InstanceId, archive: string, { code, message: reason }: MirrorError): void {
-    this.#print({ id, destination: archive, outcome: 'history', code, reason });
+  history(id: InstanceId, archive: string, error: MirrorError): void {
+    this.#print({ id, destination: archive, outcome: 'history', code: error.code, reason: reasonOf(error) });
   }
 
   /** Prints a value that the target should hold by now and does not. */
@@ -102,7 +103,7 @@ export class ProblemPrinter {
 
   /** Prints a sidecar of the archive that cannot be read. */
   finding({ id, error }: SidecarFinding, archive: string): void {
-    this.#print({ id, destination: archive, outcome: 'sidecar', code: error.code, reason: error.message });
+    this.#print({ id, destination: archive, outcome: 'sidecar', code: error.code, reason: reasonOf(error) });
   }
 
   /** Prints where the version of an instance is saved that another one took the place of. */
@@ -117,7 +118,13 @@ export class ProblemPrinter {
   /** Prints what became of a damaged instance. */
   repaired(id: InstanceId, destination: string, repair: RepairOutcome, otherVersion: boolean): void {
     if (repair.kind === 'not-repaired') {
-      this.#print({ id, destination, outcome: 'not-repaired', code: repair.error.code, reason: repair.error.message });
+      this.#print({
+        id,
+        destination,
+        outcome: 'not-repaired',
+        code: repair.error.code,
+        reason: reasonOf(repair.error),
+      });
       return;
     }
     const { from, savedUnder } = repair;

@@ -26,6 +26,7 @@ import type { CommandContext } from '../command-context.ts';
 import { type ExitCode, exitCodeOf, exitCodes } from '../exit-codes.ts';
 import { formatCount } from '../format.ts';
 import { isServerUrl, momentOf, openArchiveToRead, selectionOf } from '../open-archive.ts';
+import { startProgress } from '../progress.ts';
 import { tellFindings } from '../sidecar-findings.ts';
 import { UnreadableHistories } from '../unreadable-histories.ts';
 import { failuresOf, type JobFailure } from './job-failures.ts';
@@ -71,14 +72,14 @@ export async function queueRestore(
   const archive = await openArchiveToRead(options.archive, options.endpoint, { signal });
   try {
     const plan = await planOf(archive, { client, queuesUrl }, options, context);
-    return await restoreByStack(plan, options.json ?? false, context);
+    return await restoreByStack(plan, context);
   } finally {
     await archive.close();
     client.destroy();
   }
 }
 
-async function restoreByStack(plan: Plan, json: boolean, context: CommandContext): Promise<ExitCode> {
+async function restoreByStack(plan: Plan, context: CommandContext): Promise<ExitCode> {
   const { archive, client, deadLetterQueueUrl, mirror, target, view, histories } = plan;
   const { terminal, interruption: signal } = context;
   // A queue that is not there must be noticed before anything begins.
@@ -110,15 +111,14 @@ async function restoreByStack(plan: Plan, json: boolean, context: CommandContext
   for await (const failure of failuresOf(job.id, { client, deadLetterQueueUrl })) {
     if (failure.outcome === 'rejected') rejected += 1;
     else failed += 1;
-    if (json) terminal.printJson(failure);
-    else terminal.print(lineOf(failure));
+    terminal.tell({ ...failure }, lineOf(failure));
   }
   rejected += histories.outcome.rejected;
   failed += histories.outcome.failed;
   const exitCode = exitCodeOf({ conflicting: 0, rejected, failed });
   const summary = { type: 'summary', mirror, target, job: job.id, instances, studies, rejected, failed, exitCode };
-  if (json) terminal.printJson(summary);
-  else terminal.print(summaryLine(instances, studies, rejected, failed));
+  terminal.end();
+  terminal.tell(summary, summaryLine(instances, studies, rejected, failed));
   return exitCode;
 }
 
@@ -212,10 +212,11 @@ async function work(
   }
   await sqsQueue({ queueUrl, client }).send(counted());
   terminal.say(`${sent} ${what} are on the queue`);
+  using shown = startProgress(terminal, 'restoring by the stack');
   for (let empty = 0; empty < emptyInARow && !interruption.aborted; ) {
     const left = (await sqsLeft(client, queueUrl)) + (await sqsLeft(client, largeQueueUrl));
     empty = left === 0 ? empty + 1 : 0;
-    terminal.showStatus(`${left} messages left of ${sent} ${what}`);
+    shown.show({ instances: Math.max(sent - left, 0), totalInstances: sent, unit: what });
     await delay(askEveryMs, undefined, { signal: interruption }).catch(() => undefined);
   }
   return sent;

@@ -13,10 +13,10 @@ import type { SidecarFindings } from '../../core/sidecars/sidecar-state.ts';
 import type { Archive } from '../../core/stores/archive/archive.ts';
 import { EveryVersion } from '../../core/stores/archive/every-version.ts';
 import type { CommandContext } from '../command-context.ts';
+import { finishRepairs } from '../finished-repairs.ts';
 import type { TargetServer } from '../open-archive.ts';
 import { startProgress } from '../progress.ts';
 import { problemsOf } from '../run/run-report.ts';
-import { settleRepairs } from '../settled-repairs.ts';
 import type { UnreadableHistories } from '../unreadable-histories.ts';
 import { type ProblemPrinter, unsettledLine } from './print-problems.ts';
 import { nothingRepaired, type RepairCounts, type RepairReport } from './repair-report.ts';
@@ -67,7 +67,7 @@ class Repair {
       const { studyServer, limitations } = server;
       this.#add(
         'unwritten',
-        await settleRepairs(archive, { server: studyServer, limitations }, this.#context.terminal),
+        await finishRepairs(archive, { server: studyServer, limitations }, this.#context.terminal),
       );
     }
     const durationMs = performance.now() - startedAtMs;

@@ -6,6 +6,7 @@ import { thawDollars, thawHours } from '../../core/cloud/estimate/estimate.ts';
 import type { MirrorRunEnd } from '../../core/mirror/mirror-run.ts';
 import { type ExitCode, exitCodeOf, exitCodes, type Outcome } from '../exit-codes.ts';
 import { formatBytes, formatCount, formatDuration } from '../format.ts';
+import { reasonOf } from '../next-steps.ts';
 import { exitCodeOfRun, plainPolicies } from '../run/run-report.ts';
 import type { ThawCounts } from './thaw.ts';
 
@@ -154,7 +155,7 @@ export function jsonSummary(report: RestoreReport) {
     verified: verified ?? null,
     durationMs: Math.round(durationMs),
     interrupted,
-    stoppedBy: stop && { code: stop.code, reason: stop.message },
+    stoppedBy: stop && { code: stop.code, reason: reasonOf(stop) },
     exitCode: exitCodeOfRestore(report),
   };
 }
@@ -199,7 +200,7 @@ export function summaryLines(report: RestoreReport): readonly string[] {
     ...(notAtSource === 0 || report.selective
       ? []
       : [`${formatCount(notAtSource)} at the target only; left where they are`]),
-    ...(stop === undefined ? [] : [`stopped: ${stop.message} (${stop.code})`]),
+    ...(stop === undefined ? [] : [`stopped: ${reasonOf(stop)} (${stop.code})`]),
     ...(interrupted ? ['interrupted; run the same command again to go on'] : []),
   ];
 }

@@ -23,6 +23,7 @@ import type { Archive } from '../../core/stores/archive/archive.ts';
 import type { Store } from '../../core/stores/store.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { ExitCode } from '../exit-codes.ts';
+import { finishRepairs } from '../finished-repairs.ts';
 import { FutureTimes } from '../future-times.ts';
 import {
   momentOf,
@@ -33,10 +34,9 @@ import {
   requirePlace,
   selectionOf,
 } from '../open-archive.ts';
-import { type ShownProgress, startProgress } from '../progress.ts';
+import { connecting, type ShownProgress, startProgress } from '../progress.ts';
 import { progressObserver } from '../run/run-progress.ts';
 import { problemsOf } from '../run/run-report.ts';
-import { settleRepairs } from '../settled-repairs.ts';
 import { UnreadableHistories } from '../unreadable-histories.ts';
 import { lookAtTarget } from './look-at-target.ts';
 import type { RestoreOptionValues } from './options.ts';
@@ -73,11 +73,10 @@ export async function restore({ options, values }: RestoreArguments, context: Co
   const reading = { signal: interruption, onFutureTime: futureTimes.note };
   const archive = await openArchiveToRead(options.archive, options.endpoint, reading);
   opened.defer(() => archive.close());
-  const target = await openTarget(options.to, values, {
-    archive,
-    signal: interruption,
-    warn: (line) => terminal.warn(line),
-  });
+  const warn = (line: string) => terminal.warn(line);
+  const target = await connecting(terminal, () =>
+    openTarget(options.to, values, { archive, signal: interruption, warn }),
+  );
   opened.defer(() => target.store.close());
   const problems = new ProblemPrinter(terminal);
   const findings = new SidecarFindings((finding) => problems.finding(finding, archive.name));
@@ -86,7 +85,8 @@ export async function restore({ options, values }: RestoreArguments, context: Co
   if (target.server !== undefined) {
     const say = (line: string) => terminal.say(line);
     const look = { force: options.force === true, say, signal: interruption };
-    await lookAtTarget(new ArchiveView(archive, part), target.server.store, look);
+    const { store } = target.server;
+    await connecting(terminal, () => lookAtTarget(new ArchiveView(archive, part), store, look));
   }
   const given = { archive, target, part, options, problems, findings, histories };
   if (options.repair === true) {
@@ -246,9 +246,9 @@ class Restore {
       concurrency: options.concurrency ?? defaultCeiling,
       dryRun,
       draining: interruption,
-      settleConflicts: options.replace === true ? this.#replacing() : undefined,
+      resolveConflicts: options.replace === true ? this.#replacing() : undefined,
       afterCopying: async () => {
-        const unwritten = await this.#settleRepairs();
+        const unwritten = await this.#finishRepairs();
         written = { unwritten, sidecars: await this.#sidecars(false) };
       },
       observer: {
@@ -297,11 +297,11 @@ class Restore {
   }
 
   /** What a repair or a replacement that was killed had still to write. @returns how much of it is not written yet */
-  async #settleRepairs(): Promise<number> {
+  async #finishRepairs(): Promise<number> {
     const { archive, target } = this.#given;
     if (target.server === undefined) return 0;
     const { studyServer, limitations } = target.server;
-    return settleRepairs(archive, { server: studyServer, limitations }, this.#context.terminal);
+    return finishRepairs(archive, { server: studyServer, limitations }, this.#context.terminal);
   }
 
   #tellUnidentified(): void {

@@ -5,6 +5,7 @@ import { isMirrorError, MirrorError } from '../../core/errors.ts';
 import { probePauseMs } from '../../core/mirror/pause/pause-state.ts';
 import type { FutureTime } from '../../core/stores/archive/future-times.ts';
 import type { NamedMirror } from '../named-mirror.ts';
+import { reasonOf } from '../next-steps.ts';
 import { openNamedMirror } from '../open-mirror.ts';
 import type { Terminal } from '../terminal.ts';
 import type { WatchObserver } from './watch-report.ts';
@@ -54,7 +55,8 @@ async function oncePossible(
       if (!mayPass(error)) throw error;
       // An archive that does not answer is opened later: only the source is waited for.
       subject = { role: 'source', store: error.store ?? 'server' };
-      const { code, message: reason } = error;
+      const { code } = error;
+      const reason = reasonOf(error);
       const pauseMs = probePauseMs(probes, firstPauseMs);
       const sinceMs = evenClock.nowMs() - begunAtMs;
       report.onEvent({ ...subject, kind: 'away', code, reason, sinceMs, askedAgainInMs: pauseMs });

@@ -1,83 +1,33 @@
 /** What `run` prints: a line for each instance that could not be mirrored, and the summary, as text and as JSON. */
 
+import type { z } from 'zod';
 import type { ConflictPolicy } from '../../core/archive-life/repair/conflict-policy.ts';
-import type { CopyResult, Destination, OutcomeKind } from '../../core/copy/outcome.ts';
+import type { CopyResult, Destination } from '../../core/copy/outcome.ts';
 import { MirrorError } from '../../core/errors.ts';
 import type { MirrorRunEnd } from '../../core/mirror/mirror-run.ts';
 import { noOutcomes, type OutcomeCounts } from '../../core/mirror/summary.ts';
 import { type ExitCode, exitCodeOf } from '../exit-codes.ts';
 import { formatBytes, formatCount, formatDuration } from '../format.ts';
+import { reasonOf } from '../next-steps.ts';
+import { type problemLineSchema, problemOutcomes, type runSummarySchema } from './output.ts';
 
-/** Counts as JSON shows them: every kind of outcome, zeros included. */
-export interface JsonCounts {
-  readonly copied: number;
-  readonly alreadyEqual: number;
-  readonly vanished: number;
-  readonly conflicting: number;
-  readonly rejected: number;
-  readonly failed: number;
-}
+export type RunSummary = z.output<typeof runSummarySchema>;
+type JsonCounts = RunSummary['sidecars'];
 
 /** An instance that did not arrive at a destination. */
-export interface Problem {
-  readonly type: 'problem';
-  /** `study` where the id is that of a study whose document did not arrive. */
-  readonly level?: 'study';
-  readonly id: string;
-  readonly destination: string;
-  readonly outcome: OutcomeKind;
-  /** The stable code of the error. */
-  readonly code: string | undefined;
-  readonly reason: string | undefined;
-}
-
-interface Reason {
-  readonly code: string;
-  readonly reason: string;
-}
-
-/** The last line of `run --json`. Fields are only ever added. */
-export interface RunSummary extends JsonCounts {
-  readonly type: 'summary';
-  readonly dryRun: boolean;
-  readonly source: string;
-  readonly destinations: readonly (JsonCounts & {
-    readonly name: string;
-    readonly role: 'target' | 'archive';
-    /** Why the destination could not be served to the end. */
-    readonly withdrawn: Reason | undefined;
-  })[];
-  /** Studies whose sidecars differed somewhere, by what became of them. */
-  readonly sidecars: JsonCounts;
-  readonly bytesCopied: number;
-  /** Ids that a destination holds and the source does not; they are left alone. */
-  readonly notAtSource: number;
-  /** Records and sidecars of the archive with times in the future, as far as they were met. */
-  readonly futureTimes: number;
-  readonly durationMs: number;
-  readonly interrupted: boolean;
-  /** Why the run ended before its work did. */
-  readonly stoppedBy: Reason | undefined;
-  readonly exitCode: ExitCode;
-}
-
-const problematic: readonly OutcomeKind[] = ['conflict', 'rejected', 'failed'];
+export type Problem = z.output<typeof problemLineSchema>;
 
 /** The problems of one instance: none, or one for each destination that did not get it. */
 export function problemsOf(
   { id, outcomes }: { readonly id: string; readonly outcomes: CopyResult['outcomes'] },
   conflicts: ConflictPolicy = 'report',
 ): readonly Problem[] {
-  return outcomes
-    .filter(({ kind }) => problematic.includes(kind) && !(kind === 'conflict' && conflicts === 'keep-target'))
-    .map(({ destination, kind, error }) => ({
-      type: 'problem',
-      id,
-      destination: destination.store.name,
-      outcome: kind,
-      code: error?.code,
-      reason: error?.message,
-    }));
+  return outcomes.flatMap(({ destination, kind, error }) => {
+    const outcome = problemOutcomes.find((one) => one === kind);
+    if (outcome === undefined || (outcome === 'conflict' && conflicts === 'keep-target')) return [];
+    const reason = error && reasonOf(error);
+    return [{ type: 'problem', id, destination: destination.store.name, outcome, code: error?.code, reason }];
+  });
 }
 
 /** A problem as one line of text. */
@@ -117,7 +67,7 @@ export function summarize(end: MirrorRunEnd, facts: RunFacts): RunSummary {
       name: destination.store.name,
       role: destination.role,
       ...jsonCounts(summary.destinations.get(destination.store.name) ?? noOutcomes()),
-      withdrawn: reasonOf(withdrawn.get(destination)),
+      withdrawn: jsonReason(withdrawn.get(destination)),
     })),
     sidecars: jsonCounts(facts.sidecarCounts),
     bytesCopied: summary.bytesCopied,
@@ -125,7 +75,7 @@ export function summarize(end: MirrorRunEnd, facts: RunFacts): RunSummary {
     futureTimes: facts.futureTimes,
     durationMs: Math.round(facts.durationMs),
     interrupted,
-    stoppedBy: reasonOf(end.stoppedBy),
+    stoppedBy: jsonReason(end.stoppedBy),
     exitCode: exitCodeOfRun(end, facts),
   };
 }
@@ -194,6 +144,6 @@ function jsonCounts(counts: OutcomeCounts): JsonCounts {
   return { copied, alreadyEqual: counts['already-equal'], vanished, conflicting: counts.conflict, rejected, failed };
 }
 
-function reasonOf(error: MirrorError | undefined): Reason | undefined {
-  return error && { code: error.code, reason: error.message };
+function jsonReason(error: MirrorError | undefined): RunSummary['stoppedBy'] {
+  return error && { code: error.code, reason: reasonOf(error) };
 }

@@ -20,12 +20,12 @@ import type { StudySyncResult } from '../../core/sidecars/sync-study.ts';
 import { parseArchive } from '../archive-argument.ts';
 import type { CommandContext } from '../command-context.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { tellFinished } from '../finished-repairs.ts';
 import { FutureTimes } from '../future-times.ts';
 import { resolveMirror } from '../named-mirror.ts';
 import { proveWritable } from '../open-mirror.ts';
-import { type ShownProgress, startProgress } from '../progress.ts';
+import { connecting, type ShownProgress, startProgress } from '../progress.ts';
 import { keepLastResult } from '../report/keep-result.ts';
-import { tellSettled } from '../settled-repairs.ts';
 import { tellFindings } from '../sidecar-findings.ts';
 import { notifySystemd } from '../systemd.ts';
 import type { Terminal } from '../terminal.ts';
@@ -67,9 +67,9 @@ export async function run(
   using report = watch ? watchObserver(terminal, { json }) : undefined;
   const futureTimes = new FutureTimes(terminal);
   const opening = { dryRun, report, terminal, onFutureTime: futureTimes.note, signal: interruption };
-  await using mirror = await openForRun(named, opening);
+  await using mirror = await connecting(terminal, () => openForRun(named, opening));
   if (dryRun && named.archive !== undefined) await proveWritable(named.archive, { signal: interruption });
-  await lookAtTargets(mirror, options, terminal, interruption);
+  await connecting(terminal, () => lookAtTargets(mirror, options, terminal, interruption));
   const limitations = new Limitations(({ message }) => terminal.warn(message));
   const concurrency = options.concurrency ?? named.concurrency ?? defaultCeiling;
   const findings = tellFindings(terminal);
@@ -78,7 +78,7 @@ export async function run(
   const syncReport: SyncReport = {
     ...sidecarProgress(progress, tellDocument),
     onFinding: findings.note,
-    onSettled: ({ store }, settled) => tellSettled(settled, store.name, terminal),
+    onRepairFinished: ({ store }, finished) => tellFinished(finished, store.name, terminal),
   };
   const sidecars =
     options.instancesOnly || mirror.selects !== undefined
@@ -87,7 +87,7 @@ export async function run(
   const archive = archiveOf(mirror.destinations)?.store;
   const remembers = archive !== undefined || watch;
   if (remembers) rememberInventories(mirror, { days: named.askAgainDays, now: () => new Date(), dryRun });
-  const settle = { source: mirror.source, archive, limitations, signal: interruption };
+  const replacing = { source: mirror.source, archive, limitations, signal: interruption };
   const startedAtMs = performance.now();
   const observer: MirrorObserver = report ?? (progress === undefined ? {} : progressObserver(progress));
   if (watch) notifySystemd(interruption, terminal);
@@ -104,7 +104,7 @@ export async function run(
     concurrency,
     dryRun,
     sidecars,
-    settleConflicts: options.conflicts === 'replace' ? replaceConflicts(settle) : undefined,
+    resolveConflicts: options.conflicts === 'replace' ? replaceConflicts(replacing) : undefined,
     // What a filter leaves out is not gone from the source.
     ...(mirror.selects === undefined && removalPartsOf(mirror, deletionPolicyOf(options, mirror, terminal))),
     watch: watch
@@ -141,14 +141,14 @@ export async function run(
   const durationMs = performance.now() - startedAtMs;
   const summary = summarize(end, { ...facts, durationMs, futureTimes: futureTimes.count });
   terminal.end();
-  terminal.tell({ ...summary }, summaryLines(summary));
+  terminal.tell(summary, summaryLines(summary));
   if (!dryRun) await keepLastResult(archive?.objects, 'run', summary.exitCode, terminal);
   if (!watch && !dryRun && summary.exitCode === exitCodes.ok) await beatHeart(options.heartbeat, terminal);
   return summary.exitCode;
 }
 
 function printProblems(problems: readonly Problem[], terminal: Terminal): void {
-  for (const problem of problems) terminal.tell({ ...problem }, problemLine(problem));
+  for (const problem of problems) terminal.tell(problem, problemLine(problem));
 }
 
 /** Shows how far the sidecars are, beside what is told of each. */

@@ -6,9 +6,6 @@ import { type ShownProgress, startProgress } from '../progress.ts';
 import type { Terminal } from '../terminal.ts';
 import { progressObserver } from './run-progress.ts';
 
-/** A line of `run --watch --json`, beside `problem` and `summary`. Fields are only ever added. */
-export type WatchLine = { readonly type: string; readonly at: string } & Readonly<Record<string, unknown>>;
-
 /** What a sign of life tells. */
 export interface Life {
   /** Instances that were copied since the watch began. */
@@ -104,7 +101,7 @@ class WatchReport implements WatchObserver {
 
   #print(type: string, fields: Readonly<Record<string, unknown>>, text: string): void {
     const at = new Date().toISOString();
-    if (this.#json) this.#terminal.printJson({ type, at, ...fields } satisfies WatchLine);
+    if (this.#json) this.#terminal.printJson({ type, at, ...fields });
     else this.#terminal.say(`${at.slice(0, 19)}Z ${text}`);
   }
 }

@@ -1,15 +1,18 @@
 /** The work of `snapshots`. */
 import { listSnapshots, type Snapshot } from '../../core/archive-life/catalogue/snapshots.ts';
 import type { ArchiveOptionValues } from '../archive-options.ts';
-import { columns } from '../columns.ts';
+import { type Column, Table } from '../columns.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { formatBytes, formatCount } from '../format.ts';
 import { openArchiveToRead } from '../open-archive.ts';
 import { exitCodeOfHistories, tellUnreadable } from '../unreadable-histories.ts';
 
-const header = ['day', 'added', 'changed', 'removed', 'returned', 'sidecars', 'received'];
-const widths = [10, 10, 10, 10, 10, 10, 10];
+const counted = ['added', 'changed', 'removed', 'returned', 'sidecars', 'received'];
+const listed: readonly Column[] = [
+  { head: 'day', width: 10 },
+  ...counted.map((head) => ({ head, width: 9, right: true })),
+];
 
 export async function showSnapshots(options: ArchiveOptionValues, context: CommandContext): Promise<ExitCode> {
   const { terminal, interruption: signal } = context;
@@ -17,11 +20,9 @@ export async function showSnapshots(options: ArchiveOptionValues, context: Comma
   const archive = await openArchiveToRead(options.archive, options.endpoint, { signal });
   try {
     const snapshots = await listSnapshots(archive, { onUnreadable: histories.note, signal });
-    if (options.json !== true) terminal.print(columns(header, widths));
-    for (const snapshot of snapshots) {
-      if (options.json === true) terminal.printJson({ type: 'snapshot', ...snapshot });
-      else terminal.print(columns(cellsOf(snapshot), widths));
-    }
+    const table = new Table(listed, terminal.width);
+    if (!terminal.json) terminal.print(table.head());
+    for (const snapshot of snapshots) terminal.tell({ type: 'snapshot', ...snapshot }, table.row(cellsOf(snapshot)));
     return exitCodeOfHistories(histories);
   } finally {
     await archive.close();

@@ -1,26 +1,22 @@
 /** What `status` tells of a mirror, as lines and as a page. Pure. */
+import type { z } from 'zod';
 import type { LastResult } from '../../core/archive-life/last-results.ts';
-import { aged, type StatusCell, type StatusView } from '../../core/cloud/status/status-page.ts';
+import {
+  aged,
+  reasonsOf,
+  type StatusCell,
+  type StatusTable,
+  type StatusView,
+  verdictOf,
+  verdicts,
+} from '../../core/cloud/status/status-page.ts';
+import { Table } from '../columns.ts';
 import { exitCodeMeanings } from '../exit-codes.ts';
 import { formatCount } from '../format.ts';
+import type { statusSchema } from './output.ts';
 
-export interface StoreStatus {
-  readonly name: string;
-  readonly instances: number | null;
-  /** Why it is not known. */
-  readonly error: string | null;
-}
-
-export interface StatusResult {
-  readonly mirror: string | null;
-  readonly measuredAt: string;
-  /** How the last of each command ended that writes to the archive or reads it back. */
-  readonly last: readonly LastResult[];
-  readonly stores: readonly StoreStatus[];
-  readonly comparedAt: string | null;
-  readonly comparing: string | null;
-  readonly held: readonly { readonly store: string; readonly reason: string; readonly begunAt: string }[];
-}
+export type StatusResult = z.output<typeof statusSchema>;
+export type StoreStatus = StatusResult['stores'][number];
 
 const day = 24 * 3600;
 /** From these ages on somebody should look, or act. */
@@ -34,7 +30,7 @@ const limits: Readonly<Record<LastResult['command'] | 'comparison', { readonly l
 
 /** @param archive how the archive is called, where no configuration names the mirror */
 export function viewOf(status: StatusResult, archive: string): StatusView {
-  const { mirror, measuredAt, stores, comparedAt, comparing, held, last } = status;
+  const { mirror, measuredAt, stores, comparedAt, comparing, paused, last } = status;
   const age = (at: string) => Math.max(0, (Date.parse(measuredAt) - Date.parse(at)) / 1000);
   const now = comparing === null ? '' : ` (one is under way: ${comparing})`;
   const comparison: StatusCell =
@@ -50,8 +46,8 @@ export function viewOf(status: StatusResult, archive: string): StatusView {
         heads: [],
         rows: [
           [{ text: 'Last complete comparison' }, comparison],
-          ...held.map(({ store, reason, begunAt }): StatusCell[] => [
-            { text: store === '*' ? 'The whole mirror is skipped' : `${store} is skipped` },
+          ...paused.map(({ store, reason, begunAt }): StatusCell[] => [
+            { text: store === '*' ? 'The whole mirror is paused' : `${store} is paused` },
             { text: `since ${begunAt}: ${reason}`, level: 'act' },
           ]),
         ],
@@ -83,20 +79,21 @@ function meaningOf(exitCode: number): string {
   return Object.entries(exitCodeMeanings).find(([code]) => Number(code) === exitCode)?.[1] ?? 'unknown';
 }
 
-/** The same as lines of text. */
-export function linesOf({ stores, comparedAt, comparing, held, last }: StatusResult): string[] {
+/** The same as lines of text: the verdict, what made it, and the tables. */
+export function linesOf(view: StatusView): readonly string[] {
   return [
-    ...stores.map(({ name, instances, error }) =>
-      instances === null ? `${name}: ${error}` : `${name}: ${formatCount(instances)} instances`,
-    ),
-    `last complete comparison: ${comparedAt ?? 'none yet'}`,
-    ...(comparing === null ? [] : [`comparing now: ${comparing}`]),
-    ...last.map(
-      ({ command, at, exitCode }) => `last ${command}: ${at}, ${meaningOf(exitCode)} (exit code ${exitCode})`,
-    ),
-    ...held.map(({ store, reason, begunAt }) => {
-      const what = store === '*' ? 'the whole mirror' : store;
-      return `paused since ${begunAt}: ${what} (${reason})`;
-    }),
+    `${view.mirror}: ${verdicts[verdictOf(view)]}`,
+    ...reasonsOf(view).map((reason) => `  ${reason}`),
+    ...view.tables.filter(({ rows }) => rows.length > 0).flatMap((table) => ['', table.title, ...rowsOf(table)]),
   ];
+}
+
+function rowsOf({ heads, rows }: StatusTable): readonly string[] {
+  const cells = [...(heads.length === 0 ? [] : [heads]), ...rows.map((row) => row.map(({ text }) => text))];
+  const mostCells = Math.max(...cells.map((row) => row.length));
+  const widths = Array.from({ length: mostCells - 1 }, (_, column) =>
+    Math.max(...cells.map((row) => row[column]?.length ?? 0)),
+  );
+  const table = new Table([...widths.map((width) => ({ head: '', width })), { head: '' }], undefined);
+  return cells.map((row) => `  ${table.row(row)}`);
 }

@@ -12,8 +12,9 @@ import { openArchive } from '../../core/stores/archive/archive.ts';
 import type { CommandContext } from '../command-context.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { type OpenMirrorState, openMirrorState } from '../mirror-state.ts';
+import { reasonOf } from '../next-steps.ts';
 import type { statusOptionValues } from './options.ts';
-import { linesOf, type StoreStatus, viewOf } from './status-view.ts';
+import { linesOf, type StatusResult, type StoreStatus, viewOf } from './status-view.ts';
 
 const statisticsSchema = z.object({ CountInstances: z.int().nonnegative() });
 
@@ -26,21 +27,21 @@ export async function status(
   const stores = await Promise.all(serversOf(state).map(([name, server]) => countServer(name, server, interruption)));
   if (options.countArchive) stores.push(await countArchive(state, interruption));
   const progress = (await progressBeside(state.objects).read())?.value;
-  const { holds } = await state.pause.read();
+  const { pauses } = await state.pause.read();
   const last = await lastResults(state.objects);
-  const result = {
+  const result: StatusResult = {
     type: 'status',
     mirror: state.name ?? null,
     measuredAt: new Date().toISOString(),
     stores,
-    last,
+    last: [...last],
     comparedAt: progress?.comparedAt ?? null,
     comparing: progress?.comparison?.reason ?? null,
-    held: Object.entries(holds).map(([store, { code, reason, begunAt }]) => ({ store, code, reason, begunAt })),
+    paused: Object.entries(pauses).map(([store, { code, reason, begunAt }]) => ({ store, code, reason, begunAt })),
   };
-  if (options.json) terminal.printJson(result);
-  else for (const line of linesOf(result)) terminal.print(line);
-  if (options.html !== undefined) await writePage(options.html, pageOf(viewOf(result, state.objects.name)));
+  const view = viewOf(result, state.objects.name);
+  terminal.tell(result, linesOf(view));
+  if (options.html !== undefined) await writePage(options.html, pageOf(view));
   return stores.some(({ error }) => error !== null) ? exitCodes.refused : exitCodes.ok;
 }
 
@@ -74,7 +75,7 @@ async function countServer(
     }
   } catch (error) {
     if (!isMirrorError(error)) throw error;
-    return { name, instances: null, error: error.message };
+    return { name, instances: null, error: reasonOf(error) };
   }
 }
 

@@ -6,6 +6,7 @@ import type { Checked } from '../../core/archive-life/verify-beside.ts';
 import type { MirrorError } from '../../core/errors.ts';
 import { exitCodeOf, type Outcome } from '../exit-codes.ts';
 import { formatBytes, formatCount } from '../format.ts';
+import { reasonOf } from '../next-steps.ts';
 import type { Progress } from '../progress.ts';
 import type { Terminal } from '../terminal.ts';
 
@@ -41,7 +42,8 @@ export class VerifyReport {
     attachment: nothing,
     record: nothing,
   };
-  #bytes = 0;
+  /** Of what was read back and found sound. */
+  #bytesVerified = 0;
 
   constructor(terminal: Terminal) {
     this.#terminal = terminal;
@@ -49,7 +51,7 @@ export class VerifyReport {
 
   /** Takes an instance in and prints it unless it is sound. `repaired` where a repair was tried. */
   add(store: string, result: Verified, repair: RepairOutcome | undefined): void {
-    this.#count('instance', result.kind, result.kind === 'sound' ? (result.sizeBytes ?? 0) : 0, repair);
+    this.#count('instance', result.kind, result.kind === 'sound' ? result.sizeBytes : 0, repair);
     if (result.kind !== 'damaged' && result.kind !== 'unverified') return;
     const { id, md5, kind, error } = result;
     this.#tell({ what: 'instance', id, name: md5 ?? 'no hash', store, kind, error }, repair);
@@ -67,7 +69,7 @@ export class VerifyReport {
 
   progress(): Progress {
     const { sound, damaged, notVerified } = this.#counts.instance;
-    return { instances: sound + damaged + notVerified, bytes: this.#bytes };
+    return { instances: sound + damaged + notVerified, bytes: this.#bytesVerified };
   }
 
   /**
@@ -76,10 +78,10 @@ export class VerifyReport {
    */
   finish(ofArchive: boolean, futureTimes: number): void {
     const { instance: instances, sidecar: sidecars, attachment: attachments, record: records } = this.#counts;
-    const counts = { instances, sidecars, attachments, records, bytes: this.#bytes, futureTimes };
+    const counts = { instances, sidecars, attachments, records, bytesVerified: this.#bytesVerified, futureTimes };
     const exitCode = exitCodeOf(this.outcome());
     this.#terminal.tell({ type: 'summary', ...counts, exitCode }, [
-      `instances: ${countsText(instances)} (${formatBytes(this.#bytes)} read)`,
+      `instances: ${countsText(instances)} (${formatBytes(this.#bytesVerified)} verified)`,
       ...(ofArchive
         ? [
             `sidecars: ${countsText(sidecars)}`,
@@ -106,14 +108,14 @@ export class VerifyReport {
     const field = kind === 'unverified' ? 'notVerified' : kind;
     const repaired = counts.repaired + (repair?.kind === 'repaired' ? 1 : 0);
     this.#counts[what] = { ...counts, [field]: counts[field] + 1, repaired };
-    this.#bytes += sizeBytes;
+    this.#bytesVerified += sizeBytes;
   }
 
   #tell({ what, id, name, store, kind: found, error }: Problem, repair: RepairOutcome | undefined): void {
     const kind = found === 'unverified' ? 'not verified' : found;
     const from = repair?.kind === 'repaired' ? repair.from : undefined;
     const reason =
-      repair?.kind === 'not-repaired' ? `${error.message}; not repaired: ${repair.error.message}` : error.message;
+      repair?.kind === 'not-repaired' ? `${error.message}; not repaired: ${reasonOf(repair.error)}` : reasonOf(error);
     const key = what === 'instance' && found !== 'lost' ? { md5: name } : { key: name };
     const mark = from === undefined ? kind : `repaired from ${from}`;
     this.#terminal.tell(

@@ -17,11 +17,12 @@ import type { Store } from '../../core/stores/store.ts';
 import { parseArchive } from '../archive-argument.ts';
 import type { CommandContext } from '../command-context.ts';
 import { type ExitCode, exitCodeOf } from '../exit-codes.ts';
+import { finishRepairs } from '../finished-repairs.ts';
 import { FutureTimes } from '../future-times.ts';
+import { reasonOf } from '../next-steps.ts';
 import { openServerOfUrl } from '../open-mirror.ts';
-import { startProgress } from '../progress.ts';
+import { connecting, startProgress } from '../progress.ts';
 import { keepLastResult } from '../report/keep-result.ts';
-import { settleRepairs } from '../settled-repairs.ts';
 import type { verifyOptionValues } from './options.ts';
 import { repairerOf } from './repairer.ts';
 import { VerifyReport } from './verify-report.ts';
@@ -38,10 +39,10 @@ export async function verify(given: VerifyArguments, context: CommandContext): P
   const subset = options.subset === undefined ? undefined : parseSubset(options.subset, Date.now() % 2 ** 32);
   await using opened = new AsyncDisposableStack();
   const futureTimes = new FutureTimes(context.terminal);
-  const stores = await openStores(given, context, opened, futureTimes);
+  const stores = await connecting(context.terminal, () => openStores(given, context, opened, futureTimes));
   const report = new VerifyReport(context.terminal);
   const verification = new Verification(stores, { ...given.options, subset }, report, context);
-  if (options.repair === true) await verification.settleRepairs();
+  if (options.repair === true) await verification.finishRepairs();
   const { versions, target } = stores;
   if (versions !== undefined) await verification.verifyArchive(versions);
   if (target !== undefined) await verification.verifyInstances(target);
@@ -80,13 +81,13 @@ class Verification {
   }
 
   /** What an interrupted repair of the target had still to write. */
-  async settleRepairs(): Promise<void> {
+  async finishRepairs(): Promise<void> {
     const { versions, target } = this.#stores;
     const { terminal, interruption: signal } = this.#context;
     if (versions === undefined || target === undefined) return;
     const limitations = new Limitations(({ message }) => terminal.warn(message));
     const server = await studyServerOf(target, { signal });
-    await settleRepairs(versions.archive, { server, limitations, signal }, terminal);
+    await finishRepairs(versions.archive, { server, limitations, signal }, terminal);
   }
 
   async verifyArchive(versions: EveryVersion): Promise<void> {
@@ -97,7 +98,7 @@ class Verification {
     const { terminal, interruption: signal } = this.#context;
     // What is damaged is among the results; of the findings only those that are no damage are left to tell.
     const { note: onFinding } = new SidecarFindings(({ error }) => {
-      if (error.code !== 'sidecar-damaged') terminal.warn(`${error.message} (${error.code})`);
+      if (error.code !== 'sidecar-damaged') terminal.warn(`${reasonOf(error)} (${error.code})`);
     });
     const repairing = repair === true ? await this.#repairOptions(versions) : undefined;
     const options = { subset, atOnce, known: known.has.bind(known), onFinding, signal };

@@ -4,7 +4,7 @@
  *
  *     state/repair/<hash of the server's address>/<orthanc id>.json
  *
- * Whoever writes to the server next settles it: a mirror run, a tick, a restore, a repair. By then users may have worked
+ * Whoever writes to the server next finishes it: a mirror run, a tick, a restore, a repair. By then users may have worked
  * there. So only what the server lacks is written, and what anybody wrote since stays.
  */
 import { createHash } from 'node:crypto';
@@ -42,25 +42,25 @@ const keptSchema = z.strictObject({
 export type KeptRepair = z.infer<typeof keptSchema>;
 
 /** What takes the place of a record where nothing may be deleted, as in the cloud. */
-const settledSchema = z.strictObject({ version: z.literal(1), settled: z.literal(true) });
-const recordSchema = z.union([keptSchema, settledSchema]);
+const finishedSchema = z.strictObject({ version: z.literal(1), finished: z.literal(true) });
+const recordSchema = z.union([keptSchema, finishedSchema]);
 
 /** A sidecar that lies in the archive; `hash8` as in the key of a state. */
 export type SidecarReference = z.infer<typeof referenceSchema>;
 
-export interface SettleOptions extends CallOptions {
+export interface FinishOptions extends CallOptions {
   readonly server: StudyServer;
   readonly limitations: Limitations;
 }
 
 /** What became of one record. */
-export interface SettledRepair {
+export interface FinishedRepair {
   /** The instance, or the study, that was taken away. */
   readonly id: OrthancId;
   /** The record, which names where everything is saved. */
   readonly key: string;
   /** `waiting`: it is not back yet; the record stays. */
-  readonly kind: 'settled' | 'waiting' | 'failed';
+  readonly kind: 'finished' | 'waiting' | 'failed';
   readonly error?: MirrorError;
 }
 
@@ -81,16 +81,16 @@ export class KeptRepairs {
   }
 
   /**
-   * Settles everything that is kept for the server: one listing, of nothing as a rule. What the server itself had of an
+   * Finishes everything that is kept for the server: one listing, of nothing as a rule. What the server itself had of an
    * instance, and of what disappeared with it, goes before what the archive has of a study: that may be older.
    */
-  async *settleAll(options: SettleOptions): AsyncGenerator<SettledRepair> {
+  async *finishAll(options: FinishOptions): AsyncGenerator<FinishedRepair> {
     const ids = await Array.fromAsync(this.#list(options));
     const ofStudies = new Set<OrthancId>();
     for (const id of ids) if (await this.#isOfStudy(id, options)) ofStudies.add(id);
     for (const id of [...ids.filter((one) => !ofStudies.has(one)), ...ofStudies]) {
-      const settled = await this.settle(id, options);
-      if (settled !== undefined) yield settled;
+      const finished = await this.finish(id, options);
+      if (finished !== undefined) yield finished;
     }
   }
 
@@ -98,7 +98,7 @@ export class KeptRepairs {
   async #isOfStudy(id: OrthancId, { signal }: CallOptions): Promise<boolean> {
     try {
       const found = await readDocument(this.#objects, stateKey(`${this.#folder}/${id}`), recordSchema, { signal });
-      return found !== undefined && !('settled' in found.value) && found.value.study.id === id;
+      return found !== undefined && !('finished' in found.value) && found.value.study.id === id;
     } catch (error) {
       signal?.throwIfAborted();
       if (!isMirrorError(error)) throw error;
@@ -106,15 +106,15 @@ export class KeptRepairs {
     }
   }
 
-  /** Settles what is kept for a resource, and forgets it. `undefined` if nothing is kept (any more). */
-  async settle(id: OrthancId, options: SettleOptions): Promise<SettledRepair | undefined> {
+  /** Finishes what is kept for a resource, and forgets it. `undefined` if nothing is kept (any more). */
+  async finish(id: OrthancId, options: FinishOptions): Promise<FinishedRepair | undefined> {
     const key = stateKey(`${this.#folder}/${id}`);
     try {
       const found = await readDocument(this.#objects, key, recordSchema, options);
-      if (found === undefined || 'settled' in found.value) return undefined;
+      if (found === undefined || 'finished' in found.value) return undefined;
       if (!(await this.#writeBack(id, found.value, options))) return { id, key, kind: 'waiting' };
       await this.#forget(key, found.etag, options);
-      return { id, key, kind: 'settled' };
+      return { id, key, kind: 'finished' };
     } catch (error) {
       options.signal?.throwIfAborted();
       if (!isMirrorError(error)) throw error;
@@ -123,7 +123,7 @@ export class KeptRepairs {
   }
 
   /** @returns whether everything is back to which it belongs. */
-  async #writeBack(id: OrthancId, kept: KeptRepair, { server, limitations, signal }: SettleOptions): Promise<boolean> {
+  async #writeBack(id: OrthancId, kept: KeptRepair, { server, limitations, signal }: FinishOptions): Promise<boolean> {
     if (kept.fileUuid !== undefined) {
       const there = await server.client.findJson(`/instances/${id}`, listedResourceSchema, { signal });
       if (there === undefined) return false;
@@ -132,7 +132,7 @@ export class KeptRepairs {
     }
     const only = new Set(kept.only);
     const attachments = attachmentsOfArchive(this.#objects);
-    const options = { attachments, limitations, only, mode: 'settle', signal } as const;
+    const options = { attachments, limitations, only, mode: 'finish', signal } as const;
     const study = await this.#read('studies', kept.study, { signal });
     if (study !== undefined) {
       const { held, lacking } = await applyStudySidecar(study, server, options);
@@ -148,8 +148,8 @@ export class KeptRepairs {
       await this.#objects.delete(key, { signal });
     } catch (error) {
       if (!isMirrorError(error, 'forbidden', 'unauthorized')) throw error;
-      const settled = { version: 1, settled: true } satisfies z.infer<typeof settledSchema>;
-      await this.#objects.replaceIf(key, documentBytes(settled), etag, { signal });
+      const finished = { version: 1, finished: true } satisfies z.infer<typeof finishedSchema>;
+      await this.#objects.replaceIf(key, documentBytes(finished), etag, { signal });
     }
   }
 

@@ -6,7 +6,7 @@ import { documentBytes, readDocument } from '../stores/archive/json-document.ts'
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
 
 /** Commands whose results are kept. */
-const keptCommands = ['run', 'verify', 'import'] as const;
+export const keptCommands = ['run', 'verify', 'import'] as const;
 
 const resultSchema = z.object({
   command: z.enum(keptCommands),

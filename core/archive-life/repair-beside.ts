@@ -2,7 +2,7 @@
 
 import type { CallOptions } from '../call-options.ts';
 import type { ByteBudget } from '../copy/byte-budget.ts';
-import { isMirrorError, MirrorError } from '../errors.ts';
+import { type Advice, isMirrorError, MirrorError } from '../errors.ts';
 import { md5Of } from '../identifiers.ts';
 import { archiveSidecar, withPending } from '../sidecars/archive-sidecar.ts';
 import { attachmentPath, attachmentsOfServer } from '../sidecars/attachment-source.ts';
@@ -62,7 +62,7 @@ export async function repairBeside(checked: Checked, options: RepairBesideOption
 async function repairSidecar(state: SidecarState, options: RepairBesideOptions): Promise<RepairOutcome> {
   const { archive, source, onFinding, signal } = options;
   const { objects } = archive;
-  if (source === undefined) return notRepaired('name the --source, which tells what it said');
+  if (source === undefined) return notRepaired('only the source can tell what it said, and none is named', 'name-source');
   const document = await readAtSource(state, source, { signal });
   const wanted = await withPending(objects, document, undefined, { signal });
   const bytes = documentBytes(canonical(wanted));
@@ -108,11 +108,9 @@ async function repairAttachment(
     }
   }
   if (failure !== undefined) return { kind: 'not-repaired', error: failure };
-  return notRepaired(
-    'no server that was named has an attachment of this hash; name another one with --source or --target',
-  );
+  return notRepaired('no server that was named has an attachment of this hash; another one may', 'name-other-servers');
 }
 
-function notRepaired(reason: string): RepairOutcome {
-  return { kind: 'not-repaired', error: new MirrorError('source-corrupt', reason) };
+function notRepaired(reason: string, advice?: Advice): RepairOutcome {
+  return { kind: 'not-repaired', error: new MirrorError('source-corrupt', reason, { advice }) };
 }

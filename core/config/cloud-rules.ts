@@ -16,6 +16,7 @@ export function requireFitForCloud(configuration: Configuration): void {
       ),
     ),
     ...problemsOfNames(configuration),
+    ...problemsOfOpen(configuration),
   ];
   if (problems.length > 0) {
     throw new MirrorError('configuration', `The configuration does not fit the cloud: ${problems.join('; ')}.`);
@@ -67,6 +68,12 @@ function problemsOfNames({ mirrors, cloud: { stackName } }: Configuration): stri
   return longest.length > longestQueueName
     ? [`cloud.stackName: a queue would be called ${longest}, longer than ${longestQueueName} characters; shorten it`]
     : [];
+}
+
+function problemsOfOpen({ cloud: { open, vpc } }: Configuration): string[] {
+  return open?.oidc === undefined || vpc === undefined
+    ? []
+    : ['cloud.open.oidc: functions in "cloud.vpc" reach no issuer of tokens; remove one of the two'];
 }
 
 function problemsOfServer(path: string, server: ServerConfiguration, configuration: Configuration): string[] {

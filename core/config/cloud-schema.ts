@@ -110,6 +110,30 @@ const statusFunctionSchema = z
   })
   .describe('The function that measures what the destinations really hold, and writes the status page.');
 
+const distributedMapSchema = z
+  .strictObject({
+    memoryMiB: memorySchema.default(1024).describe('Memory of the function.'),
+    maxConcurrency: z
+      .int()
+      .min(1)
+      .max(1000)
+      .default(6)
+      .describe(
+        'Most shards that are worked on at once. They come on top of `transfer.maxConcurrency`: together they should not ask more of the servers than these bear.',
+      ),
+    studiesPerInvocation: z
+      .int()
+      .min(1)
+      .max(100)
+      .default(1)
+      .describe(
+        'Studies that one invocation copies, or parts of the archive that it reads back, in its 15 minutes. More cost fewer state transitions.',
+      ),
+  })
+  .describe(
+    'A state machine (Step Functions, Distributed Map) that copies every study of a mirror, or reads its whole archive back, in shards, when it is started: see docs/bulk-load.md. Absent: there is none.',
+  );
+
 /** The retention periods that CloudWatch Logs knows. */
 const logRetentionDays = [
   1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
@@ -139,6 +163,7 @@ export const cloudSchema = z
     webhook: webhookSchema.optional(),
     inbox: inboxSchema.optional(),
     open: openSchema.optional(),
+    distributedMap: distributedMapSchema.optional(),
     alarms: alarmsSchema.prefault({}),
     encryption: encryptionSchema.prefault({}),
     repairRole: repairRoleSchema.optional(),

@@ -82,8 +82,29 @@ export const inboxSchema = z
   })
   .describe('The bucket in which DICOM files arrive that go to the targets and the archive. Absent: there is none.');
 
+const oidcSchema = z
+  .strictObject({
+    issuer: z
+      .url({ protocol: /^https$/, error: 'is no address that begins with https://' })
+      .describe('Who signs the tokens, as they name it (`iss`): `https://cognito-idp.REGION.amazonaws.com/POOL`.'),
+    audience: z
+      .string()
+      .min(1)
+      .describe('For whom it signs them: `aud`, or `client_id` in the access tokens of Cognito, which have no `aud`.'),
+    require: z
+      .record(z.string().min(1), z.string().min(1))
+      .default({})
+      .describe(
+        'Claims that a token must have besides, by their names: `{"cognito:groups": "radiology"}`. Empty: whoever the issuer knows may look.',
+      ),
+  })
+  .describe(
+    'Who gets through instead: callers with a token of this OpenID Connect issuer (`Authorization: Bearer`). AWS then lets every request reach the function, which checks signature, issuer, audience and time of each. Absent: who signs for IAM.',
+  );
+
 export const openSchema = z
   .strictObject({
+    oidc: oidcSchema.optional(),
     memoryMiB: z.int().min(512).max(10_240).default(1024).describe('Memory of the function.'),
     timeoutSeconds: z.int().min(30).max(900).default(300).describe('An answer is ended after this time.'),
     maxConcurrency: z
@@ -94,7 +115,7 @@ export const openSchema = z
       .describe('Most requests that are answered at once; others are told to come again.'),
   })
   .describe(
-    'The function URL that answers DICOMweb and REST from the archives, to whom AWS lets through (`lambda:InvokeFunctionUrl`); it can only read. Absent: there is none.',
+    'The function URL that answers DICOMweb and REST from the archives, to whom AWS lets through (`lambda:InvokeFunctionUrl`), or to whom `oidc` names; it can only read. Absent: there is none.',
   );
 
 export const alarmsSchema = z
@@ -134,7 +155,7 @@ export const repairRoleSchema = z
   .string()
   .regex(/^arn:[a-z-]+:iam::\d{12}:role\/[\w+=,.@/-]+$/, { error: 'is not the ARN of a role' })
   .describe(
-    'ARN of the role that may overwrite objects of the archive: the one with which you run `verify --repair`, which puts right bytes in the place of damaged ones. Absent: nobody may.',
+    'ARN of the role that may overwrite objects of the archive: the one with which you repair the archive, which puts right bytes in the place of damaged ones. Absent: nobody may.',
   );
 
 export const objectLockSchema = z

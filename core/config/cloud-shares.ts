@@ -35,9 +35,10 @@ export function invocationsOfLane(
 /** How many functions may copy from or to a server at once, which share its connections: those of every mirror that names it. */
 export function processesAt(server: ServerConfiguration, configuration: Configuration): number {
   const invocations = mirrorsAt(server, configuration).map((mirror) => transferInvocations(mirror, configuration));
+  const ofShards = configuration.cloud.distributedMap?.maxConcurrency ?? 0;
   return Math.max(
     1,
-    invocations.reduce((sum, one) => sum + one, 0),
+    invocations.reduce((sum, one) => sum + one, ofShards),
   );
 }
 

@@ -215,8 +215,8 @@ function rejectSecondMismatch(outcome: DestinationOutcome): DestinationOutcome {
   const error = new MirrorError(
     'hash-wrong',
     `${outcome.error.message}, twice: the source's file is damaged, or something between changes it. ` +
-      'Run "verify --repair" or ask the server to verify its attachment.',
-    { cause: outcome.error },
+      'Repair it from a store that has the right bytes, or ask the server to verify its attachment.',
+    { cause: outcome.error, advice: 'repair-archive' },
   );
   return { ...outcome, kind: 'rejected', error };
 }

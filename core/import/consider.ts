@@ -30,7 +30,7 @@ export async function* consider(walked: Walked, context: ConsiderContext): Async
     const { at, what, hides } = walked;
     yield hides === undefined
       ? { kind: 'line', line: { ...at, outcome: 'not-dicom', what } }
-      : { kind: 'obstacle', line: refused(at, what, hides) };
+      : { kind: 'obstacle', line: refused(at, what, { code: hides }) };
     return;
   }
   const { found } = walked;
@@ -84,7 +84,9 @@ async function considerLeaf(leaf: Leaf, context: ConsiderContext): Promise<Consi
     case 'encrypted':
       leaf.found.bytes.release();
       return lineOf(
-        refused(leaf.found.at, 'encrypted by the object-storage plugin; give its key: --master-key ID:FILE'),
+        refused(leaf.found.at, 'encrypted by the object-storage plugin, whose master key was not given', {
+          advice: 'give-master-key',
+        }),
       );
     case 'other': {
       leaf.found.bytes.release();
@@ -126,7 +128,7 @@ function considerIdentified(
     case 'dicomdir':
       return lineOf({ ...at, outcome: 'not-dicom', what: 'dicomdir' });
     case 'unfit':
-      return lineOf(refused(at, identified.reason, identified.code));
+      return lineOf(refused(at, identified.reason, { code: identified.code }));
     case 'instance':
       break;
   }

@@ -37,7 +37,7 @@ async function* considerPutOff(
   if (isPart) {
     yield { kind: 'line', line: { ...at, outcome: 'not-dicom', what: 'dicom-until-pixel-data' } };
   } else if (reference === undefined || (isCompressed && !acceptWithoutPixelData)) {
-    yield { kind: 'line', line: refused(at, withoutPixelData) };
+    yield { kind: 'line', line: refused(at, withoutPixelData, { advice: 'accept-without-pixel-data' }) };
   } else {
     yield* considerAgain(reference, at, source, context);
   }
@@ -51,4 +51,4 @@ function release(considered: Considered): void {
 
 const withoutPixelData =
   'it describes an image and has no pixel data: the beginning of a lost file, or an object without pixels; ' +
-  'if you know it is the latter, import with --accept-without-pixel-data';
+  'if you know it is the latter, it can be accepted';

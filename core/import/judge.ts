@@ -3,7 +3,7 @@
  * reading was read before.
  */
 import type { DicomHeader } from '../dicom/dicom-header.ts';
-import type { ErrorCode, MirrorError } from '../errors.ts';
+import type { Advice, ErrorCode, MirrorError } from '../errors.ts';
 import { type InstanceId, isInstanceId, type Md5 } from '../identifiers.ts';
 import { contentTypes, type IndexedFile } from '../orthanc-disk/index/index-reader.ts';
 import type { StorageRole } from '../orthanc-disk/storage/storage-names.ts';
@@ -69,12 +69,20 @@ export function judgeOther(at: FoundAt, expectation: Expectation, what: string, 
 /** The line for a file that could not be read. */
 export function judgeError(at: FoundAt, error: MirrorError): ReportLine {
   const outcome = error.disposition === 'reject' || error.code === 'source-corrupt' ? 'refused' : 'failed';
-  return { ...at, outcome, reason: error.message, code: error.code };
+  return { ...at, outcome, reason: error.message, code: error.code, ...adviceIn(error) };
 }
 
 /** @returns a line that tells that the file is refused. */
-export function refused(at: FoundAt, reason: string, code: ErrorCode = 'source-corrupt'): ReportLine {
-  return { ...at, outcome: 'refused', reason, code };
+export function refused(
+  at: FoundAt,
+  reason: string,
+  { code = 'source-corrupt', advice }: { readonly code?: ErrorCode; readonly advice?: Advice } = {},
+): ReportLine {
+  return { ...at, outcome: 'refused', reason, code, ...adviceIn({ advice }) };
+}
+
+function adviceIn({ advice }: { readonly advice?: Advice | undefined }): Pick<ReportLine, 'advice'> {
+  return advice === undefined ? {} : { advice };
 }
 
 /** An instance is imported, refused, or put off until all files were seen. */

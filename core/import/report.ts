@@ -1,5 +1,5 @@
 /** What became of each file, and the sum of it. */
-import type { ErrorCode, MirrorError } from '../errors.ts';
+import type { Advice, ErrorCode, MirrorError } from '../errors.ts';
 import type { InstanceId, Md5 } from '../identifiers.ts';
 import type { FoundAt } from './found.ts';
 
@@ -23,6 +23,7 @@ export interface ReportLine extends FoundAt {
   readonly outcome: FileOutcome;
   readonly what?: string;
   readonly reason?: string;
+  readonly advice?: Advice;
   readonly code?: ErrorCode;
   readonly id?: InstanceId;
   readonly md5?: Md5;

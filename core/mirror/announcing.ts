@@ -26,7 +26,7 @@ export interface AnnouncingOptions {
   readonly document: ProgressDocument;
   /** Tells which sidecars differ somewhere; absent where only instances are mirrored. */
   readonly sidecars?: Pick<SidecarSync, 'announced' | 'differingParts'> | undefined;
-  /** Resolves when the queue acknowledged every announcement. `new` comes from the feed, `old` from a comparison. */
+  /** Resolves when the queue acknowledged every announcement. `new` comes from the end of the feed. */
   readonly send: (announcements: readonly Announcement[], age: 'new' | 'old') => Promise<void>;
   /** Bounds what is `old`; absent: the queue takes everything. */
   readonly backlog?: Backlog | undefined;
@@ -56,6 +56,8 @@ export class Announcing {
   deletions: Deletions | undefined;
   /** The queue takes no more of what is old: the comparison goes on from what was saved, when there is room. */
   isFull = false;
+  /** The comparison of sidecars stopped for a look at what is new, and goes on after it. */
+  isInterrupted = false;
   /** Whether anything was saved: a slice that ends without that begins at the same place for ever. */
   hasSaved = false;
   #version: string | null = null;
@@ -87,7 +89,7 @@ export class Announcing {
         break;
       case 'changes':
         // What is new goes first; what was compared until now goes with it, so that the progress holds for both.
-        await this.#announce(await this.#toAnnounce(step.changes), 'new');
+        await this.#announce(await this.#toAnnounce(step.changes), ageOf(step.following));
         if (await this.#isRoomForPart()) {
           await this.settlePart();
           await this.save(step.progress);
@@ -130,7 +132,8 @@ export class Announcing {
         cursor,
         comparison: { ...comparison.progress, listed: true, sidecarsAfter: through },
       });
-      if (clock.nowMs() - beganAtMs >= sidecarsForMs) return false;
+      this.isInterrupted = clock.nowMs() - beganAtMs >= sidecarsForMs;
+      if (this.isInterrupted) return false;
     }
     return true;
   }
@@ -200,6 +203,13 @@ export class Announcing {
     this.hasSaved = true;
     this.#savedAtMs = this.#options.clock.nowMs();
   }
+}
+
+/** What so many entries of the feed follow came during an outage: it must not keep waiting what comes now. */
+const mostFollowing = 5000;
+
+function ageOf(following = 0): 'new' | 'old' {
+  return following > mostFollowing ? 'old' : 'new';
 }
 
 interface ComparedPart {

@@ -14,12 +14,12 @@ import type { Pauses } from './mirror-run.ts';
 import { askToPause, askToResume } from './pause/ask.ts';
 import { type Pause, pauseInMemory } from './pause/pause.ts';
 import {
-  type Hold,
-  nothingHeld,
+  nothingPaused,
   type PauseState,
+  type StorePause,
   wholeMirror,
-  withHold,
-  withHoldChanged,
+  withPause,
+  withPauseChanged,
 } from './pause/pause-state.ts';
 import { type ReviewOptions, resume, reviewPauses } from './pause/review-pauses.ts';
 import { looksAway, whyAway } from './pause/store-away.ts';
@@ -49,7 +49,7 @@ const firstPauseMs = 1000;
 export class Attendance {
   readonly #options: AttendanceOptions;
   readonly #pause: Pause;
-  #state: PauseState = nothingHeld;
+  #state: PauseState = nothingPaused;
   /** Destinations that are back, and for which everything must be compared. */
   #missed: readonly string[] = [];
   #changed = new AbortController();
@@ -71,19 +71,19 @@ export class Attendance {
   }
 
   /** The destinations that cannot, with the reason. */
-  get leftOut(): ReadonlyMap<Destination, Hold> {
-    const { holds } = this.#state;
+  get leftOut(): ReadonlyMap<Destination, StorePause> {
+    const { pauses } = this.#state;
     return new Map(
       this.#options.destinations.flatMap((one) => {
-        const hold = holds[one.store.name];
-        return hold === undefined ? [] : [[one, hold] as const];
+        const paused = pauses[one.store.name];
+        return paused === undefined ? [] : [[one, paused] as const];
       }),
     );
   }
 
   /** Why nothing at all can be done: the source cannot be used, or the mirror as a whole. */
-  get standstill(): Hold | undefined {
-    return this.#state.holds[wholeMirror] ?? this.#state.holds[this.#options.source.name];
+  get standstill(): StorePause | undefined {
+    return this.#state.pauses[wholeMirror] ?? this.#state.pauses[this.#options.source.name];
   }
 
   /** Aborts as soon as other stores can be used than now. */
@@ -97,7 +97,7 @@ export class Attendance {
   }
 
   isLeftOut(store: Store): boolean {
-    return this.#leaving.has(store.name) || this.#state.holds[store.name] !== undefined;
+    return this.#leaving.has(store.name) || this.#state.pauses[store.name] !== undefined;
   }
 
   /** @returns the names of destinations that came back since the last call, and missed something */
@@ -143,9 +143,9 @@ export class Attendance {
     const name = store?.name ?? wholeMirror;
     if (this.#leaving.has(name)) return;
     this.#leaving.add(name);
-    const isFirst = this.#state.holds[name] === undefined;
+    const isFirst = this.#state.pauses[name] === undefined;
     const now = this.#pause.now();
-    await this.#change((state) => withHold(state, name, error, { trial, now, probeAfterMs: firstPauseMs }));
+    await this.#change((state) => withPause(state, name, error, { trial, now, probeAfterMs: firstPauseMs }));
     this.#leaving.delete(name);
     if (isFirst) this.#tellAway(name);
   }
@@ -206,11 +206,11 @@ export class Attendance {
     this.#missed = [...new Set([...this.#missed, ...missed.filter((name) => names.has(name))])];
     await resume(this.#pause, back);
     await this.#change((state) => state);
-    for (const [name, { probes }] of Object.entries(this.#state.holds)) {
-      const known = before.holds[name];
+    for (const [name, { probes }] of Object.entries(this.#state.pauses)) {
+      const known = before.pauses[name];
       if (known !== undefined && known.probes < probes) this.#tellAway(name);
     }
-    for (const name of back) this.#tellBack(name, before.holds[name]);
+    for (const name of back) this.#tellBack(name, before.pauses[name]);
   }
 
   /** Takes over what somebody wants to pause, and ends what nobody wants any more. */
@@ -223,10 +223,10 @@ export class Attendance {
     for (const one of subjects) {
       const name = one?.store.name ?? wholeMirror;
       const reason = wishes(one);
-      const isPaused = this.#state.holds[name]?.code === 'paused';
+      const isPaused = this.#state.pauses[name]?.code === 'paused';
       if (reason !== undefined && !isPaused) {
         await askToPause(this.#pause, reason.message, name);
-        await this.#change((state) => withHoldChanged(state, name, { compareAfter: true }));
+        await this.#change((state) => withPauseChanged(state, name, { compareAfter: true }));
         this.#tellAway(name);
       } else if (reason === undefined && isPaused) await askToResume(this.#pause, name);
     }
@@ -234,8 +234,8 @@ export class Attendance {
   }
 
   #isAway(store: Store): boolean {
-    const hold = this.#state.holds[store.name];
-    return hold !== undefined && hold.code !== 'paused';
+    const paused = this.#state.pauses[store.name];
+    return paused !== undefined && paused.code !== 'paused';
   }
 
   /** Why a store cannot be used, although perhaps it answers. */
@@ -255,7 +255,7 @@ export class Attendance {
   async #change(decide: (state: PauseState) => PauseState): Promise<void> {
     const before = this.#state;
     this.#state = await this.#pause.change(decide);
-    const names = (state: PauseState): string => Object.keys(state.holds).sort().join('\n');
+    const names = (state: PauseState): string => Object.keys(state.pauses).sort().join('\n');
     if (names(before) === names(this.#state)) return;
     this.#version += 1;
     this.#changed.abort();
@@ -265,7 +265,7 @@ export class Attendance {
 
   #untilNextMs(): number {
     const { clock, paused, askEveryMs, isClosed } = this.#options;
-    const dueMs = Object.entries(this.#state.holds)
+    const dueMs = Object.entries(this.#state.pauses)
       .filter(([name, { code }]) => code !== 'paused' && this.#mayProbe(name))
       .map(([, { probeAt }]) => Date.parse(probeAt) - clock.nowMs());
     const askMs = paused === undefined ? Number.POSITIVE_INFINITY : askEveryMs;
@@ -288,14 +288,14 @@ export class Attendance {
   }
 
   #tellAway(name: string): void {
-    const hold = this.#state.holds[name];
+    const paused = this.#state.pauses[name];
     const { clock, tell } = this.#options;
-    if (hold !== undefined) tell(awayEvent(this.#subject(name), hold, clock.nowMs()));
+    if (paused !== undefined) tell(awayEvent(this.#subject(name), paused, clock.nowMs()));
   }
 
-  #tellBack(name: string, hold: Hold | undefined): void {
+  #tellBack(name: string, paused: StorePause | undefined): void {
     const { clock, tell } = this.#options;
-    if (hold !== undefined) tell(backEvent(this.#subject(name), hold, clock.nowMs()));
+    if (paused !== undefined) tell(backEvent(this.#subject(name), paused, clock.nowMs()));
   }
 
   #subject(name: string): EventSubject {

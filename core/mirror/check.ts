@@ -18,7 +18,8 @@ import { listKnown, type PlanOptions } from './plan.ts';
  * - `removed`: an archive holds it and remembers that the source no longer had it, or never had: known, not a difference.
  * - `unknown`: no hash is to be had from one of the two, or it could not be asked: never counted as equal.
  */
-export type ComparisonKind = 'equal' | 'missing' | 'not-at-source' | 'conflict' | 'removed' | 'unknown';
+export const comparisonKinds = ['equal', 'missing', 'not-at-source', 'conflict', 'unknown', 'removed'] as const;
+export type ComparisonKind = (typeof comparisonKinds)[number];
 
 /** The signs of `rclone check --combined`, with the source on the left; `~` is our own. */
 export const comparisonSigns: Readonly<Record<ComparisonKind, string>> = {

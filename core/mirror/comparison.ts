@@ -67,8 +67,10 @@ export class Comparison {
   /** Lists what there is to be taken. */
   async *plan({ signal }: CallOptions): AsyncGenerator<PlannedInstance> {
     const { source, onListed } = this.#options;
+    const { listed, startedAt } = this.#progress;
     const after = this.#progress.after ?? undefined;
-    const left = this.#progress.listed ? [] : planCopies(source, this.#compared, { after, signal });
+    const listedSinceMs = Date.parse(startedAt);
+    const left = listed ? [] : planCopies(source, this.#compared, { after, listedSinceMs, signal });
     for await (const planned of left) {
       onListed?.(planned);
       yield planned;

@@ -106,13 +106,13 @@ export class Copying {
   }
 
   async #settled(result: CopyResult): Promise<CopyResult> {
-    const settled = await this.#settleConflicts(result);
+    const settled = await this.#resolveConflicts(result);
     return (await this.#options.judge?.(settled)) ?? settled;
   }
 
-  async #settleConflicts(result: CopyResult): Promise<CopyResult> {
+  async #resolveConflicts(result: CopyResult): Promise<CopyResult> {
     if (!result.outcomes.some(({ kind }) => kind === 'conflict')) return result;
-    return (await this.#run.settleConflicts?.(result)) ?? result;
+    return (await this.#run.resolveConflicts?.(result)) ?? result;
   }
 
   /** A dry run: asks as a copy would, and copies nothing. */

@@ -1,9 +1,11 @@
 /** Where the inventories of the servers of a mirror are remembered: beside its archive, or for the length of a watch. */
 import type { CallOptions } from '../call-options.ts';
-import { isMirrorError } from '../errors.ts';
+import { isMirrorError, MirrorError } from '../errors.ts';
 import { readSmallObject } from '../stores/archive/json-document.ts';
-import { inventoryKey } from '../stores/archive/keys.ts';
+import { inventoryKey, listingName, stateKey, stretchKey } from '../stores/archive/keys.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';
+import { StateDocument } from '../stores/archive/state.ts';
+import { type ListingMemory, savedListingSchema } from '../stores/orthanc/inventory-listing.ts';
 import type { InventoryMemory } from '../stores/orthanc/inventory-remembered.ts';
 
 export interface MemoryPolicy {
@@ -12,6 +14,13 @@ export interface MemoryPolicy {
   readonly now: () => Date;
   /** Nothing is to be written. */
   readonly dryRun?: boolean | undefined;
+  /** Listings are put away beside the archive while they are made, for the next slice to go on with. */
+  readonly inSlices?: InSlices | undefined;
+}
+
+export interface InSlices {
+  /** Is told when something was put away: a slice that did nothing else has got on, too. */
+  readonly onPutAway: () => void;
 }
 
 /** Servers are asked again for everything within a month, unless the configuration says otherwise. */
@@ -40,11 +49,12 @@ export function memoryInProcess({ days, now }: MemoryPolicy): InventoryMemory {
 
 /** A memory in the state of an archive. What fails costs no more than the time to ask the server again. */
 export function memoryBeside(objects: ObjectStorage, server: string, policy: MemoryPolicy): InventoryMemory {
-  const { days, now, dryRun = false } = policy;
+  const { days, now, dryRun = false, inSlices } = policy;
   const etags = new Map<number, string>();
   return {
     days,
     today: () => dayOf(now()),
+    listing: inSlices === undefined || dryRun ? undefined : listingBeside(objects, server, now, inSlices),
     read: (part, options) =>
       unlessFailing(options, async () => {
         etags.delete(part);
@@ -58,6 +68,50 @@ export function memoryBeside(objects: ObjectStorage, server: string, policy: Mem
         await objects.replaceIf(inventoryKey(server, part), bytes, etags.get(part) ?? null, options);
       });
     },
+  };
+}
+
+/** Where a listing of a server is put away while it is made. */
+function listingBeside(
+  objects: ObjectStorage,
+  server: string,
+  now: () => Date,
+  { onPutAway }: InSlices,
+): ListingMemory {
+  const document = new StateDocument(objects, listingName(server), savedListingSchema);
+  let version: string | null = null;
+  return {
+    nowMs: () => now().getTime(),
+    async read(options) {
+      try {
+        const found = await document.read(options);
+        version = found?.version ?? null;
+        return found?.value;
+      } catch (error) {
+        if (!isMirrorError(error, 'archive-format')) throw error;
+        // What cannot be read is listed anew, and written over.
+        version = (await objects.head(stateKey(listingName(server)), options))?.etag ?? null;
+        return undefined;
+      }
+    },
+    async write(listing, options) {
+      version = await document.write(listing, version, options);
+      onPutAway();
+    },
+    place: (options) => ({
+      async write(stretch, bytes) {
+        const key = stretchKey(server, stretch);
+        const etag = (await objects.head(key, options))?.etag ?? null;
+        if ((await objects.replaceIf(key, bytes, etag, options)) !== 'changed') return;
+        throw new MirrorError('changed-meanwhile', `${objects.name}: ${key} was written by another process`);
+      },
+      async read(stretch, at, bytes) {
+        const range = { first: at, last: at + bytes - 1 };
+        const found = await objects.get(stretchKey(server, stretch), { ...options, range });
+        return found === undefined ? Buffer.alloc(0) : Buffer.concat(await Array.fromAsync(found.body));
+      },
+      close: async () => undefined,
+    }),
   };
 }
 

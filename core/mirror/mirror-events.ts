@@ -1,6 +1,6 @@
 /** What a mirror tells while it goes on, beside what became of each instance. */
 import type { ErrorCode } from '../errors.ts';
-import type { Hold } from './pause/pause-state.ts';
+import type { StorePause } from './pause/pause-state.ts';
 
 /** A store as events name it; `mirror` is all of them at once. */
 export interface EventSubject {
@@ -50,14 +50,14 @@ export type MirrorEvent =
       readonly lagMs: number | undefined;
     };
 
-/** @returns what is to be told of a store that is held */
-export function awayEvent(subject: EventSubject, hold: Hold, nowMs: number): AwayEvent {
-  const { code, reason, begunAt, probeAt } = hold;
+/** @returns what is to be told of a store that is paused */
+export function awayEvent(subject: EventSubject, paused: StorePause, nowMs: number): AwayEvent {
+  const { code, reason, begunAt, probeAt } = paused;
   const askedAgainInMs = code === 'paused' ? undefined : Math.max(0, Date.parse(probeAt) - nowMs);
   return { ...subject, kind: 'away', code, reason, sinceMs: nowMs - Date.parse(begunAt), askedAgainInMs };
 }
 
-/** @returns what is to be told of a store that was held until now */
-export function backEvent(subject: EventSubject, { begunAt }: Hold, nowMs: number): BackEvent {
+/** @returns what is to be told of a store that was paused until now */
+export function backEvent(subject: EventSubject, { begunAt }: StorePause, nowMs: number): BackEvent {
   return { ...subject, kind: 'back', afterMs: nowMs - Date.parse(begunAt) };
 }

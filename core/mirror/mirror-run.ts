@@ -50,7 +50,7 @@ export interface MirrorRun extends ComparisonNotes {
    */
   readonly afterCopying?: (() => Promise<void>) | undefined;
   /** Settles conflicts by the configured policy; absent: they are reported. */
-  readonly settleConflicts?: ((result: CopyResult) => Promise<CopyResult>) | undefined;
+  readonly resolveConflicts?: ((result: CopyResult) => Promise<CopyResult>) | undefined;
   /** Compare only, and report what would be copied. */
   readonly dryRun?: boolean;
   /** After the first comparison follow the feed until `draining` or `signal`. */

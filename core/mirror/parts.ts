@@ -106,6 +106,7 @@ export function removalPartsOf({ source, destinations }: MirrorStores, policy: D
     limits,
     deletesAtTargets: propagate,
     now,
+    isAtSource: async (id, options) => (await source.lookup(id, options)).length > 0,
     propagate: (id, options) => propagateDeletion(id, { source, archive, targets }, options),
     onGone,
   });

@@ -15,6 +15,8 @@ const questionsAtOnce = 8;
 export interface PlanOptions extends CallOptions {
   /** Look only at ids greater than this one. */
   readonly after?: InstanceId | undefined;
+  /** See {@link InventoryOptions.listedSinceMs}. */
+  readonly listedSinceMs?: number | undefined;
 }
 
 /** What the comparison says of one id. */
@@ -36,9 +38,9 @@ export interface PlannedInstance {
 export async function* planCopies(
   source: Store,
   destinations: readonly Destination[],
-  { after, signal }: PlanOptions = {},
+  { after, listedSinceMs, signal }: PlanOptions = {},
 ): AsyncGenerator<PlannedInstance> {
-  const options = { after, mayRemember: true, signal };
+  const options = { after, mayRemember: true, listedSinceMs, signal };
   const inventories = destinations.map(({ store }) => listKnown(store, options));
   const joined = mergeJoin([source.inventory(options), ...inventories]);
   yield* mapInOrder(joined, questionsAtOnce, async (instance) => {
@@ -49,9 +51,13 @@ export async function* planCopies(
   });
 }
 
-/** What was told earlier is good enough to say that nothing is to be done, and for nothing else. */
+/**
+ * What was told earlier is good enough to say that nothing is to be done, and for nothing else: but where no destination
+ * knows anything of the id, it is to be copied whatever its hash is.
+ */
 function isDoubtful({ held }: Joined<InventoryEntry>, { atSource, settled }: PlannedInstance): boolean {
   if (!held.some((entries) => entries.some(({ isRemembered }) => isRemembered))) return false;
+  if (held.slice(1).every((entries) => entries.length === 0)) return false;
   return atSource && (settled.length < held.length - 1 || settled.some(({ kind }) => kind !== 'already-equal'));
 }
 

@@ -34,8 +34,9 @@ export const storedProgressSchema = z.strictObject({
   sourceIdentity: z.string().nullable(),
   cursor: storedCursorSchema,
   comparison: comparisonSchema.nullable(),
-  /** When the last comparison was completed. */
+  /** When the last comparison was completed, and when it began. */
   comparedAt: z.iso.datetime().nullable(),
+  comparedFrom: z.iso.datetime().optional(),
   /** Names of the destinations that it could not list. */
   unlisted: listOf(z.string()),
 });

@@ -15,7 +15,11 @@ import type { CallOptions } from '../call-options.ts';
 import { isMirrorError } from '../errors.ts';
 import type { InstanceId } from '../identifiers.ts';
 import type { StateDocument } from '../stores/archive/state.ts';
+import { mapInOrder } from '../streams/in-parallel.ts';
 import type { PlannedInstance } from './plan.ts';
+
+/** Instances of which the source is asked at once. */
+const questionsAtOnce = 8;
 
 /** What a complete comparison says of deletions, and what became of them. */
 export type Deletions =
@@ -29,6 +33,11 @@ export interface RemovalRecorderOptions {
   /** Whether instances that are gone are deleted at the targets; otherwise only the archive takes note. */
   readonly deletesAtTargets: boolean;
   readonly now: () => Date;
+  /**
+   * Asks the source for an instance that its list did not show: the list may be hours old, and what arrived since is no
+   * removal. Absent: the list is believed.
+   */
+  readonly isAtSource?: ((id: InstanceId, options: CallOptions) => Promise<boolean>) | undefined;
   /** Does what is configured for an instance that is gone, after asking the source once more. */
   readonly propagate: (id: InstanceId, options: PropagateOptions) => Promise<Propagated>;
   /** Called for what was really done, or kept. */
@@ -66,11 +75,37 @@ export class RemovalRecorder {
   }
 
   /** Saves what was taken in, so that another process can continue. */
-  async save(): Promise<void> {
-    this.#missing = noteListed(this.#missing, this.#listed, this.#notAtSource, this.#options.limits);
-    this.#listed = 0;
-    this.#notAtSource = [];
+  async save(options: CallOptions = {}): Promise<void> {
+    await this.#takeIn(options);
     await this.#write();
+  }
+
+  async #takeIn(options: CallOptions): Promise<void> {
+    const { limits } = this.#options;
+    const [noted, listed] = [this.#notAtSource, this.#listed];
+    this.#notAtSource = [];
+    this.#listed = 0;
+    const missing: InstanceId[] = [];
+    for await (const { id, isThere } of mapInOrder(noted, questionsAtOnce, async (one) => {
+      // When it is an accident anyhow, nobody needs to be asked.
+      const isTooMany = this.#missing.current.count + missing.length > limits.maxCount;
+      return { id: one, isThere: !isTooMany && (await this.#isAtSource(one, options)) };
+    })) {
+      if (!isThere) missing.push(id);
+    }
+    this.#missing = noteListed(this.#missing, listed + noted.length - missing.length, missing, limits);
+  }
+
+  /** One that the source cannot be asked for now is not taken for gone. */
+  async #isAtSource(id: InstanceId, options: CallOptions): Promise<boolean> {
+    const { isAtSource } = this.#options;
+    try {
+      return isAtSource === undefined ? false : await isAtSource(id, options);
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      if (!isMirrorError(error)) throw error;
+      return true;
+    }
   }
 
   /**
@@ -80,7 +115,7 @@ export class RemovalRecorder {
    * @param dryRun only say what would be done.
    */
   async complete({ dryRun = false, ...options }: CallOptions & { dryRun?: boolean } = {}): Promise<Deletions> {
-    this.#missing = noteListed(this.#missing, this.#listed, this.#notAtSource, this.#options.limits);
+    await this.#takeIn(options);
     const { verdict, next } = completeListing(this.#missing, this.#options.limits, this.#options.now());
     if (!dryRun) {
       this.#missing = next;

@@ -1,5 +1,5 @@
 /** Keeps the sidecars of archive and targets equal to the source: what is not in the DICOM bytes. */
-import { KeptRepairs, type SettledRepair } from '../archive-life/kept-repairs.ts';
+import { type FinishedRepair, KeptRepairs } from '../archive-life/kept-repairs.ts';
 import type { CallOptions } from '../call-options.ts';
 import { defaultCeiling, defaultUnadaptedAtOnce } from '../copy/adaptive-concurrency.ts';
 import { type CopyResult, type Destination, worstKind } from '../copy/outcome.ts';
@@ -49,7 +49,7 @@ export interface SyncReport {
   /** Of sidecars in the archive. */
   onFinding?: OnSidecarFinding;
   /** What a replacement at a destination, which was interrupted, still had to write there. */
-  onSettled?(destination: Destination, settled: SettledRepair): void;
+  onRepairFinished?(destination: Destination, finished: FinishedRepair): void;
 }
 
 export interface SyncOneOptions extends CallOptions {
@@ -81,7 +81,7 @@ export interface DifferingPartsOptions extends DifferingOptions {
   readonly mostAtOnce?: number | undefined;
 }
 
-const nobody: ReadonlyMap<Destination, unknown> = new Map();
+const nothingWithdrawn: ReadonlyMap<Destination, unknown> = new Map();
 
 /** Destinations that take no more sidecars, with the reason. */
 export type Failures = ReadonlyMap<Destination, MirrorError>;
@@ -128,7 +128,7 @@ export class SidecarSync {
 
   /**
    * The studies whose sidecars differ between the source and a destination that is not withdrawn, by what all of them
-   * hold on every level. What a replacement left unwritten at a target is settled before.
+   * hold on every level. What a replacement left unwritten at a target is finished before.
    */
   async differing(
     withdrawn: ReadonlyMap<Destination, unknown>,
@@ -195,7 +195,7 @@ export class SidecarSync {
       guarded(destination, async () => {
         const server = await this.#connect(destination, store, signal);
         if (part === undefined || part.after === null) {
-          await this.#settleRepairs(destination, server, archive?.objects, signal);
+          await this.#finishRepairs(destination, server, archive?.objects, signal);
         }
         const scope = commonScope([source, server]);
         await compare(scope, listStudyFingerprints(server, { scope, part, signal }));
@@ -223,14 +223,17 @@ export class SidecarSync {
   }
 
   /** Synchronizes one study, for a queue message, with the destinations that are not withdrawn. */
-  async syncOne(studyId: OrthancId, { signal, withdrawn = nobody }: SyncOneOptions): Promise<StudySyncResult> {
+  async syncOne(
+    studyId: OrthancId,
+    { signal, withdrawn = nothingWithdrawn }: SyncOneOptions,
+  ): Promise<StudySyncResult> {
     return syncStudy(studyId, await this.#syncOptions(withdrawn, signal));
   }
 
   /** Synchronizes the study that a changed resource of another level belongs to; `undefined` if there is none any more. */
   async syncStudyOf(
     resource: Pick<Change, 'level' | 'id'>,
-    { signal, withdrawn = nobody }: SyncOneOptions,
+    { signal, withdrawn = nothingWithdrawn }: SyncOneOptions,
   ): Promise<StudySyncResult | undefined> {
     const source = await this.#connectSource(signal);
     const study = await studyOfChange(source, { type: 'UpdatedMetadata', ...resource }, { signal });
@@ -287,7 +290,7 @@ export class SidecarSync {
     };
   }
 
-  async #settleRepairs(
+  async #finishRepairs(
     destination: Destination,
     server: StudyServer,
     objects: ObjectStorage | undefined,
@@ -296,8 +299,8 @@ export class SidecarSync {
     if (objects === undefined) return;
     const { limitations, report } = this.#options;
     const kept = new KeptRepairs(objects, server.client);
-    for await (const settled of kept.settleAll({ server, limitations, signal })) {
-      report?.onSettled?.(destination, settled);
+    for await (const finished of kept.finishAll({ server, limitations, signal })) {
+      report?.onRepairFinished?.(destination, finished);
     }
   }
 

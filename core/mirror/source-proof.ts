@@ -123,9 +123,9 @@ function otherSource({ name: archive, manifest }: Archive, source: string, succe
   return new MirrorError(
     'other-source',
     `${archive} belongs to another source (${owner}) than ${source}, whose database is another one. Give this source an ` +
-      'archive of its own; or, if it takes the place of the other for good, say so once: run with --succeed, or ' +
+      'archive of its own; or, if it takes the place of the other for good, say so once: ' +
       `"archive": { "succeed": ${successors} } in the configuration`,
-    { store: source },
+    { store: source, advice: 'succeed-source' },
   );
 }
 

@@ -19,7 +19,8 @@ import { type Progress, withComparison } from './progress.ts';
 /** What is to be done, with the progress that holds once it is done or has been taken over for good. */
 export type MirrorStep = { readonly progress: Progress } & (
   | { readonly kind: 'begun'; readonly reason: string }
-  | { readonly kind: 'changes'; readonly changes: readonly Change[] }
+  /** `following`: see {@link FollowStep}. */
+  | { readonly kind: 'changes'; readonly changes: readonly Change[]; readonly following: number | undefined }
   | { readonly kind: 'compared'; readonly planned: PlannedInstance; readonly comparison: Comparison }
   /** Everything was compared; what follows from that is the comparison's to say. */
   | { readonly kind: 'listed'; readonly comparison: Comparison }
@@ -34,7 +35,7 @@ export interface StepOptions extends ComparisonOptions, CallOptions {
   readonly lookEveryMs?: number | undefined;
   /** So many instances may be compared ahead of the consumer. */
   readonly ahead: number;
-  /** A comparison is due this long after the last one. */
+  /** A comparison is due this long after the last one began, and half of it after that one ended. */
   readonly compareEveryMs: number;
   /** Whether a schedule allows comparisons now. */
   readonly mayCompare?: boolean | undefined;
@@ -65,14 +66,16 @@ async function firstProgress({ feed, clock, sourceIdentity, signal }: StepOption
 
 /** Why a comparison must begin now, as far as the progress tells. */
 export function dueReason(
-  { comparison, comparedAt, unlisted }: Progress,
+  { comparison, comparedAt, comparedFrom, unlisted }: Progress,
   { clock, compareEveryMs, mayCompare = true }: Pick<StepOptions, 'clock' | 'compareEveryMs' | 'mayCompare'>,
 ): string | undefined {
   if (comparison !== null) return undefined;
   if (comparedAt === null) return 'no comparison was completed yet';
   if (!mayCompare) return undefined;
   const ageMs = clock.nowMs() - Date.parse(comparedAt);
-  if (ageMs >= compareEveryMs) return 'the last comparison is too old';
+  // Counted from its begin, so that one that takes hours comes as often as any other; but the servers get a rest of half of it.
+  const sinceBeginMs = clock.nowMs() - Date.parse(comparedFrom ?? comparedAt);
+  if (sinceBeginMs >= compareEveryMs && ageMs >= compareEveryMs / 2) return 'the last comparison is too old';
   const isTimeToRelist = unlisted.length > 0 && ageMs >= relistAfterMs;
   return isTimeToRelist ? `${unlisted.join(', ')} could not be listed in the last comparison` : undefined;
 }
@@ -125,7 +128,8 @@ class Steps {
 
   /** Begins a comparison at the present end of a feed that cannot be continued. The position is taken first. */
   async *#beginAnew({ reason }: Reset): AsyncGenerator<MirrorStep> {
-    this.#progress = { ...(await firstProgress(this.#options)), comparedAt: this.#progress.comparedAt };
+    const { comparedAt, comparedFrom } = this.#progress;
+    this.#progress = { ...(await firstProgress(this.#options)), comparedAt, comparedFrom };
     yield await this.#begin(reason);
   }
 
@@ -192,18 +196,19 @@ class Steps {
     return undefined;
   }
 
-  #changed({ changes, cursor }: FollowStep & { kind: 'changes' }): MirrorStep {
+  #changed({ changes, cursor, following }: FollowStep & { kind: 'changes' }): MirrorStep {
     this.#progress = { ...this.#progress, cursor };
-    return { kind: 'changes', changes, progress: this.#progress };
+    return { kind: 'changes', changes, following, progress: this.#progress };
   }
 
   #listed(comparison: Comparison): MirrorStep {
     const { clock, served } = this.#options;
     const now = new Date(clock.nowMs());
-    const { leftOut, unlisted } = comparison.progress;
+    const { leftOut, unlisted, startedAt: comparedFrom } = comparison.progress;
     const usable = new Set(served.flatMap((one) => (this.#leftOut.has(one) ? [] : [one.store.name])));
     const again = leftOut.filter((name) => usable.has(name) && !unlisted.includes(name));
-    this.#progress = { ...this.#progress, comparison: null, comparedAt: now.toISOString(), unlisted };
+    const comparedAt = now.toISOString();
+    this.#progress = { ...this.#progress, comparison: null, comparedAt, comparedFrom, unlisted };
     if (again.length > 0) {
       this.#progress = withComparison(this.#progress, `${again.join(', ')} missed a part of the one before`, now);
     }

@@ -11,7 +11,7 @@ import type { Store } from '../stores/store.ts';
 import { Announcing, type AnnouncingOptions } from './announcing.ts';
 import type { ComparisonNotes } from './comparison.ts';
 import { isQuiet } from './follow/follow.ts';
-import { withHold } from './pause/pause-state.ts';
+import { withPause } from './pause/pause-state.ts';
 import {
   holdDestination,
   type PauseReview,
@@ -34,11 +34,13 @@ export interface TickOptions extends ComparisonNotes, AnnouncingOptions {
   readonly sourceIdentity: () => Promise<string | null>;
   /** Runs `work` under the mirror's lease; `undefined` if another tick holds it. */
   readonly underLease: <Result>(work: () => Promise<Result>) => Promise<Result | undefined>;
+  /** Whether a part of a listing was put away, to go on with: a tick that got no further has not been in vain. */
+  readonly hasPutAway?: (() => boolean) | undefined;
   /** A complete comparison is due this long after the last one. */
   readonly compareEveryMs: number;
   /** What the schedule allows; absent: everything. */
   readonly openness?: Openness | undefined;
-  /** Stores that are left alone for a while; absent: a store that is away fails the tick. */
+  /** Stores that are paused for a while; absent: a store that is away fails the tick. */
   readonly pauses?: Pick<ReviewOptions, 'pause' | 'probeAfterMs' | 'random' | 'graceMs' | 'tryOut'> | undefined;
 }
 
@@ -56,8 +58,8 @@ export interface TickReport {
   /** Another tick was at work; nothing was done. */
   readonly leaseHeld: boolean;
   /** Names of the stores that are paused for now; `*` for a mirror that pauses as a whole. */
-  readonly held: readonly string[];
-  /** Whether the source was looked at, or was not because somebody paused the mirror; else it is held for an error. */
+  readonly paused: readonly string[];
+  /** Whether the source was looked at, or was not because somebody paused the mirror; else it is paused for an error. */
   readonly followed: boolean;
   /** A comparison is due or under way, and waits until there is room on the queue. */
   readonly waitsForQueue: boolean;
@@ -82,7 +84,7 @@ class Tick {
   constructor(options: TickOptions) {
     this.#options = options;
     const served = options.destinations;
-    this.#pauses = { standstill: undefined, served, held: [], back: [], missed: [] };
+    this.#pauses = { standstill: undefined, served, paused: [], back: [], missed: [] };
     this.#announcing = new Announcing(options, () => this.#pauses.served);
   }
 
@@ -113,7 +115,7 @@ class Tick {
       comparing: saved !== undefined && saved.comparison !== null,
       compareReason,
       leaseHeld,
-      held: this.#pauses.held,
+      paused: this.#pauses.paused,
       followed: this.#pauses.standstill === undefined || this.#pauses.standstill.code === 'paused',
       waitsForQueue: this.#waitsForQueue || this.#announcing.isFull,
     };
@@ -151,7 +153,8 @@ class Tick {
       await this.#takeSteps(start);
     } catch (error) {
       await this.#holdOtherSource(error);
-      if (!this.#options.deadline.aborted || !this.#announcing.hasSaved) throw error;
+      const gotOn = this.#announcing.hasSaved || this.#options.hasPutAway?.() === true;
+      if (!this.#options.deadline.aborted || !gotOn) throw error;
       if (isMirrorError(error, 'changed-meanwhile', 'lease-lost')) throw error;
     }
   }
@@ -162,7 +165,7 @@ class Tick {
     if (pauses === undefined || !isMirrorError(error, 'other-source')) return;
     const { pause, probeAfterMs, random } = pauses;
     const options = { now: pause.now(), probeAfterMs, random: random?.() };
-    await pause.change((state) => withHold(state, source.name, error, options));
+    await pause.change((state) => withPause(state, source.name, error, options));
   }
 
   /** Stores that are back are used again; if they missed messages, the comparison that finds those is begun before. */
@@ -181,11 +184,14 @@ class Tick {
 
   async #takeSteps(start: Progress | undefined): Promise<void> {
     const mayCompare = this.#mayCompare() && (!this.#willCompare(start) || (await this.#someoneAnswers()));
-    for await (const step of mirrorSteps(start, this.#stepOptions(mayCompare))) {
-      await this.#announcing.take(step);
-      // The next tick looks at the feed first: what is new never waits for room.
-      if (this.#announcing.isFull) break;
-    }
+    do {
+      this.#announcing.isInterrupted = false;
+      for await (const step of mirrorSteps(this.#announcing.saved ?? start, this.#stepOptions(mayCompare))) {
+        await this.#announcing.take(step);
+        // The next tick looks at the feed first: what is new never waits for room.
+        if (this.#announcing.isFull) break;
+      }
+    } while (this.#announcing.isInterrupted && !this.#options.deadline.aborted);
   }
 
   #willCompare(start: Progress | undefined): boolean {
@@ -235,11 +241,11 @@ class Tick {
     const away = await whyAway(failed.store, { signal: deadline });
     if (away === undefined) return 'unlisted';
     await holdDestination(failed, error, this.#reviewOptions(pauses));
-    const { served, held } = this.#pauses;
+    const { served, paused } = this.#pauses;
     this.#pauses = {
       ...this.#pauses,
       served: served.filter((one) => one !== failed),
-      held: [...held, failed.store.name],
+      paused: [...paused, failed.store.name],
     };
     return 'left-out';
   }

@@ -132,7 +132,7 @@ export class WatchCopying {
     return result;
   }
 
-  /** The store that is to blame: before a conflict is settled at a target, its version is saved in the archive. */
+  /** The store that is to blame: before a conflict is resolved at a target, its version is saved in the archive. */
   #storeOf({ destination, error, at }: DestinationOutcome): Store {
     const named = this.#run.destinations.find(({ store }) => store.name === error?.store);
     return named?.store ?? (at === 'source' ? this.#run.source : destination.store);

@@ -9,7 +9,7 @@ import { Attendance } from './attendance.ts';
 import type { Comparison } from './comparison.ts';
 import type { DelayedEvent, MirrorEvent } from './mirror-events.ts';
 import { type MirrorRun, type MirrorRunEnd, planAhead } from './mirror-run.ts';
-import type { Hold } from './pause/pause-state.ts';
+import type { StorePause } from './pause/pause-state.ts';
 import { type Progress, withMissed } from './progress.ts';
 import type { Deletions } from './record-removals.ts';
 import { SidecarTurns } from './sidecar-turns.ts';
@@ -125,7 +125,7 @@ export class Watch {
     return {
       summary: this.#copying.summary,
       stoppedBy: this.#wrong ?? (standstill && errorOf(standstill)),
-      withdrawn: new Map([...leftOut].map(([destination, hold]) => [destination, errorOf(hold)])),
+      withdrawn: new Map([...leftOut].map(([destination, paused]) => [destination, errorOf(paused)])),
       interrupted: draining?.aborted === true || signal?.aborted === true,
       deletions: this.#deletions,
     };
@@ -316,6 +316,6 @@ export class Watch {
   }
 }
 
-function errorOf({ code, reason }: Hold): MirrorError {
+function errorOf({ code, reason }: StorePause): MirrorError {
   return new MirrorError(isErrorCode(code) ? code : 'paused', reason);
 }

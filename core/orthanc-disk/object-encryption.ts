@@ -39,7 +39,10 @@ export async function readMasterKeys(specifications: readonly string[]): Promise
 
 async function readMasterKey(path: string): Promise<Buffer> {
   const content = await readFile(path).catch((cause: unknown) => {
-    throw new MirrorError('configuration', 'the file of the master key cannot be read; check --master-key', { cause });
+    throw new MirrorError('configuration', 'the file of the master key cannot be read', {
+      cause,
+      advice: 'give-master-key',
+    });
   });
   const key = Buffer.from(content.toString('latin1'), 'base64');
   if (key.length === keyBytes) {
@@ -47,7 +50,8 @@ async function readMasterKey(path: string): Promise<Buffer> {
   }
   throw new MirrorError(
     'configuration',
-    `a master key file holds 32 bytes in base64 (openssl rand -base64 32), this one holds ${key.length}; check --master-key`,
+    `a master key file holds 32 bytes in base64 (openssl rand -base64 32), this one holds ${key.length}`,
+    { advice: 'give-master-key' },
   );
 }
 
@@ -95,10 +99,9 @@ function contentDecipher(header: Buffer, keys: MasterKeys) {
   const id = header.readUInt32LE(2);
   const masterKey = keys.get(id);
   if (masterKey === undefined) {
-    throw new MirrorError(
-      'source-corrupt',
-      `an object is encrypted with master key ${id}, which was not given; add --master-key ${id}:FILE`,
-    );
+    throw new MirrorError('source-corrupt', `an object is encrypted with master key ${id}, which was not given`, {
+      advice: 'give-master-key',
+    });
   }
   const iv = unwrap(header.subarray(6, 38), masterKey);
   const dataKey = unwrap(header.subarray(38, headerBytes), masterKey);

@@ -47,10 +47,10 @@ export interface KeptValue extends At {
 /**
  * - `equal`: the place shall hold what the document says, no more and no less: a mirror.
  * - `add`: what is missing is added, and all that is there stays: a restore.
- * - `settle`: as `add`, for what was deleted by ourselves a while ago: labels are one value, which stays if somebody has
+ * - `finish`: as `add`, for what was deleted by ourselves a while ago: labels are one value, which stays if somebody has
  *   given others meanwhile.
  */
-export type ApplyMode = 'equal' | 'add' | 'settle';
+export type ApplyMode = 'equal' | 'add' | 'finish';
 
 export interface PlanOptions {
   readonly mode: ApplyMode;
@@ -142,7 +142,7 @@ class Planner implements Plan {
     const missing = wanted.filter((label) => !held.includes(label));
     const extra = held.filter((label) => !wanted.includes(label));
     const { mode } = this.#options;
-    if (mode === 'settle' && extra.length > 0) {
+    if (mode === 'finish' && extra.length > 0) {
       if (missing.length > 0) this.kept.push({ ...at, what: 'label' });
       return;
     }

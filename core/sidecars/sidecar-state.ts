@@ -182,6 +182,6 @@ export function levelOf({ format }: Sidecar): SidecarLevel {
 }
 
 function damaged(storage: string, key: string, what: string, cause?: unknown): MirrorError {
-  const hint = 'the one before it counts; `orthanc-mirror verify --repair` reads it again from the source';
-  return new MirrorError('sidecar-damaged', `${storage}: ${key} ${what}; ${hint}`, { cause });
+  const hint = 'the one before it counts; a repair of the archive reads it again from the source';
+  return new MirrorError('sidecar-damaged', `${storage}: ${key} ${what}; ${hint}`, { cause, advice: 'repair-archive' });
 }

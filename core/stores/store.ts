@@ -60,6 +60,11 @@ export interface InventoryOptions extends CallOptions {
   readonly after?: InstanceId | undefined;
   /** Hashes and sizes may be those that the store told earlier, where nothing says that they changed. Ids never are. */
   readonly mayRemember?: boolean | undefined;
+  /**
+   * A list of ids that was begun at this time or later (ms since 1970), and cut, may be gone on with where the store keeps one:
+   * so instances are listed that existed from that time until the end of the call. Absent: the list is begun now.
+   */
+  readonly listedSinceMs?: number | undefined;
 }
 
 export interface OpenOptions extends CallOptions {

@@ -1,5 +1,6 @@
 /** The files of the program, the same in every artefact. */
 import { join } from 'node:path';
+import { configurationJsonSchema } from '../../core/config/reference.ts';
 import { buildViewer } from '../build-viewer.ts';
 import { type BundledPackage, bundle, checkReferences, packagesOf, thirdPartyLicenses } from './bundle.ts';
 import { commandTree } from './command-tree.ts';
@@ -30,6 +31,8 @@ export async function buildProgram({ checkout, version, description, time }: Rel
     below('viewer/dist', await copyOfFolder(viewer)),
     new Map([
       ['bin/orthanc-mirror', copyOf(join(checkout, 'bin/orthanc-mirror'), 0o755)],
+      // What "$schema" of a configuration may name.
+      ['configuration.schema.json', file(`${JSON.stringify(configurationJsonSchema(), undefined, 2)}\n`)],
       ['package.json', file(`${JSON.stringify(packageJson(version, description), undefined, 2)}\n`)],
     ]),
   );

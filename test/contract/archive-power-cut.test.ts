@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { md5Of } from '../../core/identifiers.ts';
 import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
 import type { Recording } from '../support/power-cut.ts';
 import { SeededRandom, testSeeds } from '../support/seeded-random.ts';
@@ -75,6 +76,75 @@ async function write(scene: Scene, random: SeededRandom): Promise<void> {
     await scene.putOnce(`instances/${id}/${bytes.length}.dcm`, bytes, random.pick([0, 1]));
   }
 }
+
+/** What a power cut at each moment of `work` leaves, if the disk wrote what it had to, or almost everything. */
+async function cutDuring(work: (objects: FolderObjects) => Promise<void>, seed: number) {
+  const record = recording.current;
+  if (record === undefined) throw new Error('nothing is recorded');
+  const random = new SeededRandom(seed);
+  record.begin(folder);
+  const objects = new FolderObjects(folder);
+  await work(objects);
+  await objects.close();
+  const last = record.moments;
+  return Array.from({ length: last + 1 }, (_, moment) => moment).flatMap((moment) =>
+    [0, 0.5, 0.5, 1].map((share) => ({
+      left: record.leftAt(moment, () => random.chance(share)),
+      isDone: moment === last,
+      moment,
+    })),
+  );
+}
+
+const key = 'studies/one.json';
+const [damaged, right] = [Buffer.from('damaged'), Buffer.from('as it was')];
+const asRight = { sizeBytes: right.length, md5: md5Of(right) };
+
+function keptAside(left: ReadonlyMap<string, Uint8Array>): readonly string[] {
+  const aside = [...left].filter(([path]) => path.startsWith(`superseded/${key}`));
+  return aside.map(([, bytes]) => Buffer.from(bytes).toString());
+}
+
+it.each(testSeeds(1))(
+  'a damaged object is there, or the right one, and kept in the end (TEST_SEED=%i)',
+  async (seed) => {
+    let before = 0;
+    const cuts = await cutDuring(async (objects) => {
+      await objects.putOnce(key, damaged, { sizeBytes: damaged.length });
+      before = recording.current?.moments ?? 0;
+      await objects.supersede(key, right, asRight);
+    }, seed);
+    for (const { left, isDone, moment } of cuts) {
+      if (moment < before) continue;
+      const there = Buffer.from(left.get(key) ?? []).toString();
+      expect(isDone ? ['as it was'] : ['damaged', 'as it was'], `at ${moment}`).toContain(there);
+      // The right one takes its place only when the damaged one has another.
+      if (there === 'as it was') expect(keptAside(left), `at ${moment}`).toEqual(['damaged']);
+    }
+  },
+);
+
+it.each(testSeeds(1))('an object that is set aside is somewhere at every moment (TEST_SEED=%i)', async (seed) => {
+  let before = 0;
+  const cuts = await cutDuring(async (objects) => {
+    await objects.putOnce(key, damaged, { sizeBytes: damaged.length });
+    before = recording.current?.moments ?? 0;
+    await objects.setAside(key);
+  }, seed);
+  for (const { left, isDone, moment } of cuts) {
+    if (moment < before) continue;
+    if (isDone) expect(left.has(key)).toBe(false);
+    if (!left.has(key)) expect(keptAside(left), `at ${moment}`).toEqual(['damaged']);
+  }
+});
+
+it.each(testSeeds(1))('a document that was deleted does not come back (TEST_SEED=%i)', async (seed) => {
+  const cuts = await cutDuring(async (objects) => {
+    await objects.replaceIf('state/repair.json', right, null);
+    await objects.delete('state/repair.json');
+  }, seed);
+  for (const { left } of cuts.filter(({ isDone }) => isDone)) expect(left.has('state/repair.json')).toBe(false);
+});
 
 it.each(testSeeds(1))('loses nothing that it confirmed when the power is cut (TEST_SEED=%i)', async (seed) => {
   const record = recording.current;

@@ -80,6 +80,28 @@ test('an object in parts whose completion was confirmed in vain is there, and is
   expect(await seen.head('completed')).toMatchObject({ sizeBytes: large.length });
 });
 
+test('an object in parts of which the storage keeps less than it confirmed is not said to be there', async () => {
+  let heads = 0;
+  // The first asks whether there is one already.
+  const isProof: NonNullable<Fault['matches']> = ({ method }) => method === 'HEAD' && ++heads === 2;
+  const lose = async () => {
+    await seen.delete('lost');
+    await seen.putOnce('lost', small, optionsOf(small));
+  };
+  proxy.break({ matches: isProof, effect: { kind: 'call', call: lose } });
+  await expect(objects.putOnce('lost', large, optionsOf(large))).rejects.toMatchObject({ code: 'hash-wrong' });
+});
+
+test('a document whose writing was confirmed in vain is known to be our own, and can be written again', async () => {
+  proxy.break({ matches: isPut, effect: { kind: 'drop', when: 'instead-of-answer' }, times: 1 });
+  const written = await objects.replaceIf('state/cursor.json', small, null);
+  expect(written).toEqual({ etag: (await seen.head('state/cursor.json'))?.etag });
+  if (written === 'changed') throw new Error('nobody else writes');
+  proxy.break({ matches: isPut, effect: { kind: 'drop', when: 'instead-of-answer' }, times: 1 });
+  const again = await objects.replaceIf('state/cursor.json', Buffer.from('next'), written.etag);
+  expect(again).toEqual({ etag: (await seen.head('state/cursor.json'))?.etag });
+});
+
 describe('what is read', () => {
   test.each([
     ['ends early in good order', { kind: 'cut', body: 'answer', atByte: 5 * 1024, how: 'close' }],

@@ -4,6 +4,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { type OrthancServer, startOrthanc } from '../../local/orthanc-server.ts';
 import { newOrthanc } from '../../local/orthanc-versions.ts';
+import { runCommand } from '../support/command.ts';
 import { fill } from '../support/orthanc-load.ts';
 import {
   type PostgresqlServer,
@@ -12,7 +13,6 @@ import {
   startPostgresql,
 } from '../support/postgresql.ts';
 import { proveReadable } from '../support/server-proof.ts';
-import { runCommand } from './support/command-line.ts';
 import { folderForTest } from './support/scene.ts';
 
 const levels = ['patients', 'studies', 'series', 'instances'] as const;

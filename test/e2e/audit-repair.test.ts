@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { generateInstances } from '../../local/dicom/generate.ts';
 import { newOrthanc } from '../../local/orthanc-versions.ts';
-import { runCommand } from './support/command-line.ts';
+import { runCommand } from '../support/command.ts';
 import { folderForTest, instanceIds, serverForTest, storeAll } from './support/scene.ts';
 
 test('files that an audit finds missing are repaired from the archive through the server, with their metadata', async () => {

@@ -4,7 +4,7 @@ import { type GeneratedInstance, generateInstance, generateInstances } from '../
 import { placeOfNth } from '../../local/dicom/identifiers.ts';
 import type { OrthancServer } from '../../local/orthanc-server.ts';
 import { newOrthanc, oldOrthanc } from '../../local/orthanc-versions.ts';
-import { runCommand } from './support/command-line.ts';
+import { runCommand } from '../support/command.ts';
 import { folderForTest, serverForTest, storeAll } from './support/scene.ts';
 
 async function remove(server: OrthancServer, { id }: GeneratedInstance): Promise<void> {

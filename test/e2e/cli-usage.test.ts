@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
 import packageJson from '../../package.json' with { type: 'json' };
-import { runCommand } from './support/command-line.ts';
+import { runCommand } from '../support/command.ts';
 
 const run = promisify(execFile);
 const checkout = new URL('../..', import.meta.url).pathname;

@@ -6,9 +6,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { inParallel } from '../../core/streams/in-parallel.ts';
 import { generateInstance } from '../../local/dicom/generate.ts';
 import { placeOfNth } from '../../local/dicom/identifiers.ts';
+import { type CommandResult, runCommand } from '../support/command.ts';
 import { type Scenario, scenarios } from '../support/hostile-scenarios.ts';
 import { knownInstances, startHostileServer } from '../support/hostile-server.ts';
-import { type CommandResult, runCommand } from './support/command-line.ts';
 
 const tried = [
   'sends headers without end',

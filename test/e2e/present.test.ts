@@ -9,8 +9,8 @@ import { recordBytes } from '../../core/stores/archive/history-record.ts';
 import { historyKey } from '../../core/stores/archive/keys.ts';
 import { type GeneratedInstance, generateInstance } from '../../local/dicom/generate.ts';
 import { type Place, placeOfNth } from '../../local/dicom/identifiers.ts';
+import { runCommand } from '../support/command.ts';
 import { remove, upload } from '../support/orthanc/upload.ts';
-import { runCommand } from './support/command-line.ts';
 import { folderForTest, serverForTest } from './support/scene.ts';
 
 /** Versions of the n-th instance: equal identifiers, other bytes. */

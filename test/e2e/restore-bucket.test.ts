@@ -6,7 +6,7 @@ import { placeOfNth } from '../../local/dicom/identifiers.ts';
 import { newOrthanc } from '../../local/orthanc-versions.ts';
 import { bucketPlace, orthancPlace, prove } from '../../local/prove.ts';
 import { startS3 } from '../../local/s3/start-s3.ts';
-import { runCommand } from './support/command-line.ts';
+import { runCommand } from '../support/command.ts';
 import { folderForTest, parseJsonLines, serverForTest, storeAll } from './support/scene.ts';
 
 test('an archive in a bucket is listed, restored, in part restored, and repairs a server', async () => {

@@ -8,13 +8,14 @@ import {
   studySidecar,
   watchedArchive,
 } from '../support/archived-studies.ts';
-import { runCommand } from './support/command-line.ts';
+import { runCommand } from '../support/command.ts';
 
 async function listedArchive() {
   const archive = await watchedArchive();
   for (const n of [0, 1, 2]) {
     await addInstance(archive, n, `instance ${n}`, '2026-03-01T10:00:00Z');
-    await addSidecar(archive, studySidecar(n, [instanceId(n)]), '2026-03-01T10:00:00Z');
+    const patientTags = { PatientID: `P${n}`, PatientName: `DOE^N${n}` };
+    await addSidecar(archive, studySidecar(n, [instanceId(n)], { patientTags }), '2026-03-01T10:00:00Z');
   }
   await addInstance(archive, 0, 'changed', '2026-03-02T10:00:00Z');
   return archive;
@@ -38,7 +39,7 @@ test('ls lists studies, and the instances of one of them', async () => {
   ]);
   expect(await jsonLines('ls', archive, '--at', '2026-02-01')).toEqual([]);
   const text = await runCommand(['ls', '--archive', archive.path]);
-  expect(text.stdout).toMatch(/20260101 +P0 +A0 +CT +1 +1 /);
+  expect(text.stdout).toMatch(/2026-01-01 +P0 +DOE\^N0 +CT +1 +44 B +A0/);
   const none = await runCommand(['ls', '--archive', archive.path, '9.9']);
   expect(none).toMatchObject({ exitCode: 3, stdout: '', stderr: expect.stringContaining('no such study') });
 });
@@ -60,6 +61,12 @@ test.each([
     [1, 2],
   ],
   [['--patient', 'nobody'], []],
+  [['--name', 'doe^n1'], [1]],
+  [
+    ['--name', 'Doe*', '--modality', 'CT'],
+    [0, 2],
+  ],
+  [['--name', 'doe'], []],
 ])('find %j', async (args, expected) => {
   const found = await jsonLines('find', await listedArchive(), ...args);
   expect(found.map(({ study }) => study)).toEqual(expected.map(studyId).toSorted());

@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { generateInstances } from '../../local/dicom/generate.ts';
-import { runCommand } from './support/command-line.ts';
+import { runCommand } from '../support/command.ts';
 import { folderForTest, instanceIds, serverForTest, storeAll } from './support/scene.ts';
 
 async function configuredMirror() {
@@ -37,5 +37,5 @@ test('copies nothing before it is resumed; one paused target is left out and cat
   expect(await command('run')).toMatchObject({ exitCode: 0 });
   expect([(await instanceIds(standby)).length, (await instanceIds(research)).length]).toEqual([8, 8]);
   const state: unknown = JSON.parse(await readFile(join(archive, 'state', 'pause.json'), 'utf8'));
-  expect(state).toMatchObject({ holds: {} });
+  expect(state).toMatchObject({ pauses: {} });
 });

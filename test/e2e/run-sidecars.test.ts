@@ -4,7 +4,7 @@ import { generateInstance, generateInstances } from '../../local/dicom/generate.
 import { placeOfNth } from '../../local/dicom/identifiers.ts';
 import type { OrthancServer } from '../../local/orthanc-server.ts';
 import { newOrthanc, oldOrthanc } from '../../local/orthanc-versions.ts';
-import { runCommand } from './support/command-line.ts';
+import { runCommand } from '../support/command.ts';
 import { folderForTest, instanceIds, parseJsonLines, serverForTest, storeAll } from './support/scene.ts';
 
 async function put(server: OrthancServer, path: string, body: string): Promise<void> {

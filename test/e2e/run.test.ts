@@ -7,8 +7,8 @@ import { expect, test } from 'vitest';
 import { generateInstance, generateInstances } from '../../local/dicom/generate.ts';
 import { placeOfNth } from '../../local/dicom/identifiers.ts';
 import { folderPlace, orthancPlace, prove } from '../../local/prove.ts';
+import { runCommand, startCommand } from '../support/command.ts';
 import { randomOf } from '../support/seeded-random.ts';
-import { runCommand, startCommand } from './support/command-line.ts';
 import { folderForTest, instanceIds, parseJsonLines, serverForTest, storeAll } from './support/scene.ts';
 
 const random = randomOf('kills of a run');

@@ -6,16 +6,16 @@ import { openArchive } from '../../core/stores/archive/archive.ts';
 import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
 import { type GeneratedInstance, generateInstances } from '../../local/dicom/generate.ts';
 import { freePort } from '../../local/free-port.ts';
+import { startCommand } from '../support/command.ts';
 import { startHookedOrthanc, testSecret } from '../support/hooks/hooked-orthanc.ts';
-import { startCommand } from './support/command-line.ts';
 import { folderForTest, serverForTest } from './support/scene.ts';
 
 const eventually = { timeout: 60_000, interval: 20 };
-/** `run --watch` and `serve` poll a source that is given by its URL this often. */
-const tickMs = 5_000;
-
-/** A source with the hook, a target, an archive, and `serve` between them, ready to copy. */
-async function serving(webhook: 'up' | 'down') {
+/**
+ * A source with the hook, a target, an archive, and `serve` between them, ready to copy.
+ * @param follow how often the feed is looked at; absent: as for a source that is given by its URL
+ */
+async function serving(webhook: 'up' | 'down', follow?: { readonly everyMinutes: number }) {
   const folder = await folderForTest();
   const port = await freePort();
   const hookPort = webhook === 'up' ? port : await freePort();
@@ -31,7 +31,15 @@ async function serving(webhook: 'up' | 'down') {
   await writeFile(secretFile, `${testSecret}\n`);
   const place = join(folder, 'archive');
   const listen = ['--listen', `127.0.0.1:${port}`, '--secret-file', secretFile];
-  const command = startCommand(['serve', hooked.server.url, target.url, '--archive', place, ...listen]);
+  const config = join(folder, 'mirror.config.json');
+  const main = {
+    source: { url: hooked.server.url },
+    targets: { standby: { url: target.url } },
+    archive: { folder: place },
+  };
+  await writeFile(config, JSON.stringify({ mirrors: { main: { ...main, follow } } }));
+  const given = [hooked.server.url, target.url, '--archive', place];
+  const command = startCommand(['serve', ...(follow === undefined ? given : ['main', '--config', config]), ...listen]);
   onTestFinished(async () => {
     command.process.kill('SIGTERM');
     expect(await command.result).toMatchObject({ exitCode: 130 });
@@ -41,8 +49,8 @@ async function serving(webhook: 'up' | 'down') {
   return { source: hooked.server, target, place };
 }
 
-/** Posts an instance and @returns the milliseconds until target and archive hold it. */
-async function latencyMs(
+/** Posts an instance, and waits until target and archive hold it. @returns the milliseconds that it took */
+async function arrival(
   { bytes, id }: GeneratedInstance,
   { source, target, place }: Awaited<ReturnType<typeof serving>>,
 ): Promise<number> {
@@ -57,21 +65,15 @@ async function latencyMs(
   return performance.now() - startMs;
 }
 
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.POSITIVE_INFINITY;
-}
-
-test('with the hook an instance is in target and archive in under 3 s (median of 50)', async () => {
-  const scene = await serving('up');
+test('with the hook an instance comes to target and archive without a look at the feed', async () => {
+  // Without the hook nothing would come for an hour.
+  const scene = await serving('up', { everyMinutes: 60 });
   const latencies: number[] = [];
-  for (const instance of generateInstances('serve', 50, 64 * 1024)) latencies.push(await latencyMs(instance, scene));
-  console.log(`median ${median(latencies).toFixed(0)} ms, longest ${Math.max(...latencies).toFixed(0)} ms`);
-  expect(median(latencies)).toBeLessThan(3000);
+  for (const instance of generateInstances('serve', 20, 64 * 1024)) latencies.push(await arrival(instance, scene));
+  console.log(`${latencies.length} instances, the slowest within ${Math.max(...latencies).toFixed(0)} ms`);
 }, 240_000);
 
-test('with the webhook out of reach it is there within one tick and 5 s', async () => {
+test('with the webhook out of reach it comes by the feed', async () => {
   const scene = await serving('down');
-  for (const instance of generateInstances('serve down', 3, 64 * 1024)) {
-    expect(await latencyMs(instance, scene)).toBeLessThan(tickMs + 5000);
-  }
+  for (const instance of generateInstances('serve down', 3, 64 * 1024)) await arrival(instance, scene);
 }, 240_000);

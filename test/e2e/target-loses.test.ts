@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { generateInstance, writeFolder } from '../../local/dicom/generate.ts';
 import type { OrthancServer } from '../../local/orthanc-server.ts';
 import { newOrthanc, oldOrthanc } from '../../local/orthanc-versions.ts';
-import { runCommand } from './support/command-line.ts';
+import { runCommand } from '../support/command.ts';
 import { folderForTest, instanceIds, parseJsonLines, serverForTest, storeAll } from './support/scene.ts';
 
 /** Ten patients of three instances each, 2.4 MB. */

@@ -8,9 +8,9 @@ import { identifiedFile } from '../../local/dicom/identified-file.ts';
 import { placeOfNth } from '../../local/dicom/identifiers.ts';
 import type { OrthancServer } from '../../local/orthanc-server.ts';
 import { newOrthanc, oldOrthanc } from '../../local/orthanc-versions.ts';
+import { runCommand } from '../support/command.ts';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
 import { put, remove } from '../support/orthanc/rest.ts';
-import { runCommand } from './support/command-line.ts';
 import { folderForTest, instanceIds, parseJsonLines, serverForTest, storeAll } from './support/scene.ts';
 
 const versions = [oldOrthanc(), newOrthanc()];

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { generateInstances } from '../../local/dicom/generate.ts';
 import { newOrthanc } from '../../local/orthanc-versions.ts';
+import { runCommand } from '../support/command.ts';
 import { randomOf } from '../support/seeded-random.ts';
-import { runCommand } from './support/command-line.ts';
 import { folderForTest, serverForTest, storeAll } from './support/scene.ts';
 
 const random = randomOf('damaged files');

@@ -9,9 +9,9 @@ import { type GeneratedInstance, generateInstances } from '../../local/dicom/gen
 import { type OrthancServer, startOrthanc } from '../../local/orthanc-server.ts';
 import { newOrthanc } from '../../local/orthanc-versions.ts';
 import { startS3 } from '../../local/s3/start-s3.ts';
+import { type RunningCommand, startCommand } from '../support/command.ts';
 import { type Fault, type FaultProxy, type SeenRequest, startFaultProxy } from '../support/fault-proxy.ts';
 import { canMount, mountSmallDisk } from '../support/small-disk.ts';
-import { type RunningCommand, startCommand } from './support/command-line.ts';
 import { folderForTest, storeAll } from './support/scene.ts';
 
 const eventually = { timeout: 60_000, interval: 100 };

@@ -4,8 +4,8 @@ import { generateInstance } from '../../local/dicom/generate.ts';
 import { placeOfNth } from '../../local/dicom/identifiers.ts';
 import { type OrthancServer, startOrthanc } from '../../local/orthanc-server.ts';
 import { folderPlace, orthancPlace, prove } from '../../local/prove.ts';
-import { runCommand } from '../e2e/support/command-line.ts';
 import { folderForTest, instanceIds, storeAll } from '../e2e/support/scene.ts';
+import { runCommand } from '../support/command.ts';
 import { type Fault, type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
 import { remove } from '../support/orthanc/upload.ts';
 

@@ -5,8 +5,8 @@ import { placeOfNth } from '../../local/dicom/identifiers.ts';
 import { generateNestedSequence } from '../../local/dicom/nested-sequence.ts';
 import { newOrthanc, oldOrthanc } from '../../local/orthanc-versions.ts';
 import { folderPlace, orthancPlace, prove } from '../../local/prove.ts';
-import { runCommand } from '../e2e/support/command-line.ts';
 import { folderForTest, instanceIds, parseJsonLines, serverForTest, storeAll } from '../e2e/support/scene.ts';
+import { runCommand } from '../support/command.ts';
 import { startFaultProxy } from '../support/fault-proxy.ts';
 
 test('an instance that takes the target down each time is listed, exit 5; all others get through', async () => {

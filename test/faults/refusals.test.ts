@@ -5,8 +5,8 @@ import { generateInstance, generateInstances } from '../../local/dicom/generate.
 import { placeOfNth } from '../../local/dicom/identifiers.ts';
 import { newOrthanc, oldOrthanc } from '../../local/orthanc-versions.ts';
 import { folderPlace, orthancPlace, prove } from '../../local/prove.ts';
-import { runCommand } from '../e2e/support/command-line.ts';
 import { folderForTest, instanceIds, parseJsonLines, serverForTest, storeAll } from '../e2e/support/scene.ts';
+import { runCommand } from '../support/command.ts';
 import { type SeenRequest, startFaultProxy } from '../support/fault-proxy.ts';
 
 function upload({ method }: Pick<SeenRequest, 'method'>): boolean {

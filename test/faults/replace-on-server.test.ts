@@ -6,8 +6,8 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { generateInstance } from '../../local/dicom/generate.ts';
 import { newOrthanc, oldOrthanc, orthancVersions } from '../../local/orthanc-versions.ts';
 import { orthancPlace, prove } from '../../local/prove.ts';
-import { runCommand, startCommand } from '../e2e/support/command-line.ts';
 import { folderForTest } from '../e2e/support/scene.ts';
+import { runCommand, startCommand } from '../support/command.ts';
 import { startFaultProxy } from '../support/fault-proxy.ts';
 import { json, put, remove, text } from '../support/orthanc/rest.ts';
 import {

@@ -7,8 +7,8 @@ import { generateInstance, generateInstances } from '../../local/dicom/generate.
 import { placeOfNth } from '../../local/dicom/identifiers.ts';
 import { newOrthanc, oldOrthanc } from '../../local/orthanc-versions.ts';
 import { folderPlace, orthancPlace, prove } from '../../local/prove.ts';
-import { runCommand, startCommand } from '../e2e/support/command-line.ts';
 import { folderForTest, instanceIds } from '../e2e/support/scene.ts';
+import { runCommand, startCommand } from '../support/command.ts';
 import {
   adorn,
   adornments,

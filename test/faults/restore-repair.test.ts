@@ -10,7 +10,7 @@ import { generateInstance, generateInstances } from '../../local/dicom/generate.
 import { placeOfNth } from '../../local/dicom/identifiers.ts';
 import { newOrthanc, oldOrthanc } from '../../local/orthanc-versions.ts';
 import { folderPlace, orthancPlace, prove } from '../../local/prove.ts';
-import { runCommand, startCommand } from '../e2e/support/command-line.ts';
+import { runCommand, startCommand } from '../support/command.ts';
 import { remove } from '../support/orthanc/rest.ts';
 import type { ServerUnderTest } from '../support/orthanc/study-fixture.ts';
 import {
@@ -175,7 +175,7 @@ test('what users attached survives a repair that could delete and then not store
   const limitations = new Limitations();
   const { objects } = archive;
   const putRight = repairOnServer({ server: broken, studyServer: server.server, safe: objects, limitations });
-  await expect(putRight(lonely, lonely.bytes, {})).rejects.toThrow('run the same again, or `restore --repair`');
+  await expect(putRight(lonely, lonely.bytes, {})).rejects.toThrow('run the same again, or restore what is damaged there');
   expect(await store.lookup(lonely.id)).toEqual([]);
 
   expect((await runCommand(['restore', '--archive', path, '--to', server.url, '--repair'])).exitCode).toBe(0);

@@ -209,6 +209,7 @@ const firing: readonly Case[] = [
       ['webhook', 1],
       ['inbox', 1],
       ['open', 1],
+      ['shards', 1],
     ] as const
   ).map(([about, minutes]) => ({
     alarm: 'function-errors',

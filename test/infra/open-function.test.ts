@@ -1,5 +1,5 @@
 /** The function of the stack that opens archives: who gets through, and what it may do. */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { plainConfiguration, SynthesizedStack } from './synthesize.ts';
 
 const stack = new SynthesizedStack({ ...plainConfiguration, cloud: { open: { maxConcurrency: 7 } } });
@@ -36,4 +36,23 @@ test('it reads archives, and can write, delete and send nothing', () => {
 
 test('as many requests as configured are answered at once', () => {
   expect(stack.resources('AWS::Lambda::Function', 'Opener')).toMatchObject([{ ReservedConcurrentExecutions: 7 }]);
+});
+
+describe('with an issuer of tokens', () => {
+  const oidc = { issuer: 'https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_Example', audience: 'readers' };
+  const withTokens = new SynthesizedStack({ ...plainConfiguration, cloud: { open: { oidc } } });
+
+  test('AWS lets every request reach the function that checks them, and no other function', () => {
+    expect(withTokens.resources('AWS::Lambda::Url')).toMatchObject([{ AuthType: 'NONE' }]);
+    const permissions = withTokens.resources('AWS::Lambda::Permission');
+    expect(permissions.length).toBeGreaterThan(0);
+    for (const permission of permissions) expect(JSON.stringify(permission)).toContain('Opener');
+    for (const { Action } of permissions) {
+      expect(['lambda:InvokeFunctionUrl', 'lambda:InvokeFunction']).toContain(Action);
+    }
+  });
+
+  test('it may do no more than without', () => {
+    expect(withTokens.actionsOf('Opener')).toEqual(stack.actionsOf('Opener'));
+  });
 });

@@ -43,6 +43,8 @@ export type RoleName =
   | 'Webhook'
   | 'InboxTaker'
   | 'Opener'
+  | 'Shards'
+  | 'ShardsWorker'
   | 'Schedules';
 
 /** A statement of a policy that is attached to a role. */

@@ -3,8 +3,8 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { newOrthanc, oldOrthanc } from '../../local/orthanc-versions.ts';
 import { bucketPlace, folderPlace, orthancPlace, type ProvenPlace, prove } from '../../local/prove.ts';
 import { startS3 } from '../../local/s3/start-s3.ts';
-import { runCommand } from '../e2e/support/command-line.ts';
 import { folderForTest, instanceIds, serverForTest } from '../e2e/support/scene.ts';
+import { runCommand } from '../support/command.ts';
 import { sampleFiles } from '../support/sample-files.ts';
 
 interface Place {

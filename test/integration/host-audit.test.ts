@@ -74,7 +74,7 @@ describe.each([sqlite(), postgresql()])('an audit of 1,000 instances of a runnin
   });
 
   function audit(...options: readonly string[]) {
-    return runCommand('audit', '--config', server.configPath, '--margin', '0', ...options);
+    return runCommand(['audit', '--config', server.configPath, '--margin', '0', ...options]);
   }
 
   async function differences(...options: readonly string[]): Promise<string[]> {
@@ -124,7 +124,7 @@ describe.each([sqlite(), postgresql()])('an audit of 1,000 instances of a runnin
     await differences('--quarantine', quarantine);
     const left = expected.filter((line) => !line.startsWith('orphan'));
     expect((await differences()).toSorted()).toEqual(left.toSorted());
-    expect(await runCommand('audit', '--quarantine', quarantine, '--undo')).toMatchObject({ exitCode: 0 });
+    expect(await runCommand(['audit', '--quarantine', quarantine, '--undo'])).toMatchObject({ exitCode: 0 });
     expect(contentOf(server.storageFolder)).toEqual(before);
   });
 });

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { type OrthancServer, startOrthanc } from '../../local/orthanc-server.ts';
-import { quickPassphrases, runCommand } from '../support/command.ts';
+import { runCommand } from '../support/command.ts';
 import { type MysqlServer, mysqlIndexPlugin, mysqlPassword, mysqlSection, startMysql } from '../support/mysql.ts';
 import { fill, type Load, startLoad } from '../support/orthanc-load.ts';
 import { proveReadable } from '../support/server-proof.ts';
@@ -56,28 +56,17 @@ function startOn(name: string, folder?: string, user?: string): Promise<OrthancS
 }
 
 function backUp() {
-  return runCommand('backup', '--config', server.configPath, ...places(), '--json');
+  return runCommand(['backup', '--config', server.configPath, ...places(), '--json']);
 }
 
 function restore(folder: string, url: string) {
-  return runCommand('backup', 'restore', ...places(), '--to', folder, '--database', url);
+  return runCommand(['backup', 'restore', ...places(), '--to', folder, '--database', url]);
 }
 
 /** The password in the environment, not on the command line, where every user of the machine sees it. */
 function restoreByEnvironment(url: string) {
-  const args = [
-    '--import',
-    quickPassphrases,
-    main,
-    'backup',
-    'restore',
-    ...places(),
-    '--to',
-    join(root, 'refused'),
-    '--database',
-    url,
-  ];
-  return spawnSync(process.execPath, args, { env: { ...process.env, MYSQL_PWD: mysqlPassword }, encoding: 'utf8' });
+  const args = ['backup', 'restore', ...places(), '--to', join(root, 'refused'), '--database', url];
+  return runCommand(args, { MYSQL_PWD: mysqlPassword });
 }
 
 async function metadataOf(url: string, id: string): Promise<string> {
@@ -95,7 +84,7 @@ describe('a backup of a server on MySQL under load', () => {
     await load.stop();
     const { instances } = backupRecord.parse(JSON.parse(result.stdout));
     expect(instances).toBeGreaterThanOrEqual(20);
-    expect(await runCommand('backup', 'check', ...places(), '--read-data')).toMatchObject({ exitCode: 0 });
+    expect(await runCommand(['backup', 'check', ...places(), '--read-data'])).toMatchObject({ exitCode: 0 });
 
     // Another user: nothing of what is restored may need the one that it was made by.
     mysql.createDatabase(restoredDatabase, 'restorer');
@@ -110,7 +99,7 @@ describe('a backup of a server on MySQL under load', () => {
       // Triggers and procedures work: they are needed to store and to delete.
       const [added = ''] = await fill(copy.url, 'after', 1);
       expect((await fetch(`${copy.url}/instances/${added}`, { method: 'DELETE' })).status).toBe(200);
-      const audit = await runCommand('audit', '--config', copy.configPath, '--margin', '0');
+      const audit = await runCommand(['audit', '--config', copy.configPath, '--margin', '0']);
       expect(audit, audit.stdout).toMatchObject({ exitCode: 0 });
     } finally {
       await copy.stop();
@@ -129,8 +118,8 @@ describe('a backup of a server on MySQL', () => {
   it('is restored into an empty database only, and goes on with its own unfinished restore', async () => {
     await fill(server.url, 'before', 3);
     expect(await backUp()).toMatchObject({ exitCode: 0 });
-    const refused = restoreByEnvironment(`mysql://orthanc@127.0.0.1:${mysql.port}/${database}`);
-    expect(refused).toMatchObject({ status: 2, stderr: expect.stringContaining('is not empty') });
+    const refused = await restoreByEnvironment(`mysql://orthanc@127.0.0.1:${mysql.port}/${database}`);
+    expect(refused).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('is not empty') });
 
     mysql.createDatabase(restoredDatabase);
     mysql.query(
@@ -162,7 +151,7 @@ describe('a backup of a server on MySQL', () => {
         MySQL: { ...mysqlSection(mysql, database), ...section },
       };
       writeFileSync(config, JSON.stringify(options));
-      return runCommand('audit', '--config', config);
+      return runCommand(['audit', '--config', config]);
     };
     expect((await audit({ Password: 'wrong' })).stderr).toMatch(/refuses user or password/);
     expect((await audit({ Database: 'gone' })).stderr).toMatch(/lacks a right|no such database/);
@@ -181,7 +170,7 @@ describe('a backup of a server on MySQL', () => {
 
   it('is audited: exactly the files that are gone and those that nobody knows are named; and advised on', async () => {
     await fill(server.url, 'before', 8);
-    const advice = await runCommand('advise', '--index', mysql.url(database), '--json');
+    const advice = await runCommand(['advise', '--index', mysql.url(database), '--json']);
     expect(JSON.parse(advice.stdout)).toMatchObject({ found: { backend: 'mysql', schema: 6, revision: 6 } });
     const files = (await readdir(server.storageFolder, { recursive: true, withFileTypes: true })).filter((entry) =>
       entry.isFile(),
@@ -191,7 +180,7 @@ describe('a backup of a server on MySQL', () => {
     await rm(join(lost.parentPath, lost.name));
     const name = `${stray.name.slice(0, 4)}0000-0000-4000-8000-000000000000`;
     writeFileSync(join(stray.parentPath, name), 'stray');
-    const result = await runCommand('audit', '--config', server.configPath, '--margin', '0', '--json');
+    const result = await runCommand(['audit', '--config', server.configPath, '--margin', '0', '--json']);
     const findings = result.stdout.split('\n').filter((line) => line.includes('"difference"'));
     expect(findings).toHaveLength(2);
     expect(findings.find((line) => line.includes('"missing"'))).toContain(lost.name);

@@ -54,7 +54,7 @@ function startOn(database: string, folder?: string): Promise<OrthancServer> {
 const places = () => ['--archive', join(root, 'archive'), '--passphrase-file', join(root, 'passphrase')];
 
 function backUp() {
-  return runCommand('backup', '--config', server.configPath, ...places(), '--json');
+  return runCommand(['backup', '--config', server.configPath, ...places(), '--json']);
 }
 
 function restoreArguments(folder: string, database: string): readonly string[] {
@@ -62,7 +62,7 @@ function restoreArguments(folder: string, database: string): readonly string[] {
 }
 
 async function auditOf(configPath: string, ...options: string[]) {
-  const result = await runCommand('audit', '--config', configPath, '--json', ...options);
+  const result = await runCommand(['audit', '--config', configPath, '--json', ...options]);
   const findings = result.stdout
     .trim()
     .split('\n')
@@ -89,7 +89,7 @@ describe('a backup of a server on PostgreSQL under load', () => {
 
     await postgresql.createDatabase('restored');
     const folder = join(root, 'restored');
-    const restored = await runCommand(...restoreArguments(folder, 'restored'));
+    const restored = await runCommand(restoreArguments(folder, 'restored'));
     expect(restored).toMatchObject({ exitCode: 0 });
     expect(readFileSync(join(folder, 'configuration', 'orthanc.json'), 'utf8')).toBe(
       readFileSync(server.configPath, 'utf8'),
@@ -107,7 +107,7 @@ describe('a backup of a server on PostgreSQL under load', () => {
   it('refuses to restore into a database that is not empty', async () => {
     await fill(server.url, 'before', 2);
     expect(await backUp()).toMatchObject({ exitCode: 0 });
-    const restored = await runCommand(...restoreArguments(join(root, 'restored'), 'orthanc'));
+    const restored = await runCommand([...restoreArguments(join(root, 'restored'), 'orthanc')]);
     expect(restored).toMatchObject({ exitCode: 2 });
     expect(restored.stderr).toMatch(/is not empty/);
   });

@@ -30,13 +30,13 @@ afterEach(async () => {
 });
 
 function backUp(...options: readonly string[]): Promise<CommandResult> {
-  return runCommand('backup', '--config', server.configPath, ...places(), '--json', ...options);
+  return runCommand(['backup', '--config', server.configPath, ...places(), '--json', ...options]);
 }
 
 /** Restores a backup to a new folder, starts a real Orthanc on it and reads everything. @returns the ids. */
 async function restoreAndProve(backup: string): Promise<string[]> {
   const folder = join(root, `restored-${backup}`);
-  const result = await runCommand('backup', 'restore', ...places(), '--backup', backup, '--to', folder);
+  const result = await runCommand(['backup', 'restore', ...places(), '--backup', backup, '--to', folder]);
   expect(result).toMatchObject({ exitCode: 0 });
   const restored = await startOrthanc({ folder });
   try {
@@ -115,13 +115,13 @@ describe('a hot backup of a server under load', () => {
   it('lies beside the instances of an archive, and is removed without touching them', async () => {
     await fill(server.url, 'first', 4);
     const first = recordOf(await backUp());
-    expect(await runCommand('run', server.url, '--archive', archive())).toMatchObject({ exitCode: 0 });
+    expect(await runCommand(['run', server.url, '--archive', archive()])).toMatchObject({ exitCode: 0 });
     await fill(server.url, 'second', 2);
     const second = recordOf(await backUp('--keep-daily', '1'));
-    const listed = await runCommand('backup', 'list', ...places());
+    const listed = await runCommand(['backup', 'list', ...places()]);
     expect(listed.stdout).toContain(second.backup);
     expect(listed.stdout).not.toContain(first.backup);
-    expect(await runCommand('verify', '--archive', archive())).toMatchObject({ exitCode: 0 });
+    expect(await runCommand(['verify', '--archive', archive()])).toMatchObject({ exitCode: 0 });
     expect(await restoreAndProve(second.backup)).toHaveLength(6);
   });
 });

@@ -67,7 +67,7 @@ function fillStorage(files: number, bytesOf: () => Buffer = () => randomBytes(60
 
 function backUp(...options: readonly string[]) {
   const places = ['--archive', join(root, 'archive'), '--passphrase-file', join(root, 'passphrase')];
-  return runCommand('backup', '--config', join(root, 'orthanc.json'), ...places, '--allow-missing', ...options);
+  return runCommand(['backup', '--config', join(root, 'orthanc.json'), ...places, '--allow-missing', ...options]);
 }
 
 function archiveHolds(bytes: Buffer): boolean {

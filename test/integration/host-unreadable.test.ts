@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -12,12 +11,10 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type OrthancServer, startOrthanc } from '../../local/orthanc-server.ts';
+import { runAsNobody } from '../support/as-nobody.ts';
 import { fill } from '../support/orthanc-load.ts';
-
-const main = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 
 let root: string;
 let server: OrthancServer;
@@ -51,12 +48,7 @@ const pauseLogPath = () => join(root, 'pause.log');
 const passphrase = () => ['--passphrase-file', join(root, 'passphrase')];
 const pauses = () => readFileSync(pauseLogPath(), 'utf8').split('\n').slice(0, -1);
 
-/** Runs a command as a user without rights: root may read everything. */
-function run(...args: readonly string[]) {
-  const user = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
-  const environment = { ...process.env, NODE_COMPILE_CACHE: undefined };
-  return spawnSync(process.execPath, [main, ...args], { ...user, env: environment, encoding: 'utf8', cwd: root });
-}
+const run = (...args: readonly string[]) => runAsNobody('bin/orthanc-mirror', args);
 
 function backUp(...options: readonly string[]) {
   const places = ['--config', server.configPath, '--archive', join(root, 'archive'), ...passphrase()];

@@ -27,7 +27,7 @@ beforeEach(() => {
 afterEach(() => rmSync(root, { recursive: true }));
 
 async function adviceOn(index: string, to: string): Promise<z.infer<typeof advice>> {
-  const result = await runCommand('advise', '--index', index, '--to', to, '--json');
+  const result = await runCommand(['advise', '--index', index, '--to', to, '--json']);
   const parsed = advice.parse(JSON.parse(result.stdout));
   expect(result.exitCode).toBe(parsed.actionNeeded ? 4 : 0);
   return parsed;
@@ -81,12 +81,12 @@ describe('a backup of the oldest version', () => {
     try {
       await fill(old.url, 'old', 12);
       const backup = ['backup', '--config', old.configPath, '--archive', archive, ...passphrase];
-      expect(await runCommand(...backup)).toMatchObject({ exitCode: 0 });
+      expect(await runCommand(backup)).toMatchObject({ exitCode: 0 });
     } finally {
       await old.stop();
     }
     const restore = ['backup', 'restore', '--archive', archive, '--to', restored, ...passphrase];
-    expect(await runCommand(...restore)).toMatchObject({ exitCode: 0 });
+    expect(await runCommand(restore)).toMatchObject({ exitCode: 0 });
     expect(await adviceOn(indexIn(restored), to.version)).toMatchObject({ way: 'nothing' });
     const server = await startOrthanc({ ...to, folder: restored });
     try {
@@ -127,7 +127,7 @@ describe('a database of version 5', () => {
         killSignal: 'SIGKILL',
       });
     expect(hanging).toThrow(/ETIMEDOUT/);
-    const { stdout } = await runCommand('advise', '--index', indexIn(folder), '--to', '1.10.1');
+    const { stdout } = await runCommand(['advise', '--index', indexIn(folder), '--to', '1.10.1']);
     expect(stdout).toMatch(/run Orthanc 1\.9\.1 once with --upgrade/);
     execFileSync(older.bin, ['--upgrade', join(folder, 'orthanc.json')], { stdio: 'ignore', timeout: 30_000 });
     expect(await adviceOn(indexIn(folder), '1.10.1')).toMatchObject({ way: 'nothing' });

@@ -1,5 +1,4 @@
 /** The command `import` with real servers, as a user runs it. */
-import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chmod, cp, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -18,7 +17,8 @@ import { type OrthancServer, type StartOrthancOptions, startOrthanc } from '../.
 import { orthancVersions } from '../../local/orthanc-versions.ts';
 import { startS3 } from '../../local/s3/start-s3.ts';
 import { uploadAll } from '../../local/upload.ts';
-import { runCommand, startCommand } from '../e2e/support/command-line.ts';
+import { runAsNobody } from '../support/as-nobody.ts';
+import { runCommand, startCommand } from '../support/command.ts';
 import { encryptObject, zlibWithSize } from '../support/import/archives.ts';
 
 const [oldest = '', newest = oldest] = [orthancVersions()[0]?.version, orthancVersions().at(-1)?.version];
@@ -234,11 +234,8 @@ describe('import', () => {
     await chmod(folder, 0o777);
     await chmod(join(folder, 'in/secret'), 0);
     await writeFile(join(folder, 'in/locked.dcm'), '', { mode: 0 });
-    const executable = join(import.meta.dirname, '../../bin/orthanc-mirror');
-    // Root may read everything.
-    const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
     const args = ['import', join(folder, 'in'), '--archive', join(folder, 'archive')];
-    const { status, stdout } = spawnSync(executable, args, { ...nobody, encoding: 'utf8' });
+    const { status, stdout } = runAsNobody('bin/orthanc-mirror', args);
     expect(stdout).toMatch(/in\/secret" {2}folder: no permission/);
     expect(stdout).toMatch(/locked\.dcm" {2}no permission/);
     expect(status).toBe(3);

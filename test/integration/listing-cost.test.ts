@@ -2,8 +2,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import { isInstanceId } from '../../core/identifiers.ts';
 import { generateInstances } from '../../local/dicom/generate.ts';
 import { newOrthanc, oldOrthanc } from '../../local/orthanc-versions.ts';
-import { runCommand } from '../e2e/support/command-line.ts';
 import { folderForTest, parseJsonLines, serverForTest, storeAll } from '../e2e/support/scene.ts';
+import { runCommand } from '../support/command.ts';
 import { startFaultProxy } from '../support/fault-proxy.ts';
 
 test('a second run downloads and uploads nothing, and lists thousands of instances with a request', async () => {

@@ -13,7 +13,7 @@ import { openArchive } from '../../core/stores/archive/archive.ts';
 import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
 import { newOrthanc } from '../../local/orthanc-versions.ts';
 import { folderPlace, orthancPlace, prove } from '../../local/prove.ts';
-import { runCommand } from '../e2e/support/command-line.ts';
+import { runCommand } from '../support/command.ts';
 import { needs } from '../support/needs.ts';
 import { type ServerUnderTest, startServer } from '../support/orthanc/study-fixture.ts';
 import { adorn, adornments, backUp, uploadAccepted } from '../support/restore-scene.ts';

@@ -5,8 +5,8 @@ import { describe, expect, test } from 'vitest';
 import { studySidecarSchema } from '../../core/sidecars/sidecar.ts';
 import { generateInstance } from '../../local/dicom/generate.ts';
 import { newOrthanc, oldOrthanc } from '../../local/orthanc-versions.ts';
-import { runCommand } from '../e2e/support/command-line.ts';
 import { folderForTest, parseJsonLines } from '../e2e/support/scene.ts';
+import { runCommand } from '../support/command.ts';
 import { json, put, remove, text } from '../support/orthanc/rest.ts';
 import {
   adorn,

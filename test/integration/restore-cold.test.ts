@@ -6,8 +6,8 @@ import { CopyObjectCommand, CreateBucketCommand, ListObjectsV2Command, S3Client 
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { generateInstances, writeFolder } from '../../local/dicom/generate.ts';
 import { type S3Server, startS3 } from '../../local/s3/start-s3.ts';
-import { runCommand, startCommand } from '../e2e/support/command-line.ts';
 import { folderForTest, parseJsonLines } from '../e2e/support/scene.ts';
+import { runCommand, startCommand } from '../support/command.ts';
 
 const Bucket = 'bucket';
 const count = 200;

@@ -7,8 +7,8 @@ import { md5Of } from '../../core/identifiers.ts';
 import { generateInstance } from '../../local/dicom/generate.ts';
 import { newOrthanc, oldOrthanc } from '../../local/orthanc-versions.ts';
 import { folderPlace, orthancPlace, prove } from '../../local/prove.ts';
-import { runCommand } from '../e2e/support/command-line.ts';
 import { folderForTest, parseJsonLines } from '../e2e/support/scene.ts';
+import { runCommand } from '../support/command.ts';
 import { json, put, remove } from '../support/orthanc/rest.ts';
 import {
   adorn,

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { generateInstance } from '../../local/dicom/generate.ts';
 import { newOrthanc } from '../../local/orthanc-versions.ts';
-import { type CommandResult, runCommand } from '../e2e/support/command-line.ts';
 import { folderForTest } from '../e2e/support/scene.ts';
+import { type CommandResult, runCommand } from '../support/command.ts';
 import { json, put, text } from '../support/orthanc/rest.ts';
 import { type ServerUnderTest, startServer } from '../support/orthanc/study-fixture.ts';
 import { adorn, adornments, idsOf, serverUnderTest, uploadAccepted } from '../support/restore-scene.ts';
@@ -198,7 +198,7 @@ describe('verify', () => {
     const damaged = await damageAll(archive);
     const without = await runCommand(['verify', '--archive', archive, '--repair']);
     expect(without.exitCode).toBe(4);
-    expect(without.stdout).toContain('name the --source');
+    expect(without.stdout).toContain('none is named; name it by --source');
 
     const repaired = await runCommand(['verify', '--archive', archive, '--repair', '--source', source.url]);
     expect(repaired.exitCode).toBe(0);

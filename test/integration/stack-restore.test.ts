@@ -8,7 +8,7 @@ import { generateInstance, generateInstances } from '../../local/dicom/generate.
 import { placeOfNth } from '../../local/dicom/identifiers.ts';
 import { type OrthancServer, startOrthanc } from '../../local/orthanc-server.ts';
 import { type LocalStack, startLocalStack } from '../../local/stack/local-stack.ts';
-import { runCommand } from '../e2e/support/command-line.ts';
+import { runCommand } from '../support/command.ts';
 import { type FaultyProxy, startProxy } from './stack-proxy.ts';
 import { synthesizeStack } from './stack-synth.ts';
 
@@ -121,7 +121,7 @@ test('everything comes back from the archive, sidecars included, and the mirror 
   expect(await isProtected(patients[0])).toBe('1');
   expect(stack.deadLetters()).toEqual([]);
   const pause = await fetch(new URL(`/${stack.bucketNames[0]}/main/state/pause.json`, stack.s3Endpoint));
-  expect(await pause.json()).toMatchObject({ holds: { 'main target standby': { code: 'paused', passed: true } } });
+  expect(await pause.json()).toMatchObject({ pauses: { 'main target standby': { code: 'paused', passed: true } } });
 });
 
 test('what could not be restored is told, with the exit code of what may be tried again', async () => {

@@ -223,13 +223,13 @@ test('a target that refuses everybody is paused and costs no message, while the 
   await vi.waitFor(async () => expect(await idsInArchive()).toContain(whileRefused.id), eventually);
   await vi.waitFor(
     async () =>
-      expect(await stack.invoke('scheduler', { mirror: 'main' })).toMatchObject({ held: ['main target standby'] }),
+      expect(await stack.invoke('scheduler', { mirror: 'main' })).toMatchObject({ paused: ['main target standby'] }),
     eventually,
   );
   await vi.waitUntil(() => stack.logs.some(({ text }) => text.includes('"verdict":"renew"')), eventually);
   refusing = false;
   await vi.waitFor(
-    async () => expect(await stack.invoke('scheduler', { mirror: 'main' })).toMatchObject({ held: [] }),
+    async () => expect(await stack.invoke('scheduler', { mirror: 'main' })).toMatchObject({ paused: [] }),
     eventually,
   );
   await waitUntilDone();

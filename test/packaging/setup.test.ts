@@ -1,6 +1,5 @@
 /** Setting up a checkout for the command line alone. */
 import { existsSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { needs } from '../support/needs.ts';
@@ -15,9 +14,11 @@ const canHide = needs(
 
 test.runIf(canHide)('installs no Orthanc, and needs no root', async () => {
   const asNobody = 'setpriv --reuid 65534 --regid 65534 --clear-groups';
-  const path = `${dirname(process.execPath)}:/usr/bin:/bin`;
-  const script = `cd '${checkout}'
+  const path = '/mnt/node_modules/.bin:/usr/bin:/bin';
+  // The checkout may lie below a home that others may not enter.
+  const script = `mount --bind '${checkout}' /mnt
     mount --bind /dev/null ${orthanc}
+    cd /mnt
     ${asNobody} env -i PATH='${path}' sh scripts/setup.sh
     ${asNobody} env -i PATH='${path}' bin/orthanc-mirror --version`;
   const ended = await run('unshare', ['--mount', 'sh', '-euc', script]);

@@ -2,7 +2,7 @@
 import { EventEmitter } from 'node:events';
 import { execute } from '../../cli/execute.ts';
 import { createTerminal } from '../../cli/terminal.ts';
-import type { CommandResult } from './command.ts';
+import { type CommandResult, requireDescribedOutput } from './command.ts';
 
 class Recorder extends EventEmitter {
   text = '';
@@ -20,5 +20,6 @@ export async function runInProcess(...args: readonly string[]): Promise<CommandR
   const exitCode = await execute(args, terminal, new AbortController().signal, (error) => {
     throw error;
   });
-  return { exitCode, stdout: stdout.text, stderr: stderr.text };
+  await requireDescribedOutput(args, stdout.text);
+  return { exitCode, signal: null, stdout: stdout.text, stderr: stderr.text };
 }

@@ -10,7 +10,7 @@ const memory = '/dev/shm';
 const enoughBytes = 8 * 1024 ** 3;
 
 /** What all tests of a run share, and nobody removes before its end. */
-const shared = ['bundled-functions'];
+const shared = ['bundled-functions', 'bundled-program'];
 
 export default async function aroundTheRun(): Promise<() => Promise<void>> {
   console.log(`TEST_SEED=${process.env.TEST_SEED}`);

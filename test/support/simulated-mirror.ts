@@ -3,10 +3,11 @@
  * ticks, a queue with delays and receive counts, batches of messages.
  */
 
-import { copyAnnounced } from '../../core/cloud/copy-announced.ts';
-import { MessageGate } from '../../core/cloud/message-gate.ts';
 import { type DeadLetterReason, type Delivery, settleDelivery } from '../../core/cloud/queue/deliveries.ts';
+import type { QueueMessage } from '../../core/cloud/queue/message.ts';
 import { settleBatch } from '../../core/cloud/queue/settle-batch.ts';
+import { copyAnnounced } from '../../core/cloud/transfer/copy-announced.ts';
+import { MessageGate } from '../../core/cloud/transfer/message-gate.ts';
 import type { CopyContext } from '../../core/copy/copy-context.ts';
 import { defaultBudget } from '../../core/copy/copy-context.ts';
 import type { Destination } from '../../core/copy/outcome.ts';
@@ -115,7 +116,8 @@ export class SimulatedMirror {
     }
   }
 
-  async #workOn(batch: readonly QueuedMessage[]): Promise<void> {
+  /** What the function that copies does for one message: throws what decides about it. */
+  transfer(): (message: QueueMessage) => Promise<void> {
     const gate = new MessageGate({
       mirror: 'main',
       source: this.source,
@@ -125,6 +127,20 @@ export class SimulatedMirror {
       mostSuspicions: this.#maxReceiveCount,
     });
     const context: CopyContext = { source: this.#reader, budget: defaultBudget() };
+    return async (message) => {
+      if (message.kind !== 'instance') return;
+      const { error } = await copyAnnounced(message, gate, context);
+      if (error !== undefined) throw error;
+    };
+  }
+
+  /** Puts messages on the queue. */
+  leave(messages: readonly QueueMessage[]): void {
+    for (const message of messages) this.#send(message);
+  }
+
+  async #workOn(batch: readonly QueuedMessage[]): Promise<void> {
+    const transfer = this.transfer();
     const limits = { maxReceiveCount: this.#maxReceiveCount, backOff: { firstMs: 15_000, lastMs: 60 * minuteMs } };
     const deliveries = batch.map((message): Delivery & { readonly message: QueuedMessage } => {
       message.receiveCount += 1;
@@ -137,11 +153,7 @@ export class SimulatedMirror {
       (delivery) =>
         settleDelivery(
           delivery,
-          async (message) => {
-            if (message.kind !== 'instance') return;
-            const { error } = await copyAnnounced(message, gate, context);
-            if (error !== undefined) throw error;
-          },
+          transfer,
           {
             postpone: async (_, waitMs) => {
               delivery.message.visibleAtMs = this.nowMs + waitMs;

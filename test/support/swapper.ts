@@ -6,6 +6,12 @@ import { endWithProcess } from '../../local/end-with-process.ts';
 /** The user `nobody` of every Linux. */
 export const nobody = 65534;
 
+/** Node itself may lie where that user may not go: it begins as root, and then becomes them. */
+const becomeNobody = `
+  process.setgroups([]);
+  process.setgid(${nobody});
+  process.setuid(${nobody});`;
+
 /** Exchanges each path in turn for a link to the target, and back, until the process is ended. */
 const exchangeAll = `
   const { renameSync, symlinkSync, unlinkSync } = require('node:fs');
@@ -41,9 +47,7 @@ export function startLurker(target: string, folder: string, files: readonly stri
 }
 
 async function start(script: string, args: readonly string[]): Promise<AsyncDisposable> {
-  const child: ChildProcess = spawn(process.execPath, ['-e', script, ...args], {
-    uid: nobody,
-    gid: nobody,
+  const child: ChildProcess = spawn(process.execPath, ['-e', becomeNobody + script, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {},
   });

@@ -502,6 +502,25 @@ describe('damage', () => {
     expect(await restored(archive)).toBe(md5Of(second));
   });
 
+  test('is not put right with what a store has by the time that it is read', async () => {
+    const { source, mirror, archive, objects } = await newArchive();
+    source.instances.set(id, first);
+    await mirror();
+    const key = instanceKey(id, md5Of(first));
+    await objects.delete(key);
+    await objects.putOnce(key, Buffer.from('damaged'), { sizeBytes: 7 });
+    source.before = (call) => {
+      if (call === 'open') source.instances.set(id, second);
+    };
+    const damaged = new EveryVersion(archive);
+    const repair = { damaged, putRight: supersedeIn(archive), goodCopies: [source], budget: defaultBudget() };
+    expect(await copyOverDamage(id, md5Of(first), repair)).toMatchObject({
+      kind: 'not-repaired',
+      error: { code: 'changed-meanwhile' },
+    });
+    expect((await objects.head(key))?.sizeBytes).toBe(7);
+  });
+
   test('of the size of a kept version is not taken for the bytes of the source', async () => {
     const { source, mirror, archive, objects } = await newArchive();
     for (const bytes of [first, second]) {

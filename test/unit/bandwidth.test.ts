@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { ByteRate } from '../../core/copy/byte-rate.ts';
 import { limitReads } from '../../core/copy/limit-reads.ts';
 import { md5Of } from '../../core/identifiers.ts';
@@ -32,6 +32,17 @@ test('who waits is let go when its work is broken off', async () => {
   const taken = rate.take(1_000_000, stop.signal);
   stop.abort();
   await taken;
+});
+
+test('an instance that is given up is given up at its source', async () => {
+  const store = new MemoryStore('source', [[sampleId(1), sampleBytes(1)]]);
+  const cancel = vi.fn();
+  const open = store.open.bind(store);
+  store.open = async (id) => ({ ...(await open(id)), cancel });
+  const opened = await limitReads(store, simulatedRate(1).rate).open(sampleId(1));
+  expect(cancel).not.toHaveBeenCalled();
+  opened.cancel();
+  expect(cancel).toHaveBeenCalledOnce();
 });
 
 test('an instance that is read slowly is the same instance', async () => {

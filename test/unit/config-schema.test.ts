@@ -110,6 +110,20 @@ test.each([
     'mirrors.a.targets.b.auth.headers.X-Key',
   ],
   ['an unencrypted server', { source: { url: 'http://pacs.example.org/' }, archive: {} }, {}, 'mirrors.a.source.url'],
+  [
+    'an issuer of tokens that cannot be reached from a VPC',
+    { source, archive: {} },
+    {
+      open: { oidc: { issuer: 'https://issuer.example.org', audience: 'readers' } },
+      vpc: {
+        vpcId: 'vpc-0123456789abcdef0',
+        subnets: [{ subnetId: 'subnet-0123456789abcdef0', availabilityZone: 'eu-central-1a' }],
+        serverNetworks: ['10.0.0.0/24'],
+        s3PrefixList: 'pl-12345678',
+      },
+    },
+    'cloud.open.oidc',
+  ],
 ])('%s does not fit the cloud', (_what, mirror, cloud, message) => {
   const configuration = validateConfiguration({ mirrors: { a: mirror }, cloud }, 'file');
   expect(refusalOf(() => requireFitForCloud(configuration))).toContain(message);

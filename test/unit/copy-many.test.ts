@@ -59,6 +59,22 @@ describe('copying many', () => {
     expect(archive.calls.store).toBe(50);
   });
 
+  test('asks what a destination holds before it sends again what may have been stored', async () => {
+    const { target, results, run } = setUp(20);
+    const store = target.store.bind(target);
+    target.store = async (...instance) => {
+      await store(...instance);
+      throw new MirrorError('unreachable', 'the answer was lost');
+    };
+    await run();
+    expect([target.calls.store, target.calls.open]).toEqual([20, 0]);
+    expect(new Set(results.map(({ id }) => id)).size).toBe(20);
+    expect(results.flatMap(({ outcomes }) => outcomes.map(({ kind }) => kind)).toSorted()).toEqual([
+      ...Array(20).fill('already-equal'),
+      ...Array(20).fill('copied'),
+    ]);
+  });
+
   test('lets all others through when one instance takes the target down each time', async () => {
     const { target, archive, results, run } = setUp(100);
     const killer = sampleId(42);

@@ -249,6 +249,20 @@ describe('comparisons', () => {
     expect(targets.map(({ instances }) => instances.has(id))).toEqual([true, true]);
   });
 
+  test('delete nothing when a target fails while something new is copied', async () => {
+    const { compare, targets, parts } = await mirrored();
+    await compare();
+    // By then all are listed, and nothing seems to be missing but the one instance.
+    parts.source.instances.set(sampleId(9), sampleBytes(9));
+    const [, two] = targets;
+    if (two === undefined) throw new Error('there are two targets');
+    two.before = (call) => {
+      if (call === 'store') throw new MirrorError('full', 'no room is left');
+    };
+    expect(await compare()).toBeUndefined();
+    expect(targets.map(({ instances }) => instances.has(id))).toEqual([true, true]);
+  });
+
   test('tell again and again of a version that only a target has', async () => {
     const { compare, targets } = await mirrored();
     targets[0]?.instances.set(id, otherBytes);

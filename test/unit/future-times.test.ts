@@ -88,3 +88,21 @@ test('a removal that is dated in the future gives way to what the source has, at
   expect(await present()).toEqual([md5Of(second)]);
   expect([...objects.stored.keys()]).toContain(instanceKey(id, md5Of(second)));
 });
+
+test('whatever a storage can do, an archive that looks for such times can ask it for', async () => {
+  const objects = Object.assign(new MemoryObjects(), {
+    addressFor: async (key: string, seconds: number) => `https://archive.example.org/${key}?for=${seconds}`,
+    thaw: async () => undefined,
+  });
+  const archive = await openArchive(objects, {
+    createFor: { name: 'source' },
+    writer: 'run',
+    now: () => new Date(now),
+    onFutureTime: () => undefined,
+  });
+  const abilities = [...Object.keys(objects), ...Object.getOwnPropertyNames(MemoryObjects.prototype)] as const;
+  const has = (of: object) => abilities.filter((ability) => typeof Reflect.get(of, ability) === 'function').sort();
+  expect(has(archive.objects)).toEqual(has(objects));
+  expect(await archive.objects.addressFor?.('a/key', 60)).toBe('https://archive.example.org/a/key?for=60');
+  expect(archive.objects.name).toBe(objects.name);
+});

@@ -77,7 +77,7 @@ describe('without a passphrase', () => {
     const list = await on('list');
     expect(list.stdout).toMatch(/NOT AUTHENTICATED: no passphrase was given/);
     expect(list.stderr).toMatch(/not authenticated/);
-    expect((await on('list', ...passphrase())).stdout).toMatch(/1 instances, 1 files.* {2}authentic$/m);
+    expect((await on('list', ...passphrase())).stdout).toMatch(/ +1 +1 +0 +\S+ \S+ {2}authentic$/m);
   });
 
   it('of at least 12 characters there is a warning, of fewer than 8 a refusal', async () => {
@@ -143,7 +143,7 @@ describe('a backup that somebody forged', () => {
     const list = await on('list', ...passphrase());
     expect(list.exitCode).toBe(0);
     expect(list.stdout + list.stderr).not.toContain('\u001b');
-    expect(list.stdout.trim().split('\n')).toHaveLength(2);
+    expect(list.stdout.trim().split('\n')).toHaveLength(3);
   });
 });
 
@@ -213,7 +213,7 @@ describe('removing old backups', () => {
     expect(second.exitCode).toBe(0);
     const dry = await on('prune', ...options, '--dry-run');
     expect(dry.stdout).toMatch(/^to remove \S+ of 2.*\n1 backups to remove, 1 to keep, 0 not counted/);
-    expect((await on('list')).stdout.trim().split('\n')).toHaveLength(2);
+    expect((await on('list')).stdout.trim().split('\n')).toHaveLength(3);
     expect(await on('prune', ...options, '--max-removals', '0')).toMatchObject({ exitCode: 6 });
     expect(await on('prune', ...options)).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^1 backups/) });
     const third = await backUp('--json', ...options);

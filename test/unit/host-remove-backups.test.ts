@@ -74,7 +74,7 @@ describe('removing old backups', () => {
     const before = archived();
     await expect(prune(newestOnly, { maxRemovals: 2 })).rejects.toMatchObject({
       code: 'deletion-guard',
-      message: expect.stringMatching(/3 backups would be removed.*--max-removals 3/),
+      message: expect.stringMatching(/3 backups would be removed.*allow for 3 removals/),
     });
     expect(archived()).toEqual(before);
     expect((await prune(newestOnly, { maxRemovals: 3 })).removed).toHaveLength(3);

@@ -214,6 +214,17 @@ describe('archives that unfold without end', () => {
     expect([...lines.values()].find(({ outcome }) => outcome === 'refused')?.reason).toMatch(/more than 5 archives/);
   });
 
+  test.each([
+    [2, { stored: 1, refused: 0 }],
+    [3, { stored: 0, refused: 1 }],
+  ])('%i in each other are taken if two may be', async (depth, counts) => {
+    let nested = zip([{ name: 'deepest.dcm', bytes: first.bytes }]);
+    for (let level = 1; level < depth; level += 1) nested = zip([{ name: 'inner.zip', bytes: nested }]);
+    await folder.write('nested.zip', nested);
+    const { summary } = await importFolder(folder, { limits: { ...defaultExpansionLimits, maxDepth: 2 } });
+    expect(summary.counts).toMatchObject(counts);
+  });
+
   test('into more bytes than the limit are refused', async () => {
     const zeros = Buffer.alloc(4 * 1024 * 1024);
     const bomb = zip([{ name: 'zeros.gz', bytes: gzipSync(gzipSync(Buffer.concat([first.bytes, zeros]))) }]);

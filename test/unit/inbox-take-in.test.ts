@@ -5,7 +5,7 @@ import type { InboxBucket } from '../../core/cloud/inbox/receive-object.ts';
 import { takeInObjects } from '../../core/cloud/inbox/take-in.ts';
 import { MirrorError } from '../../core/errors.ts';
 import { pauseInMemory } from '../../core/mirror/pause/pause.ts';
-import { withHold } from '../../core/mirror/pause/pause-state.ts';
+import { withPause } from '../../core/mirror/pause/pause-state.ts';
 import { generateInstance } from '../../local/dicom/generate.ts';
 import { placeOfNth } from '../../local/dicom/identifiers.ts';
 import { MemoryStore } from '../support/memory-store.ts';
@@ -78,7 +78,7 @@ test('an object of another mirror than that of the queue is touched by nobody', 
 
 test('while a store of its mirror is paused, an object waits without losing a try', async () => {
   await pause.change((state) =>
-    withHold(state, 'target', { code: 'full', message: 'its disk is full' }, { now: now(), probeAfterMs: 1000 }),
+    withPause(state, 'target', { code: 'full', message: 'its disk is full' }, { now: now(), probeAfterMs: 1000 }),
   );
   await expect(take(limits.maxReceiveCount)).rejects.toMatchObject({ code: 'paused', retryAfterMs: waitMs });
   expect([...objects.keys()]).toEqual([arrival.key]);

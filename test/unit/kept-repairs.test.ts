@@ -15,7 +15,7 @@ const kept = { version: 1 as const, at: new Date(0).toISOString(), study: refere
 test.each([
   ['is deleted', false],
   ['stays as a mark where nothing may be deleted', true],
-])('a record that is settled %s, and is not settled twice', async (_, mayNotDelete) => {
+])('a record that is finished %s, and is not finished twice', async (_, mayNotDelete) => {
   const { path } = await watchedArchive();
   const objects = new WatchedObjects(path);
   if (mayNotDelete) {
@@ -24,20 +24,20 @@ test.each([
     };
   }
   const repairs = new KeptRepairs(objects, server.client);
-  const settle = () => Array.fromAsync(repairs.settleAll({ server, limitations: new Limitations() }));
-  expect(await settle()).toEqual([]);
+  const finish = () => Array.fromAsync(repairs.finishAll({ server, limitations: new Limitations() }));
+  expect(await finish()).toEqual([]);
   await repairs.keep(studyId(0), kept, {});
   expect(
     await Array.fromAsync(
-      new KeptRepairs(objects, { address: 'http://other' }).settleAll({ server, limitations: new Limitations() }),
+      new KeptRepairs(objects, { address: 'http://other' }).finishAll({ server, limitations: new Limitations() }),
     ),
   ).toEqual([]);
-  expect(await settle()).toMatchObject([{ id: studyId(0), kind: 'settled' }]);
-  expect(await settle()).toEqual([]);
+  expect(await finish()).toMatchObject([{ id: studyId(0), kind: 'finished' }]);
+  expect(await finish()).toEqual([]);
   const [folder = ''] = await readdir(join(path, 'state/repair'));
   expect(await readdir(join(path, 'state/repair', folder))).toHaveLength(mayNotDelete ? 1 : 0);
   await repairs.keep(studyId(0), kept, {});
-  expect(await settle()).toHaveLength(1);
+  expect(await finish()).toHaveLength(1);
 });
 
 test('a record that cannot be read is told, and stops no other', async () => {
@@ -48,6 +48,6 @@ test('a record that cannot be read is told, and stops no other', async () => {
   const [damaged = ''] = await Array.fromAsync(objects.list('state/repair/'), ({ key }) => key);
   const { etag = null } = (await objects.head(damaged)) ?? {};
   await objects.replaceIf(damaged, Buffer.from('damaged'), etag);
-  const settled = await Array.fromAsync(repairs.settleAll({ server, limitations: new Limitations() }));
-  expect(settled.map(({ kind }) => kind).toSorted()).toEqual(['failed', 'settled']);
+  const finished = await Array.fromAsync(repairs.finishAll({ server, limitations: new Limitations() }));
+  expect(finished.map(({ kind }) => kind).toSorted()).toEqual(['failed', 'finished']);
 });

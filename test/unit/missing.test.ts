@@ -34,6 +34,13 @@ describe('an instance', () => {
     expect(listing(first.next, 1000, [sampleId(1)], 0.9).verdict).toEqual({ kind: 'none' });
   });
 
+  test('waits for the grace period since it was first missed, however often it was missed meanwhile', () => {
+    const first = listing(nothingMissing, 1000, [sampleId(1)], 0);
+    const second = listing(first.next, 1000, [sampleId(1)], 0.6);
+    expect(second.next.previous).toEqual(first.next.previous);
+    expect(listing(second.next, 1000, [sampleId(1)], 1).verdict).toEqual({ kind: 'gone', ids: [sampleId(1)] });
+  });
+
   test('that was first missed by a clock that was ahead waits for the grace period and no longer', () => {
     const ahead = listing(nothingMissing, 1000, [sampleId(1)], 300);
     const right = listing(ahead.next, 1000, [sampleId(1)], 0);

@@ -127,7 +127,7 @@ describe('the access log', () => {
   }
 
   test('is one chain, also over several starts', async () => {
-    expect(await checkAccessLog(await logOfThree())).toEqual({ lines: 3, wrongLine: undefined });
+    expect(await checkAccessLog(await logOfThree())).toMatchObject({ lines: 3, wrongLine: undefined });
   });
 
   test.each([
@@ -152,7 +152,7 @@ describe('the access log', () => {
     const log = await AccessLog.open(path);
     await Promise.all(Array.from({ length: 200 }, () => log.append(entry)));
     await log.close();
-    expect(await checkAccessLog(path)).toEqual({ lines: 200, wrongLine: undefined });
+    expect(await checkAccessLog(path)).toMatchObject({ lines: 200, wrongLine: undefined });
   });
 
   test('is not written by two programs', async () => {
@@ -169,9 +169,73 @@ describe('the access log', () => {
     await expect(AccessLog.open(path)).rejects.toMatchObject({ code: 'configuration' });
   });
 
-  test('is not gone on with behind a line that is torn', async () => {
+  test.each([
+    ['a part of a line', '{"n":4,"at"'],
+    ['a line without its end', '{"n":4,"at":"2026-01-01T00:00:00Z","who":"anna","action":"x","before":"","hash":""}'],
+    ['the zeros that a file system may leave', '\0'.repeat(512)],
+  ])('is gone on with after a crash that left %s', async (_, torn) => {
     const path = await logOfThree();
-    await appendFile(path, '{"n":4,"at"');
-    await expect(AccessLog.open(path)).rejects.toThrow('whole line');
+    await appendFile(path, torn);
+    const log = await AccessLog.open(path);
+    await log.append(entry);
+    await log.close();
+    expect(await checkAccessLog(path)).toMatchObject({ lines: 4, wrongLine: undefined });
+  });
+
+  test.each([
+    ['a line of something else', 'hello\n'],
+    ['a text that is no line', 'hello'],
+    ['the beginning of a line that does not follow', '{"n":9,"at":"2026-01-01'],
+  ])('is not gone on with behind %s', async (_, other) => {
+    const path = await logOfThree();
+    await appendFile(path, other);
+    await expect(AccessLog.open(path)).rejects.toThrow('does not end with a line of such a log');
+    expect(await readFile(path, 'utf8')).toContain(other);
+  });
+
+  test('is not written by two programs at once', async () => {
+    const path = await logOfThree();
+    const logs = [await AccessLog.open(path), await AccessLog.open(path)];
+    const outcomes = await Promise.allSettled(logs.map((log) => log.append(entry)));
+    for (const log of logs) await log.close();
+    expect(outcomes.filter(({ status }) => status === 'fulfilled').length).toBeLessThan(2);
+  });
+
+  test('is never made of another file, even one without a line', async () => {
+    const path = join(await folder(), 'notes.txt');
+    await writeFile(path, 'what somebody else wrote');
+    await expect(AccessLog.open(path)).rejects.toMatchObject({ code: 'configuration' });
+    expect(await readFile(path, 'utf8')).toBe('what somebody else wrote');
+  });
+
+  test('shows nothing any more when it was deleted', async () => {
+    const path = await logOfThree();
+    const log = await AccessLog.open(path);
+    await rm(path);
+    await expect(log.append(entry)).rejects.toMatchObject({ code: 'full' });
+    await log.close();
+  });
+
+  test('shows nothing any more when it was shortened, and tells lines that were taken from its end', async () => {
+    const path = await logOfThree();
+    const { hash } = await checkAccessLog(path);
+    const log = await AccessLog.open(path);
+    await writeFile(path, `${(await readFile(path, 'utf8')).split('\n').slice(0, 2).join('\n')}\n`);
+    await expect(log.append(entry)).rejects.toMatchObject({ code: 'full' });
+    await log.close();
+    expect((await checkAccessLog(path)).hash).not.toBe(hash);
+  });
+
+  test('tells of programs that did not come to their end, or whose last lines were taken away', async () => {
+    const path = join(await folder(), 'access.jsonl');
+    for (const cutLines of [0, 2, 0]) {
+      const log = await AccessLog.open(path);
+      await log.begin();
+      await log.append(entry);
+      await log.close();
+      const lines = (await readFile(path, 'utf8')).trimEnd().split('\n');
+      await writeFile(path, `${lines.slice(0, lines.length - cutLines).join('\n')}\n`);
+    }
+    expect(await checkAccessLog(path)).toMatchObject({ lines: 7, wrongLine: undefined, withoutEnd: 1 });
   });
 });

@@ -1,5 +1,5 @@
-import { rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { md5Of } from '../../core/identifiers.ts';
@@ -9,7 +9,7 @@ import { addPageRoutes } from '../../core/open/viewer/routes.ts';
 import { Routes } from '../../core/open/web/routes.ts';
 import { openArchive } from '../../core/stores/archive/archive.ts';
 import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
-import { instanceKey } from '../../core/stores/archive/keys.ts';
+import { historyKey, instanceKey } from '../../core/stores/archive/keys.ts';
 import { ask, askJson } from '../support/open/ask.ts';
 import { writeStudy } from '../support/open/generated-archive.ts';
 import { partsOf } from '../support/open/multipart.ts';
@@ -158,6 +158,109 @@ test('the page shows the studies that are known while others are still being rea
   release();
   await reader.listed();
   expect(await page()).toMatchObject({ total: 60 });
+});
+
+test('a study and its images are shown while others are still being listed', async () => {
+  const folder = await archiveFolder();
+  const ids = [];
+  for (let number = 0; number < 60; number += 1) {
+    ids.push(await writeStudy(folder, { seed: 'early', number, instances: 2, sizeBytes: 4096 }));
+  }
+  const [first = '', ...others] = ids.toSorted();
+  const last = others.at(-1) ?? '';
+  const { promise: gate, resolve: release } = Promise.withResolvers<void>();
+  class SlowObjects extends FolderObjects {
+    override async get(...[key, options]: Parameters<FolderObjects['get']>) {
+      if (key.includes(last)) await gate;
+      return super.get(key, options);
+    }
+  }
+  const { routes, reader } = await openSite(folder, undefined, new SlowObjects(folder));
+  const page = () => askJson(routes, '/page/studies?limit=100');
+  await expect.poll(async () => JSON.stringify(await page())).toContain(first);
+  const shown = shownStudySchema.parse(await askJson(routes, `/page/studies/${first}`));
+  const [series] = shown.series;
+  const address = `/dicom-web/studies/${shown.studyInstanceUid}/series/${series?.uid}/instances/${series?.instances[0]?.uid}`;
+  expect(await askJson(routes, `${address}/metadata`)).toHaveLength(1);
+  expect(reader.progress.phase).toBe('listing');
+  release();
+  await reader.surveyed();
+});
+
+const shownStudySchema = z.looseObject({
+  studyInstanceUid: z.string(),
+  series: z.array(z.object({ uid: z.string(), instances: z.array(z.object({ uid: z.string(), md5: z.string() })) })),
+});
+
+describe('to open a study', () => {
+  /** How often a folder was asked, by the first part of the keys. */
+  class CountedObjects extends FolderObjects {
+    readonly asked = { instances: 0, history: 0 };
+
+    override get(...[key, options]: Parameters<FolderObjects['get']>) {
+      this.#count(key);
+      return super.get(key, options);
+    }
+
+    override list(...[prefix, options]: Parameters<FolderObjects['list']>) {
+      this.#count(prefix);
+      return super.list(prefix, options);
+    }
+
+    #count(key: string): void {
+      if (key.startsWith('instances/')) this.asked.instances += 1;
+      if (key.startsWith('history/')) this.asked.history += 1;
+    }
+  }
+
+  test('takes two requests for each instance, the next time one', async () => {
+    const folder = await archiveFolder();
+    const id = await writeStudy(folder, { seed: 'counted', number: 1, instances: 20, sizeBytes: 4096 });
+    for (const requests of [40, 20]) {
+      const objects = new CountedObjects(folder);
+      const { routes, reader } = await openSite(folder, undefined, objects);
+      await reader.surveyed();
+      Object.assign(objects.asked, { instances: 0, history: 0 });
+      await askJson(routes, `/page/studies/${id}`);
+      expect(objects.asked).toEqual({ instances: requests, history: 1 });
+      await reader.close();
+    }
+  });
+
+  test.each([
+    ['few', 0],
+    ['many', 1_001],
+  ])(
+    'looks at what became of each instance since its sidecar, where there are %s records of others',
+    async (_, others) => {
+      const folder = await archiveFolder();
+      const [kept, before, after, removed] = [
+        instanceOf(),
+        instanceOf({ instance: '1.2.1.1.2', comment: 'before' }),
+        instanceOf({ instance: '1.2.1.1.2', comment: 'after' }),
+        instanceOf({ instance: '1.2.1.1.3' }),
+      ];
+      for (const one of [kept, before, removed, after]) await archiveInstance(folder, one);
+      await archiveSidecar(folder, [kept, before, removed]);
+      const archive = await openArchive(new FolderObjects(folder), { writer: 'run' });
+      await archive.recordRemoval(removed.id);
+      await archive.close();
+      for (let number = 0; number < others; number += 1) {
+        const key = historyKey({ id: instanceOf({ instance: `1.3.${number}` }).id, number: 1, what: 'removed' });
+        await mkdir(join(folder, dirname(key)), { recursive: true });
+        await writeFile(join(folder, key), '{}');
+      }
+      const { routes } = await openSite(folder);
+      const shown = shownStudySchema.parse(await askJson(routes, `/page/studies/${kept.study}`));
+      expect(shown).toMatchObject({ absent: [removed.id] });
+      expect(shown.series.flatMap(({ instances }) => instances.map(({ md5 }) => md5)).toSorted()).toEqual(
+        [kept.md5, after.md5].toSorted(),
+      );
+      expect(await askJson(routes, `${study}/series/1.2.1.1/instances/1.2.1.1.2/metadata`)).toMatchObject([
+        { '00204000': { Value: ['after'] } },
+      ]);
+    },
+  );
 });
 
 describe('an archive that is not whole', () => {

@@ -45,10 +45,8 @@ async function complaint(connection: OrthancConnection): Promise<string> {
 describe('a connection with TLS that fails', () => {
   it('for want of the authority asks for it', async () => {
     const port = await withTls();
-    expect(await complaint({ url: `https://localhost:${port}` })).toMatch(/--source-ca\/--target-ca/);
-    expect(await complaint({ url: `https://localhost:${port}`, tls: { ca: other.certificate } })).toMatch(
-      /--source-ca/,
-    );
+    expect(await complaint({ url: `https://localhost:${port}` })).toMatch(/tls\.ca/);
+    expect(await complaint({ url: `https://localhost:${port}`, tls: { ca: other.certificate } })).toMatch(/tls\.ca/);
     expect(await complaint({ url: `https://localhost:${port}`, tls: { ca: authority.certificate } })).toBe('none');
   });
 
@@ -65,12 +63,10 @@ describe('a connection with TLS that fails', () => {
   it('because the server wants to know us asks for our certificate', async () => {
     const port = await withTls({ requestCert: true, rejectUnauthorized: true, ca: authority.certificate });
     const tls = { ca: authority.certificate };
-    expect(await complaint({ url: `https://localhost:${port}`, tls })).toMatch(/--source-cert\/--target-cert/);
+    expect(await complaint({ url: `https://localhost:${port}`, tls })).toMatch(/tls\.clientCertificate/);
     const foreign = other.issue('us');
     const untrusted = { ...tls, cert: foreign.certificate, key: foreign.privateKey };
-    expect(await complaint({ url: `https://localhost:${port}`, tls: untrusted })).toMatch(
-      /--source-cert\/--target-cert/,
-    );
+    expect(await complaint({ url: `https://localhost:${port}`, tls: untrusted })).toMatch(/tls\.clientCertificate/);
     const ours = authority.issue('us');
     const trusted = { ...tls, cert: ours.certificate, key: ours.privateKey };
     expect(await complaint({ url: `https://localhost:${port}`, tls: trusted })).toBe('none');

@@ -93,7 +93,7 @@ test('a source that is away for three days costs no message, and everything arri
   mirror.feed.readChanges = failWith('unreachable');
   await mirror.work();
   for (let tick = 0; tick < 3 * 24 * 4; tick += 1) {
-    expect(await mirror.tick()).toMatchObject({ held: ['source'], followed: false });
+    expect(await mirror.tick()).toMatchObject({ paused: ['source'], followed: false });
     await mirror.work();
     mirror.nowMs += 15 * minuteMs;
   }

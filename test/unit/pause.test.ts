@@ -7,12 +7,13 @@ import { MirrorError } from '../../core/errors.ts';
 import type { InstanceId } from '../../core/identifiers.ts';
 import { askToPause, askToResume } from '../../core/mirror/pause/ask.ts';
 import { type Pause, pauseBeside } from '../../core/mirror/pause/pause.ts';
-import { withHold, withSuspect } from '../../core/mirror/pause/pause-state.ts';
+import { probePauseMs, withPause, withSuspect } from '../../core/mirror/pause/pause-state.ts';
 import { resume, reviewPauses } from '../../core/mirror/pause/review-pauses.ts';
 import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
 import { MemoryStore, sampleId } from '../support/memory-store.ts';
 
-const minuteMs = 60_000;
+const secondMs = 1000;
+const minuteMs = 60 * secondMs;
 const away = new MirrorError('unreachable', 'the target is away');
 const full = new MirrorError('full', 'the target is full');
 
@@ -29,29 +30,29 @@ async function pausesOfOneMirror() {
   const target = new MemoryStore('target');
   const destinations: Destination[] = [{ role: 'target', store: target }];
   const trials: InstanceId[] = [];
-  const pauses = { pause: mine, probeAfterMs: minuteMs, random: () => 0.5, graceMs: 30 * minuteMs };
+  const pauses = { pause: mine, probeAfterMs: 10 * secondMs, random: () => 0.5, graceMs: 30 * minuteMs };
   const tryOut = async (_: string, id: InstanceId) => {
     trials.push(id);
     return 'sent' as const;
   };
   const review = () => reviewPauses({ source, destinations, ...pauses, tryOut });
-  const holding = () => ({ now: now(), probeAfterMs: minuteMs, random: 0.5 });
+  const holding = () => ({ now: now(), probeAfterMs: 10 * secondMs, random: 0.5 });
   const hold = (error: MirrorError, trial: InstanceId | null = null) =>
-    mine.change((state) => withHold(state, target.name, error, { trial, ...holding() }));
+    mine.change((state) => withPause(state, target.name, error, { trial, ...holding() }));
   return { clock, mine, other, target, trials, review, hold };
 }
 
 test('a mirror that was never paused uses all its stores', async () => {
   const { mine, review } = await pausesOfOneMirror();
   expect(await mine.inForce()).toBeUndefined();
-  expect(await review()).toMatchObject({ standstill: undefined, held: [], served: [expect.anything()] });
+  expect(await review()).toMatchObject({ standstill: undefined, paused: [], served: [expect.anything()] });
 });
 
-test('a store that is held is so for every process, with the reason', async () => {
+test('a store that is paused is so for every process, with the reason', async () => {
   const { other, hold, review } = await pausesOfOneMirror();
   await hold(away);
   expect(await other.inForce()).toMatchObject({ store: 'target', code: 'unreachable', reason: 'the target is away' });
-  expect(await review()).toMatchObject({ standstill: undefined, served: [], held: ['target'] });
+  expect(await review()).toMatchObject({ standstill: undefined, served: [], paused: ['target'] });
 });
 
 test('processes that notice an outage together do not disturb each other, and each adds what it saw', async () => {
@@ -69,7 +70,7 @@ test('a store that was away is back when it answers, and not before it is asked'
     throw away;
   };
   clock.nowMs += minuteMs;
-  expect(await review()).toMatchObject({ back: [], held: ['target'] });
+  expect(await review()).toMatchObject({ back: [], paused: ['target'] });
   target.before = () => undefined;
   clock.nowMs += 2 * minuteMs;
   expect(await review()).toMatchObject({ back: ['target'], missed: [] });
@@ -84,17 +85,17 @@ test('after the time of grace messages no longer wait, so that its return needs 
   expect(await review()).toMatchObject({ back: ['target'], missed: ['target'] });
 });
 
-test('a store that refuses instances but answers questions is tried with an instance, ever more rarely', async () => {
+test('a store that refuses instances but answers questions is tried with an instance, ever more rarely up to once a minute', async () => {
   const { clock, trials, hold, review } = await pausesOfOneMirror();
   await hold(full, sampleId(7));
   const sentAt: number[] = [];
-  for (let minute = 1; minute <= 40; minute += 1) {
-    clock.nowMs += minuteMs;
+  for (let seconds = 10; seconds <= 400; seconds += 10) {
+    clock.nowMs += 10 * secondMs;
     expect(await review()).toMatchObject({ back: [] });
-    if (trials.length > sentAt.length) sentAt.push(minute);
+    if (trials.length > sentAt.length) sentAt.push(seconds);
   }
   expect(new Set(trials)).toEqual(new Set([sampleId(7)]));
-  expect(sentAt).toEqual([1, 3, 7, 12, 17, 22, 27, 32, 37]);
+  expect(sentAt).toEqual([10, 30, 70, 130, 190, 250, 310, 370]);
 });
 
 test('a store that is away again at once is asked ever more rarely all the same', async () => {
@@ -102,15 +103,23 @@ test('a store that is away again at once is asked ever more rarely all the same'
   const pauses: number[] = [];
   for (let times = 0; times < 5; times += 1) {
     await hold(away);
-    let minutes = 0;
+    let seconds = 0;
     do {
-      clock.nowMs += minuteMs;
-      minutes += 1;
+      clock.nowMs += 10 * secondMs;
+      seconds += 10;
     } while ((await review()).back.length === 0);
-    pauses.push(minutes);
+    pauses.push(seconds);
     await resume(mine, [target.name]);
   }
-  expect(pauses).toEqual([1, 2, 4, 5, 5]);
+  expect(pauses).toEqual([10, 20, 40, 60, 60]);
+});
+
+test.each([
+  ['a second', secondMs, [1, 2, 4, 8, 16, 32, 60, 60]],
+  ['a minute', minuteMs, [60, 60, 60]],
+  ['an hour, as configured', 60 * minuteMs, [3600, 3600, 3600]],
+])('pauses that begin with %s grow to a minute, and never shrink', (_, firstMs, seconds) => {
+  expect(seconds.map((_second, probes) => probePauseMs(probes, firstMs, 0.5) / secondMs)).toEqual(seconds);
 });
 
 test('a mirror that somebody paused stands still until somebody resumes it, whatever its servers answer', async () => {
@@ -124,7 +133,9 @@ test('a mirror that somebody paused stands still until somebody resumes it, what
 
 test('a store that is no longer configured holds nothing up', async () => {
   const { clock, mine, review } = await pausesOfOneMirror();
-  await mine.change((state) => withHold(state, 'gone', away, { now: mine.now(), probeAfterMs: minuteMs, random: 0.5 }));
+  await mine.change((state) =>
+    withPause(state, 'gone', away, { now: mine.now(), probeAfterMs: minuteMs, random: 0.5 }),
+  );
   clock.nowMs += minuteMs;
   expect(await review()).toMatchObject({ back: ['gone'] });
 });

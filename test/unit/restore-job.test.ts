@@ -7,6 +7,7 @@ import { type JobEntry, partSize, RestoreJobs, RestoreJobWriter } from '../../co
 import { MirrorError } from '../../core/errors.ts';
 import { type Md5, md5Of, type OrthancId, orthancIdOf } from '../../core/identifiers.ts';
 import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
+import { changedStorage } from '../../core/stores/archive/object-storage.ts';
 import { sampleBytes, sampleId } from '../support/memory-store.ts';
 
 const begunAt = new Date('2026-11-21T03:02:01.123Z');
@@ -125,24 +126,12 @@ test('a part with more than its thousand things is neither written nor believed'
 test('an archive that does not answer is no refusal: the message comes back', async () => {
   let away = true;
   const jobs = new RestoreJobs(
-    {
-      name: objects.name,
-      prepare: () => objects.prepare(),
-      anchor: (...args) => objects.anchor(...args),
-      setAside: (...args) => objects.setAside(...args),
-      putOnce: (...args) => objects.putOnce(...args),
-      head: (...args) => objects.head(...args),
-      list: (...args) => objects.list(...args),
-      listFolders: (...args) => objects.listFolders(...args),
-      replaceIf: (...args) => objects.replaceIf(...args),
-      supersede: (...args) => objects.supersede(...args),
-      delete: (...args) => objects.delete(...args),
-      close: () => objects.close(),
+    changedStorage(objects, {
       get: async (key, options) => {
         if (away) throw new MirrorError('unreachable', 'S3 does not answer');
         return objects.get(key, options);
       },
-    },
+    }),
     'main',
     { now: () => begunAt },
   );

@@ -1,12 +1,20 @@
 /** Inventories of servers that change while they are listed, with memories that were lost, damaged and falsified. */
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { isMirrorError, MirrorError } from '../../core/errors.ts';
 import { type InstanceId, type Md5, md5Of } from '../../core/identifiers.ts';
 import { planCopies } from '../../core/mirror/plan.ts';
 import {
+  type ListingMemory,
+  type SavedListing,
+  savedListingSchema,
+} from '../../core/stores/orthanc/inventory-listing.ts';
+import {
   type InventoryMemory,
+  type InventorySizes,
   rememberedInventory,
   serverInventory,
+  usualSizes,
 } from '../../core/stores/orthanc/inventory-remembered.ts';
 import { bytesOfRow } from '../../core/stores/orthanc/inventory-row.ts';
 import type { ListedServer } from '../../core/stores/orthanc/inventory-studies.ts';
@@ -32,6 +40,29 @@ class Memory implements InventoryMemory {
   async write(part: number, bytes: Buffer): Promise<void> {
     this.parts.set(part, Buffer.from(bytes));
   }
+}
+
+/** One that also keeps listings that are cut, with a clock that goes on by half a minute whenever it is looked at. */
+class SlicedMemory extends Memory {
+  saved: SavedListing | undefined;
+  readonly stretches = new Map<number, Buffer>();
+  readonly #clock = { ms: 0 };
+  readonly listing: ListingMemory = {
+    nowMs: () => {
+      this.#clock.ms += 30_000;
+      return this.#clock.ms;
+    },
+    read: async () => this.saved,
+    write: async (listing) => {
+      // As it would be read from where it is kept.
+      this.saved = savedListingSchema.parse(JSON.parse(JSON.stringify(listing)));
+    },
+    place: () => ({
+      write: async (stretch, bytes) => void this.stretches.set(stretch, Buffer.from(bytes)),
+      read: async (stretch, at, bytes) => this.stretches.get(stretch)?.subarray(at, at + bytes) ?? Buffer.alloc(0),
+      close: async () => undefined,
+    }),
+  };
 }
 
 /** Something that happens to a server before it answers. */
@@ -71,7 +102,29 @@ describe.each([false, true])('a server that lists hashes: %s', (isNew) => {
     capabilities: await store.capabilities(),
   });
   /** With pages so small that a few instances are many. */
-  const listed = async (memory: InventoryMemory) => Array.fromAsync(rememberedInventory(await server(), memory, {}, 5));
+  const listed = async (memory: InventoryMemory) =>
+    Array.fromAsync(rememberedInventory(await server(), memory, {}, { ...usualSizes, pageRows: 5 }));
+  /** Lists in slices, each of which may ask so often, until one gets to the end. */
+  async function listedInSlices(memory: InventoryMemory, requests: number, sizes: InventorySizes) {
+    const entries: InventoryEntry[] = [];
+    const happens = simulated.beforeAnswer;
+    for (let slice = 1; ; slice += 1) {
+      const deadline = new AbortController();
+      let left = requests + slice;
+      simulated.beforeAnswer = () => {
+        happens();
+        left -= 1;
+        if (left < 0) deadline.abort(new MirrorError('deadline', 'the slice is over'));
+      };
+      const options = { after: entries.at(-1)?.id, listedSinceMs: 1, signal: deadline.signal };
+      try {
+        for await (const entry of rememberedInventory(await server(), memory, options, sizes)) entries.push(entry);
+        return { entries, slices: slice };
+      } catch (error) {
+        if (!isMirrorError(error, 'deadline')) throw error;
+      }
+    }
+  }
 
   function happen({ kind, n }: { kind: string; n: number }): void {
     version += 1;
@@ -93,8 +146,9 @@ describe.each([false, true])('a server that lists hashes: %s', (isNew) => {
             maxLength: 5,
           },
         ),
-        fc.boolean(),
-        async (rounds, remembers) => {
+        fc.constantFrom('at once', 'remembered', 'in slices'),
+        fc.record({ requests: fc.integer({ min: 3, max: 12 }), mostPagedInstances: fc.constantFrom(10, 1000) }),
+        async (rounds, how, { requests, mostPagedInstances }) => {
           simulated.held.clear();
           for (let n = 0; n < 20; n += 1) simulated.add(n);
           const memory = new Memory();
@@ -111,9 +165,15 @@ describe.each([false, true])('a server that lists hashes: %s', (isNew) => {
               if (next !== undefined) happen(next);
               for (const id of simulated.held.keys()) everHeld.add(id);
             };
-            const entries = remembers
-              ? await listed(memory)
-              : await Array.fromAsync(serverInventory(await server(), {}));
+            const sizes = { pageRows: 5, mostPagedInstances, rowsInMemory: 3 };
+            const list = {
+              'at once': async () => Array.fromAsync(serverInventory(await server(), {})),
+              remembered: () => listed(memory),
+              'in slices': async () =>
+                (await listedInSlices(Object.assign(memory, { listing: new SlicedMemory().listing }), requests, sizes))
+                  .entries,
+            }[how];
+            const entries = await list();
             simulated.beforeAnswer = () => undefined;
             requireTrue(entries, before, everHeld, simulated);
           }
@@ -121,6 +181,52 @@ describe.each([false, true])('a server that lists hashes: %s', (isNew) => {
       ),
       { numRuns: 60, verbose: 1 },
     );
+  });
+
+  test('a listing that is cut again and again goes on where it was, and asks for nothing twice', async () => {
+    for (let n = 0; n < 200; n += 1) simulated.add(n);
+    const memory = new SlicedMemory();
+    const sizes = { pageRows: 5, mostPagedInstances: 10, rowsInMemory: 4 };
+    const whole = await listed(new Memory());
+    simulated.asked.length = 0;
+    // To learn where the feed ends takes some fifty.
+    const { entries, slices } = await listedInSlices(memory, 64, sizes);
+    expect(entries.map(({ id, md5 }) => [id, md5])).toEqual(whole.map(({ id, md5 }) => [id, md5]));
+    expect(slices).toBeGreaterThan(1);
+    // Fifty pages of four entries, twice; the one under way when a slice is cut is asked for again.
+    const pages = simulated.asked.filter((path) => /limit=10000/.test(path));
+    expect(pages.length).toBeLessThanOrEqual(2 * 50 + slices);
+  });
+
+  test('what was put away and comes back damaged is listed anew', async () => {
+    for (let n = 0; n < 60; n += 1) simulated.add(n);
+    const memory = new SlicedMemory();
+    const list = async () =>
+      Array.fromAsync(
+        rememberedInventory(
+          await server(),
+          memory,
+          { listedSinceMs: 1 },
+          { pageRows: 5, mostPagedInstances: 10, rowsInMemory: 4 },
+        ),
+      );
+    const whole = await list();
+    const stretch = memory.stretches.get(0);
+    if (stretch === undefined) throw new Error('nothing was put away');
+    stretch[3] = (stretch[3] ?? 0) ^ 1;
+    await expect(list()).rejects.toThrow(/listed anew/);
+    expect((await list()).map(({ id }) => id)).toEqual(whole.map(({ id }) => id));
+  });
+
+  test('a comparison does not go on with the listing of the one before', async () => {
+    for (let n = 0; n < 60; n += 1) simulated.add(n);
+    const memory = new SlicedMemory();
+    const sizes = { pageRows: 5, mostPagedInstances: 10, rowsInMemory: 4 };
+    const list = async (listedSinceMs: number) =>
+      Array.fromAsync(rememberedInventory(await server(), memory, { listedSinceMs }, sizes));
+    await list(1);
+    simulated.delete(7);
+    expect((await list(memory.listing.nowMs())).map(({ id }) => id)).not.toContain(sampleId(7));
   });
 
   test.each([
@@ -232,6 +338,24 @@ describe('a comparison with an archive', () => {
       simulated.stop();
     }
   });
+
+  test('asks for no hash again of what nobody else holds: it is to be copied whatever it is', async () => {
+    const simulated = new SimulatedOrthanc(false);
+    const store = openOrthancStore({ url: await simulated.start() });
+    try {
+      for (let n = 0; n < 10; n += 1) simulated.add(n);
+      store.remember(new Memory());
+      const destinations = [{ role: 'archive', store: new MemoryArchive('archive') }] as const;
+      await Array.fromAsync(planCopies(store, destinations));
+      simulated.asked.length = 0;
+      const planned = await Array.fromAsync(planCopies(store, destinations));
+      expect(planned.filter(({ request }) => request !== undefined)).toHaveLength(10);
+      expect(simulated.hashQuestions()).toBe(0);
+    } finally {
+      await store.close();
+      simulated.stop();
+    }
+  });
 });
 
 describe('rows beyond what memory holds', () => {
@@ -241,7 +365,7 @@ describe('rows beyond what memory holds', () => {
       fc.asyncProperty(
         fc.array(fc.record({ n: fc.nat(40), seq: fc.nat(1000), isHashed: fc.boolean() }), { maxLength: 120 }),
         async (added) => {
-          const rows = new PartitionedRows(16);
+          const rows = new PartitionedRows({ mostRows: 16 });
           try {
             for (const { n, seq, isHashed } of added) {
               const hash = isHashed

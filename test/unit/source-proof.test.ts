@@ -140,7 +140,10 @@ describe('the source of an archive', () => {
     const before = new Map(objects.stored);
     const refused = compare({ feed: feedOf(50, 5000), identifier: 'b' });
     await expect(refused).rejects.toThrow(/belongs to another source \(first, server identifier a\) than second/);
-    await expect(refused).rejects.toThrow(/archive of its own.*--succeed.*"succeed": 1/s);
+    await expect(refused).rejects.toMatchObject({
+      message: expect.stringMatching(/archive of its own.*"succeed": 1/s),
+      advice: 'succeed-source',
+    });
     expect(objects.stored).toEqual(before);
   });
 

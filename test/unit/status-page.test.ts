@@ -71,12 +71,13 @@ describe('the page of the cloud', () => {
 
 describe('the page of one machine', () => {
   const status = {
+    type: 'status' as const,
     mirror: null,
     measuredAt,
     stores: [{ name: 'source', instances: 242, error: null }],
     comparedAt: hoursAgo(5),
     comparing: null,
-    held: [],
+    paused: [],
     last: [{ command: 'verify', at: hoursAgo(30), version: '1', exitCode: 0 } as const],
   };
   const page = (change: Partial<Parameters<typeof viewOf>[0]>) => pageOf(viewOf({ ...status, ...change }, '/archive'));
@@ -91,6 +92,8 @@ describe('the page of one machine', () => {
     expect(verdict(page({ last: [damage] }))?.[0]).toBe('act');
     expect(verdict(page({ comparedAt: null }))?.[0]).toBe('look');
     expect(verdict(page({ stores: [{ name: 'a', instances: null, error: 'away' }] }))?.[0]).toBe('act');
-    expect(verdict(page({ held: [{ store: '*', reason: 'asked', begunAt: measuredAt }] }))?.[0]).toBe('act');
+    expect(verdict(page({ paused: [{ store: '*', code: 'paused', reason: 'asked', begunAt: measuredAt }] }))?.[0]).toBe(
+      'act',
+    );
   });
 });

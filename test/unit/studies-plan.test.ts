@@ -140,7 +140,7 @@ describe('the plan of changes', () => {
     );
   });
 
-  it.each(['add', 'settle'] as const)('in the mode %s takes nothing away, and names what differs and stays', (mode) => {
+  it.each(['add', 'finish'] as const)('in the mode %s takes nothing away, and names what differs and stays', (mode) => {
     fc.assert(
       fc.property(study, study, (wanted, held) => {
         const { changes, kept } = planStudy(wanted, held, { ...options, mode });
@@ -156,7 +156,7 @@ describe('the plan of changes', () => {
   });
 
   it('takes the labels of a resource for one value where it settles what was deleted a while ago', () => {
-    const settle = { ...options, mode: 'settle' } as const;
+    const settle = { ...options, mode: 'finish' } as const;
     const labelled = (...labels: string[]): StudySidecar => ({ ...bare, labels });
     expect(planStudy(labelled('x', 'y'), labelled('x'), settle).changes).toHaveLength(1);
     expect(planStudy(labelled('x'), labelled('y'), settle)).toMatchObject({ changes: [], kept: [{ what: 'label' }] });
@@ -173,7 +173,7 @@ describe('the plan of changes', () => {
       protected: isProtected,
       ...noContent,
     });
-    for (const mode of ['equal', 'add', 'settle'] as const) {
+    for (const mode of ['equal', 'add', 'finish'] as const) {
       const plan = (wanted: boolean, held: boolean) =>
         planPatient(patient(wanted), patient(held), { ...options, mode });
       expect(plan(true, false).changes).toMatchObject([{ kind: 'protect', protected: true }]);

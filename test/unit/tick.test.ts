@@ -98,6 +98,55 @@ describe('a scheduled mirror', () => {
     expect({ source: source.calls, target: target.calls }).toEqual(before);
   });
 
+  test('what the source got during an outage does not keep waiting what arrives now', async () => {
+    const { add, run } = setUp(5);
+    await run();
+    for (let n = 6; n <= 7006; n += 1) add(n);
+    const sent = { new: [] as OrthancId[], old: [] as OrthancId[] };
+    const send: TickOptions['send'] = async (announcements, age) => {
+      sent[age].push(...announcements.map(({ id }) => id));
+    };
+    await run({ send });
+    // Seven pages; five thousand entries follow the second.
+    expect(sent.old).toContain(sampleId(6));
+    expect(sent.new).toContain(sampleId(7006));
+    expect(sent.new.length).toBeLessThanOrEqual(6000);
+    expect(new Set([...sent.old, ...sent.new]).size).toBe(7001);
+  });
+
+  test('compares a day after the last comparison began, however long it took, with a rest of half a day', async () => {
+    const { run, clock, document } = setUp(5);
+    const hours = (count: number) => {
+      clock.now = new Date(clock.now.getTime() + count * 3_600_000);
+    };
+    const slow = {
+      announced: async () => [],
+      async *differingParts() {
+        hours(10);
+        yield { studies: [], through: null };
+      },
+    };
+    expect((await run({ sidecars: slow })).compareReason).toBe('first run');
+    expect(document.value?.comparison).toBeNull();
+    hours(13);
+    expect((await run()).compareReason).toBeUndefined();
+    hours(1);
+    expect((await run()).compareReason).toBe('the last comparison is too old');
+    const slower = {
+      ...slow,
+      differingParts: () => {
+        hours(10);
+        return slow.differingParts();
+      },
+    };
+    hours(24);
+    expect((await run({ sidecars: slower })).compareReason).toBe('the last comparison is too old');
+    hours(11);
+    expect((await run()).compareReason).toBeUndefined();
+    hours(1);
+    expect((await run()).compareReason).toBe('the last comparison is too old');
+  });
+
   test('announces again what the queue did not acknowledge', async () => {
     const { queue, add, run } = setUp(5);
     await run();
@@ -108,6 +157,19 @@ describe('a scheduled mirror', () => {
     await expect(run({ send: refusing })).rejects.toMatchObject({ code: 'busy' });
     await run();
     expect(queue.at(-1)).toBe(sampleId(6));
+  });
+
+  test.each([1, 2])('announces again what the queue did not acknowledge of a comparison (part %i)', async (failing) => {
+    const { queue, run } = setUp(700);
+    let sends = 0;
+    const send = async (announcements: readonly { id: OrthancId }[]): Promise<void> => {
+      sends += 1;
+      if (sends === failing) throw new MirrorError('busy', 'the queue did not take two messages');
+      queue.push(...announcements.map(({ id }) => id));
+    };
+    await expect(run({ send })).rejects.toMatchObject({ code: 'busy' });
+    while ((await run({ send })).comparing);
+    expect(new Set(queue).size).toBe(700);
   });
 
   test('compares in slices that continue where the deadline cut them, and misses nothing', async () => {
@@ -188,17 +250,17 @@ describe('a scheduled mirror', () => {
       tryOut: async () => 'sent' as const,
     };
     await expect(run({ destinations, sourceProof, pauses })).rejects.toBe(other);
-    const begunAt = (await pause.read()).holds.source?.begunAt;
+    const begunAt = (await pause.read()).pauses.source?.begunAt;
     for (let minute = 1; minute <= 3; minute += 1) {
       clock.now = new Date(clock.now.getTime() + 60_000);
       await run({ destinations, sourceProof, pauses }).catch((error: unknown) => expect(error).toBe(other));
-      expect((await pause.read()).holds).toMatchObject({ source: { code: 'other-source', begunAt } });
+      expect((await pause.read()).pauses).toMatchObject({ source: { code: 'other-source', begunAt } });
     }
     expect(queue).toEqual([]);
     clock.now = new Date(clock.now.getTime() + 3_600_000);
     await run({ destinations, pauses });
     expect(queue).toHaveLength(5);
-    expect((await pause.read()).holds).toEqual({});
+    expect((await pause.read()).pauses).toEqual({});
   });
 
   test('looks at the feed every minute while it compares, and announces what is new first', async () => {
@@ -273,11 +335,16 @@ describe('a comparison of sidecars that takes longer than a slice', () => {
   }
   test('goes on where the slice before ended, lists nothing again, and ends', async () => {
     const { queue, run, source, document, clock } = setUp(5);
+    let deadline = new AbortController();
     const sidecars = slow(() => {
       clock.now = new Date(clock.now.getTime() + 61_000);
+      deadline.abort(new MirrorError('deadline', 'no time left'));
     });
     const told: boolean[] = [];
-    for (let ticks = 0; ticks < 5; ticks += 1) told.push((await run({ sidecars })).comparing);
+    for (let ticks = 0; ticks < 5; ticks += 1) {
+      deadline = new AbortController();
+      told.push((await run({ sidecars, deadline: deadline.signal })).comparing);
+    }
     expect(told).toEqual([true, true, true, true, false]);
     expect(sidecars.begun).toEqual([null, ...studies.slice(0, -1)]);
     expect(source.calls.inventory).toBe(1);
@@ -285,15 +352,18 @@ describe('a comparison of sidecars that takes longer than a slice', () => {
     expect(document.value?.comparedAt).not.toBeNull();
   });
 
-  test('looks at what is new between its slices', async () => {
+  test('looks at what is new every minute, and goes on as long as there is time', async () => {
     const { queue, run, add, clock } = setUp(5);
+    let parts = 0;
     const sidecars = slow(() => {
+      parts += 1;
+      if (parts === 2) add(6);
       clock.now = new Date(clock.now.getTime() + 61_000);
     });
-    await run({ sidecars });
-    add(6);
-    await run({ sidecars });
-    expect(queue.indexOf(sampleId(6))).toBe(6);
+    expect((await run({ sidecars })).comparing).toBe(false);
+    // Five instances, two studies, and then what is new.
+    expect(queue.indexOf(sampleId(6))).toBe(7);
+    expect(queue).toHaveLength(5 + 1 + studies.length);
   });
 
   test('keeps what it found when the deadline tears a slice off', async () => {
@@ -360,7 +430,7 @@ describe('a comparison that a destination fails', () => {
       throw new MirrorError('server-error', 'page 1 failed', { store: 'target' });
     };
     const reports = await pass(24 * 60 + 1);
-    expect(reports.at(-1)).toMatchObject({ comparing: false, held: [] });
+    expect(reports.at(-1)).toMatchObject({ comparing: false, paused: [] });
     expect(reports.every(({ deletions }) => deletions === undefined)).toBe(true);
     expect(gone.propagated).toEqual([]);
 

@@ -1,5 +1,5 @@
 /** The ways of an instance through the code, as `docs/design.md` tells them, are those that the code takes. */
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
@@ -24,7 +24,7 @@ function importsOf(file: string): readonly string[] {
 }
 
 test('there is a walk for one machine, one to the queue and one from it, and each copy ends in the same file', () => {
-  expect(walks.map(({ files }) => files.length)).toEqual([5, 3, 5]);
+  expect(walks.map(({ files }) => files.length)).toEqual([5, 4, 5]);
   const [onOneMachine, , fromTheQueue] = walks.map(({ files }) => files.at(-1));
   expect(onOneMachine).toBe(fromTheQueue);
 });
@@ -33,4 +33,14 @@ describe.each(walks)('$title', ({ steps }) => {
   test.each(steps)('%s imports %s', (from, to) => {
     expect(importsOf(from)).toContain(to);
   });
+});
+
+/** Where handlers get what they do: the work of functions, and what opens and answers. Elsewhere things are decided. */
+const forHandlers = /^core\/(cloud|open|config)\/|^core\/(environment|errors|names)\.ts$/;
+/** Reads the time in an address; decides nothing. */
+const reading = 'core/archive-life/restore/moment.ts';
+
+test.each(globSync('lambdas/*.ts'))('%s decides nothing: it uses no part of a mirror by itself', (file) => {
+  const used = importsOf(file).filter((path) => path.startsWith('core/') && !forHandlers.test(path));
+  expect(used.filter((path) => path !== reading)).toEqual([]);
 });

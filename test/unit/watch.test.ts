@@ -165,8 +165,8 @@ describe.each(reasons)('a destination that fails with "%s" (%s)', (code, how) =>
       expect(away.length).toBeGreaterThan(10);
       expect(away.every((event) => event.kind === 'away' && event.code === code && event.reason !== '')).toBe(true);
       const pauses = away.slice(1).map(({ atSeconds }, index) => atSeconds - (away[index]?.atSeconds ?? 0));
-      expect(Math.max(...pauses)).toBeLessThanOrEqual(5 * 60 * 1.25);
-      expect(pauses.at(-1) ?? 0).toBeGreaterThan(100);
+      expect(Math.max(...pauses)).toBeLessThanOrEqual(60 * 1.25);
+      expect(pauses.at(-1) ?? 0).toBeGreaterThanOrEqual(60 * 0.75);
       expect(scene.told('back', which)).toHaveLength(1);
       expect(scene.told('away', other.name)).toEqual([]);
       const end = await scene.stop();
@@ -181,7 +181,7 @@ test('a full destination is tried with one instance, and compared only when it t
   scene.watch();
   await scene.clock.pass(hourMs);
   // Those that were on their way when it was noticed, and one for each time it was asked again.
-  expect(scene.target.calls.store).toBeLessThan(30);
+  expect(scene.target.calls.store).toBeLessThan(90);
   expect(scene.told('comparing')).toHaveLength(1);
   scene.target.before = () => undefined;
   await scene.clock.pass(10 * minuteMs);

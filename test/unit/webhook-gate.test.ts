@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
+import { webhookGate } from '../../core/cloud/webhook/webhook-gate.ts';
 import { validateConfiguration } from '../../core/config/load.ts';
 import { secretResolver } from '../../core/config/secrets/resolve-secret.ts';
 import { MirrorError } from '../../core/errors.ts';
 import { incomingOf } from '../../lambdas/webhook-event.ts';
-import { webhookGate } from '../../lambdas/webhook-gate.ts';
 
 const userArn = 'arn:aws:sts::123456789012:assumed-role/relay/session';
 const secret = 'a-secret-of-the-webhook-0123456789abcdef';

@@ -13,7 +13,10 @@ const replaced: readonly (readonly [RegExp, string])[] = [
   [/\breckon/i, 'estimate'],
   [/\bput aside\b|putAside/i, 'dead letter'],
   [/\bleft alone since\b/, 'paused'],
-  [/GoneKeeper|#ponder|\bletIn\b|#letIn\b/, 'a name that says what it does'],
+  [/\b(?:with|without|open|review)Holds?\b|\bholdOn\b|nothingHeld|store that is held|\*held\*/, 'paused'],
+  [/settle(?:s|d)? conflicts?\b|conflicts? (?:is|are) settled|[sS]ettleConflicts/, 'resolve'],
+  [/[sS]ettleRepairs|SettledRepair|repairs? (?:is|are) settled/, 'finish'],
+  [/GoneKeeper|#ponder|\bletIn\b|#letIn\b|\bbury\b|const nobody\b(?! = 65534)/, 'a name that says what it does'],
 ];
 
 /** Where the words themselves are explained. */

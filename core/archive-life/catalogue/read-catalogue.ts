@@ -27,30 +27,54 @@ type Part = z.infer<typeof partSchema>;
 
 /** Documents read at once. */
 const readsAtOnce = 48;
+/** Parts of what is kept. */
+const partsAtOnce = 4;
 
 /**
  * Lists the studies that had a document at the moment, in order of id: one listing of all sidecars, and a read for each
  * whose entry is not known. Keeps the entries of now in the archive, unless that may not be written to.
  */
 export async function* readCatalogue(objects: ObjectStorage, options: MomentOptions): AsyncGenerator<StudyEntry> {
-  for await (const studies of partsOf(listStudiesAt(objects, options))) {
+  let part: PartToRead | undefined;
+  let entries: StudyEntry[] = [];
+  const keep = async () => {
+    const isNew = entries.some(({ key }) => part?.known.has(key) !== true);
+    if (part === undefined || !isNew || options.at !== undefined || options.only !== undefined) return;
+    await keepPart(objects, part.digit, entries, part.version, options);
+  };
+  for await (const { entry, of } of mapInOrder(studiesToRead(objects, options), readsAtOnce, async (wanted) => ({
+    of: wanted.part,
+    entry: await knownOrRead(objects, wanted.study, wanted.part.known, options),
+  }))) {
+    if (of !== part) {
+      await keep();
+      part = of;
+      entries = [];
+    }
+    if (entry === undefined) continue;
+    entries.push(entry);
+    yield entry;
+  }
+  await keep();
+}
+
+/** The studies whose ids begin with one digit, and what is kept of them. */
+interface PartToRead {
+  readonly digit: string;
+  readonly studies: readonly StudyStates[];
+  readonly known: ReadonlyMap<string | undefined, StudyEntry>;
+  readonly version: string | null;
+}
+
+/** Part after part without a pause: what is kept of the next one is read meanwhile. */
+async function* studiesToRead(objects: ObjectStorage, options: MomentOptions) {
+  const parts = mapInOrder(partsOf(listStudiesAt(objects, options)), partsAtOnce, async (studies) => {
     const digit = studies[0]?.id.charAt(0) ?? '';
     const kept = await readPart(objects, digit, options);
     const known = new Map(kept?.value.studies.map((entry) => [entry.key, entry]));
-    const entries: StudyEntry[] = [];
-    let isNew = false;
-    for await (const entry of mapInOrder(asAsync(studies), readsAtOnce, (study) =>
-      knownOrRead(objects, study, known, options),
-    )) {
-      if (entry === undefined) continue;
-      isNew ||= entry.key === undefined || !known.has(entry.key);
-      entries.push(entry);
-      yield entry;
-    }
-    if (isNew && options.at === undefined && options.only === undefined) {
-      await keepPart(objects, digit, entries, kept?.version ?? null, options);
-    }
-  }
+    return { digit, studies, known, version: kept?.version ?? null } satisfies PartToRead;
+  });
+  for await (const part of parts) for (const study of part.studies) yield { part, study };
 }
 
 /**
@@ -58,8 +82,9 @@ export async function* readCatalogue(objects: ObjectStorage, options: MomentOpti
  * the listing that {@link readCatalogue} makes. In no order.
  */
 export async function* keptCatalogue(objects: ObjectStorage, options: CallOptions = {}): AsyncGenerator<StudyEntry> {
-  // One after the other: a part of a large archive takes long to parse, and others want to be answered in between.
-  for (const digit of '0123456789abcdef') yield* (await readPart(objects, digit, options))?.value.studies ?? [];
+  // Few at once: a part of a large archive takes long to parse, and others want to be answered in between.
+  const parts = mapInOrder('0123456789abcdef', partsAtOnce, (digit) => readPart(objects, digit, options));
+  for await (const part of parts) yield* part?.value.studies ?? [];
 }
 
 /**
@@ -92,10 +117,6 @@ async function* partsOf(studies: AsyncIterable<StudyStates>): AsyncGenerator<rea
     part.push(study);
   }
   if (part.length > 0) yield part;
-}
-
-async function* asAsync<Item>(items: Iterable<Item>): AsyncGenerator<Item> {
-  yield* items;
 }
 
 async function knownOrRead(

@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { CallOptions } from '../../call-options.ts';
-import { isMirrorError, MirrorError } from '../../errors.ts';
+import { type Advice, isMirrorError, MirrorError } from '../../errors.ts';
 import type { Limitations } from '../../sidecars/limitations.ts';
 import { noContent, type StudySidecar, saysAnything } from '../../sidecars/sidecar.ts';
 import type { StudyServer } from '../../sidecars/study-server.ts';
@@ -14,7 +14,7 @@ import type { OrthancStore } from '../../stores/orthanc/orthanc-store.ts';
 import type { InstanceIdentity, InventoryEntry } from '../../stores/store.ts';
 import { HoldingPlace } from '../../streams/holding-place.ts';
 import type { RereadableBytes } from '../../streams/rereadable-bytes.ts';
-import { type KeptRepair, KeptRepairs, type SettledRepair } from '../kept-repairs.ts';
+import { type FinishedRepair, type KeptRepair, KeptRepairs } from '../kept-repairs.ts';
 import type { PutRight } from '../verify/repair.ts';
 import { type Destroyed, destroyedWith, reasonAgainst } from './destroyed.ts';
 import { deliveredBy, readTarget, type SavedVersion, saveReplaced } from './save-replaced.ts';
@@ -55,7 +55,7 @@ const pauseMs = 500;
  * it is to hold that very version again; labels, metadata and attachments of all that will disappear are saved and noted
  * (see {@link KeptRepairs}); the server is asked for its hash once more; then the instance is deleted, stored, proven,
  * and what was noted is written again. Interrupted, the instance is brought back by the next comparison or repair, and
- * what was noted is settled by whoever comes next.
+ * what was noted is finished by whoever comes next.
  *
  * @returns the folder in which the version that was replaced is saved; `undefined` if it was the same version. Throws
  * `refused`, with nothing changed, if something would be lost that could be neither saved nor written again, or the server
@@ -105,7 +105,7 @@ async function replace(
   const kept = new KeptRepairs(safe, studyServer.client);
   await readThrough(right);
   // An earlier replacement of this instance may have been interrupted: its record must not be lost to this one's.
-  requireSettled(await kept.settle(instance.id, { server: studyServer, limitations, signal }), replacement, server);
+  requireFinished(await kept.finish(instance.id, { server: studyServer, limitations, signal }), replacement, server);
   const saved = await save(replacement, options, { signal });
   const [now] = await server.lookup(instance.id, { signal });
   if (now === undefined || now.md5 !== held.md5) throw lost(server, instance);
@@ -113,12 +113,12 @@ async function replace(
   // From here on to the end without a signal: stopping in between would leave the server without the instance.
   await server.delete(instance.id);
   await storeAgain(instance, right, server);
-  requireSettled(await kept.settle(instance.id, { server: studyServer, limitations }), replacement, server);
+  requireFinished(await kept.finish(instance.id, { server: studyServer, limitations }), replacement, server);
   return held.md5 === instance.md5 ? undefined : saved?.folder;
 }
 
-function requireSettled(settled: SettledRepair | undefined, { instance }: Replacement, server: OrthancStore): void {
-  if (settled !== undefined && settled.kind !== 'settled') throw settled.error ?? lost(server, instance);
+function requireFinished(finished: FinishedRepair | undefined, { instance }: Replacement, server: OrthancStore): void {
+  if (finished !== undefined && finished.kind !== 'finished') throw finished.error ?? lost(server, instance);
 }
 
 /** The right bytes may have been damaged where they lie since they were stored: that shows before anything is deleted. */
@@ -140,7 +140,9 @@ async function save(
   if (reason !== undefined) throw refused(server, instance, reason);
   const isOtherVersion = held.md5 !== instance.md5;
   const delivered = isOtherVersion ? await deliveredBy(server, id, { signal }) : undefined;
-  if (isOtherVersion && delivered === undefined && !evenUnreadable) throw refused(server, instance, unreadable);
+  if (isOtherVersion && delivered === undefined && !evenUnreadable) {
+    throw refused(server, instance, unreadable, 'replace-version');
+  }
   const study = partOf(target.study, destroyed);
   const patient = destroyed.study ? target.patient : undefined;
   const saysSomething = saysAnything(study) || (patient !== undefined && saysAnything(patient));
@@ -163,7 +165,7 @@ async function save(
 
 const unreadable =
   'it does not deliver what it holds, so that nothing of it can be saved, and what shall take its place is another ' +
-  'version; save the file of its storage by hand, and ask for the other version with --replace';
+  'version; save the file of its storage by hand, and ask for the other version to take its place';
 
 /** The document without what stays on the server anyway. */
 export function partOf(study: StudySidecar, { ids }: Pick<Destroyed, 'ids'>): StudySidecar {
@@ -193,15 +195,17 @@ async function storeAgain(instance: InstanceIdentity, right: RereadableBytes, se
 
 function notStored({ id }: InstanceIdentity, { name }: OrthancStore, error: MirrorError): MirrorError {
   const hint =
-    'what it had was deleted and the right bytes are not stored yet; run the same again, or `restore --repair`';
+    'what it had was deleted and the right bytes are not stored yet; run the same again, or restore what is damaged there';
   return new MirrorError(error.code, `${error.message} (instance ${id} on ${name}: ${hint})`, {
     disposition: error.disposition,
     cause: error,
+    advice: 'repair-target',
   });
 }
 
-function refused({ name }: OrthancStore, { id }: InstanceIdentity, reason: string): MirrorError {
-  return new MirrorError('refused', `instance ${id} was not replaced on ${name}: ${reason}; nothing was changed`);
+function refused({ name }: OrthancStore, { id }: InstanceIdentity, reason: string, advice?: Advice): MirrorError {
+  const what = `instance ${id} was not replaced on ${name}: ${reason}; nothing was changed`;
+  return new MirrorError('refused', what, { advice });
 }
 
 function lost({ name }: OrthancStore, { id }: InstanceIdentity): MirrorError {

@@ -3,11 +3,10 @@
  * is copying from such a view. Which version that is, `core/stores/archive/history.ts` says. A view of now reads no record.
  */
 
-import type { CallOptions } from '../../call-options.ts';
 import { MirrorError } from '../../errors.ts';
 import type { InstanceId, Md5 } from '../../identifiers.ts';
 import type { Archive } from '../../stores/archive/archive.ts';
-import type { DatedOptions } from '../../stores/archive/archive-history.ts';
+import type { DatedOptions, LookUpOptions } from '../../stores/archive/archive-history.ts';
 import {
   type ArchivedVersion,
   type DatedHistory,
@@ -59,7 +58,7 @@ export class ArchiveView implements Store {
     }
   }
 
-  async lookup(id: InstanceId, options: CallOptions = {}): Promise<readonly InventoryEntry[]> {
+  async lookup(id: InstanceId, options: LookUpOptions = {}): Promise<readonly InventoryEntry[]> {
     if (this.#options.only?.has(id) === false) return [];
     const { history } = this.#archive;
     const entry = this.#chosen(

@@ -159,5 +159,7 @@ class SidecarRestore {
 
 function unreadable(archive: string, id: OrthancId): MirrorError {
   const what = `${archive}: no sidecar of study ${id} can be read`;
-  return new MirrorError('sidecar-damaged', `${what}; repair it by \`orthanc-mirror verify --repair --source\``);
+  return new MirrorError('sidecar-damaged', `${what}; repair the archive from its source`, {
+    advice: 'repair-archive',
+  });
 }

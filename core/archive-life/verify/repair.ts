@@ -69,7 +69,8 @@ export async function copyOverDamage(id: InstanceId, md5: Md5, options: RepairOp
   }
   error ??= new MirrorError(
     'source-corrupt',
-    `no store that was named holds instance ${id} with MD5 ${md5}; name another one with --source, --target or --archive`,
+    `no store that was named holds instance ${id} with MD5 ${md5}; another one may`,
+    { advice: 'name-other-stores' },
   );
   return { kind: 'not-repaired', error };
 }

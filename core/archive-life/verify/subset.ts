@@ -70,7 +70,7 @@ export function parseSubset(text: string, seed: number): Subset {
   }
   throw new MirrorError(
     'configuration',
-    `--subset "${text}" is neither n/t with n from 1 to t (3/30: the third of thirty parts; for the days of a month t is ` +
+    `the subset "${text}" is neither n/t with n from 1 to t (3/30: the third of thirty parts; for the days of a month t is ` +
       '31) nor a percentage above 0 (10%)',
   );
 }

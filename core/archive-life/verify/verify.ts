@@ -9,8 +9,9 @@ import { type RangeOptions, rangeOf } from './subset.ts';
 
 /** What reading one version of one instance back showed. */
 export type Verified = InventoryEntry &
+  /** `sizeBytes` as it was read, also where the listing tells none. */
   (
-    | { readonly kind: 'sound' }
+    | { readonly kind: 'sound'; readonly sizeBytes: number }
     /** The store delivers other bytes than it promises, or cannot deliver them. */
     | { readonly kind: 'damaged'; readonly error: MirrorError; readonly actualMd5: Md5 | undefined }
     /** It was deleted since it was listed. */
@@ -86,7 +87,7 @@ function judge(store: Store, entry: InventoryEntry, actualMd5: Md5, sizeBytes: n
     );
     return { ...entry, kind: 'unverified', error };
   }
-  if (actualMd5 === entry.md5) return { ...entry, kind: 'sound' };
+  if (actualMd5 === entry.md5) return { ...entry, kind: 'sound', sizeBytes };
   const error = new MirrorError(
     'source-corrupt',
     `${store.name} delivers ${sizeBytes} bytes with MD5 ${actualMd5} for instance ${entry.id}, promised is ${entry.md5}`,

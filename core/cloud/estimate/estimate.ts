@@ -49,6 +49,8 @@ export interface BulkLoad {
   readonly runHours: number;
   /** What the link alone takes, at four fifths of what it carries. */
   readonly linkHours: number;
+  /** What the state machine costs beside the copying, if it is used, with an invocation for each study. */
+  readonly shardsDollars: number;
 }
 
 /** Whether the verifier can read everything in its period. */
@@ -78,8 +80,21 @@ const listsPerInstance = 1;
 /** Source of a line of S3's access log: https://docs.aws.amazon.com/AmazonS3/latest/userguide/LogFormat.html; two lines each. */
 const accessLogBytesPerInstance = 1000;
 /** An archive is listed, a thousand keys to a request, for the daily comparison and for the daily count. */
-const listingsPerDay = 2;
 const keysPerListing = 1000;
+/**
+ * What the daily comparison takes beside that, as `bench/hospital.ts` counts it: of the sidecars two listings for each 50
+ * studies and two reads for each, of each million instances the writes of its progress, and of each server reads of its ids.
+ */
+const instancesPerStudy = 333;
+/** Begin, work and end of an execution of its own. */
+const transitionsPerShard = 3;
+const sidecarListingsPerStudy = 2 / 50;
+const readsPerStudy = 2;
+const stateWritesPerInstance = 130e-6;
+const idReadsPerInstance = 550e-6;
+/** Time of the scheduler for each instance, most of it waiting for the servers; and flags and progress that each tick reads. */
+const comparisonSecondsPerInstance = 0.46e-3;
+const readsPerTick = 2;
 /** What the verifier reads of one mirror in its 15 minutes of each hour, about. */
 const verifierBytesPerSecond = 76e6;
 const verifierSecondsPerHour = 885;
@@ -129,7 +144,13 @@ function restoreItems({ instances, averageBytes, storageClass }: EstimateInput):
 function bulkLoadOf({ instances, averageBytes, linkMegabits }: EstimateInput): BulkLoad {
   const linkHours = (instances * averageBytes * 8) / (linkMegabits * 1e6 * usablePart) / 3600;
   const hoursAt = (perSecond: number) => Math.max(linkHours, instances / perSecond / 3600);
-  return { stackHours: hoursAt(stackInstancesPerSecond), runHours: hoursAt(runInstancesPerSecond), linkHours };
+  const transitions = (instances / instancesPerStudy) * transitionsPerShard;
+  return {
+    stackHours: hoursAt(stackInstancesPerSecond),
+    runHours: hoursAt(runInstancesPerSecond),
+    linkHours,
+    shardsDollars: (transitions * servicePrices.perThousandTransitions) / 1000,
+  };
 }
 
 function verificationOf(input: EstimateInput): VerificationLoad | undefined {
@@ -203,13 +224,31 @@ function verifyItems(input: EstimateInput): CostItem[] {
   ];
 }
 
-function standingItems({ instances, mirrors, everyMinutes }: EstimateInput): CostItem[] {
-  const listings = (instances / keysPerListing) * listingsPerDay * daysPerMonth;
+function standingItems({ instances, mirrors, everyMinutes, targets }: EstimateInput): CostItem[] {
+  const { perThousandPuts, perThousandGets } = storagePrices.standard;
+  const listings = (instances / keysPerListing) * daysPerMonth;
+  const studies = (instances / instancesPerStudy) * daysPerMonth;
   const polls = mirrors * queuesPerMirror * pollsPerQueueMonth;
   const ticks = (mirrors * daysPerMonth * 24 * 60) / everyMinutes;
+  const compared = instances * daysPerMonth;
+  const reads = studies * readsPerStudy + compared * idReadsPerInstance * (1 + targets) + ticks * readsPerTick;
   return [
     item('Lambda, ticks', ticks * tickSeconds * tickGib, 'GiB-seconds', servicePrices.perGibSecond),
-    item('S3 listings', listings, 'requests', storagePrices.standard.perThousandPuts / 1000),
+    item(
+      'Lambda, comparisons',
+      compared * comparisonSecondsPerInstance * tickGib,
+      'GiB-seconds',
+      servicePrices.perGibSecond,
+    ),
+    item('S3 listings, counts', listings, 'requests', perThousandPuts / 1000),
+    item(
+      'S3 listings, comparisons',
+      listings + studies * sidecarListingsPerStudy,
+      'requests',
+      perThousandPuts / 1000,
+    ),
+    item('S3 writes, comparisons', compared * stateWritesPerInstance, 'requests', perThousandPuts / 1000),
+    item('S3 reads, comparisons', reads, 'requests', perThousandGets / 1000),
     item('SQS, waiting for messages', polls, 'requests', servicePrices.perMillionQueueRequests / 1e6),
     item('schedules', ticks, 'invocations', servicePrices.perMillionSchedules / 1e6),
     item('alarms', mirrors * alarmsPerMirror, 'alarms', servicePrices.perAlarmMonth),

@@ -99,6 +99,8 @@ export const servicePrices = {
   perGibSecond: 0.0000133334, // [list], the first 7.5 billion of a month
   /** EventBridge Scheduler. */
   perMillionSchedules: 1, // [events]
+  /** Step Functions, standard executions. */
+  perThousandTransitions: 0.025, // [unchecked]
   perKmsKeyMonth: 1, // [list] [kms]
   perSecretMonth: 0.4, // [list]
   perGibOfLogs: 0.5, // [list] [logs]

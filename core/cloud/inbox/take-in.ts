@@ -3,8 +3,8 @@
 import type { OpenMirror } from '../../config/open.ts';
 import { isMirrorError, MirrorError } from '../../errors.ts';
 import type { Pause } from '../../mirror/pause/pause.ts';
-import { holdOn } from '../../mirror/pause/pause-state.ts';
-import { asHalt, looksAway, whyAway } from '../../mirror/pause/store-away.ts';
+import { pauseOn } from '../../mirror/pause/pause-state.ts';
+import { haltIfAway } from '../../mirror/pause/store-away.ts';
 import type { Store } from '../../stores/store.ts';
 import type { Delivery } from '../queue/deliveries.ts';
 import { type DeliveryLimits, verdictOn } from '../queue/verdict.ts';
@@ -62,10 +62,10 @@ async function takeIn(
   const { inbox, waitMs } = context;
   try {
     const open = await context.mirror(mirror);
-    await throwIfHeld(mirror, open, waitMs);
+    await throwIfPaused(mirror, open, waitMs);
     const { destinations } = open;
     const reception = await receiveObject(arrival, { inbox, destinations, deadline }).catch(async (error: unknown) => {
-      throw isMirrorError(error) && (await isAnyAway(error, open)) ? asHalt(error, waitMs) : error;
+      throw isMirrorError(error) ? await haltIfAway(error, storesOf(open), waitMs) : error;
     });
     context.onHandled(mirror, reception);
   } catch (error) {
@@ -77,29 +77,20 @@ async function takeIn(
 }
 
 /** An object waits without paying for it while any store of its mirror is paused. */
-async function throwIfHeld(
-  mirror: string,
-  { source, destinations, pause }: InboxMirror,
-  waitMs: number,
-): Promise<void> {
-  const state = await pause.read();
-  const stores = [source, ...destinations.map(({ store }) => store)];
-  const hold = stores.map(({ name }) => holdOn(state, name)).find((found) => found !== undefined);
-  if (hold !== undefined) {
-    throw new MirrorError('paused', `The mirror ${mirror} waits (${hold.code}): ${hold.reason}`, {
+async function throwIfPaused(mirror: string, open: InboxMirror, waitMs: number): Promise<void> {
+  const state = await open.pause.read();
+  const paused = storesOf(open)
+    .map(({ name }) => pauseOn(state, name))
+    .find((found) => found !== undefined);
+  if (paused !== undefined) {
+    throw new MirrorError('paused', `The mirror ${mirror} waits (${paused.code}): ${paused.reason}`, {
       retryAfterMs: waitMs,
     });
   }
 }
 
-/** Whether an error is due to a store that does not answer at all, so that the object is not to blame. */
-async function isAnyAway(error: MirrorError, { source, destinations }: InboxMirror): Promise<boolean> {
-  if (!looksAway(error)) {
-    return false;
-  }
-  const stores = [source, ...destinations.map(({ store }) => store)];
-  const away = await Promise.all(stores.map((store) => whyAway(store, {})));
-  return away.some((reason) => reason !== undefined);
+function storesOf({ source, destinations }: InboxMirror): Store[] {
+  return [source, ...destinations.map(({ store }) => store)];
 }
 
 /** What cannot succeed by repeating, or was repeated often enough, is refused; anything else is thrown on. */

@@ -6,7 +6,7 @@
 export const metricsNamespace = 'OrthancMirror';
 
 /** The functions, as they call themselves in logs and in the dimension `service`. */
-export const functionNames = ['scheduler', 'transfer', 'verifier', 'status', 'webhook', 'inbox', 'open'] as const;
+export const functionNames = ['scheduler', 'transfer', 'verifier', 'status', 'webhook', 'inbox', 'open', 'shards'] as const;
 export type FunctionName = (typeof functionNames)[number];
 
 export type MetricUnitName = 'Count' | 'Bytes' | 'Seconds';
@@ -82,6 +82,8 @@ export const metricDefinitions = {
     ...count('inbox', 'Objects of the inbox that S3 did not tell of, found by a look.'),
     per: 'stack',
   },
+
+  LeftToQueue: count('shards', 'Instances and sidecars of shards that are left to the queue, because they failed at once.'),
 
   ArchiveRequests: count('open', 'Requests that looked into the archive; the log tells who.'),
 } as const satisfies Record<string, MetricDefinition>;

@@ -1,4 +1,5 @@
 /** Works on a message that a queue delivered, and settles with the queue what becomes of it. */
+import type { MirrorQueue } from '../../config/queue-names.ts';
 import { isMirrorError, MirrorError } from '../../errors.ts';
 import { parseMessage, type QueueMessage } from './message.ts';
 import { type DeliveryLimits, type Verdict, verdictOn } from './verdict.ts';
@@ -10,6 +11,12 @@ export interface Delivery {
   readonly receiptHandle: string;
   /** How often the message was delivered, this time included. */
   readonly receiveCount: number;
+}
+
+/** Deliveries that come together, all from one queue. */
+export interface Batch<Received extends Delivery = Delivery> {
+  readonly queue: MirrorQueue;
+  readonly deliveries: readonly Received[];
 }
 
 /** Why a message becomes a dead letter, with what the queue knew about it. */

@@ -22,7 +22,7 @@ export interface StatusView {
   readonly tables: readonly StatusTable[];
 }
 
-const verdicts: Readonly<Record<Level, string>> = { well: 'All well', look: 'Look', act: 'Act' };
+export const verdicts: Readonly<Record<Level, string>> = { well: 'All well', look: 'Look', act: 'Act' };
 /** Colours never speak alone: a word or sign stands beside each. Contrast at least 4.5 : 1, light and dark. */
 const style = `
 :root{color-scheme:light dark;--ink:#111;--paper:#fff;--line:#bbb;--well:#14603a;--look:#7a4b00;--act:#a3141e}
@@ -33,7 +33,7 @@ body{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding
 .verdict{font-size:1.3rem;border-left:.6rem solid;padding:.4rem .8rem}ul{margin:.3rem 0}`;
 
 /** The worst of all that a page shows. */
-function verdictOf({ tables }: StatusView): Level {
+export function verdictOf({ tables }: StatusView): Level {
   const levels = new Set(tables.flatMap(({ rows }) => rows.flat()).map(({ level }) => level));
   return levels.has('act') ? 'act' : levels.has('look') ? 'look' : 'well';
 }
@@ -47,21 +47,24 @@ export function pageOf(view: StatusView): string {
     '<meta name="viewport" content="width=device-width,initial-scale=1">',
     `<title>${verdicts[verdict]}: ${escapeHtml(mirror)}</title><style>${style}</style></head><body>`,
     `<main><h1>${escapeHtml(mirror)}</h1><p class="verdict ${verdict}">${verdicts[verdict]}</p>`,
-    ...reasons(view),
+    ...list(reasonsOf(view)),
     `<p>Measured at ${escapeHtml(measuredAt)}.</p>`,
     ...tables.map(table),
     '<p>What to do: docs/runbook.md, docs/watch.md of orthanc-mirror.</p></main></body></html>\n',
   ].join('\n');
 }
 
-/** What made the verdict, on top. */
-function reasons({ tables }: StatusView): readonly string[] {
-  const bad = tables.flatMap(({ rows }) =>
+/** What made the verdict, a line each. */
+export function reasonsOf({ tables }: StatusView): readonly string[] {
+  return tables.flatMap(({ rows }) =>
     rows.flatMap((cells) =>
       cells.filter(({ level }) => level === 'look' || level === 'act').map(({ text }) => `${cells[0]?.text}: ${text}`),
     ),
   );
-  return bad.length === 0 ? [] : [`<ul>${bad.map((text) => `<li>${escapeHtml(text)}</li>`).join('')}</ul>`];
+}
+
+function list(texts: readonly string[]): readonly string[] {
+  return texts.length === 0 ? [] : [`<ul>${texts.map((text) => `<li>${escapeHtml(text)}</li>`).join('')}</ul>`];
 }
 
 function table({ title, heads, rows }: StatusTable): string {

@@ -1,4 +1,5 @@
 /** Bounds how often something may be done, with short bursts allowed. In memory: it holds for one process. */
+import type { Clock } from '../../clock.ts';
 
 export interface TokenBucketOptions {
   /** Done at most so often at once; also what a rested bucket holds. */
@@ -35,6 +36,13 @@ export class TokenBucket {
       return 0;
     }
     return Math.ceil(((1 - this.#tokens) * 1000) / this.#options.perSecond);
+  }
+
+  /** Waits until there is a token, and takes it. Resolves without one when the signal aborts. */
+  async taken(clock: Pick<Clock, 'wait'>, signal: AbortSignal): Promise<void> {
+    for (let waitMs = this.take(); waitMs > 0 && !signal.aborted; waitMs = this.take()) {
+      await clock.wait(waitMs, signal);
+    }
   }
 
   #fill(): void {

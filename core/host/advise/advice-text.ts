@@ -25,11 +25,7 @@ export function adviceLines(found: FoundServer, wanted: WantedServer, advice: Ad
 }
 
 /** The same for programs. Additive: names are never taken away. */
-export function adviceRecord(
-  found: FoundServer,
-  wanted: WantedServer,
-  advice: Advice,
-): Readonly<Record<string, unknown>> {
+export function adviceRecord(found: FoundServer, wanted: WantedServer, advice: Advice) {
   const { behaviourChanges, vulnerabilities, remainingVulnerabilities, ...rest } = advice;
   return {
     type: 'advice',

@@ -66,7 +66,7 @@ export const vulnerabilities: readonly Vulnerability[] = [
   {
     names: 'CVE-2026-10528',
     fixedIn: version('1.13.0'),
-    what: 'a file with deeply nested sequences crashes the server (seen on 1.10.1, 1.12.7 and 1.13.0 of Debian)',
+    what: "a file with deeply nested sequences crashes the server; Debian's 1.13.0 was seen to crash on such a file all the same",
   },
 ];
 

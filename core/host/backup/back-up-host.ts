@@ -166,7 +166,8 @@ class Backup {
         throw new MirrorError(
           'changed-meanwhile',
           `${seen.length} files that the index names are missing in each of ${attempt} tries, the first is ` +
-            `${seen[0]?.uuid}; run "orthanc-mirror audit", use --stop and --start, or --allow-missing`,
+            `${seen[0]?.uuid}; audit the host, or let the backup stop the server, or allow for missing files`,
+          { advice: 'stop-server' },
         );
       }
     }

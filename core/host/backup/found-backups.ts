@@ -122,6 +122,8 @@ function notAuthentic({ id, reason }: UnprovenBackup, { host }: HostKeys, other?
   const next =
     other === undefined
       ? 'give the passphrase that it was made with, or use another backup (see "orthanc-mirror backup list")'
-      : `the newest authentic backup is ${other}: name it by --backup`;
-  return new MirrorError('not-authentic', `backup ${id} of ${host} is not authenticated: ${reason}; ${next}`);
+      : `the newest authentic backup is ${other}: name it`;
+  return new MirrorError('not-authentic', `backup ${id} of ${host} is not authenticated: ${reason}; ${next}`, {
+    advice: 'choose-backup',
+  });
 }

@@ -159,8 +159,9 @@ function refuseTooMany({ remove }: RemovalPlan, most: number): void {
   if (remove.length <= most) return;
   throw new MirrorError(
     'deletion-guard',
-    `${remove.length} backups would be removed, more than ${most} at once; if that is right, run "orthanc-mirror ` +
-      `backup prune" with --max-removals ${remove.length}`,
+    `${remove.length} backups would be removed, more than ${most} at once; if that is right, allow for ` +
+      `${remove.length} removals`,
+    { advice: 'allow-more-removals' },
   );
 }
 

@@ -67,7 +67,9 @@ export function originalPlaces({ index, storage, configuration }: BackupManifest
   const [main] = storage.folders;
   const root = dirname(main ?? index.path ?? '');
   if (root === '.') {
-    throw new MirrorError('configuration', 'this backup has no folders of its own; restore it by --to FOLDER');
+    throw new MirrorError('configuration', 'this backup has no folders of its own; restore it into a folder', {
+      advice: 'choose-folder',
+    });
   }
   const fileAt = (path: string): RestoreFile => ({ folder: { root: dirname(path), below: '' }, name: basename(path) });
   return {

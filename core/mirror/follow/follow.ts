@@ -17,7 +17,13 @@ const firstOverlap = 1000;
 
 /** A step of following: changes to handle with the cursor that holds once they are, or the end of trust. */
 export type FollowStep =
-  | { readonly kind: 'changes'; readonly changes: readonly Change[]; readonly cursor: Cursor }
+  | {
+      readonly kind: 'changes';
+      readonly changes: readonly Change[];
+      readonly cursor: Cursor;
+      /** About so many entries of the feed are still to be read; absent where these are the last. */
+      readonly following?: number | undefined;
+    }
   | { readonly kind: 'reset'; readonly reason: string };
 
 export interface FollowOptions extends CallOptions {
@@ -85,11 +91,13 @@ async function* readOn(
   { nowMs, ...call }: FollowOptions,
 ): AsyncGenerator<FollowStep> {
   let cursor = start;
+  let end: number | undefined;
   for await (const page of pagesFrom(feed, first, call)) {
     const changes = freshChanges(cursor, page.changes);
     if (changes.length === 0) continue;
     cursor = advance(cursor, changes, nowMs);
-    yield { kind: 'changes', changes, cursor };
+    if (!page.done) end ??= await feed.lastChange(call);
+    yield { kind: 'changes', changes, cursor, following: page.done ? undefined : (end ?? 0) - page.last };
   }
 }
 
@@ -112,7 +120,8 @@ async function* readAgain(feed: ChangeFeed, start: Cursor, options: FollowOption
     }
     const late = freshChanges(start, shown);
     const cursor = reread(advance(start, late, nowMs), nowMs);
-    yield { kind: 'changes', changes: late, cursor };
+    const following = page.done ? undefined : (await feed.lastChange(call)) - page.last;
+    yield { kind: 'changes', changes: late, cursor, following };
     if (!page.done) yield* readOn(feed, cursor, { changes: [], done: false, last: page.last }, options);
     return;
   }

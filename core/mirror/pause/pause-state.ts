@@ -8,12 +8,15 @@ export const wholeMirror = '*';
 
 /** Suspicion is remembered for this many instances per store; the oldest are forgotten first. */
 const mostSuspects = 1000;
-/** Pauses between two probes double up to this. */
-const longestProbePauseMs = 5 * 60_000;
+/**
+ * Pauses between two probes double up to this: a question a minute costs a server nothing, and whoever repaired it sees it
+ * come back while still looking.
+ */
+const longestProbePauseMs = 60_000;
 /** A store that fails in the same way again so soon was never back: the pauses go on growing. */
 const relapseMs = 60_000;
 
-const holdSchema = z.strictObject({
+const storePauseSchema = z.strictObject({
   /** Code of the error that began it; `paused` when somebody asked for it. */
   code: z.string(),
   /** What happened and what to do; holds neither patient data nor a secret. */
@@ -27,21 +30,21 @@ const holdSchema = z.strictObject({
    * that is over: this one is sent now and then. `null` where an answer is enough.
    */
   trial: z.custom<InstanceId>(isInstanceId).nullable(),
-  /** A trial got through, or somebody said `resume`: the next tick ends the hold. */
+  /** A trial got through, or somebody said `resume`: the next tick ends the pause. */
   passed: z.boolean(),
-  /** Messages no longer wait for the store: a complete comparison finds what it missed when the hold ends. */
+  /** Messages no longer wait for the store: a complete comparison finds what it missed when the pause ends. */
   compareAfter: z.boolean(),
 });
 /** One store that is paused. */
-export type Hold = z.output<typeof holdSchema>;
+export type StorePause = z.output<typeof storePauseSchema>;
 
 export const pauseStateSchema = z.strictObject({
   version: z.literal(1),
   /** By the name of the store, or {@link wholeMirror}. */
-  holds: recordOf(z.string(), holdSchema),
+  pauses: recordOf(z.string(), storePauseSchema),
   /** How often an instance was on its way when a store stopped reachable, by the name of the store. */
   suspects: recordOf(z.string(), recordOf(z.string(), z.int().positive())),
-  /** When the last hold on a store ended, why it was held and how often it had been probed; by the name of the store. */
+  /** When the last pause on a store ended, why it was paused and how often it had been probed; by the name of the store. */
   ended: recordOf(
     z.string(),
     z.strictObject({ at: z.iso.datetime(), code: z.string(), probes: z.int().nonnegative() }),
@@ -49,27 +52,27 @@ export const pauseStateSchema = z.strictObject({
 });
 export type PauseState = z.output<typeof pauseStateSchema>;
 
-export const nothingHeld: PauseState = { version: 1, holds: {}, suspects: {}, ended: {} };
+export const nothingPaused: PauseState = { version: 1, pauses: {}, suspects: {}, ended: {} };
 
-/** The hold that keeps a store from being used, if any. */
-export function holdOn({ holds }: PauseState, store: string): Hold | undefined {
-  return holds[wholeMirror] ?? holds[store];
+/** The pause that keeps a store from being used, if any. */
+export function pauseOn({ pauses }: PauseState, store: string): StorePause | undefined {
+  return pauses[wholeMirror] ?? pauses[store];
 }
 
 export interface HoldOptions extends ProbeOptions {
-  readonly trial?: Hold['trial'];
+  readonly trial?: StorePause['trial'];
 }
 
-/** Begins a hold where there is none. */
-export function withHold(
+/** Begins a pause where there is none. */
+export function withPause(
   state: PauseState,
   store: string,
   { code, message }: { readonly code: string; readonly message: string },
   { trial = null, ...options }: HoldOptions,
 ): PauseState {
-  if (state.holds[store] !== undefined) return state;
+  if (state.pauses[store] !== undefined) return state;
   const { now } = options;
-  const hold: Hold = {
+  const paused: StorePause = {
     code,
     reason: message,
     begunAt: now.toISOString(),
@@ -78,10 +81,10 @@ export function withHold(
     passed: false,
     compareAfter: false,
   };
-  return { ...state, holds: { ...state.holds, [store]: hold } };
+  return { ...state, pauses: { ...state.pauses, [store]: paused } };
 }
 
-/** How often a store was probed in a hold for the same reason that has only just ended. */
+/** How often a store was probed in a pause for the same reason that has only just ended. */
 function probesBefore({ ended }: PauseState, store: string, code: string, now: Date): number {
   const last = ended[store];
   const isRelapse = last?.code === code && now.getTime() - Date.parse(last.at) < relapseMs;
@@ -99,27 +102,27 @@ export function timesSuspected({ suspects }: PauseState, store: string, id: Inst
   return suspects[store]?.[id] ?? 0;
 }
 
-/** Changes a hold where it still is. */
-export function withHoldChanged(state: PauseState, store: string, change: Partial<Hold>): PauseState {
-  const hold = state.holds[store];
-  return hold === undefined ? state : { ...state, holds: { ...state.holds, [store]: { ...hold, ...change } } };
+/** Changes a pause where it still is. */
+export function withPauseChanged(state: PauseState, store: string, change: Partial<StorePause>): PauseState {
+  const paused = state.pauses[store];
+  return paused === undefined ? state : { ...state, pauses: { ...state.pauses, [store]: { ...paused, ...change } } };
 }
 
-/** Ends holds. */
-export function withoutHolds(state: PauseState, stores: readonly string[], now: Date): PauseState {
-  const holds = Object.fromEntries(Object.entries(state.holds).filter(([store]) => !stores.includes(store)));
+/** Ends pauses. */
+export function withoutPauses(state: PauseState, stores: readonly string[], now: Date): PauseState {
+  const pauses = Object.fromEntries(Object.entries(state.pauses).filter(([store]) => !stores.includes(store)));
   const ended = stores.flatMap((store) => {
-    const hold = state.holds[store];
-    return hold === undefined
+    const paused = state.pauses[store];
+    return paused === undefined
       ? []
-      : [[store, { at: now.toISOString(), code: hold.code, probes: hold.probes }] as const];
+      : [[store, { at: now.toISOString(), code: paused.code, probes: paused.probes }] as const];
   });
-  return { ...state, holds, ended: { ...state.ended, ...Object.fromEntries(ended) } };
+  return { ...state, pauses, ended: { ...state.ended, ...Object.fromEntries(ended) } };
 }
 
 export interface ProbeOptions {
   readonly now: Date;
-  /** The first pause; the next ones double. */
+  /** The first pause; the next ones double up to a minute, unless this is longer. */
   readonly probeAfterMs: number;
   /** In [0, 1); makes each pause a little longer or shorter, so that many mirrors do not come back together. */
   readonly random?: number | undefined;
@@ -129,12 +132,13 @@ export interface ProbeOptions {
 export function nextProbe(
   probes: number,
   { now, probeAfterMs, random }: ProbeOptions,
-): Pick<Hold, 'probes' | 'probeAt'> {
+): Pick<StorePause, 'probes' | 'probeAt'> {
   const pauseMs = probePauseMs(probes, probeAfterMs, random);
   return { probes: probes + 1, probeAt: new Date(now.getTime() + pauseMs).toISOString() };
 }
 
 /** The pause after so many probes in vain. */
 export function probePauseMs(probes: number, firstMs: number, random = Math.random()): number {
-  return Math.min(longestProbePauseMs, firstMs * 2 ** Math.min(probes, 30)) * (0.75 + random / 2);
+  const longestMs = Math.max(longestProbePauseMs, firstMs);
+  return Math.min(longestMs, firstMs * 2 ** Math.min(probes, 30)) * (0.75 + random / 2);
 }

@@ -5,7 +5,7 @@
 import { isMirrorError, MirrorError } from '../../errors.ts';
 import type { ObjectStorage } from '../../stores/archive/object-storage.ts';
 import { StateDocument } from '../../stores/archive/state.ts';
-import { type Hold, nothingHeld, type PauseState, pauseStateSchema } from './pause-state.ts';
+import { nothingPaused, type PauseState, pauseStateSchema, type StorePause } from './pause-state.ts';
 
 /** Writes that fail because another process wrote are decided anew at most so often. */
 const mostTries = 8;
@@ -19,7 +19,7 @@ export function pauseBeside(objects: ObjectStorage, now: () => Date = () => new 
 
 /** The flags of one process, for what it finds out by itself. */
 export function pauseInMemory(now: () => Date): Pause {
-  let held = { value: nothingHeld, version: '0' };
+  let held = { value: nothingPaused, version: '0' };
   const write = async (value: PauseState, version: string | null): Promise<string> => {
     if (version !== held.version) throw new MirrorError('changed-meanwhile', 'the pauses changed meanwhile');
     held = { value, version: `${Number(version) + 1}` };
@@ -39,12 +39,12 @@ export class Pause {
   }
 
   async read(): Promise<PauseState> {
-    return (await this.#document.read())?.value ?? nothingHeld;
+    return (await this.#document.read())?.value ?? nothingPaused;
   }
 
-  /** @returns the first hold there is, on whatever store, and when that is asked again; `undefined` if there is none */
-  async inForce(): Promise<(Hold & { readonly store: string; readonly until: string }) | undefined> {
-    const [first] = Object.entries((await this.read()).holds);
+  /** @returns the first pause there is, on whatever store, and when that is asked again; `undefined` if there is none */
+  async inForce(): Promise<(StorePause & { readonly store: string; readonly until: string }) | undefined> {
+    const [first] = Object.entries((await this.read()).pauses);
     return first === undefined ? undefined : { store: first[0], until: first[1].probeAt, ...first[1] };
   }
 
@@ -55,7 +55,7 @@ export class Pause {
   async change(decide: (state: PauseState) => PauseState): Promise<PauseState> {
     for (let tries = 1; ; tries += 1) {
       const found = await this.#document.read();
-      const before = found?.value ?? nothingHeld;
+      const before = found?.value ?? nothingPaused;
       const after = decide(before);
       if (after === before) return before;
       try {

@@ -7,14 +7,14 @@ import type { InstanceId } from '../../identifiers.ts';
 import type { Store } from '../../stores/store.ts';
 import type { Pause } from './pause.ts';
 import {
-  type Hold,
-  holdOn,
   nextProbe,
   type PauseState,
+  pauseOn,
+  type StorePause,
   wholeMirror,
-  withHold,
-  withHoldChanged,
-  withoutHolds,
+  withoutPauses,
+  withPause,
+  withPauseChanged,
 } from './pause-state.ts';
 import { whyAway } from './store-away.ts';
 
@@ -22,7 +22,7 @@ export interface ReviewOptions extends CallOptions {
   readonly source: Store;
   readonly destinations: readonly Destination[];
   readonly pause: Pause;
-  /** The first pause before a store that is held is probed; the next ones grow. */
+  /** The first pause before a store that is paused is probed; the next ones grow. */
   readonly probeAfterMs: number;
   /** See {@link ProbeOptions.random}. */
   readonly random?: (() => number) | undefined;
@@ -38,12 +38,12 @@ export interface ReviewOptions extends CallOptions {
 
 /** The stores as one tick may use them. */
 export interface PauseReview {
-  /** Why nothing at all can be done now: the mirror pauses, or its source is held. */
-  readonly standstill: Hold | undefined;
+  /** Why nothing at all can be done now: the mirror pauses, or its source is paused. */
+  readonly standstill: StorePause | undefined;
   /** Destinations that can be used. */
   readonly served: readonly Destination[];
-  /** Names of the stores that are held, those that are back excepted. */
-  readonly held: readonly string[];
+  /** Names of the stores that are paused, those that are back excepted. */
+  readonly paused: readonly string[];
   /** Names of the stores that are back and not yet let in: see {@link resume}. */
   readonly back: readonly string[];
   /** Those of them that missed messages, so that a comparison must begin before they are let in. */
@@ -54,34 +54,41 @@ export interface PauseReview {
 export async function reviewPauses(options: ReviewOptions): Promise<PauseReview> {
   const before = await options.pause.read();
   const changes = await Promise.all(
-    Object.entries(before.holds).map(async ([store, hold]) => [store, await reviewHold(store, hold, options)] as const),
+    Object.entries(before.pauses).map(
+      async ([store, paused]) => [store, await reviewPause(store, paused, options)] as const,
+    ),
   );
   const decided = changes.filter(([, change]) => change !== undefined);
   const decide = (state: PauseState) =>
-    decided.reduce((changed, [store, change]) => withHoldChanged(changed, store, change ?? {}), state);
+    decided.reduce((changed, [store, change]) => withPauseChanged(changed, store, change ?? {}), state);
   return reviewOf(decided.length === 0 ? before : await options.pause.change(decide), options);
 }
 
-/** What is to be remembered about a hold after it was looked at; nothing where it is not its time. */
-async function reviewHold(store: string, hold: Hold, options: ReviewOptions): Promise<Partial<Hold> | undefined> {
+/** What is to be remembered about a pause after it was looked at; nothing where it is not its time. */
+async function reviewPause(
+  store: string,
+  paused: StorePause,
+  options: ReviewOptions,
+): Promise<Partial<StorePause> | undefined> {
   const { pause, graceMs, mayProbe } = options;
   const now = pause.now();
-  const overdue = now.getTime() - Date.parse(hold.begunAt) >= graceMs;
-  const aged = overdue && !hold.compareAfter ? { compareAfter: true } : undefined;
-  const isAsked = hold.code === 'paused';
-  if (isAsked || hold.passed || Date.parse(hold.probeAt) > now.getTime() || mayProbe?.(store) === false) return aged;
+  const overdue = now.getTime() - Date.parse(paused.begunAt) >= graceMs;
+  const aged = overdue && !paused.compareAfter ? { compareAfter: true } : undefined;
+  const isAsked = paused.code === 'paused';
+  if (isAsked || paused.passed || Date.parse(paused.probeAt) > now.getTime() || mayProbe?.(store) === false)
+    return aged;
   const probed = storeNamed(store, options);
   // A store that the configuration no longer has holds nothing up.
   if (probed === undefined) return { ...aged, passed: true };
-  return { ...aged, ...(await probe(probed, hold, options)) };
+  return { ...aged, ...(await probe(probed, paused, options)) };
 }
 
-async function probe(store: Store, hold: Hold, options: ReviewOptions): Promise<Partial<Hold>> {
+async function probe(store: Store, paused: StorePause, options: ReviewOptions): Promise<Partial<StorePause>> {
   const { pause, probeAfterMs, random, tryOut, whyNot = whyAway, signal } = options;
   const reason =
-    (await whyNot(store, { signal })) ?? (hold.trial === null ? 'passed' : await tryOut(store.name, hold.trial));
+    (await whyNot(store, { signal })) ?? (paused.trial === null ? 'passed' : await tryOut(store.name, paused.trial));
   if (reason === 'passed') return { passed: true };
-  const next = nextProbe(hold.probes, { now: pause.now(), probeAfterMs, random: random?.() });
+  const next = nextProbe(paused.probes, { now: pause.now(), probeAfterMs, random: random?.() });
   return reason === 'sent' ? next : { ...next, code: reason.code, reason: reason.message };
 }
 
@@ -90,25 +97,25 @@ function storeNamed(name: string, { source, destinations }: ReviewOptions): Stor
 }
 
 function reviewOf(state: PauseState, { source, destinations, pause }: ReviewOptions): PauseReview {
-  const back = Object.entries(state.holds).filter(([, hold]) => hold.passed);
+  const back = Object.entries(state.pauses).filter(([, paused]) => paused.passed);
   const names = back.map(([store]) => store);
-  const left = withoutHolds(state, names, pause.now());
+  const left = withoutPauses(state, names, pause.now());
   return {
-    standstill: holdOn(left, source.name),
-    served: destinations.filter(({ store }) => holdOn(left, store.name) === undefined),
-    held: Object.keys(left.holds),
+    standstill: pauseOn(left, source.name),
+    served: destinations.filter(({ store }) => pauseOn(left, store.name) === undefined),
+    paused: Object.keys(left.pauses),
     back: names,
-    missed: back.flatMap(([store, hold]) => (hold.compareAfter ? [store] : [])),
+    missed: back.flatMap(([store, paused]) => (paused.compareAfter ? [store] : [])),
   };
 }
 
-/** Ends the holds on stores that are back. A comparison that they need must be written down as begun before. */
+/** Ends the pauses on stores that are back. A comparison that they need must be written down as begun before. */
 export async function resume(pause: Pause, stores: readonly string[]): Promise<void> {
-  if (stores.length > 0) await pause.change((state) => withoutHolds(state, stores, pause.now()));
+  if (stores.length > 0) await pause.change((state) => withoutPauses(state, stores, pause.now()));
 }
 
 /**
- * Before inventories are compared: holds destinations that do not answer, so that they do not keep the comparison from
+ * Before inventories are compared: pauses destinations that do not answer, so that they do not keep the comparison from
  * its end. @returns those that answer; what the others miss, a comparison must find later.
  */
 export async function reachable(
@@ -122,13 +129,15 @@ export async function reachable(
   if (answers.length === destinations.length) return answers;
   await pause.change((state) => {
     const options = { now: pause.now(), probeAfterMs, random: random?.() };
-    const held = asked.reduce(
+    const after = asked.reduce(
       (before, { destination, away }) =>
-        away === undefined ? before : withHold(before, destination.store.name, away, options),
+        away === undefined ? before : withPause(before, destination.store.name, away, options),
       state,
     );
-    const others = Object.entries(held.holds).filter(([store, hold]) => store !== wholeMirror && !hold.compareAfter);
-    return others.reduce((before, [store]) => withHoldChanged(before, store, { compareAfter: true }), held);
+    const others = Object.entries(after.pauses).filter(
+      ([store, paused]) => store !== wholeMirror && !paused.compareAfter,
+    );
+    return others.reduce((before, [store]) => withPauseChanged(before, store, { compareAfter: true }), after);
   });
   return answers;
 }
@@ -140,7 +149,7 @@ export async function holdDestination(
   { pause, probeAfterMs, random }: ReviewOptions,
 ): Promise<void> {
   await pause.change((state) => {
-    const held = withHold(state, store.name, error, { now: pause.now(), probeAfterMs, random: random?.() });
-    return withHoldChanged(held, store.name, { compareAfter: true });
+    const after = withPause(state, store.name, error, { now: pause.now(), probeAfterMs, random: random?.() });
+    return withPauseChanged(after, store.name, { compareAfter: true });
   });
 }

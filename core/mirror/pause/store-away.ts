@@ -6,7 +6,7 @@ import type { InstanceId } from '../../identifiers.ts';
 import type { Store } from '../../stores/store.ts';
 
 /** An id that no resource has; asking for it tells whether a store answers. */
-const nobody = '00000000-00000000-00000000-00000000-00000000' as InstanceId;
+const unusedId = '00000000-00000000-00000000-00000000-00000000' as InstanceId;
 
 /** What a server that is away looks like, or the proxy before it; a single instance can look the same. */
 const codesOfAbsence: readonly ErrorCode[] = ['unreachable', 'busy', 'server-error'];
@@ -23,7 +23,7 @@ const answerWithinMs = 20_000;
 export async function whyAway(store: Store, options: CallOptions): Promise<MirrorError | undefined> {
   const late = AbortSignal.timeout(answerWithinMs);
   try {
-    await store.lookup(nobody, {
+    await store.lookup(unusedId, {
       signal: options.signal === undefined ? late : AbortSignal.any([options.signal, late]),
     });
     return undefined;
@@ -39,6 +39,20 @@ export async function whyAway(store: Store, options: CallOptions): Promise<Mirro
 }
 
 /** @returns the error as one that costs the message nothing: it comes back, however often that was. */
-export function asHalt({ code, message, cause, store }: MirrorError, retryAfterMs: number): MirrorError {
-  return new MirrorError(code, message, { disposition: 'halt', retryAfterMs, cause, store });
+export function asHalt({ code, message, cause, store, advice }: MirrorError, retryAfterMs: number): MirrorError {
+  return new MirrorError(code, message, { disposition: 'halt', retryAfterMs, cause, store, advice });
+}
+
+/**
+ * @param stores that may be to blame
+ * @returns the error, {@link asHalt} if it looks as if a store was away and one of them does not answer
+ */
+export async function haltIfAway(
+  error: MirrorError,
+  stores: readonly Store[],
+  retryAfterMs: number,
+): Promise<MirrorError> {
+  if (!looksAway(error)) return error;
+  const reasons = await Promise.all(stores.map((store) => whyAway(store, {})));
+  return reasons.some((reason) => reason !== undefined) ? asHalt(error, retryAfterMs) : error;
 }

@@ -1,6 +1,6 @@
 /** The DICOMweb service (PS3.18) below `/dicom-web`: the addresses, and what answers at each. */
 import type { ArchiveReader } from '../reader/archive-reader.ts';
-import type { StudyInstance } from '../reader/study-content.ts';
+import type { StudyContent, StudyInstance } from '../reader/study-content.ts';
 import type { SearchLevel } from '../search/attributes.ts';
 import { uidOf } from '../search/candidates.ts';
 import { includesType } from '../web/media-types.ts';
@@ -89,11 +89,14 @@ async function accessed(
   return { ...(await answer([first, ...more])), access };
 }
 
-async function instancesAt(
-  reader: ArchiveReader,
-  { study = '', series, instance }: PathParts,
-): Promise<readonly StudyInstance[]> {
-  const contents = await reader.studiesOf(study);
+/** What an address names. One instance is shown while other studies are still being listed. */
+async function instancesAt(reader: ArchiveReader, parts: PathParts): Promise<readonly StudyInstance[]> {
+  const { study = '', instance } = parts;
+  const known = instance === undefined ? [] : instancesIn(await reader.studiesSoFarOf(study), parts);
+  return known.length > 0 ? known : instancesIn(await reader.studiesOf(study), parts);
+}
+
+function instancesIn(contents: readonly StudyContent[], { series, instance }: PathParts): readonly StudyInstance[] {
   return contents
     .flatMap(({ instances }) => instances)
     .filter(

@@ -12,6 +12,7 @@ import type { InstanceId, OrthancId } from '../../identifiers.ts';
 import { readArchivedPatient } from '../../sidecars/archive-sidecar.ts';
 import { type ReadSidecar, SidecarFindings } from '../../sidecars/sidecar-state.ts';
 import type { Archive } from '../../stores/archive/archive.ts';
+import type { ListedRecords } from '../../stores/archive/archive-history.ts';
 import { instanceKey } from '../../stores/archive/keys.ts';
 import type { InventoryOptions, OpenInstance } from '../../stores/store.ts';
 import { provenChunks } from '../../streams/proven-chunks.ts';
@@ -65,6 +66,7 @@ export class ArchiveReader {
   readonly #filesByAddress: boolean;
   readonly #findings = new SidecarFindings();
   readonly #rightOfWay = new RightOfWay();
+  #hasManyRecords = false;
   #keeping: Promise<void> = Promise.resolve();
   readonly #survey: ReturnType<typeof survey>;
 
@@ -130,20 +132,20 @@ export class ArchiveReader {
 
   /** The entry of a study; `undefined` if there was none at the moment. */
   async entry(id: OrthancId): Promise<StudyEntry | undefined> {
-    await this.listed();
-    if (this.#list.get(id) === undefined) await this.#survey.compared;
+    await this.#listedUntil(() => this.#list.get(id) !== undefined);
     return this.#list.get(id);
   }
 
   /** The studies of a StudyInstanceUID: none, one, or several where patients share it. */
   async studiesOf(studyInstanceUid: string): Promise<readonly StudyContent[]> {
     await this.listed();
-    let ids = this.#list.idsOf(studyInstanceUid);
-    if (ids.length === 0) {
-      await this.#survey.compared;
-      ids = this.#list.idsOf(studyInstanceUid);
-    }
-    const contents = await Promise.all(ids.map((id) => this.study(id)));
+    await this.#listedUntil(() => this.#list.idsOf(studyInstanceUid).length > 0);
+    return this.studiesSoFarOf(studyInstanceUid);
+  }
+
+  /** Those of {@link studiesOf} that are known already, without waiting for others. */
+  async studiesSoFarOf(studyInstanceUid: string): Promise<readonly StudyContent[]> {
+    const contents = await Promise.all(this.#list.idsOf(studyInstanceUid).map((id) => this.study(id)));
     return contents.filter((content) => content !== undefined).filter(({ instances }) => instances.length > 0);
   }
 
@@ -258,6 +260,7 @@ export class ArchiveReader {
       view: this.#view,
       at: this.at,
       unlisted: this.#unlisted.filesOf(id),
+      listRecords: () => this.#listRecords(),
       readTags: (file) => this.#readTags(file),
       onFinding: this.#findings.note,
       keepTags: (tags) => this.#keepTags(partOfStudy(id), tags),
@@ -267,6 +270,20 @@ export class ArchiveReader {
     this.#contents.set(id, { content, readAtMs: this.#nowMs() }, weight);
     for (const { series } of content?.instances ?? []) this.#studyOfSeries.set(series, id, 1);
     return content;
+  }
+
+  /** Waits for what is kept, and then for the whole listing, unless it is known before. */
+  async #listedUntil(isKnown: () => boolean): Promise<void> {
+    if (!isKnown()) await this.listed();
+    if (!isKnown()) await this.#survey.compared;
+  }
+
+  /** Of many, each study asks for its own; that they become few again is not hoped for. */
+  async #listRecords(): Promise<ListedRecords | undefined> {
+    if (this.#hasManyRecords) return undefined;
+    const records = await this.archive.history.listIfFew({ signal: this.#stopping.signal });
+    this.#hasManyRecords = records === undefined;
+    return records;
   }
 
   /** Behind the back of whoever asked: what cannot be kept is read again the next time. */

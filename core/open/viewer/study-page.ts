@@ -16,11 +16,11 @@ import { notFound } from '../web/message.ts';
 export async function studyPage(reader: ArchiveReader, id: OrthancId): Promise<unknown> {
   const content = await reader.study(id);
   if (content === undefined) throw notFound('such a study');
-  const patient = await reader.patient(content.patient);
+  const [patient, entry] = await Promise.all([reader.patient(content.patient), reader.entry(id)]);
   const document = content.sidecar?.document;
   return {
     study: id,
-    entry: await reader.entry(id),
+    entry,
     studyInstanceUid: content.instances[0] && uidOf(content.instances[0].tags.tags, 'StudyInstanceUID'),
     sidecar: content.sidecar && {
       key: content.sidecar.key,

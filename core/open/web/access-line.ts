@@ -29,7 +29,7 @@ export interface LogEnd {
 
 export const emptyLog: LogEnd = { n: 0, hash: '0'.repeat(64) };
 
-const lineSchema = z.object({ n: z.int().positive(), before: z.string(), hash: z.string() });
+const lineSchema = z.object({ n: z.int().positive(), action: z.string(), before: z.string(), hash: z.string() });
 const hashMember = /,"hash":"[0-9a-f]{64}"\}$/;
 
 /** The line that follows, without a line break, and where the log goes on when it was written. */
@@ -47,12 +47,12 @@ export function endAfter(line: string): LogEnd | undefined {
   return found && { n: found.n, hash: found.hash };
 }
 
-/** Where a log goes on after a line; `undefined` if the line is not the one that was written after `end`. */
-export function follow(end: LogEnd, line: string): LogEnd | undefined {
+/** Where a log goes on after a line, which tells of an action; `undefined` if it is not the one written after `end`. */
+export function follow(end: LogEnd, line: string): (LogEnd & { readonly action: string }) | undefined {
   const found = parsed(line);
   const fits =
     found?.n === end.n + 1 && found.before === end.hash && found.hash === hashOf(line.replace(hashMember, '}'));
-  return fits ? { n: found.n, hash: found.hash } : undefined;
+  return fits ? { n: found.n, hash: found.hash, action: found.action } : undefined;
 }
 
 function parsed(line: string): z.infer<typeof lineSchema> | undefined {

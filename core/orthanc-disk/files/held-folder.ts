@@ -226,7 +226,8 @@ export async function refuseForeignHands({ path }: HeldFolder): Promise<void> {
     if (!isTrusted(uid) || writableByOthers) {
       throw new MirrorError(
         'configuration',
-        `${folder} may be changed by other users: use another work folder (TMPDIR, or --work), or take that right away`,
+        `${folder} may be changed by other users: use another work folder (TMPDIR), or take that right away`,
+        { advice: 'choose-work-folder' },
       );
     }
     if (folder === dirname(folder)) return;

@@ -60,7 +60,8 @@ export function placeOfRow(folders: StorageFolders, row: RowPlace): PlaceInFolde
   throw new MirrorError(
     'refused',
     `file ${row.uuid} lies outside of the folders that the configuration of Orthanc names; if it belongs to the ` +
-      'storage, name its folder by --other-storage',
+      'storage, name its folder',
+    { advice: 'name-storage-folder' },
   );
 }
 

@@ -44,6 +44,8 @@ export function refusalOf(
 ): MirrorError | undefined {
   const holding = findings.filter(({ severity }) => severity === 'halt' || (severity === 'risk' && !force));
   if (holding.length === 0) return undefined;
-  const hint = holding.every(({ severity }) => severity === 'risk') ? '; --force goes on regardless' : '';
-  return new MirrorError('preflight-refused', holding.map(({ message }) => message).join('; ') + hint);
+  const isAcceptable = holding.every(({ severity }) => severity === 'risk');
+  return new MirrorError('preflight-refused', holding.map(({ message }) => message).join('; '), {
+    advice: isAcceptable ? 'accept-risk' : undefined,
+  });
 }

@@ -55,8 +55,18 @@ export interface DatedOptions extends InventoryOptions {
   readonly onUnreadable?: ((id: InstanceId, error: MirrorError) => void) | undefined;
 }
 
+/** Records of several instances, as they were listed at one time. */
+export type ListedRecords = ReadonlyMap<InstanceId, readonly HistoryRecord[]>;
+
+export interface LookUpOptions extends CallOptions {
+  /** All records of the archive, listed before: then those of one instance need no request of their own. */
+  readonly records?: ListedRecords | undefined;
+}
+
 /** Instances whose records are read at once. */
 const readsAtOnce = 16;
+/** Of more, a listing of all takes more than one answer of S3. */
+const fewRecords = 1_000;
 
 export class ArchiveHistory {
   readonly #objects: ObjectStorage;
@@ -73,10 +83,18 @@ export class ArchiveHistory {
     for await (const { id, held } of mergeJoin<ArchivedVersion | HistoryRecord>(lists)) {
       const [versions = [], records = []] = held;
       const listed = { id, versions: versions.filter(isVersion), records: records.filter(isRecord) };
-      const { kind } = stateNow(listed);
-      // Objects and records are listed at different moments: what seems to be missing may have come in between.
-      yield kind === 'unsettled' || kind === 'lost' ? await this.#lookUp(id, options) : listed;
+      yield mayLackRecords(listed) ? await this.#lookUp(id, options) : listed;
     }
+  }
+
+  /** All records of the archive, if they are few; `undefined` if they are many. */
+  async listIfFew(options: CallOptions = {}): Promise<ListedRecords | undefined> {
+    const records: HistoryRecord[] = [];
+    for await (const record of this.records(options)) {
+      if (records.length === fewRecords) return undefined;
+      records.push(record);
+    }
+    return Map.groupBy(records, ({ id }) => id);
   }
 
   /** As {@link list}, with the times of the records: a request for each of those that count. */
@@ -99,13 +117,16 @@ export class ArchiveHistory {
   }
 
   /** The history of one instance, if the archive has a version of it: one request if it has none, else two. */
-  async of(id: InstanceId, { signal }: CallOptions = {}): Promise<InstanceHistory> {
+  async of(id: InstanceId, { signal, records }: LookUpOptions = {}): Promise<InstanceHistory> {
     const versions = await this.#versionsOf(id, { signal });
-    return { id, versions, records: versions.length === 0 ? [] : await this.#recordsOf(id, { signal }) };
+    if (versions.length === 0) return { id, versions, records: [] };
+    const listed = records && { id, versions, records: records.get(id) ?? [] };
+    if (listed !== undefined && !mayLackRecords(listed)) return listed;
+    return { id, versions, records: await this.#recordsOf(id, { signal }) };
   }
 
   /** As {@link of}, with the times of the records. Throws as {@link read}. */
-  async datedOf(id: InstanceId, options: CallOptions = {}): Promise<DatedHistory> {
+  async datedOf(id: InstanceId, options: LookUpOptions = {}): Promise<DatedHistory> {
     return this.#dated(await this.of(id, options), options);
   }
 
@@ -233,6 +254,12 @@ export class ArchiveHistory {
     const objects = await Array.fromAsync(this.#objects.list(historyFolder(id), options));
     return objects.map(recordOf).filter((record) => record !== undefined);
   }
+}
+
+/** Objects and records are listed at different moments: what seems to be missing may have come in between. */
+function mayLackRecords(history: InstanceHistory): boolean {
+  const { kind } = stateNow(history);
+  return kind === 'unsettled' || kind === 'lost';
 }
 
 function isVersion(found: ArchivedVersion | HistoryRecord): found is ArchivedVersion {

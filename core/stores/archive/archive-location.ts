@@ -1,6 +1,6 @@
 /** Where an archive lies, as users write it. */
 import { resolve } from 'node:path';
-import { MirrorError } from '../../errors.ts';
+import { type Advice, MirrorError } from '../../errors.ts';
 import { printable, shortenedAmid } from '../../printable.ts';
 import { FolderObjects } from './folder-objects.ts';
 import { checkKey } from './key-check.ts';
@@ -29,7 +29,8 @@ export function parseArchiveLocation(text: string): ArchiveLocation {
   if (scheme !== 's3') {
     throw new MirrorError(
       'configuration',
-      `an archive is a folder or s3://bucket/prefix, not ${scheme}://…; name an S3 server by --endpoint`,
+      `an archive is a folder or s3://bucket/prefix, not ${scheme}://…; an S3 server other than AWS is named by its endpoint`,
+      { advice: 'give-endpoint' },
     );
   }
   const [bucket = '', ...segments] = text.slice('s3://'.length).split('/');
@@ -56,10 +57,11 @@ const longestShown = 100;
 function refuseAmbiguous(text: string): void {
   // What comes before an @ may hold a password.
   const shown = printable(shortenedAmid(text.replace(/^[^/]*@/, '…@'), longestShown));
-  const refuse = (meant: string) => {
+  const refuse = (meant: string, advice?: Advice) => {
     throw new MirrorError(
       'configuration',
       `the place "${shown}" is ambiguous: ${meant}, a folder of that name ./${shown}`,
+      { advice },
     );
   };
   if (text.startsWith('~/')) refuse(`a folder in your home is written $HOME${shown.slice(1)}`);
@@ -67,7 +69,10 @@ function refuseAmbiguous(text: string): void {
   if (first === '' || first.startsWith('.')) return;
   if (/^\d{1,5}(?:\/|$)/.test(rest)) refuse(`a server is written http://${shown}`);
   if (/^s3$/i.test(first)) refuse(`a bucket is written s3://${shown.slice(first.length + 1).replace(/^\/+/, '')}`);
-  refuse('an archive in S3 is written s3://bucket/prefix, with --endpoint for a server other than AWS');
+  refuse(
+    'an archive in S3 is written s3://bucket/prefix, with the endpoint of a server other than AWS',
+    'give-endpoint',
+  );
 }
 
 /** Opens the storage at a place, without a request yet. `name` is how messages call it; default: the place. */

@@ -346,6 +346,7 @@ function damagedVersion(name: string, { id, md5, sizeBytes }: InstanceIdentity, 
     : new MirrorError(
         'hash-wrong',
         `${name}: instance ${id} with MD5 ${md5} has ${heldBytes} bytes in the archive instead of ${sizeBytes}; ` +
-          'run `orthanc-mirror verify --repair`',
+          'repair the archive from a store that has it',
+        { advice: 'repair-archive' },
       );
 }

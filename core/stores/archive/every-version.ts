@@ -34,7 +34,8 @@ export class EveryVersion implements Store {
     throw new MirrorError(
       'source-corrupt',
       `${this.name}: the object of instance ${id} with MD5 ${md5 ?? 'unknown'} is gone; ` +
-        'bring it back with `orthanc-mirror verify --repair` from a store that has it',
+        'bring it back by a repair of the archive from a store that has it',
+      { advice: 'repair-archive' },
     );
   }
 

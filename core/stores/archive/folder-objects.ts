@@ -1,5 +1,5 @@
 /** Objects as files in a folder. Once `putOnce` or `replaceIf` returned, a power cut loses nothing of it. */
-import { rm, stat, utimes } from 'node:fs/promises';
+import { stat, utimes } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { CallOptions } from '../../call-options.ts';
 import { throwIfAborted, untilAborted } from '../aborted.ts';
@@ -148,7 +148,7 @@ export class FolderObjects implements ObjectStorage {
       await this.#prepare();
       await this.#folders.create(dirname(path));
       await this.#lock.hold(async () => {
-        await rm(path, { force: true });
+        await unlessAbsent(unlink(path));
         await this.#folders.sync(dirname(path));
       }, options.signal);
     });

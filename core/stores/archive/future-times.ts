@@ -4,7 +4,7 @@
  */
 import type { CallOptions } from '../../call-options.ts';
 import { folders, parseKey } from './keys.ts';
-import type { ListOptions, ObjectEntry, ObjectStorage } from './object-storage.ts';
+import { changedStorage, type ListOptions, type ObjectEntry, type ObjectStorage } from './object-storage.ts';
 
 /** Clocks of several machines differ by less. */
 const toleranceMs = 5 * 60_000;
@@ -47,23 +47,10 @@ export function notingTimes(objects: ObjectStorage, note: NoteTime): ObjectStora
       yield entry;
     }
   }
-  return {
-    name: objects.name,
-    prepare: (options) => objects.prepare(options),
-    anchor: (key) => objects.anchor(key),
-    putOnce: (key, bytes, options) => objects.putOnce(key, bytes, options),
-    get: (key, options) => objects.get(key, options),
-    head: (key, options) => objects.head(key, options),
+  return changedStorage(objects, {
     list: (prefix, options) =>
       timed.some((folder) => prefix.startsWith(folder)) ? listed(prefix, options) : objects.list(prefix, options),
-    listFolders: (prefix, options) => objects.listFolders(prefix, options),
-    replaceIf: (key, bytes, expectedEtag, options) => objects.replaceIf(key, bytes, expectedEtag, options),
-    supersede: (key, bytes, options) => objects.supersede(key, bytes, options),
-    ...(objects.thaw !== undefined && { thaw: objects.thaw.bind(objects) }),
-    setAside: (key, options) => objects.setAside(key, options),
-    delete: (key, options) => objects.delete(key, options),
-    close: () => objects.close(),
-  };
+  });
 }
 
 /** Lists what nobody else lists, so that {@link notingTimes} sees the times of all sidecars. */

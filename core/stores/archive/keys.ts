@@ -135,8 +135,26 @@ export function stateKey(name: string): string {
 
 /** Key of a part of what is remembered of the inventory of a server; `server` is its name, which may be an address. */
 export function inventoryKey(server: string, part: number): string {
-  const name = createHash('sha256').update(server).digest('hex').slice(0, 16);
-  return `${folders.state}inventory/${name}/${part.toString(16).padStart(2, '0')}.rows`;
+  return `${inventoryFolder(server)}/${part.toString(16).padStart(2, '0')}.rows`;
+}
+
+/** Key of a stretch of the ids of a server while they are listed. */
+export function stretchKey(server: string, stretch: number): string {
+  return `${inventoryFolder(server)}/listing-${stretch}.rows`;
+}
+
+/** Name of the document of state that says how far that listing is. */
+export function listingName(server: string): string {
+  return `${inventoryFolder(server).slice(folders.state.length)}/listing`;
+}
+
+function inventoryFolder(server: string): string {
+  return `${folders.state}inventory/${createHash('sha256').update(server).digest('hex').slice(0, 16)}`;
+}
+
+/** Key of the list of shards of an execution, and what keys of its results begin with. */
+export function shardsKey(execution: string): { readonly manifest: string; readonly results: string } {
+  return { manifest: `${folders.state}shards/${execution}.json`, results: `${folders.state}shards/${execution}` };
 }
 
 /** Key of a report; `name` with its extension. */

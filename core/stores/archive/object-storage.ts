@@ -162,3 +162,18 @@ export interface ObjectStorage {
   /** Frees connections. The storage cannot be used afterwards. Idempotent. */
   close(): Promise<void>;
 }
+
+/**
+ * A storage that does some things in another way, and everything else by itself, whatever that is: what a storage learns to
+ * do later is not to be passed on by hand here, where it would be forgotten.
+ */
+export function changedStorage(objects: ObjectStorage, changes: Partial<ObjectStorage>): ObjectStorage {
+  return new Proxy(objects, {
+    get(_, name) {
+      if (Object.hasOwn(changes, name)) return Reflect.get(changes, name);
+      const value: unknown = Reflect.get(objects, name);
+      // With its own `this`: a method may use private fields.
+      return typeof value === 'function' ? value.bind(objects) : value;
+    },
+  });
+}

@@ -1,6 +1,6 @@
 /** What can go wrong between us and a server, told as {@link MirrorError}s: decided here and nowhere else. */
 import { errors } from 'undici';
-import { type ErrorCode, MirrorError } from '../../errors.ts';
+import { type Advice, type ErrorCode, MirrorError } from '../../errors.ts';
 
 /** Which code a status has for one kind of call, where it differs from the usual. */
 export type StatusCodes = Readonly<Record<number, ErrorCode>>;
@@ -83,10 +83,10 @@ export function parseRetryAfter(header: string | undefined, nowMs: number): numb
   return Number.isFinite(ms) ? Math.max(0, ms) : undefined;
 }
 
-const wantsOurs = 'give one by --source-cert/--target-cert and its key (tls.clientCertificate in the configuration)';
+const giveOurs = 'give one and its key (tls.clientCertificate in the configuration)';
 
 /** What is wrong with a TLS connection, by the codes of OpenSSL and Node, and what to do. The first that matches counts. */
-const tlsCauses: readonly (readonly [RegExp, string])[] = [
+const tlsCauses: readonly (readonly [RegExp, string, Advice?])[] = [
   [
     /ALTNAME_INVALID|HOSTNAME_MISMATCH/,
     'its certificate is for another name; address it by the name in its certificate',
@@ -95,7 +95,8 @@ const tlsCauses: readonly (readonly [RegExp, string])[] = [
   [/NOT_YET_VALID/, 'its certificate is not valid yet; is the clock of one of the two machines wrong?'],
   [
     /CERTIFICATE_REQUIRED|ALERT_(?:BAD_CERTIFICATE|CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE|ACCESS_DENIED)|SSLV3_ALERT/,
-    `it wants a certificate of ours that it trusts: ${wantsOurs}`,
+    `it wants a certificate of ours that it trusts: ${giveOurs}`,
+    'give-client-certificate',
   ],
   [
     /WRONG_VERSION_NUMBER|PACKET_LENGTH|EPROTO|HTTP_REQUEST|RECORD_LAYER/,
@@ -104,8 +105,8 @@ const tlsCauses: readonly (readonly [RegExp, string])[] = [
   [/UNSUPPORTED_PROTOCOL|PROTOCOL_VERSION|VERSION_TOO_LOW/, 'it knows no version of TLS that is still safe; update it'],
   [
     /SELF_SIGNED|UNABLE_TO_|INVALID_CA|CERT_UNTRUSTED|SIGNATURE/,
-    'nobody whom we trust signed its certificate; give the certificate authority by --source-ca/--target-ca ' +
-      '(tls.ca in the configuration)',
+    'nobody whom we trust signed its certificate; give the certificate authority (tls.ca in the configuration)',
+    'give-certificate-authority',
   ],
 ];
 
@@ -134,9 +135,10 @@ const unreachableReasons: Readonly<Record<string, string>> = {
 export function errorOfTransport(name: string, cause: unknown, protocol?: string): MirrorError {
   const code = codeOf(cause);
   if (tlsCodes.test(code)) {
-    const known = tlsCauses.find(([codes]) => codes.test(code))?.[1];
-    const what = `the TLS connection failed: ${known ?? 'check the certificates of both sides'}`;
-    return new MirrorError('tls-untrusted', `${name}: ${what} (${code})`, { cause, store: name });
+    const known = tlsCauses.find(([codes]) => codes.test(code));
+    const [, why = 'check the certificates of both sides', step] = known ?? [];
+    const what = `the TLS connection failed: ${why}`;
+    return new MirrorError('tls-untrusted', `${name}: ${what} (${code})`, { cause, store: name, advice: step });
   }
   if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') return shortBody(name, cause);
   if (code === 'UND_ERR_HEADERS_OVERFLOW') {
@@ -147,19 +149,19 @@ export function errorOfTransport(name: string, cause: unknown, protocol?: string
     const found = code === '' ? '' : ` (${code})`;
     return new MirrorError('server-error', `${name} ${what}${found}`, { cause, store: name });
   }
-  const reason = closedUnanswered(cause, protocol) ?? unreachableReasons[code] ?? 'cannot be reached';
-  return new MirrorError('unreachable', `${name} ${reason}${code === '' ? '' : ` (${code})`}`, { cause, store: name });
+  const [guess, advice] = closedUnanswered(cause, protocol) ?? [];
+  const reason = guess ?? unreachableReasons[code] ?? 'cannot be reached';
+  const message = `${name} ${reason}${code === '' ? '' : ` (${code})`}`;
+  return new MirrorError('unreachable', message, { cause, store: name, advice });
 }
 
 /** What a server does that expects TLS and is spoken to in plain text; over TLS 1.3, one that misses a certificate of ours. */
-function closedUnanswered(cause: unknown, protocol: string | undefined): string | undefined {
+function closedUnanswered(cause: unknown, protocol: string | undefined): readonly [string, Advice?] | undefined {
   if (!(cause instanceof errors.SocketError) || cause.socket?.bytesRead !== 0) return undefined;
-  const guess: Readonly<Record<string, string>> = {
-    'http:': 'if it expects TLS, its address begins with https://',
-    'https:': `${wantsOurs}, if it asks for one`,
-  };
-  const why = guess[protocol ?? ''];
-  return why === undefined ? undefined : `closed the connection without an answer; ${why}`;
+  const what = 'closed the connection without an answer';
+  if (protocol === 'http:') return [`${what}; if it expects TLS, its address begins with https://`];
+  if (protocol === 'https:') return [`${what}; if it asks for a certificate, ${giveOurs}`, 'give-client-certificate'];
+  return undefined;
 }
 
 /** @returns the error of a body that ended before its announced size. */

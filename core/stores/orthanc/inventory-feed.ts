@@ -10,7 +10,8 @@
  */
 import { z } from 'zod';
 import type { CallOptions } from '../../call-options.ts';
-import { type InstanceId, isInstanceId } from '../../identifiers.ts';
+import { isInstanceId } from '../../identifiers.ts';
+import { listOf } from '../../json.ts';
 import { misbehaviour } from './bounds.ts';
 import { changePages, lastChange } from './change-feed.ts';
 import type { OrthancClient } from './http-client.ts';
@@ -30,49 +31,77 @@ export async function countInstances(client: OrthancClient, { signal }: CallOpti
   return (await client.getJson('/statistics', statisticsSchema, call)).CountInstances;
 }
 
-/** What the feed tells of the instances of a server. */
-export interface FeedListing {
+export const feedListingSchema = z.strictObject({
   /** Whether the rows are proven to be all instances that were there at a moment since the call. */
-  readonly isComplete: boolean;
+  isComplete: z.boolean(),
   /** Numbers of the first entry that the feed has, if it has any, and of the last one that it ever had. */
-  readonly first: number | undefined;
-  readonly last: number;
-}
+  first: z.int().nullable(),
+  last: z.int(),
+});
+/** What the feed tells of the instances of a server. */
+export type FeedListing = z.infer<typeof feedListingSchema>;
 
 /** A moment: the end of the feed, which entries just before it were visible, and how many instances there were. */
-interface Moment {
-  readonly last: number;
-  readonly tailSince: number;
-  readonly tail: ReadonlySet<number>;
-  readonly count: number;
+const momentSchema = z.strictObject({ last: z.int(), tailSince: z.int(), tail: listOf(z.int()), count: z.int() });
+type Moment = z.infer<typeof momentSchema>;
+
+export const feedReadingSchema = z.strictObject({
+  moment: momentSchema,
+  first: z.int().nullable(),
+  /** Numbers of the entries that became visible only after the moment. */
+  late: listOf(z.int()),
+  /** Every entry up to this one was read. */
+  since: z.int(),
+  /** Which reading this is: one that proved nothing is repeated. */
+  reading: z.int(),
+});
+/** How far the feed was read; what it told until then is in the rows. */
+export type FeedReading = z.infer<typeof feedReadingSchema>;
+
+export interface FeedOptions extends CallOptions {
+  /** Goes on from here, with the rows of then. */
+  readonly from?: FeedReading | undefined;
+  /** Called whenever the rows hold what a reading says: the moment to put them away. */
+  readonly onRead: (reading: FeedReading, isEnd: boolean) => Promise<void>;
 }
 
 /** Puts a row into `rows` for each instance that the feed tells of, with the number of its entry. */
 export async function listFeed(
   client: OrthancClient,
   rows: PartitionedRows,
-  options: CallOptions,
+  { from, onRead, ...options }: FeedOptions,
 ): Promise<FeedListing> {
-  for (let reading = 1; ; reading += 1) {
-    const moment = await momentOf(client, options);
-    rows.clear();
-    const { first, late } = await readFeed(client, rows, moment, options);
-    const { before, after } = await countAround(rows, moment.last, late);
+  for (let next = from; ; ) {
+    const begun = next ?? (await beginReading(client, rows, 1, options));
+    const { moment, first, late, reading } = await readFeed(client, rows, begun, { onRead, ...options });
+    const { before, after } = await countAround(rows, moment.last, new Set(late));
     const listing = { first, last: moment.last };
     if (before === moment.count) return { ...listing, isComplete: true };
     const gone = moment.count + after - (await countInstances(client, options));
     // What was not deleted meanwhile has no entry.
     if (moment.count - before > gone || reading === readingsAtMost) return { ...listing, isComplete: false };
+    next = await beginReading(client, rows, reading + 1, options);
   }
+}
+
+async function beginReading(
+  client: OrthancClient,
+  rows: PartitionedRows,
+  reading: number,
+  options: CallOptions,
+): Promise<FeedReading> {
+  const moment = await momentOf(client, options);
+  rows.clear();
+  return { moment, first: null, late: [], since: 0, reading };
 }
 
 async function momentOf(client: OrthancClient, options: CallOptions): Promise<Moment> {
   for (let attempt = 1; ; attempt += 1) {
     const last = await lastChange(client, options);
     const tailSince = Math.max(0, last - lateEntries);
-    const tail = new Set<number>();
+    const tail: number[] = [];
     for await (const { changes } of changePages(client, { ...options, since: tailSince })) {
-      for (const { seq } of changes) tail.add(seq);
+      tail.push(...changes.map(({ seq }) => seq));
     }
     const count = await countInstances(client, options);
     const isStill = (await lastChange(client, options)) === last;
@@ -81,42 +110,45 @@ async function momentOf(client: OrthancClient, options: CallOptions): Promise<Mo
   }
 }
 
-/** @returns the number of the first entry, and the ids whose entries became visible only after the moment. */
+/** Reads on to the end of the feed. @returns the reading that was done */
 async function readFeed(
   client: OrthancClient,
   rows: PartitionedRows,
-  { last, tailSince, tail }: Moment,
-  options: CallOptions,
-): Promise<{ readonly first: number | undefined; readonly late: ReadonlySet<InstanceId> }> {
-  let first: number | undefined;
-  const late = new Set<InstanceId>();
-  for await (const { changes } of changePages(client, { ...options, since: 0 })) {
-    first ??= changes[0]?.seq;
+  from: FeedReading,
+  { onRead, ...options }: Omit<FeedOptions, 'from'>,
+): Promise<FeedReading> {
+  const { last, tailSince, tail } = from.moment;
+  const visible = new Set(tail);
+  let reading = from;
+  for await (const { changes, done } of changePages(client, { ...options, since: from.since })) {
+    const late = [...reading.late];
     for (const { type, id, seq } of changes) {
       if (type !== 'NewInstance' || !isInstanceId(id)) continue;
       rows.add({ id, seq, askedDay: 0, md5: undefined, sizeBytes: undefined });
-      if (seq > tailSince && seq <= last && !tail.has(seq)) late.add(id);
+      if (seq > tailSince && seq <= last && !visible.has(seq)) late.push(seq);
     }
     if (rows.count > client.limits.mostInstances) {
       throw misbehaviour(client.name, `lists more than ${client.limits.mostInstances} instances`);
     }
-    if (rows.isFull) await rows.spill();
+    const since = changes.at(-1)?.seq ?? reading.since;
+    reading = { ...reading, first: reading.first ?? changes[0]?.seq ?? null, late, since };
+    await onRead(reading, done);
   }
-  return { first, late };
+  return reading;
 }
 
 /** Counts the instances with entries up to a number, without the late ones, and those with entries after it. */
 async function countAround(
   rows: PartitionedRows,
   last: number,
-  late: ReadonlySet<InstanceId>,
+  late: ReadonlySet<number>,
 ): Promise<{ readonly before: number; readonly after: number }> {
   let before = 0;
   let after = 0;
   for (let index = 0; index < partCount; index += 1) {
-    for (const { id, seq } of await rows.part(index)) {
+    for (const seq of await rows.numbersOf(index)) {
       if (seq > last) after += 1;
-      else if (!late.has(id)) before += 1;
+      else if (!late.has(seq)) before += 1;
     }
   }
   return { before, after };

@@ -12,12 +12,13 @@ import { isMirrorError } from '../../errors.ts';
 import type { InstanceId } from '../../identifiers.ts';
 import { mapInOrder } from '../../streams/in-parallel.ts';
 import type { InventoryEntry, InventoryOptions } from '../store.ts';
-import { countInstances, type FeedListing, listFeed } from './inventory-feed.ts';
+import { countInstances, type FeedListing } from './inventory-feed.ts';
+import { Listing, type ListingMemory } from './inventory-listing.ts';
 import { listPage, pagedInventory, rowsOfPage } from './inventory-paged.ts';
 import { bytesOfRow, type InventoryRow, readRow, writeRow } from './inventory-row.ts';
-import { type ListedServer, listByStudies } from './inventory-studies.ts';
+import type { ListedServer } from './inventory-studies.ts';
 import { lookUpInstance } from './look-up-instance.ts';
-import { PartitionedRows, partCount } from './partitioned-rows.ts';
+import { type PartitionedRows, partCount } from './partitioned-rows.ts';
 
 /** Where the inventory of a server is remembered, in {@link partCount} parts by the first byte of the ids. */
 export interface InventoryMemory {
@@ -29,7 +30,21 @@ export interface InventoryMemory {
   today(): number;
   /** Everything is asked again within so many days. */
   readonly days: number;
+  /** Where a listing goes on that was cut; absent: it begins anew. */
+  readonly listing?: ListingMemory | undefined;
 }
+
+/** Sizes at which a server is listed in another way; tests and simulations have smaller ones. */
+export interface InventorySizes {
+  /** Rows of a page; a server with no more instances is listed by a page, and nothing is remembered. */
+  readonly pageRows: number;
+  /** Above this, a listing with all hashes costs more in pages than study by study. */
+  readonly mostPagedInstances: number;
+  /** Rows that are held in memory; absent: 52 MB. */
+  readonly rowsInMemory?: number | undefined;
+}
+
+export const usualSizes: InventorySizes = { pageRows: rowsOfPage, mostPagedInstances: 7_000_000 };
 
 /** Hashes asked for at once, one request each. */
 const lookupsAtOnce = 8;
@@ -38,10 +53,8 @@ const mostFailures = 8;
 /** Time of the server, in µs, of such a request (0.3 ms on 1.10.1), and of a page: for each of all instances, and each row. */
 const lookupCost = 1000;
 const pageCost = { eachOfAll: 0.65, eachRow: 25 };
-/** A part is written again when this share of it was asked for: else it would be, every day, for a few new instances. */
+/** A part is written again when this share of it is new: else it would be, every day, for a few new instances. */
 const shareToWrite = 0.005;
-/** Above this, a listing with all hashes costs more in pages than study by study. */
-const mostPagedInstances = 7_000_000;
 
 /**
  * Lists the ids of a server without hashes, or with them where that costs no more: as {@link pagedInventory} where the server
@@ -52,50 +65,57 @@ export async function* serverInventory(
   options: InventoryOptions,
 ): AsyncGenerator<InventoryEntry> {
   const { client, capabilities } = server;
-  if (capabilities.hasExtendedFind && (await countInstances(client, options)) <= mostPagedInstances) {
+  if (capabilities.hasExtendedFind && (await countInstances(client, options)) <= usualSizes.mostPagedInstances) {
     yield* pagedInventory(client, options);
     return;
   }
-  const rows = new PartitionedRows();
+  const listing = await Listing.open(server, { sinceMs: 0, signal: options.signal });
   try {
-    const isComplete = !capabilities.hasExtendedFind && (await listFeed(client, rows, options)).isComplete;
-    if (!isComplete) await listByStudies(server, rows, { ...options, seq: 0, day: 1 });
-    for (let part = 0; part < partCount; part += 1) yield* entriesOf(await rows.part(part), options.after);
+    const isComplete = !capabilities.hasExtendedFind && (await listing.byFeed()).isComplete;
+    if (!isComplete) await listing.byStudies({ isComplete, first: null, last: 0 }, { seq: 0, day: 1 });
+    for (let part = 0; part < partCount; part += 1) yield* entriesOf(await listing.rows.part(part), options.after);
   } finally {
-    await rows.close();
+    await listing.close();
   }
 }
 
-/**
- * Lists a server with all hashes that it keeps. The contract is that of `Store.inventory`.
- * @param pageRows rows of a page; a server with no more instances is listed by a page, and nothing is remembered
- */
+/** Lists a server with all hashes that it keeps. The contract is that of `Store.inventory`. */
 export async function* rememberedInventory(
   server: ListedServer,
   memory: InventoryMemory,
   options: InventoryOptions,
-  pageRows = rowsOfPage,
+  sizes: InventorySizes = usualSizes,
 ): AsyncGenerator<InventoryEntry> {
   const { client, capabilities } = server;
+  const { pageRows, mostPagedInstances, rowsInMemory } = sizes;
   const count = await countInstances(client, options);
   if (capabilities.hasExtendedFind && count <= pageRows) {
     yield* pagedInventory(client, options);
     return;
   }
-  const rows = new PartitionedRows();
+  const { listedSinceMs: sinceMs, signal } = options;
+  const listing = await Listing.open(server, {
+    memory: sinceMs === undefined ? undefined : memory.listing,
+    sinceMs: sinceMs ?? 0,
+    rowsInMemory,
+    signal,
+  });
   try {
-    const feed = await listFeed(client, rows, options);
-    if (!feed.isComplete && capabilities.hasExtendedFind && count <= mostPagedInstances) {
+    const wasPastFeed = listing.isPastFeed;
+    const feed = await listing.byFeed();
+    if (!wasPastFeed && !feed.isComplete && capabilities.hasExtendedFind && count <= mostPagedInstances) {
       yield* pagedInventory(client, options);
       return;
     }
     const isFirst = count > mostPagedInstances && (await memory.read(0, options)) === undefined;
     if (!feed.isComplete || (capabilities.hasExtendedFind && isFirst)) {
-      await listByStudies(server, rows, { ...options, seq: -feed.last, day: memory.today() });
+      await listing.byStudies(feed, { seq: -feed.last, day: memory.today() });
     }
-    yield* new Remembering({ server, memory, feed, count, pageRows }).inventory(rows, options);
+    await listing.end(feed);
+    const remembering = new Remembering({ server, memory, feed, count, pageRows });
+    yield* listing.reading(remembering.inventory(listing.rows, options));
   } finally {
-    await rows.close();
+    await listing.close();
   }
 }
 
@@ -142,6 +162,10 @@ class Remembering {
   async *inventory(rows: PartitionedRows, { after, signal }: InventoryOptions): AsyncGenerator<InventoryEntry> {
     let rank = 0;
     for (let index = 0; index < partCount; index += 1) {
+      if (isBehind(index, after)) {
+        rank += rows.countOf(index);
+        continue;
+      }
       const listed = await rows.part(index);
       const end = listed.at(-1);
       if (end !== undefined && (after === undefined || end.id > after)) {
@@ -149,7 +173,7 @@ class Remembering {
         const known = listed.map((row) => this.#known(row, index, remembered.get(row.id)));
         const part = { listed, known, remembered };
         const asked = await this.#ask(part, rank, { signal });
-        await this.#keep(index, part, asked, { signal });
+        await this.#keep(index, part, { signal });
         for (const [position, row] of known.entries()) {
           if (row === undefined || (after !== undefined && row.id <= after)) continue;
           const { id, md5, sizeBytes } = row;
@@ -169,7 +193,7 @@ class Remembering {
     const isSame =
       listed.seq > 0
         ? before.seq === listed.seq
-        : before.seq <= 0 && (askedAt === last || (first !== undefined && first <= askedAt && askedAt < last));
+        : before.seq <= 0 && (askedAt === last || (first !== null && first <= askedAt && askedAt < last));
     return isSame ? { ...before, seq: listed.seq } : undefined;
   }
 
@@ -244,21 +268,26 @@ class Remembering {
     return new Map(rows.map((row) => [row.id, row]));
   }
 
-  async #keep(
-    index: number,
-    { known, remembered }: HashedPart,
-    asked: ReadonlySet<number>,
-    options: CallOptions,
-  ): Promise<void> {
+  async #keep(index: number, { known, remembered }: HashedPart, options: CallOptions): Promise<void> {
     const rows = known.flatMap((row) => (row !== undefined && row.askedDay > 0 ? [row] : []));
-    const isEnough = asked.size > shareToWrite * rows.length || remembered.size > rows.length * (1 + shareToWrite);
-    if (isEnough) await this.#memory.write(index, encodePart(rows, this.#identity(), this.#feed.last), options);
+    const isNew = ({ id, seq, askedDay }: InventoryRow): boolean => {
+      const before = remembered.get(id);
+      return before === undefined || before.seq !== seq || before.askedDay !== askedDay;
+    };
+    const most = rows.length * shareToWrite;
+    if (rows.filter(isNew).length <= most && remembered.size <= rows.length + most) return;
+    await this.#memory.write(index, encodePart(rows, this.#identity(), this.#feed.last), options);
   }
 
   /** What tells the server's database from another one, as far as the server tells. */
   #identity(): string {
     return this.#server.capabilities.serverIdentifier ?? '';
   }
+}
+
+/** Whether a part ends before the id behind which a listing goes on. */
+function isBehind(part: number, after: InstanceId | undefined): boolean {
+  return after !== undefined && part < Number.parseInt(after.slice(0, 2), 16);
 }
 
 async function* each<Item>(items: Iterable<Item>): AsyncGenerator<Item> {

@@ -25,33 +25,48 @@ const studiesAtOnce = 4;
 const studySchema = z.object({ Series: listOf(z.custom<OrthancId>(isOrthancId)) });
 const seriesSchema = z.object({ Instances: listOf(instanceIdSchema) });
 
-/**
- * Puts a row into `rows` for each instance of each study; with its hash where the server lists it, which is then of `day`.
- * @param seq what stands for the number of an entry that there is not
- */
+export interface StudiesOptions extends CallOptions {
+  /** What stands for the number of an entry that there is not. */
+  readonly seq: number;
+  /** The day of the hashes, where the server lists them. */
+  readonly day: number;
+  /** Goes on behind this study, with the rows of then. */
+  readonly after?: OrthancId | undefined;
+  /** Called whenever the rows hold every study up to one: the moment to put them away. */
+  readonly onListed: (through: OrthancId) => Promise<void>;
+}
+
+/** Puts a row into `rows` for each instance of each study; with its hash where the server lists it. */
 export async function listByStudies(
   server: ListedServer,
   rows: PartitionedRows,
-  { seq, day, ...options }: CallOptions & { readonly seq: number; readonly day: number },
+  { seq, day, after, onListed, ...options }: StudiesOptions,
 ): Promise<void> {
   const { name, limits } = server.client;
-  const mostRows = rows.count + limits.mostInstances;
-  const instancesOf = server.capabilities.hasExtendedFind ? hashedInstances : instanceIds;
-  const studies = await listStudyIds(server, options);
-  for await (const listed of mapInOrder(each(studies), studiesAtOnce, (id) => instancesOf(server, id, options))) {
+  const studies = (await listStudyIds(server, options)).filter((id) => after === undefined || id > after);
+  const list = async (study: OrthancId) => ({ study, listed: await listInstancesOf(server, study, options) });
+  let count = 0;
+  for await (const { study, listed } of mapInOrder(studies, studiesAtOnce, list)) {
     for (const { id, md5, sizeBytes } of listed) {
       rows.add({ id, seq, askedDay: sizeBytes === undefined ? 0 : day, md5, sizeBytes });
     }
-    if (rows.count > mostRows) throw misbehaviour(name, `lists more than ${limits.mostInstances} instances`);
-    if (rows.isFull) await rows.spill();
+    count += listed.length;
+    if (count > limits.mostInstances) throw misbehaviour(name, `lists more than ${limits.mostInstances} instances`);
+    await onListed(study);
   }
 }
 
-async function* each<Item>(items: Iterable<Item>): AsyncGenerator<Item> {
-  yield* items;
+/** The instances of a study, with their hashes where the server lists them; none if it is gone. */
+export function listInstancesOf(
+  server: ListedServer,
+  study: OrthancId,
+  options: CallOptions,
+): Promise<readonly InventoryEntry[]> {
+  return server.capabilities.hasExtendedFind
+    ? hashedInstances(server, study, options)
+    : instanceIds(server, study, options);
 }
 
-/** The instances of a study with their hashes; none if it is gone. */
 async function hashedInstances(
   { client }: ListedServer,
   study: OrthancId,

@@ -24,7 +24,13 @@ import type { OrthancConnection } from './connection.ts';
 import { OrthancClient } from './http-client.ts';
 import { IdCheck } from './id-check.ts';
 import { countInstances } from './inventory-feed.ts';
-import { type InventoryMemory, rememberedInventory, serverInventory } from './inventory-remembered.ts';
+import {
+  type InventoryMemory,
+  type InventorySizes,
+  rememberedInventory,
+  serverInventory,
+  usualSizes,
+} from './inventory-remembered.ts';
 import { lookIntoBody } from './look-into-body.ts';
 import { lookUpInstance } from './look-up-instance.ts';
 import { lostInstance } from './lost-instance.ts';
@@ -56,7 +62,12 @@ export interface OrthancStore extends DestinationStore, Witness {
 
 /** Makes a store without connecting. Close it to let go of its connections. */
 export function openOrthancStore(connection: OrthancConnection, retryPolicy?: RetryPolicy): OrthancStore {
-  return new ServerStore(new OrthancClient(connection, retryPolicy));
+  return orthancStoreOf(new OrthancClient(connection, retryPolicy));
+}
+
+/** The store of a server that a client speaks with. */
+export function orthancStoreOf(client: OrthancClient, sizes?: InventorySizes): OrthancStore {
+  return new ServerStore(client, sizes);
 }
 
 /** @returns whether a store is an Orthanc server, which can be asked more than the contract of stores says. */
@@ -67,11 +78,13 @@ export function isOrthancStore(store: Store): store is OrthancStore {
 class ServerStore implements OrthancStore {
   readonly client: OrthancClient;
   readonly #ids: IdCheck;
+  readonly #sizes: InventorySizes;
   #capabilities: OrthancCapabilities | undefined;
   #memory: InventoryMemory | undefined;
 
-  constructor(client: OrthancClient) {
+  constructor(client: OrthancClient, sizes: InventorySizes = usualSizes) {
     this.client = client;
+    this.#sizes = sizes;
     this.#ids = new IdCheck(client);
   }
 
@@ -91,7 +104,7 @@ class ServerStore implements OrthancStore {
   async *inventory(options: InventoryOptions = {}): AsyncGenerator<InventoryEntry> {
     const server = { client: this.client, capabilities: await this.capabilities(options) };
     if (options.mayRemember === true && this.#memory !== undefined) {
-      yield* rememberedInventory(server, this.#memory, options);
+      yield* rememberedInventory(server, this.#memory, options, this.#sizes);
     } else {
       yield* serverInventory(server, options);
     }

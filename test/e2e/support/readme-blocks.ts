@@ -1,11 +1,13 @@
-/** The fenced blocks of the README, and how a reader would run them. */
+/** The fenced blocks of the README and of `docs/`, and how a reader would run them. */
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 export const checkout = new URL('../../..', import.meta.url).pathname;
-const readme = await readFile(join(checkout, 'README.md'), 'utf8');
+const docs = (await readdir(join(checkout, 'docs'))).filter((name) => name.endsWith('.md')).toSorted();
+const pages = ['README.md', ...docs.map((name) => join('docs', name))];
+const texts = await Promise.all(pages.map((page) => readFile(join(checkout, page), 'utf8')));
 
 interface Block {
   readonly language: string;
@@ -14,12 +16,16 @@ interface Block {
   readonly note: string;
 }
 
-const blocks: readonly Block[] = [...readme.matchAll(/(?:<!-- (.*?) -->\n)?```(\w+)\n(.*?)```/gs)].map(
-  ([, note = '', language = '', text = '']) => ({ note, language, text }),
+const blocks: readonly Block[] = texts.flatMap((page) =>
+  [...page.matchAll(/(?:<!-- (.*?) -->\n)?```(\w+)\n(.*?)```/gs)].map(([, note = '', language = '', text = '']) => ({
+    note,
+    language,
+    text,
+  })),
 );
 export const commands = blocks.filter(({ language }) => language === 'sh');
 
-/** What the README calls its servers, files and studies, and what that is in the test; replaced in this order. */
+/** What the pages call their servers, files and studies, and what that is in the test; replaced in this order. */
 export type Words = ReadonlyMap<string, string>;
 
 /**
@@ -28,7 +34,7 @@ export type Words = ReadonlyMap<string, string>;
  */
 export function staged(name: string, words: Words): string {
   const found = blocks.filter(({ note, text }) => (note === '' ? text.trim() : note) === name);
-  if (found[0] === undefined || found.length > 1) throw new Error(`the README has not one block "${name}"`);
+  if (found[0] === undefined || found.length > 1) throw new Error(`the pages have not one block "${name}"`);
   return [...words].reduce((text, [word, meaning]) => text.replaceAll(word, meaning), found[0].text);
 }
 

@@ -187,7 +187,7 @@ const states = [
     comparedAt: at,
     unlisted: [],
   },
-  { version: 1, holds: {}, suspects: { main: { [study]: 2 } }, ended: { main: { at, code: 'full', probes: 1 } } },
+  { version: 1, pauses: {}, suspects: { main: { [study]: 2 } }, ended: { main: { at, code: 'full', probes: 1 } } },
   nothingMissing,
   { version: 1, previous: [[study, at]], current: { ids: [study], count: 1, listed: 9 } },
   { version: 1, startedAt: at, slots: Array<number>(600).fill(0), unfinished: null },

@@ -1,0 +1,28 @@
+/** What the transfer function counts of the messages that it settled. */
+import { expect, test, vi } from 'vitest';
+import type { Settled } from '../../core/cloud/queue/deliveries.ts';
+import { MirrorError } from '../../core/errors.ts';
+import { transferObserver } from '../../lambdas/transfer-telemetry.ts';
+
+const counted = vi.hoisted(() => [] as (readonly [string, number, object])[]);
+vi.mock('../../lambdas/metrics-emitter.ts', () => ({
+  count: (...what: readonly [string, number, object]) => void counted.push(what),
+}));
+
+test.each([
+  ['deadline', 1],
+  ['refused', 0],
+] as const)(
+  'one that ended for the reason %s counts as cut off by the end of the invocation %i times',
+  (code, times) => {
+    counted.length = 0;
+    const settled: Settled = {
+      message: undefined,
+      verdict: { kind: 'dead-letter', code, reason: 'why' },
+      error: new MirrorError(code, 'why'),
+    };
+    transferObserver.onSettled('main', { messageId: 'a', receiptHandle: 'a', receiveCount: 1, body: '' }, settled);
+    expect(counted).toContainEqual(['TransferDeadlineHits', times, { mirror: 'main' }]);
+    expect(counted).toContainEqual(['DeadLettered', 1, { mirror: 'main' }]);
+  },
+);
