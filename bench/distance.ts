@@ -2,7 +2,9 @@
  * How fast `run` copies to a far target, with and without a folder archive, beside bare HTTP over the same path, in one run:
  *
  *     node bench/distance.ts [--rtt 40,150] [--loss 0] [--versions 1.10.1,1.13.0] [--instances 600] [--repeat 1]
- *         [--kibibytes 512] [--seed 1] [--json]
+ *         [--kibibytes 512] [--seed 1] [--archives FOLDER] [--only run,bare] [--json]
+ *
+ * For `--archives` see `run.ts`. With `--only` the methods whose names begin with one of these.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -38,6 +40,8 @@ const { values } = parseArgs({
     kibibytes: { type: 'string', default: '512' },
     repeat: { type: 'string', default: '1' },
     seed: { type: 'string', default: '1' },
+    archives: { type: 'string', default: tmpdir() },
+    only: { type: 'string', default: '' },
     json: { type: 'boolean', default: false },
   },
 });
@@ -46,7 +50,7 @@ const sizeBytes = Number(values.kibibytes) * 1024;
 const lossPercent = Number(values.loss);
 const instances = [...generateInstances('distance', count, sizeBytes)];
 const bareCopy = new URL('bare-copy.ts', import.meta.url).pathname;
-const archives = await mkdtemp(join(tmpdir(), 'orthanc-mirror-distance-'));
+const archives = await mkdtemp(join(values.archives, 'orthanc-mirror-distance-'));
 
 /** The command that copies; `archive` is a folder that does not exist yet. */
 type Method = (source: string, target: string, archive: string) => Command;
@@ -56,7 +60,7 @@ const bare =
   (source, target) => [process.execPath, bareCopy, source, target, String(connections)];
 
 /** Neighbours in time are compared: the bare copy with most connections runs beside ours. */
-const methods: Readonly<Record<string, Method>> = {
+const allMethods: Readonly<Record<string, Method>> = {
   'bare, 8 connections': bare(8),
   'bare, 16 connections': bare(16),
   'bare, 32 connections': bare(32),
@@ -64,6 +68,8 @@ const methods: Readonly<Record<string, Method>> = {
   'run --instances-only': (source, target) => [orthancMirror, 'run', source, target, '--instances-only'],
   'run --archive': (source, target, archive) => [orthancMirror, 'run', source, target, '--archive', archive],
 };
+const only = values.only.split(',');
+const methods = Object.entries(allMethods).filter(([name]) => only.some((prefix) => name.startsWith(prefix)));
 
 async function loadOfMachine(): Promise<number> {
   return Number((await readFile('/proc/loadavg', 'utf8')).split(' ')[0]);
@@ -128,7 +134,7 @@ try {
       await using link = await openLink({ rttMs, lossPercent, seed: Number(values.seed) });
       const rows = new Map<string, Row>();
       for (let repetition = 0; repetition < Number(values.repeat); repetition += 1) {
-        for (const [name, method] of Object.entries(methods)) {
+        for (const [name, method] of methods) {
           const before = await loadOfMachine();
           const { instancesPerSecond, ...usage } = await copyOnce(method, source.url, version, link);
           const rates = [...(rows.get(name)?.instancesPerSecond ?? []), instancesPerSecond].sort((a, b) => a - b);

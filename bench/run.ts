@@ -4,6 +4,10 @@
  * them again; the median counts.
  *
  *     npm run bench -- [--against COMMIT] [--versions 1.10.1,1.13.0] [--scale 0.1] [--repeat 3] [--only run,bare] [--json]
+ *         [--archives FOLDER]
+ *
+ * `--archives` says where archives are written: on a file system where much was just deleted, as a benchmark does with its
+ * servers, making a file may take ten times as long (docs/speed.md).
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -34,6 +38,7 @@ const { values } = parseArgs({
     repeat: { type: 'string', default: '3' },
     /** Methods whose names begin with one of these. */
     only: { type: 'string', default: '' },
+    archives: { type: 'string', default: tmpdir() },
     json: { type: 'boolean', default: false },
   },
 });
@@ -159,7 +164,7 @@ async function measureAll(
 ): Promise<ReadonlyMap<string, readonly Measurement[]>> {
   const measured = new Map<string, Measurement[]>();
   for (let repetition = 0; repetition < Number(values.repeat); repetition += 1) {
-    const archive = await mkdtemp(join(tmpdir(), 'orthanc-mirror-bench-archive-'));
+    const archive = await mkdtemp(join(values.archives, 'orthanc-mirror-bench-archive-'));
     try {
       for (const [name, method] of methods) {
         const measurement = await measure(method, { ...scene, archive }, version);

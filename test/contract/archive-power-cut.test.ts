@@ -8,11 +8,10 @@ import type { Recording } from '../support/power-cut.ts';
 import { SeededRandom, testSeeds } from '../support/seeded-random.ts';
 
 const recording = vi.hoisted(() => ({ current: undefined as Recording | undefined }));
-vi.mock('node:fs/promises', async (original) => {
-  const real = await original<typeof import('node:fs/promises')>();
+vi.mock('../../core/stores/archive/folder-calls.ts', async (original) => {
   const { Recording: Recorded } = await import('../support/power-cut.ts');
   recording.current = new Recorded();
-  return { ...real, ...recording.current.around(real) };
+  return recording.current.around(await original());
 });
 
 const cuts = 200;

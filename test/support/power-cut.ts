@@ -3,10 +3,9 @@
  * only what was flushed: of a file, the content that it had when a sync began that has returned; of a folder, its entries
  * likewise. Everything else survives or not, by chance.
  */
-import type { FileHandle } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 
-type FileSystem = typeof import('node:fs/promises');
+type FolderCalls = typeof import('../../core/stores/archive/folder-calls.ts');
 
 /** A file, or a folder with its entries. */
 interface Node {
@@ -71,7 +70,9 @@ function newNode(kind: Node['kind']): Node {
 export class Recording {
   readonly #steps: Step[] = [];
   #root = '';
-  #handles = 0;
+  #opened = 0;
+  /** Descriptors of the system are used again; ours are not. */
+  readonly #numbers = new Map<number, number>();
 
   /** How many moments there are at which the power may go. */
   get moments(): number {
@@ -84,40 +85,57 @@ export class Recording {
     this.#steps.length = 0;
   }
 
-  /** The file system, whose calls are noted. */
-  around(real: FileSystem): Partial<FileSystem> {
-    const open: FileSystem['open'] = async (path, flags, mode) => {
-      const handle = await real.open(path, flags, mode);
-      return this.#isBelow(String(path)) ? this.#noting(handle, String(path)) : handle;
+  /** The calls, each of which is noted. */
+  around(real: FolderCalls): FolderCalls {
+    return {
+      ...real,
+      createFile: async (path, mode) => this.#noteOpened(await real.createFile(path, mode), path),
+      openFolder: async (path) => this.#noteOpened(await real.openFolder(path), path),
+      writeAll: async (descriptor, bytes) => {
+        const number = this.#numbers.get(descriptor);
+        if (number === undefined) return real.writeAll(descriptor, bytes);
+        // Half of it may be there when the power goes.
+        const half = bytes.slice(0, bytes.length / 2);
+        this.#steps.push((world) => world.write(number, half));
+        await real.writeAll(descriptor, bytes);
+        const rest = bytes.slice(half.length);
+        this.#steps.push((world) => world.write(number, rest));
+      },
+      sync: async (descriptor) => {
+        const number = this.#numbers.get(descriptor);
+        if (number === undefined) return real.sync(descriptor);
+        this.#steps.push((world) => world.beginSync(number));
+        await real.sync(descriptor);
+        this.#steps.push((world) => world.endSync(number));
+      },
+      close: (descriptor) => {
+        this.#numbers.delete(descriptor);
+        return real.close(descriptor);
+      },
+      makeFolder: async (path) => {
+        await real.makeFolder(path);
+        this.#note(path, (world) => world.enter(this.#within(path), newNode('folder')));
+      },
+      link: async (from, to) => {
+        await real.link(from, to);
+        this.#note(to, (world) => {
+          const node = world.at(this.#within(from));
+          if (node !== undefined) world.enter(this.#within(to), node);
+        });
+      },
+      rename: async (from, to) => {
+        await real.rename(from, to);
+        this.#note(to, (world) => {
+          const node = world.at(this.#within(from));
+          world.leave(this.#within(from));
+          if (node !== undefined) world.enter(this.#within(to), node);
+        });
+      },
+      unlink: async (path) => {
+        await real.unlink(path);
+        this.#note(path, (world) => world.leave(this.#within(path)));
+      },
     };
-    const mkdir = async (path: string) => {
-      await real.mkdir(path);
-      this.#note(path, (world) => world.enter(this.#within(path), newNode('folder')));
-    };
-    const link: FileSystem['link'] = async (from, to) => {
-      await real.link(from, to);
-      this.#note(String(to), (world) => {
-        const node = world.at(this.#within(String(from)));
-        if (node !== undefined) world.enter(this.#within(String(to)), node);
-      });
-    };
-    const rename: FileSystem['rename'] = async (from, to) => {
-      await real.rename(from, to);
-      this.#note(String(to), (world) => {
-        const node = world.at(this.#within(String(from)));
-        world.leave(this.#within(String(from)));
-        if (node !== undefined) world.enter(this.#within(String(to)), node);
-      });
-    };
-    const unlink: FileSystem['unlink'] = async (path) => {
-      await real.unlink(path);
-      this.#note(String(path), (world) => world.leave(this.#within(String(path))));
-    };
-    const rm: FileSystem['rm'] = async (path, options) => {
-      await real.rm(path, options);
-      this.#note(String(path), (world) => world.leave(this.#within(String(path))));
-    };
-    return { open, mkdir: mkdir as FileSystem['mkdir'], link, rename, unlink, rm };
   }
 
   /**
@@ -132,37 +150,13 @@ export class Recording {
     return left;
   }
 
-  #noting(handle: FileHandle, path: string): FileHandle {
-    this.#handles += 1;
-    const number = this.#handles;
+  #noteOpened(descriptor: number, path: string): number {
+    if (!this.#isBelow(path)) return descriptor;
+    this.#opened += 1;
+    const number = this.#opened;
+    this.#numbers.set(descriptor, number);
     this.#note(path, (world) => world.opened(number, this.#within(path)));
-    const sync = (flush: () => Promise<void>) => async () => {
-      this.#steps.push((world) => world.beginSync(number));
-      await flush();
-      this.#steps.push((world) => world.endSync(number));
-    };
-    return new Proxy(handle, {
-      get: (target, name) => {
-        if (name === 'sync') return sync(() => target.sync());
-        if (name === 'datasync') return sync(() => target.datasync());
-        if (name === 'writeFile') {
-          return async (bytes: Uint8Array) => {
-            // Half of it may be there when the power goes.
-            const half = bytes.slice(0, bytes.length / 2);
-            this.#steps.push((world) => world.write(number, half));
-            await target.writeFile(bytes);
-            const rest = bytes.slice(half.length);
-            this.#steps.push((world) => world.write(number, rest));
-          };
-        }
-        const value: unknown = Reflect.get(target, name, target);
-        if (typeof value !== 'function') return value;
-        if (name === 'write' || name === 'writev' || name === 'appendFile' || name === 'truncate') {
-          throw new Error(`FileHandle.${name} is not noted yet`);
-        }
-        return value.bind(target);
-      },
-    });
+    return descriptor;
   }
 
   #note(path: string, step: Step): void {

@@ -2,57 +2,56 @@
  * What a folder confirms survives a power cut. A test cannot cut the power, and a kill loses nothing that the kernel has:
  * so the calls themselves are held against the order in which they must come.
  */
-import fs, { mkdtempSync, rmSync } from 'node:fs';
-import { syncBuiltinESMExports } from 'node:module';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { md5Of } from '../../core/identifiers.ts';
+import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
 
-const calls: string[] = [];
+const { calls, paths, nameOf } = vi.hoisted(() => ({
+  calls: [] as string[],
+  /** Of what is open, by descriptor. */
+  paths: new Map<number, string>(),
+  nameOf: { current: (path: string) => path },
+}));
+vi.mock('../../core/stores/archive/folder-calls.ts', async (original) => {
+  const real = await original<typeof import('../../core/stores/archive/folder-calls.ts')>();
+  const noting =
+    (name: 'link' | 'rename' | 'makeFolder' | 'unlink', call: (...given: [string, string]) => Promise<void>) =>
+    async (...given: [string, string]) => {
+      await call(...given);
+      calls.push([name, ...given.map((path) => nameOf.current(path))].join(' '));
+    };
+  const opening =
+    <Rest extends unknown[]>(open: (path: string, ...rest: Rest) => Promise<number>) =>
+    async (path: string, ...rest: Rest) => {
+      const descriptor = await open(path, ...rest);
+      paths.set(descriptor, nameOf.current(path));
+      return descriptor;
+    };
+  return {
+    ...real,
+    createFile: opening(real.createFile),
+    openFolder: opening(real.openFolder),
+    sync: async (descriptor: number) => {
+      await real.sync(descriptor);
+      calls.push(`sync ${paths.get(descriptor)}`);
+    },
+    link: noting('link', real.link),
+    rename: noting('rename', real.rename),
+    makeFolder: noting('makeFolder', real.makeFolder),
+    unlink: noting('unlink', real.unlink),
+  };
+});
+
 const root = mkdtempSync(join(tmpdir(), 'folder-durability-'));
 const objectsFolder = join(root, 'archive');
-
-/** What is temporary has another name each time. */
-function nameOf(path: fs.PathLike): string {
-  return relative(objectsFolder, String(path)).replace(/\d+-[0-9a-f-]{36}$/, '*') || '.';
-}
-
-const { open, link, rename, mkdir, unlink } = fs.promises;
-fs.promises.open = async (path, ...rest) => {
-  const handle = await open(path, ...rest);
-  const sync = handle.sync.bind(handle);
-  handle.sync = async () => {
-    await sync();
-    calls.push(`sync ${nameOf(path)}`);
-  };
-  return handle;
-};
-fs.promises.link = async (from, to) => {
-  await link(from, to);
-  calls.push(`link ${nameOf(from)} ${nameOf(to)}`);
-};
-fs.promises.rename = async (from, to) => {
-  await rename(from, to);
-  calls.push(`rename ${nameOf(from)} ${nameOf(to)}`);
-};
-fs.promises.unlink = async (path) => {
-  await unlink(path);
-  calls.push(`unlink ${nameOf(path)}`);
-};
-fs.promises.mkdir = (async (path: fs.PathLike, ...rest: []) => {
-  const made = await mkdir(path, ...rest);
-  calls.push(`mkdir ${nameOf(path)}`);
-  return made;
-}) as typeof mkdir;
-syncBuiltinESMExports();
-vi.resetModules();
-const { FolderObjects } = await import('../../core/stores/archive/folder-objects.ts');
+// What is temporary has another name each time.
+nameOf.current = (path) => relative(objectsFolder, path).replace(/\d+-[0-9a-f-]{36}/, '*') || '.';
 
 const objects = new FolderObjects(objectsFolder);
 afterAll(async () => {
-  Object.assign(fs.promises, { open, link, rename, mkdir, unlink });
-  syncBuiltinESMExports();
   await objects.close();
   rmSync(root, { recursive: true });
 });
@@ -75,8 +74,16 @@ describe('before a folder confirms', () => {
   test('a new object, its bytes are synchronized, then its name, and the names of new folders', async () => {
     await objects.putOnce('instances/a/b', bytes, options);
     expectInOrder('sync .tmp/*', 'link .tmp/* instances/a/b', 'sync instances/a');
-    expectInOrder('mkdir instances', 'mkdir instances/a', 'sync instances');
-    expectInOrder('mkdir instances', 'sync .');
+    expectInOrder('makeFolder instances', 'makeFolder instances/a', 'sync instances');
+    expectInOrder('makeFolder instances', 'sync .');
+  });
+
+  test('a new object, nothing is asked of the file system that is not needed', async () => {
+    await objects.putOnce('instances/d/b', bytes, options);
+    // The two folders are synchronized at the same time.
+    const [first = '', second = ''] = calls.splice(3, 2).sort();
+    expect([first, second]).toEqual(['sync instances', 'sync instances/d']);
+    expect(calls).toEqual(['sync .tmp/*', 'makeFolder instances/d', 'link .tmp/* instances/d/b', 'unlink .tmp/*']);
   });
 
   test('an object that was there, the name that perhaps another is just writing is synchronized', async () => {

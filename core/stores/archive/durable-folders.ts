@@ -1,6 +1,6 @@
 /** Folders whose entries survive a power cut. */
-import { lstat, mkdir, open } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
+import { close, look, makeFolder, openFolder, sync } from './folder-calls.ts';
 import { hasErrorCode, linkedFolder } from './folder-errors.ts';
 
 /** How many folders are remembered as known to be durable; forgetting one costs one more fsync. */
@@ -50,7 +50,7 @@ export class DurableFolders {
   async #requireReal(folder: string): Promise<void> {
     // A path that is longer than the root's lies below it.
     for (let each = folder; each.length > this.#root.length && !this.#real.has(each); each = dirname(each)) {
-      if ((await lstat(each)).isSymbolicLink()) {
+      if ((await look(each)).isSymbolicLink()) {
         throw linkedFolder();
       }
       if (this.#real.size >= rememberedFolders) {
@@ -112,7 +112,7 @@ export class DurableFolders {
 /** @returns whether it was made. */
 async function makeUnlessPresent(folder: string): Promise<boolean> {
   try {
-    await mkdir(folder);
+    await makeFolder(folder);
     return true;
   } catch (error) {
     if (!hasErrorCode(error, 'EEXIST')) {
@@ -123,10 +123,10 @@ async function makeUnlessPresent(folder: string): Promise<boolean> {
 }
 
 async function fsyncFolder(folder: string): Promise<void> {
-  const handle = await open(join(folder, '.'), 'r');
+  const descriptor = await openFolder(folder);
   try {
-    await handle.sync();
+    await sync(descriptor);
   } finally {
-    await handle.close();
+    await close(descriptor);
   }
 }

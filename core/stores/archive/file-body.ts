@@ -1,7 +1,8 @@
 /** The bytes of an open file, or a range of them. */
-import type { FileHandle } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { MirrorError } from '../../errors.ts';
-import { folderError } from './folder-errors.ts';
+import { folderError, hasErrorCode, unlessAbsent } from './folder-errors.ts';
 import type { ByteRange } from './object-storage.ts';
 
 const chunkBytes = 256 * 1024;
@@ -52,4 +53,24 @@ async function* readRange(
   } finally {
     await close();
   }
+}
+
+/** Opens a file without following a link, and without waiting for whoever may write into a pipe. */
+const reading = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/**
+ * Opens a file to be read; `undefined` if there is none.
+ * @param special called where something lies that can be no object
+ */
+export async function openIfPresent(path: string, special: () => never): Promise<FileHandle | undefined> {
+  const handle = await unlessAbsent(open(path, reading)).catch((error: unknown) => {
+    // A link; a socket.
+    throw hasErrorCode(error, 'ELOOP') || hasErrorCode(error, 'ENXIO') ? special() : error;
+  });
+  const found = await handle?.stat();
+  if (handle === undefined || found?.isFile() === true) {
+    return handle;
+  }
+  await handle.close();
+  return found?.isDirectory() === true ? undefined : special();
 }

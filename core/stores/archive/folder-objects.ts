@@ -1,13 +1,13 @@
 /** Objects as files in a folder. Once `putOnce` or `replaceIf` returned, a power cut loses nothing of it. */
-import { constants } from 'node:fs';
-import { type FileHandle, link, open, rename, rm, stat, unlink, utimes } from 'node:fs/promises';
+import { stat, utimes } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { CallOptions } from '../../call-options.ts';
 import { throwIfAborted, untilAborted } from '../aborted.ts';
 import type { InstanceBytes } from '../store.ts';
 import { DurableFolders } from './durable-folders.ts';
-import { fileBody } from './file-body.ts';
+import { fileBody, openIfPresent } from './file-body.ts';
 import { FolderAnchor } from './folder-anchor.ts';
+import { link, rename, unlink } from './folder-calls.ts';
 import { folderError, hasErrorCode, onFolder, specialFile, unlessAbsent } from './folder-errors.ts';
 import { entryOf, etagOf, listFolderNames, listFolderTree, temporaryFolder } from './folder-listing.ts';
 import { FolderLock } from './folder-lock.ts';
@@ -107,7 +107,7 @@ export class FolderObjects implements ObjectStorage {
     expectedEtag: string | null,
     options: CallOptions = {},
   ): Promise<{ readonly etag: string } | 'changed'> {
-    return onFolder(this.name, async () => {
+    return this.#onFolder(async () => {
       const path = this.#pathOf(key);
       throwIfAborted(options.signal);
       return this.#withTemporary(async (temporary) => {
@@ -117,7 +117,8 @@ export class FolderObjects implements ObjectStorage {
     });
   }
 
-  supersede(key: string, bytes: InstanceBytes, options: PutOptions): Promise<void> {
+  async supersede(key: string, bytes: InstanceBytes, options: PutOptions): Promise<void> {
+    await this.prepare();
     return this.#withTemporary(async (temporary) => {
       await writeSynced(this.name, temporary, verifiedBody(bytes, options));
       throwIfAborted(options.signal);
@@ -147,7 +148,7 @@ export class FolderObjects implements ObjectStorage {
       await this.#prepare();
       await this.#folders.create(dirname(path));
       await this.#lock.hold(async () => {
-        await rm(path, { force: true });
+        await unlessAbsent(unlink(path));
         await this.#folders.sync(dirname(path));
       }, options.signal);
     });
@@ -230,8 +231,9 @@ export class FolderObjects implements ObjectStorage {
     this.#lock.renew();
   }
 
+  /** Does work with a name that nobody else uses, in a folder that was just found to be the one that it was. */
   async #withTemporary<T>(work: (path: string) => Promise<T>): Promise<T> {
-    await this.prepare();
+    await onFolder(this.name, () => this.#prepare());
     const temporary = join(this.#root, temporaryFolder, temporaryName());
     try {
       return await work(temporary);
@@ -280,20 +282,4 @@ export class FolderObjects implements ObjectStorage {
       throw folderError(this.name, error);
     }
   }
-}
-
-/** Opens a file without following a link, and without waiting for whoever may write into a pipe. */
-const reading = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-
-async function openIfPresent(path: string, special: () => never): Promise<FileHandle | undefined> {
-  const handle = await unlessAbsent(open(path, reading)).catch((error: unknown) => {
-    // A link; a socket.
-    throw hasErrorCode(error, 'ELOOP') || hasErrorCode(error, 'ENXIO') ? special() : error;
-  });
-  const found = await handle?.stat();
-  if (handle === undefined || found?.isFile() === true) {
-    return handle;
-  }
-  await handle.close();
-  return found?.isDirectory() === true ? undefined : special();
 }

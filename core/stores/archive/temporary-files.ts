@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { open, readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { close, createFile, sync, writeAll } from './folder-calls.ts';
 import { onFolder, unlessAbsent } from './folder-errors.ts';
 import { etagOf, temporaryFolder } from './folder-listing.ts';
 
@@ -41,14 +42,14 @@ export async function writeSynced(
   path: string,
   chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 ): Promise<void> {
-  const handle = await onFolder(name, () => open(path, 'wx', 0o640));
+  const descriptor = await onFolder(name, () => createFile(path, 0o640));
   try {
     for await (const chunk of chunks) {
-      await onFolder(name, () => handle.writeFile(chunk));
+      await onFolder(name, () => writeAll(descriptor, chunk));
     }
-    await onFolder(name, () => handle.sync());
+    await onFolder(name, () => sync(descriptor));
   } finally {
-    await handle.close();
+    await close(descriptor);
   }
 }
 
