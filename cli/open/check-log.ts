@@ -12,7 +12,9 @@ export async function checkLog(file: string, { terminal }: CommandContext, json:
   else if (wrongLine === undefined) terminal.print(`${lines} lines, each as it was written; the last has hash ${hash}`);
   else terminal.print(`line ${wrongLine} was changed, or lines before it were taken out`);
   if (!json && withoutEnd > 0) {
-    terminal.print(`${withoutEnd} times the program ended without its last line: it was killed, or lines were taken away`);
+    terminal.print(
+      `${withoutEnd} times the program ended without its last line: it was killed, or lines were taken away`,
+    );
   }
   return wrongLine === undefined ? exitCodes.ok : exitCodes.different;
 }

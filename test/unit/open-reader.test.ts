@@ -177,7 +177,7 @@ test('a study and its images are shown while others are still being listed', asy
   }
   const { routes, reader } = await openSite(folder, undefined, new SlowObjects(folder));
   const page = () => askJson(routes, '/page/studies?limit=100');
-  await expect.poll(async () => JSON.stringify(await page())).toContain(first);
+  await expect.poll(async () => JSON.stringify(await page()), { timeout: 10_000 }).toContain(first);
   const shown = shownStudySchema.parse(await askJson(routes, `/page/studies/${first}`));
   const [series] = shown.series;
   const address = `/dicom-web/studies/${shown.studyInstanceUid}/series/${series?.uid}/instances/${series?.instances[0]?.uid}`;
@@ -223,6 +223,9 @@ describe('to open a study', () => {
       Object.assign(objects.asked, { instances: 0, history: 0 });
       await askJson(routes, `/page/studies/${id}`);
       expect(objects.asked).toEqual({ instances: requests, history: 1 });
+      // What was read is kept behind the back of whoever asked.
+      const kept = () => objects.head(`state/open/headers/${id}.json.gz`);
+      await expect.poll(kept, { timeout: 10_000 }).toBeDefined();
       await reader.close();
     }
   });
@@ -230,34 +233,37 @@ describe('to open a study', () => {
   test.each([
     ['few', 0],
     ['many', 1_001],
-  ])('looks at what became of each instance since its sidecar, where there are %s records of others', async (_, others) => {
-    const folder = await archiveFolder();
-    const [kept, before, after, removed] = [
-      instanceOf(),
-      instanceOf({ instance: '1.2.1.1.2', comment: 'before' }),
-      instanceOf({ instance: '1.2.1.1.2', comment: 'after' }),
-      instanceOf({ instance: '1.2.1.1.3' }),
-    ];
-    for (const one of [kept, before, removed, after]) await archiveInstance(folder, one);
-    await archiveSidecar(folder, [kept, before, removed]);
-    const archive = await openArchive(new FolderObjects(folder), { writer: 'run' });
-    await archive.recordRemoval(removed.id);
-    await archive.close();
-    for (let number = 0; number < others; number += 1) {
-      const key = historyKey({ id: instanceOf({ instance: `1.3.${number}` }).id, number: 1, what: 'removed' });
-      await mkdir(join(folder, dirname(key)), { recursive: true });
-      await writeFile(join(folder, key), '{}');
-    }
-    const { routes } = await openSite(folder);
-    const shown = shownStudySchema.parse(await askJson(routes, `/page/studies/${kept.study}`));
-    expect(shown).toMatchObject({ absent: [removed.id] });
-    expect(shown.series.flatMap(({ instances }) => instances.map(({ md5 }) => md5)).toSorted()).toEqual(
-      [kept.md5, after.md5].toSorted(),
-    );
-    expect(await askJson(routes, `${study}/series/1.2.1.1/instances/1.2.1.1.2/metadata`)).toMatchObject([
-      { '00204000': { Value: ['after'] } },
-    ]);
-  });
+  ])(
+    'looks at what became of each instance since its sidecar, where there are %s records of others',
+    async (_, others) => {
+      const folder = await archiveFolder();
+      const [kept, before, after, removed] = [
+        instanceOf(),
+        instanceOf({ instance: '1.2.1.1.2', comment: 'before' }),
+        instanceOf({ instance: '1.2.1.1.2', comment: 'after' }),
+        instanceOf({ instance: '1.2.1.1.3' }),
+      ];
+      for (const one of [kept, before, removed, after]) await archiveInstance(folder, one);
+      await archiveSidecar(folder, [kept, before, removed]);
+      const archive = await openArchive(new FolderObjects(folder), { writer: 'run' });
+      await archive.recordRemoval(removed.id);
+      await archive.close();
+      for (let number = 0; number < others; number += 1) {
+        const key = historyKey({ id: instanceOf({ instance: `1.3.${number}` }).id, number: 1, what: 'removed' });
+        await mkdir(join(folder, dirname(key)), { recursive: true });
+        await writeFile(join(folder, key), '{}');
+      }
+      const { routes } = await openSite(folder);
+      const shown = shownStudySchema.parse(await askJson(routes, `/page/studies/${kept.study}`));
+      expect(shown).toMatchObject({ absent: [removed.id] });
+      expect(shown.series.flatMap(({ instances }) => instances.map(({ md5 }) => md5)).toSorted()).toEqual(
+        [kept.md5, after.md5].toSorted(),
+      );
+      expect(await askJson(routes, `${study}/series/1.2.1.1/instances/1.2.1.1.2/metadata`)).toMatchObject([
+        { '00204000': { Value: ['after'] } },
+      ]);
+    },
+  );
 });
 
 describe('an archive that is not whole', () => {

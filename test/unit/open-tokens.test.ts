@@ -40,7 +40,10 @@ const nowSeconds = () => Math.floor(Date.now() / 1000);
 const usualClaims = () => ({ iss: site.issuer, aud: audience, sub: 'user-1', exp: nowSeconds() + 600 });
 
 /** A token of the issuer, unless told otherwise; a claim that is `undefined` is left out. */
-function token(claims: Readonly<Record<string, unknown>> = {}, { key = keys.privateKey, kid = 'first' } = {}): Promise<string> {
+function token(
+  claims: Readonly<Record<string, unknown>> = {},
+  { key = keys.privateKey, kid = 'first' } = {},
+): Promise<string> {
   return new SignJWT({ ...usualClaims(), ...claims }).setProtectedHeader({ alg: 'RS256', kid }).sign(key);
 }
 
