@@ -177,7 +177,7 @@ test('a study and its images are shown while others are still being listed', asy
   }
   const { routes, reader } = await openSite(folder, undefined, new SlowObjects(folder));
   const page = () => askJson(routes, '/page/studies?limit=100');
-  await expect.poll(async () => JSON.stringify(await page())).toContain(first);
+  await expect.poll(async () => JSON.stringify(await page()), { timeout: 10_000 }).toContain(first);
   const shown = shownStudySchema.parse(await askJson(routes, `/page/studies/${first}`));
   const [series] = shown.series;
   const address = `/dicom-web/studies/${shown.studyInstanceUid}/series/${series?.uid}/instances/${series?.instances[0]?.uid}`;
@@ -223,6 +223,9 @@ describe('to open a study', () => {
       Object.assign(objects.asked, { instances: 0, history: 0 });
       await askJson(routes, `/page/studies/${id}`);
       expect(objects.asked).toEqual({ instances: requests, history: 1 });
+      // What was read is kept behind the back of whoever asked.
+      const kept = () => objects.head(`state/open/headers/${id}.json.gz`);
+      await expect.poll(kept, { timeout: 10_000 }).toBeDefined();
       await reader.close();
     }
   });
