@@ -44,7 +44,7 @@ function worker(mirror: SimulatedMirror, objects: MemoryObjects) {
   return async (payload: unknown): Promise<unknown> => {
     const event = parseShardEvent(payload);
     if ('plan' in event) {
-      const studies = async () => [...new Set(numbers.map(studyOf))].sort();
+      const studies = async () => [...new Set(numbers.map(studyOf))];
       return planShards(event.plan, { studies, objects, prefix: 'main/', signal });
     }
     const work = mirror.transfer();
@@ -125,7 +125,9 @@ test('the state machine copies what the queue copies, and what fails ends in the
 test('what an instance is to blame for is left to the queue; nothing else is', async () => {
   const mirror = troubledMirror();
   await runShards(mirror);
-  expect(mirror.queue.map(({ body }) => idIn(body)).sort()).toEqual([sampleId(5), sampleId(11), sampleId(12)].sort());
+  expect(new Set(mirror.queue.map(({ body }) => idIn(body)))).toEqual(
+    new Set([sampleId(5), sampleId(11), sampleId(12)]),
+  );
 });
 
 test('a source that refuses everybody ends the execution after hours, with nothing left to the queue', async () => {

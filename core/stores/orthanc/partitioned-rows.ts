@@ -233,10 +233,8 @@ function inOrder(rows: Buffer): readonly number[] {
     words.setUint32(row * 8, ((rows[at + 5] ?? 0) << rowBits) | row, true);
   }
   keys.sort();
-  const order = new Array<number>(count);
-  for (let place = 0; place < count; place += 1) {
-    order[place] = (words.getUint32(place * 8, true) & (2 ** rowBits - 1)) * bytesOfRow;
-  }
+  const rowOf = (place: number): number => words.getUint32(place * 8, true) & (2 ** rowBits - 1);
+  const order = Array.from({ length: count }, (_, place) => rowOf(place) * bytesOfRow);
   const beginsAlike = (place: number) =>
     place > 0 &&
     place < count &&
