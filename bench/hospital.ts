@@ -137,7 +137,9 @@ function tellCost(before: Hospital['bucket']['requests'] & { readonly schedulerM
     estimated += told;
   }
   const percent = (100 * (estimated - sum)) / sum;
-  console.error(`together: counted ${sum.toFixed(2)}, estimated ${estimated.toFixed(2)}, ${percent.toFixed(0)} % apart`);
+  console.error(
+    `together: counted ${sum.toFixed(2)}, estimated ${estimated.toFixed(2)}, ${percent.toFixed(0)} % apart`,
+  );
 }
 
 /** From the slice in which a comparison began to the one in which it ended. */

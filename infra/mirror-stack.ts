@@ -65,9 +65,17 @@ export class MirrorStack extends Stack {
       status: status.function,
       inbox: taker?.function,
     });
-    const functions = [scheduler, transfer, largeTransfer, verifier, status, webhook, opener, taker, shards?.function].filter(
-      (made) => made !== undefined,
-    );
+    const functions = [
+      scheduler,
+      transfer,
+      largeTransfer,
+      verifier,
+      status,
+      webhook,
+      opener,
+      taker,
+      shards?.function,
+    ].filter((made) => made !== undefined);
     network?.admit({
       roles: functions.map(({ role }) => role.arn),
       sqs: queues.all.map(({ queueArn }) => queueArn),

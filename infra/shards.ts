@@ -63,7 +63,10 @@ export class Shards extends Construct {
     machine.node.addDependency(role);
     Validations.of(machine).acknowledge({ id: 'AwsSolutions-SF1', reason: noLog });
     Validations.of(machine).acknowledge({ id: 'AwsSolutions-SF2', reason: noTraces });
-    Validations.of(machine).acknowledge({ id: 'Serverless::Serverless-StepFunctionStateMachineXray', reason: noTraces });
+    Validations.of(machine).acknowledge({
+      id: 'Serverless::Serverless-StepFunctionStateMachineXray',
+      reason: noTraces,
+    });
     new CfnOutput(this, 'StateMachineArn', { value: machine.attrArn }).overrideLogicalId('ShardsStateMachineArn');
   }
 

@@ -36,7 +36,7 @@ const summary = z
     sidecars: counts('Sidecars of the archive.'),
     attachments: counts('Attachments of users, in the archive.'),
     records: counts('Records of the history.'),
-    bytesVerified: count('Bytes of what was proven.'),
+    bytesVerified: count('Bytes that were read back and found sound, of instances and attachments.'),
     futureTimes,
     exitCode,
   })

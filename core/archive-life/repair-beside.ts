@@ -62,7 +62,8 @@ export async function repairBeside(checked: Checked, options: RepairBesideOption
 async function repairSidecar(state: SidecarState, options: RepairBesideOptions): Promise<RepairOutcome> {
   const { archive, source, onFinding, signal } = options;
   const { objects } = archive;
-  if (source === undefined) return notRepaired('only the source can tell what it said, and none is named', 'name-source');
+  if (source === undefined)
+    return notRepaired('only the source can tell what it said, and none is named', 'name-source');
   const document = await readAtSource(state, source, { signal });
   const wanted = await withPending(objects, document, undefined, { signal });
   const bytes = documentBytes(canonical(wanted));

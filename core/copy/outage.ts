@@ -8,12 +8,12 @@ const hopeless = { failures: 8, patiences: 10 } as const;
 
 interface GivenUp {
   readonly error: MirrorError;
-  /** The instance that was on its way when it stopped reachable, or with which it failed last. */
+  /** The instance that was on its way when it stopped answering, or with which it failed last. */
   readonly id: InstanceId;
 }
 
 /**
- * Waits for a server that stopped reachable, asking it with growing pauses for one instance that it may hold. Gives up
+ * Waits for a server that stopped answering, asking it with growing pauses for one instance that it may hold. Gives up
  * one that answers such questions and fails whatever it is asked to do, at such length that thousands of instances would
  * take for ever.
  */

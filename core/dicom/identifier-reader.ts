@@ -1,11 +1,17 @@
 /** Reads the identifying elements of a DICOM file as its bytes come in, and no further than they reach. */
 import { constants, inflateRawSync } from 'node:zlib';
+import { isSameEverywhere } from './charset.ts';
 import { DataSetParser } from './data-set-parser.ts';
 import { type DicomFileStart, readFileStart } from './dicom-file.ts';
-import { type IdentifyingElements, identifyingElements, identifyingTags } from './identifying-elements.ts';
+import {
+  type IdentifyingElements,
+  identifyingElements,
+  identifyingTags,
+  patientIdBytes,
+} from './identifying-elements.ts';
 
 const { specificCharacterSet, ...others } = identifyingTags;
-/** With all of these read there is nothing more to look for: a character set comes before them. */
+/** With all of these read, and known how the PatientID is written, there is nothing more to look for. */
 const neededTags = Object.values(others);
 const wantedTags: ReadonlySet<number> = new Set([specificCharacterSet, ...neededTags]);
 
@@ -85,8 +91,14 @@ export class IdentifierReader {
     this.#parser ??= new DataSetParser(this.#start.encoding, wantedTags);
     for (let at = 0, size = firstSliceBytes; at < bytes.length && !this.#isOver; at += size, size *= 2) {
       this.#parser.push(bytes.subarray(at, at + size));
-      this.#isOver = neededTags.every((tag) => this.#parser?.seen.has(tag));
+      this.#isOver = this.#hasAll(this.#parser);
     }
+  }
+
+  /** A character set stands before what it is for; of a file whose elements are in disorder it is looked for to its end. */
+  #hasAll({ seen, values }: DataSetParser): boolean {
+    if (!neededTags.every((tag) => seen.has(tag))) return false;
+    return seen.has(specificCharacterSet) || isSameEverywhere(patientIdBytes(values.get(others.patientId)));
   }
 }
 

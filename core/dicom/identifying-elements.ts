@@ -27,6 +27,7 @@ export const identifyingTags = {
 export interface IdentifyingElements {
   /** The bytes of the PatientID without padding; empty if the file has none. */
   readonly patientId: Uint8Array;
+  /** What says how to read the PatientID; `undefined` also where that reads the same however it is read. */
   readonly specificCharacterSet: string | undefined;
   readonly studyInstanceUid: string;
   readonly seriesInstanceUid: string;
@@ -53,13 +54,14 @@ export function identifyingElements(values: ReadonlyMap<number, ElementValue>): 
   if (studyInstanceUid === '' || seriesInstanceUid === '' || sopInstanceUid === '') return undefined;
   const patientId = patientIdBytes(values.get(identifyingTags.patientId));
   const uids = [studyInstanceUid, seriesInstanceUid, sopInstanceUid];
+  const isPlain = isSameEverywhere(patientId);
   return {
     patientId,
-    specificCharacterSet: asciiText(values.get(identifyingTags.specificCharacterSet)),
+    specificCharacterSet: isPlain ? undefined : asciiText(values.get(identifyingTags.specificCharacterSet)),
     studyInstanceUid,
     seriesInstanceUid,
     sopInstanceUid,
-    plainId: isSameEverywhere(patientId) ? instanceIdOf(patientId.toString('latin1'), uids) : undefined,
+    plainId: isPlain ? instanceIdOf(patientId.toString('latin1'), uids) : undefined,
   };
 }
 
@@ -124,7 +126,7 @@ export function uidText(value: ElementValue | undefined): string {
  * DCMTK drops trailing spaces, and ends a text at the first NUL; of an element of unknown representation Orthanc
  * drops one NUL only (FromDcmtkBridge::ConvertLeafElement). Both seen on a real server (1.10.1).
  */
-function patientIdBytes(value: ElementValue | undefined): Buffer {
+export function patientIdBytes(value: ElementValue | undefined): Buffer {
   if (value === undefined) return Buffer.alloc(0);
   if (value.vr === 'UN') return value.bytes.at(-1) === 0 ? value.bytes.subarray(0, -1) : value.bytes;
   let end = value.bytes.length;

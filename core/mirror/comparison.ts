@@ -103,7 +103,6 @@ export class Comparison {
 
   /** Reads or writes what is noted. */
   async #recorded<Result>(work: () => Promise<Result | undefined>): Promise<Result | undefined> {
-    if (this.#isUnrecorded) return undefined;
     try {
       return await work();
     } catch (error) {

@@ -175,7 +175,9 @@ test('what users attached survives a repair that could delete and then not store
   const limitations = new Limitations();
   const { objects } = archive;
   const putRight = repairOnServer({ server: broken, studyServer: server.server, safe: objects, limitations });
-  await expect(putRight(lonely, lonely.bytes, {})).rejects.toThrow('run the same again, or restore what is damaged there');
+  await expect(putRight(lonely, lonely.bytes, {})).rejects.toThrow(
+    'run the same again, or restore what is damaged there',
+  );
   expect(await store.lookup(lonely.id)).toEqual([]);
 
   expect((await runCommand(['restore', '--archive', path, '--to', server.url, '--repair'])).exitCode).toBe(0);

@@ -16,7 +16,7 @@ test('without a VPC in the configuration the functions run outside of any', () =
 
 test('every function runs in the configured subnets', () => {
   const functions = stack.resources('AWS::Lambda::Function');
-  expect(functions).toHaveLength(8);
+  expect(functions).toHaveLength(9);
   for (const properties of functions) {
     expect(properties).toMatchObject({ VpcConfig: { SubnetIds: ['subnet-0a1b2c3d', 'subnet-0a1b2c3e'] } });
   }

@@ -65,10 +65,10 @@ async function deployedFiles(name: string): Promise<string[]> {
     .toSorted();
 }
 
-test('takes a configuration with a VPC, object lock, a webhook, an inbox, an open archive, two mirrors and three targets, with nothing to warn of', async () => {
+test('takes a configuration with a VPC, object lock, a webhook, an inbox, an open archive, a state machine, two mirrors and three targets, with nothing to warn of', async () => {
   expect(warningsIn(await synthesize('full', fullConfigurationFile))).toEqual([]);
   const { functions, schedules } = await readStackTemplate(join(folder, 'full'));
-  expect([functions.length, schedules.length]).toEqual([8, 7]);
+  expect([functions.length, schedules.length]).toEqual([9, 7]);
 });
 
 test('says nothing that warns', () => {

@@ -38,7 +38,11 @@ beforeAll(async () => {
   cleanUp.defer(() => target.stop());
   const configuration = {
     mirrors: { main: { source: { url: source.url }, targets: { standby: { url: target.url } }, archive: {} } },
-    cloud: { allowPrivateNetworks: true, distributedMap: {} },
+    cloud: {
+      allowPrivateNetworks: true,
+      distributedMap: {},
+      transfer: { maxReceiveCount: 3, firstRetrySeconds: 1, lastRetrySeconds: 1, pauseSeconds: 3 },
+    },
   };
   const templateFolder = await synthesizeStack(configuration, folder);
   stack = await startLocalStack({ templateFolder, stateFolder: join(folder, 'state'), scheduleMinuteMs: 'off' });

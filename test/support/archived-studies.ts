@@ -9,7 +9,7 @@ import { type StudySidecar, studySidecarSchema } from '../../core/sidecars/sidec
 import { type Archive, openArchive } from '../../core/stores/archive/archive.ts';
 import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
 import { instanceKey } from '../../core/stores/archive/keys.ts';
-import type { GetOptions, OpenObject } from '../../core/stores/archive/object-storage.ts';
+import type { GetOptions, ObjectStorage, OpenObject } from '../../core/stores/archive/object-storage.ts';
 import { noFindings } from './no-findings.ts';
 
 /** Remembers the keys that were read. */
@@ -71,7 +71,11 @@ export function studyId(n: number): OrthancId {
   return orthancIdOf(`P${n}`, `1.2.${n}`);
 }
 
-export async function addSidecar({ objects }: WatchedArchive, document: StudySidecar, at: string): Promise<void> {
+export async function addSidecar(
+  { objects }: { readonly objects: ObjectStorage },
+  document: StudySidecar,
+  at: string,
+): Promise<void> {
   const attachments = async () => {
     throw new Error('these sidecars have no attachments');
   };

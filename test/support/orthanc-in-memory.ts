@@ -35,6 +35,7 @@ export interface Answer {
 const notFound: Answer = { status: 404, value: {} };
 const levels = { Patient: 'patients', Study: 'studies', Series: 'series', Instance: 'instances' } as const;
 type LevelName = keyof typeof levels;
+type Level = (typeof levels)[LevelName];
 
 /** `GET /system` of a version that lists hashes, and of one that tells nothing of itself. */
 export const newSystem = {
@@ -123,7 +124,7 @@ export class OrthancInMemory {
   }
 
   #answer({ method, path, body }: AskedRequest): Answer {
-    const { pathname } = new URL(path, 'http://localhost');
+    const { pathname, searchParams } = new URL(path, 'http://localhost');
     const [, level = '', id = '', part = '', number = '', detail = ''] = pathname.split('/');
     switch (true) {
       case pathname === '/system':
@@ -136,8 +137,8 @@ export class OrthancInMemory {
         return { status: 200, value: this.#found(JSON.parse(Buffer.from(body).toString())) };
       case method === 'POST' && pathname === '/instances':
         return this.#upload(body);
-      case pathname === '/studies':
-        return { status: 200, value: this.#idsAt('studies') };
+      case id === '' && isLevel(level):
+        return { status: 200, value: this.#list(level, searchParams) };
       case part === 'metadata':
         return this.#onMetadata(method, `${level}/${id}`, number, body);
       case level === 'patients' && part === 'protected':
@@ -193,9 +194,18 @@ export class OrthancInMemory {
 
   #onMetadata(method: string, resource: string, number: string, body: Uint8Array): Answer {
     const known = this.metadata.get(resource) ?? {};
-    if (method === 'PUT') this.metadata.set(resource, { ...known, [number]: Buffer.from(body).toString() });
-    const value = this.metadata.get(resource)?.[number];
-    return value === undefined ? notFound : { status: 200, value };
+    const { [number]: value, ...others } = known;
+    if (method === 'PUT') this.metadata.set(resource, { ...others, [number]: Buffer.from(body).toString() });
+    if (method === 'DELETE') this.metadata.set(resource, others);
+    return value === undefined && method !== 'PUT' ? notFound : { status: 200, value: value ?? '' };
+  }
+
+  /** All of a level: their ids, or a page of what is asked of them. */
+  #list(level: Level, query: URLSearchParams): unknown {
+    const ids = this.#idsAt(level);
+    if (!query.has('response-content')) return ids;
+    const [since, limit] = [Number(query.get('since')), Number(query.get('limit'))];
+    return ids.slice(since, since + limit).map((id) => this.#listed(level, id));
   }
 
   /** `/tools/find` by ParentStudy or ParentPatient, which find the resource itself, too. */
@@ -210,7 +220,7 @@ export class OrthancInMemory {
     return this.#idsAt(level, instances).map((id) => this.#listed(level, id));
   }
 
-  #listed(level: (typeof levels)[LevelName], ID: OrthancId): unknown {
+  #listed(level: Level, ID: OrthancId): unknown {
     const instances = level === 'instances' ? [ID as InstanceId] : this.#below(level, ID);
     const held = this.held.get(instances[0] as InstanceId);
     if (held === undefined) throw new Error('what is listed is held');
@@ -233,12 +243,16 @@ export class OrthancInMemory {
     return [...this.held].flatMap(([instance, held]) => (held[level] === id ? [instance] : []));
   }
 
-  #idsAt(level: (typeof levels)[LevelName], only?: ReadonlySet<InstanceId>): readonly OrthancId[] {
+  #idsAt(level: Level, only?: ReadonlySet<InstanceId>): readonly OrthancId[] {
     const ids = [...this.held].flatMap(([id, held]) =>
       only?.has(id) === false ? [] : [level === 'instances' ? id : held[level]],
     );
     return [...new Set(ids)].sort();
   }
+}
+
+function isLevel(text: string): text is Level {
+  return Object.values<string>(levels).includes(text);
 }
 
 function attachmentOf({ bytes, fileUuid }: HeldInstance, md5: string): unknown {

@@ -20,7 +20,7 @@ describe('the address of an archive', () => {
     ['s3://key:secret@bucket/x', '3 to 63'],
     ['s3://bucket/a//b', 'key'],
     ['s3://bucket/../b', 'key'],
-    ['https://host/bucket', '--endpoint'],
+    ['https://host/bucket', 'its endpoint'],
   ])('%s is refused with a reason', (text, reason) => {
     expect(() => parseArchiveLocation(text)).toThrow(
       expect.objectContaining({ code: 'configuration', message: expect.stringContaining(reason) }),

@@ -11,18 +11,14 @@ const id = sampleId(1);
 const [bytes, others] = [sampleBytes(1), sampleBytes(2)];
 
 /** An archive that knows this of the instance. */
-class KnowingArchive extends MemoryArchive {
-  readonly #known: KnownEntry;
-
-  constructor(known: Partial<KnownEntry>) {
-    super('archive');
-    const held = { standing: 'held', isForeign: false } as const;
-    this.#known = { id, md5: md5Of(bytes), sizeBytes: bytes.length, versions: [md5Of(bytes)], ...held, ...known };
-  }
-
-  override async *known(): AsyncGenerator<KnownEntry> {
-    yield this.#known;
-  }
+function knowingArchive(known: Partial<KnownEntry>): MemoryArchive {
+  const store = new MemoryArchive('archive');
+  const held = { standing: 'held', isForeign: false } as const;
+  const entry = { id, md5: md5Of(bytes), sizeBytes: bytes.length, versions: [md5Of(bytes)], ...held, ...known };
+  store.known = async function* () {
+    yield entry;
+  };
+  return store;
 }
 
 const target = (held?: Uint8Array): Destination => ({
@@ -31,7 +27,7 @@ const target = (held?: Uint8Array): Destination => ({
 });
 const archive = (known: Partial<KnownEntry> = {}): Destination => ({
   role: 'archive',
-  store: new KnowingArchive(known),
+  store: knowingArchive(known),
 });
 
 async function kindsOf(atSource: Uint8Array | undefined, destinations: readonly Destination[]) {
@@ -86,14 +82,39 @@ test('hashes that are not listed are asked for, and without any nothing counts a
   expect([source.calls.lookup, asked.calls.open]).toEqual([1, 0]);
 });
 
+test('a source is asked as soon as one of several holds something', async () => {
+  const source = new MemoryStore('source', [[id, bytes]]);
+  source.listsHashes = false;
+  const [compared] = await Array.fromAsync(compareStores(source, [target(), target(bytes), target(others)]));
+  expect(compared?.comparisons.map(({ kind }) => kind)).toEqual(['missing', 'equal', 'conflict']);
+});
+
+test('what is no answer at all ends the comparison, and so does an end that was asked for', async () => {
+  const source = new MemoryStore('source', [[id, bytes]]);
+  source.listsHashes = false;
+  const stop = new AbortController();
+  const compare = () => Array.fromAsync(compareStores(source, [target(bytes)], { signal: stop.signal }));
+  source.before = (call) => {
+    if (call === 'lookup') throw new TypeError('a defect');
+  };
+  await expect(compare()).rejects.toThrow('a defect');
+  source.before = (call) => {
+    if (call !== 'lookup') return;
+    stop.abort();
+    throw new MirrorError('unreachable', 'the connection was given up');
+  };
+  await expect(compare()).rejects.toThrow('given up');
+});
+
 test('a source that cannot be asked for its hash leaves everything unknown', async () => {
   const source = new MemoryStore('source', [[id, bytes]]);
   source.listsHashes = false;
   source.before = (call) => {
     if (call === 'lookup') throw new MirrorError('unreachable', 'it is away');
   };
-  const [compared] = await Array.fromAsync(compareStores(source, [target(bytes), archive()]));
-  expect(compared).toMatchObject({ md5: undefined, comparisons: [{ kind: 'unknown' }, { kind: 'unknown' }] });
+  const [compared] = await Array.fromAsync(compareStores(source, [target(bytes), archive(), target()]));
+  const unknown = { kind: 'unknown', error: { code: 'unreachable' } };
+  expect(compared).toMatchObject({ md5: undefined, comparisons: [unknown, unknown, unknown] });
 });
 
 test('a source is not asked for a hash that nobody has anything to compare with', async () => {
@@ -104,12 +125,11 @@ test('a source is not asked for a hash that nobody has anything to compare with'
 });
 
 test('a comparison begins behind an id, and ends when it is told to', async () => {
-  const source = new MemoryStore(
-    'source',
-    [1, 2, 3].map((n) => [sampleId(n), sampleBytes(n)]),
-  );
+  const all = [1, 2, 3].map((n) => [sampleId(n), sampleBytes(n)] as const);
+  const source = new MemoryStore('source', all);
   const ids = [1, 2, 3].map(sampleId).sort();
-  const compared = await Array.fromAsync(compareStores(source, [target()], { after: ids[0] }));
+  const full: Destination = { role: 'target', store: new MemoryStore('full', all) };
+  const compared = await Array.fromAsync(compareStores(source, [full], { after: ids[0] }));
   expect(compared.map((one) => one.id)).toEqual(ids.slice(1));
   const signal = AbortSignal.abort(new Error('stopped'));
   await expect(Array.fromAsync(compareStores(source, [target()], { signal }))).rejects.toThrow('stopped');

@@ -143,6 +143,14 @@ describe('an instance that the source no longer has', () => {
     expect(target.instances.size).toBe(left);
   });
 
+  test('is deleted at a target that tells the hash and no size', async () => {
+    const { target, archived, propagate } = await setUp();
+    await archived(bytes);
+    target.lookup = async () => [{ id, md5: md5Of(bytes), sizeBytes: undefined }];
+    expect(await propagate()).toEqual({ kind: 'gone', kept: [] });
+    expect(target.instances.size).toBe(0);
+  });
+
   test('is deleted at each target by what that one holds', async () => {
     const { archived, parts } = await setUp();
     await archived(bytes);

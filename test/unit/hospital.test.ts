@@ -6,7 +6,7 @@ const scale = 4000;
 const options: HospitalOptions = {
   instances: 20_000_000,
   perDay: 40_000,
-  studies: 2500,
+  studies: 5000,
   days: 10,
   scale,
   requestMs: 30,
@@ -38,13 +38,13 @@ test('comparisons of 20 million instances end daily, in slices that each get on,
   const first = asked();
   // Every study is asked for once for its hashes, however often the listing was cut; and some that were under way.
   expect(first.studies).toBeLessThan(options.studies * 1.1);
-  // Two thousand pages of the feed.
-  expect(first.feed).toBeLessThan(2200);
+  // Five hundred pages of the feed, a hundred at its end, and a look at what is new in each minute of some hours.
+  expect(first.feed).toBeLessThan(1500);
   hospital.beginArrivals();
-  await hospital.pass(3);
-  expect(hospital.comparedAtMs.length).toBe(1 + 3);
+  await hospital.pass(1.5);
+  expect(hospital.comparedAtMs.length).toBe(1 + 1);
   expect(asked().studies).toBe(first.studies);
-  expect(asked().feed - first.feed).toBeLessThan(3 * (2200 + 24 * 60 * 2));
+  expect(asked().feed - first.feed).toBeLessThan(1500 + 1.5 * 24 * 60 * 2);
   expect(hospital.slowestArrivalMs).toBeLessThan(120_000);
   expect(failuresOf(hospital)).toEqual([]);
   // What arrives while the ids are compared is on no list that was made before, and is not gone for that.
@@ -52,8 +52,11 @@ test('comparisons of 20 million instances end daily, in slices that each get on,
   expect(longestSliceMs(hospital)).toBeLessThanOrEqual(options.timeoutSeconds * 1000);
 });
 
+/** Nothing is said there of how soon something arrives. */
+const seldom = { ...options, everyMinutes: 15 };
+
 test('a target that was away for two days gets what it missed, within the bound of the queue', async () => {
-  const hospital = new Hospital(options);
+  const hospital = new Hospital(seldom);
   await hospital.compareOnce(2);
   hospital.beginArrivals();
   await hospital.beginOutage();
@@ -64,13 +67,13 @@ test('a target that was away for two days gets what it missed, within the bound 
   await hospital.pass(2);
   expect(hospital.missing.target).toBeLessThanOrEqual(scale);
   expect(hospital.longestBacklog).toBeLessThanOrEqual(options.backlogMessages);
-  expect(hospital.slowestArrivalMs).toBeLessThan(120_000);
   expect(failuresOf(hospital)).toEqual([]);
 });
 
 test('a cleared feed and a lost memory cost time, and no slice is in vain', async () => {
-  const hospital = new Hospital(options);
+  const hospital = new Hospital(seldom);
   await hospital.compareOnce(2);
+  hospital.beginArrivals();
   hospital.source.clearFeed();
   await hospital.pass(1);
   const compared = hospital.comparedAtMs.length;

@@ -5,7 +5,7 @@ import { KeptRepairs } from '../../core/archive-life/kept-repairs.ts';
 import { MirrorError } from '../../core/errors.ts';
 import { Limitations } from '../../core/sidecars/limitations.ts';
 import type { StudyServer } from '../../core/sidecars/study-server.ts';
-import { studyId, WatchedObjects, watchedArchive } from '../support/archived-studies.ts';
+import { instanceId, studyId, WatchedObjects, watchedArchive } from '../support/archived-studies.ts';
 
 /** Nothing is written to it: what was kept lies nowhere any more. */
 const server = { client: { address: 'http://server' } } as StudyServer;
@@ -50,4 +50,14 @@ test('a record that cannot be read is told, and stops no other', async () => {
   await objects.replaceIf(damaged, Buffer.from('damaged'), etag);
   const finished = await Array.fromAsync(repairs.finishAll({ server, limitations: new Limitations() }));
   expect(finished.map(({ kind }) => kind).toSorted()).toEqual(['failed', 'finished']);
+});
+
+test('what the server itself had of an instance goes before what the archive has of a study', async () => {
+  const { objects } = await watchedArchive();
+  const repairs = new KeptRepairs(objects, server.client);
+  const study = studyId(0);
+  const instances = Array.from({ length: 20 }, (_, n) => instanceId(n)).sort();
+  for (const id of [study, ...instances]) await repairs.keep(id, kept, {});
+  const finished = await Array.fromAsync(repairs.finishAll({ server, limitations: new Limitations() }));
+  expect(finished.map(({ id }) => id)).toEqual([...instances, study]);
 });

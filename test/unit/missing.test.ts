@@ -63,6 +63,12 @@ describe('what was dealt with', () => {
   });
 });
 
+test('what was dealt with is forgotten, and nothing else', () => {
+  const ids = [1, 2, 3].map(sampleId);
+  const { next } = listing(nothingMissing, 1000, ids, 0);
+  expect(forget(next, ids.slice(0, 2)).previous.map(([id]) => id)).toEqual(ids.slice(2));
+});
+
 describe('the guard', () => {
   test.each([
     ['as many as the count', 100_000, 5],

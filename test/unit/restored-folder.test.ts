@@ -1,10 +1,14 @@
 /** A folder that instances are restored to: what is there already is neither replaced nor taken for something else. */
-import { expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
+import { readBack } from '../../core/archive-life/restore/read-back.ts';
+import { replaceInFolder } from '../../core/archive-life/restore/replace-in-folder.ts';
 import { RestoredFolder } from '../../core/archive-life/restore/restored-folder.ts';
+import type { Destination } from '../../core/copy/outcome.ts';
+import { MirrorError } from '../../core/errors.ts';
 import { type InstanceId, md5Of } from '../../core/identifiers.ts';
 import type { InstanceIdentity } from '../../core/stores/store.ts';
 import { MemoryObjects } from '../support/memory-objects.ts';
-import { sampleBytes, sampleId } from '../support/memory-store.ts';
+import { MemoryStore, sampleBytes, sampleId } from '../support/memory-store.ts';
 import { instanceOf } from '../support/open/written-instance.ts';
 
 const [written, again] = [instanceOf(), instanceOf({ comment: 'another version' })];
@@ -38,10 +42,11 @@ test.each([
 test('what a restore before left there is known, and its bytes are read before they count', async () => {
   const { objects, folder } = await newFolder();
   await folder.store(identity, written.bytes);
+  await objects.putOnce('notes.txt', Buffer.from('of somebody'), { sizeBytes: 11 });
   const { folder: next } = await newFolder(objects);
   expect(await Array.fromAsync(next.inventory())).toEqual([{ id: written.id, md5: undefined, sizeBytes: undefined }]);
   expect(await next.lookup(written.id)).toEqual([identity]);
-  expect(next.holdsStudy(written.study)).toBe(true);
+  expect([next.holdsStudy(written.study), next.unidentified]).toEqual([true, 0]);
   expect(await next.store(identity, written.bytes)).toEqual({ kind: 'already-equal' });
 });
 
@@ -61,6 +66,7 @@ test.each([
 ])('a file whose header %s lies among the unidentified, and is counted once', async (_, id, bytes) => {
   const { objects, folder } = await newFolder();
   expect(await folder.store(identityOf(id, bytes), bytes)).toEqual({ kind: 'stored' });
+  expect(folder.unidentified).toBe(1);
   expect(await folder.store(identityOf(id, bytes), bytes)).toEqual({ kind: 'already-equal' });
   expect([[...objects.stored.keys()], folder.unidentified]).toEqual([[`unidentified/${id}.dcm`], 1]);
   expect([folder.holds(id), folder.holdsStudy(written.study)]).toEqual([true, false]);
@@ -97,4 +103,73 @@ test('a file is read as it is', async () => {
   const { body, ...opened } = await folder.open(written.id);
   expect(opened).toMatchObject({ id: written.id, md5: undefined, sizeBytes: written.bytes.length });
   expect(Buffer.concat(await Array.fromAsync(body))).toEqual(written.bytes);
+});
+
+describe('a version that lies there and is not the one of the moment', () => {
+  async function conflicting() {
+    const { objects, folder } = await newFolder();
+    await folder.store(identityOf(written.id, again.bytes), again.bytes);
+    const view = new MemoryStore('view', [[written.id, written.bytes]]);
+    const destination: Destination = { role: 'target', store: folder };
+    const conflict = { destination, kind: 'conflict' } as const;
+    const onReplaced = vi.fn();
+    const settle = async () => {
+      const result = { id: written.id, md5: identity.md5, sizeBytes: identity.sizeBytes, outcomes: [conflict] };
+      return (await replaceInFolder(view, folder, onReplaced)(result)).outcomes[0];
+    };
+    const lies = async () => (await folder.lookup(written.id))[0]?.md5;
+    return { objects, view, conflict, onReplaced, settle, lies };
+  }
+
+  test('is replaced, kept, and told of', async () => {
+    const { conflict, onReplaced, settle, lies } = await conflicting();
+    expect(await settle()).toEqual({ destination: conflict.destination, kind: 'copied' });
+    expect(await lies()).toBe(identity.md5);
+    expect(onReplaced.mock.calls).toEqual([[written.id, 'superseded/']]);
+  });
+
+  test.each<[string, (view: MemoryStore) => void, string]>([
+    ['the archive does not hold it any more', (view) => view.instances.clear(), 'conflict'],
+    [
+      'the archive tells no hash of it',
+      (view) => {
+        view.keepsHashes = false;
+      },
+      'conflict',
+    ],
+    [
+      'the archive cannot be read',
+      (view) => {
+        view.before = (call) => {
+          if (call === 'open') throw new MirrorError('unreachable', 'it is away');
+        };
+      },
+      'failed',
+    ],
+    [
+      'it is damaged on its way',
+      (view) => {
+        view.transport = () => again.bytes;
+      },
+      'failed',
+    ],
+  ])('stays where %s', async (_, change, kind) => {
+    const { view, onReplaced, settle, lies } = await conflicting();
+    change(view);
+    expect(await settle()).toMatchObject({ kind });
+    expect(await lies()).toBe(again.md5);
+    expect(onReplaced).not.toHaveBeenCalled();
+  });
+});
+
+test('what was restored is read at the target, by what the archive promises, and the target stays open', async () => {
+  const view = new MemoryStore('view', [[written.id, written.bytes]]);
+  const target = new MemoryStore('target', [[written.id, again.bytes]]);
+  const close = vi.spyOn(target, 'close');
+  const store = readBack(view, target);
+  expect(await Array.fromAsync(store.inventory())).toEqual([identity]);
+  expect(await store.lookup(written.id)).toEqual([identity]);
+  expect((await store.open(written.id)).md5).toBe(again.md5);
+  await store.close();
+  expect(close).not.toHaveBeenCalled();
 });

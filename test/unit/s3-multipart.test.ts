@@ -30,7 +30,7 @@ const unitBytes = partBytes / 4;
 
 /** Each character stands for a quarter of a part. */
 async function* chunks(...texts: readonly string[]): AsyncGenerator<Uint8Array> {
-  for (const text of texts) yield Buffer.concat([...text].map((one) => Buffer.alloc(unitBytes, one)));
+  for (const text of texts) yield Buffer.concat(Array.from(text, (one) => Buffer.alloc(unitBytes, one)));
 }
 
 function textOf(body: unknown): string {
@@ -67,12 +67,15 @@ function setUp(storage: Storage = confirmed) {
 test('parts are filled whatever the chunks are, numbered, and completed unless there is an object', async () => {
   const parts: unknown[] = [];
   let completed: unknown;
+  let created: unknown;
   const { asked, upload } = setUp(async (command, input) => {
     if (command === 'UploadPart') parts.push([input.PartNumber, textOf(input.Body)]);
     if (command === 'CompleteMultipartUpload') completed = input;
+    if (command === 'CreateMultipartUpload') created = input;
     return confirmed(command, input);
   });
   expect(await upload(chunks('0', '123456', '789'))).toBe('created');
+  expect(created).toEqual({ Bucket: 'archive', Key: 'key', ContentType: 'application/dicom' });
   expect(parts).toEqual([
     [1, '0123'],
     [2, '4567'],
@@ -159,6 +162,17 @@ test('an upload is given up only after all its parts have ended: one that came l
   part.resolve();
   await failing;
   expect(ended).toEqual(['part', 'abort']);
+});
+
+test('an upload that the caller gives up completes nothing, and leaves no parts', async () => {
+  const stop = new AbortController();
+  const { asked, upload } = setUp(async (command, input) => {
+    if (command === 'UploadPart') stop.abort();
+    return confirmed(command, input);
+  });
+  const given = upload(chunks('0123456789'), { signal: stop.signal });
+  await expect(given).rejects.toMatchObject({ code: 'interrupted' });
+  expect([asked.includes('CompleteMultipartUpload'), asked.at(-1)]).toEqual([false, 'AbortMultipartUpload']);
 });
 
 test('an upload whose abortion fails tells why it was given up', async () => {

@@ -125,9 +125,7 @@ test('the state machine copies what the queue copies, and what fails ends in the
 test('what an instance is to blame for is left to the queue; nothing else is', async () => {
   const mirror = troubledMirror();
   await runShards(mirror);
-  expect(mirror.queue.map(({ body }) => idIn(body)).sort()).toEqual(
-    [sampleId(5), sampleId(11), sampleId(12)].sort(),
-  );
+  expect(mirror.queue.map(({ body }) => idIn(body)).sort()).toEqual([sampleId(5), sampleId(11), sampleId(12)].sort());
 });
 
 test('a source that refuses everybody ends the execution after hours, with nothing left to the queue', async () => {

@@ -3,9 +3,11 @@ import { type Missing, nothingMissing } from '../../core/archive-life/deletions/
 import type { Destination } from '../../core/copy/outcome.ts';
 import { MirrorError } from '../../core/errors.ts';
 import type { InstanceId, OrthancId } from '../../core/identifiers.ts';
+import { cursorAt } from '../../core/mirror/follow/cursor.ts';
 import { pauseInMemory } from '../../core/mirror/pause/pause.ts';
 import type { Progress } from '../../core/mirror/progress.ts';
 import { RemovalRecorder } from '../../core/mirror/record-removals.ts';
+import { dueReason } from '../../core/mirror/steps.ts';
 import { type TickOptions, type TickReport, tick } from '../../core/mirror/tick.ts';
 import { MemoryArchive, MemoryStore, sampleBytes, sampleId } from '../support/memory-store.ts';
 import { SimulatedClock, standingClock } from '../support/simulated-clock.ts';
@@ -63,6 +65,26 @@ function setUp(count: number) {
   return { source, feed, target, document, queue, clock, add, run };
 }
 
+test.each([
+  ['a day after it began', 0, 3, 24, true],
+  ['not before', 0, 3, 23, false],
+  ['not before half a day after it ended', 0, 30, 41, false],
+  ['half a day after it ended', 0, 30, 42, true],
+])('a comparison is due %s', (_, from, to, now, isDue) => {
+  const at = (hour: number) => new Date(Date.parse('2026-11-21T00:00:00Z') + hour * 3_600_000);
+  const progress = {
+    version: 1 as const,
+    sourceIdentity: null,
+    cursor: cursorAt(0, 0, 0),
+    comparison: null,
+    comparedAt: at(to).toISOString(),
+    comparedFrom: at(from).toISOString(),
+    unlisted: [],
+  };
+  const clock = standingClock(() => at(now).getTime());
+  expect(dueReason(progress, { clock, compareEveryMs: 24 * 3_600_000 }) !== undefined).toBe(isDue);
+});
+
 describe('a scheduled mirror', () => {
   test('announces everything at first, then only what is new, each once', async () => {
     const { queue, add, run } = setUp(30);
@@ -112,39 +134,6 @@ describe('a scheduled mirror', () => {
     expect(sent.new).toContain(sampleId(7006));
     expect(sent.new.length).toBeLessThanOrEqual(6000);
     expect(new Set([...sent.old, ...sent.new]).size).toBe(7001);
-  });
-
-  test('compares a day after the last comparison began, however long it took, with a rest of half a day', async () => {
-    const { run, clock, document } = setUp(5);
-    const hours = (count: number) => {
-      clock.now = new Date(clock.now.getTime() + count * 3_600_000);
-    };
-    const slow = {
-      announced: async () => [],
-      async *differingParts() {
-        hours(10);
-        yield { studies: [], through: null };
-      },
-    };
-    expect((await run({ sidecars: slow })).compareReason).toBe('first run');
-    expect(document.value?.comparison).toBeNull();
-    hours(13);
-    expect((await run()).compareReason).toBeUndefined();
-    hours(1);
-    expect((await run()).compareReason).toBe('the last comparison is too old');
-    const slower = {
-      ...slow,
-      differingParts: () => {
-        hours(10);
-        return slow.differingParts();
-      },
-    };
-    hours(24);
-    expect((await run({ sidecars: slower })).compareReason).toBe('the last comparison is too old');
-    hours(11);
-    expect((await run()).compareReason).toBeUndefined();
-    hours(1);
-    expect((await run()).compareReason).toBe('the last comparison is too old');
   });
 
   test('announces again what the queue did not acknowledge', async () => {

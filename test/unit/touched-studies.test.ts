@@ -51,6 +51,36 @@ test('are not those of what is gone again', async () => {
   expect([...(await touched.take(studyServer, {}))]).toEqual([]);
 });
 
+test('are not asked for again by the other instances of a study', async () => {
+  const { server, studyServer } = await source();
+  const written = Array.from({ length: 20 }, (_, n) =>
+    instanceOf({ study: '1.2.3', series: '1.2.3.1', instance: `1.2.3.1.${n}` }),
+  );
+  const touched = new TouchedStudies();
+  for (const { id, bytes } of written) {
+    server.put(bytes);
+    touched.note(came(id, [target, 'copied']));
+  }
+  expect([...(await touched.take(studyServer, {}))]).toEqual([written[0]?.study]);
+  // Some are asked for at once.
+  expect(server.asked.length).toBeLessThanOrEqual(2 * 4);
+});
+
+test.each([1, 20_001])('are not looked for any more when it is over, of %i instances', async (count) => {
+  const { server, studyServer } = await source();
+  const touched = new TouchedStudies();
+  for (let n = 0; n < count; n += 1) touched.note(came(sampleId(n), [target, 'copied']));
+  const signal = AbortSignal.abort();
+  await expect(touched.take(studyServer, { signal })).rejects.toMatchObject({ code: 'interrupted' });
+  expect(server.asked).toEqual([]);
+});
+
+test('of which the archive has them, so many are known and no more', () => {
+  const touched = new TouchedStudies();
+  for (let n = 0; n <= 20_001; n += 1) touched.note(came(sampleId(n), [archive, 'copied']));
+  expect([20_000, 20_001].map((n) => touched.isArchived(sampleId(n), md5))).toEqual([true, false]);
+});
+
 test('are all of them when more came than are remembered', async () => {
   const { server, studyServer, one, other } = await source();
   const touched = new TouchedStudies();

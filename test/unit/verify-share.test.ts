@@ -1,5 +1,3 @@
-import { readdir, rm, truncate } from 'node:fs/promises';
-import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { oldestUnverifiedMs, type Rotation, sharesPerRun, slotCount } from '../../core/archive-life/verify/rotation.ts';
 import {
@@ -10,8 +8,10 @@ import {
 } from '../../core/archive-life/verify/verify-share.ts';
 import { MirrorError } from '../../core/errors.ts';
 import { type InstanceId, type Md5, md5Of } from '../../core/identifiers.ts';
+import { openArchive } from '../../core/stores/archive/archive.ts';
 import type { InventoryEntry, InventoryOptions, OpenInstance, Store } from '../../core/stores/store.ts';
-import { addSidecar, instanceId, studyId, studySidecar, watchedArchive } from '../support/archived-studies.ts';
+import { addSidecar, instanceId, studyId, studySidecar } from '../support/archived-studies.ts';
+import { MemoryObjects } from '../support/memory-objects.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 
 const bytes = Buffer.from('what the archive holds');
@@ -154,31 +154,36 @@ test.each([1, 7, 30, 90, 365])(
 );
 
 test('run after run every sidecar and record of an archive is read as well, and what they name is looked for', async () => {
-  const archive = await watchedArchive();
+  const objects = new MemoryObjects();
+  const archive = await openArchive(objects, { createFor: { name: 'source' }, writer: 'run' });
+  const keyIn = (folder: string) => [...objects.stored.keys()].sort().findLast((key) => key.startsWith(folder)) ?? '';
+  const cutOff = async (key: string) => {
+    const bytes = objects.stored.get(key)?.bytes.subarray(0, 100) ?? Buffer.of();
+    await objects.delete(key);
+    await objects.putOnce(key, bytes, { sizeBytes: bytes.length });
+  };
   const ids = Array.from({ length: 12 }, (_, n) => instanceId(n));
   for (const id of ids) {
     const held = Buffer.from(id);
-    await archive.archive.store({ id, md5: md5Of(held), sizeBytes: held.length }, held);
+    await archive.store({ id, md5: md5Of(held), sizeBytes: held.length }, held);
   }
   for (const n of [0, 1, 2, 3]) {
-    await addSidecar(archive, studySidecar(n, ids.slice(3 * n, 3 * n + 3)), '2026-03-01T10:00:00Z');
+    await addSidecar({ objects }, studySidecar(n, ids.slice(3 * n, 3 * n + 3)), '2026-03-01T10:00:00Z');
   }
   const [lost, cut] = [instanceId(4), studyId(2)];
-  await rm(join(archive.path, 'instances', lost), { recursive: true });
-  const [file = ''] = await readdir(join(archive.path, 'studies', cut));
-  await truncate(join(archive.path, 'studies', cut, file), 100);
+  await objects.delete(keyIn(`instances/${lost}/`));
+  await cutOff(keyIn(`studies/${cut}/`));
 
-  for (const n of [7, 8]) await archive.archive.recordRemoval(instanceId(n));
-  const [, removal = ''] = await readdir(join(archive.path, 'history', instanceId(8)));
-  await truncate(join(archive.path, 'history', instanceId(8), removal), 100);
+  for (const n of [7, 8]) await archive.recordRemoval(instanceId(n));
+  await cutOff(keyIn(`history/${instanceId(8)}/`));
 
   const document = documentOf();
   const deadline = new AbortController().signal;
-  const beside = { archive: archive.archive, onFinding: () => undefined };
+  const beside = { archive, onFinding: () => undefined };
   const problems: ShareProblem[] = [];
   let sound = 0;
   for (let run = 0; run < slotCount; run += 1) {
-    const report = await share({ store: archive.archive, beside, document, now, deadline });
+    const report = await share({ store: archive, beside, document, now, deadline });
     problems.push(...report.problems);
     sound += report.sound;
   }

@@ -120,7 +120,8 @@ export async function replaceInstance(id: InstanceId, options: ReplaceOptions): 
     const savedUnder = await replaceOnServer({ instance: wanted, right, held }, replace, { signal });
     return { kind: 'replaced', savedUnder };
   } catch (error) {
-    if (!isMirrorError(error, 'refused')) throw error;
+    // What is refused once the target's version is gone is no conflict any more: the instance is missing there.
+    if (!isMirrorError(error, 'refused') || (await target.lookup(id, { signal }))[0]?.md5 !== held.md5) throw error;
     throw new MirrorError('conflict', `${error.message}; both versions are kept`, { cause: error });
   }
 }

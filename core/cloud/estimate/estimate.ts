@@ -241,12 +241,7 @@ function standingItems({ instances, mirrors, everyMinutes, targets }: EstimateIn
       servicePrices.perGibSecond,
     ),
     item('S3 listings, counts', listings, 'requests', perThousandPuts / 1000),
-    item(
-      'S3 listings, comparisons',
-      listings + studies * sidecarListingsPerStudy,
-      'requests',
-      perThousandPuts / 1000,
-    ),
+    item('S3 listings, comparisons', listings + studies * sidecarListingsPerStudy, 'requests', perThousandPuts / 1000),
     item('S3 writes, comparisons', compared * stateWritesPerInstance, 'requests', perThousandPuts / 1000),
     item('S3 reads, comparisons', reads, 'requests', perThousandGets / 1000),
     item('SQS, waiting for messages', polls, 'requests', servicePrices.perMillionQueueRequests / 1e6),

@@ -47,7 +47,11 @@ async function tickOptions(
   const { graceMinutes, backlogMessages } = deployment.configuration.cloud.transfer;
   const { askAgainDays, compareEveryHours } = configuration.follow;
   let hasPutAway = false;
-  const inSlices = { onPutAway: () => void (hasPutAway = true) };
+  const inSlices = {
+    onPutAway: () => {
+      hasPutAway = true;
+    },
+  };
   rememberInventories({ source, destinations }, { days: askAgainDays, now: () => new Date(), inSlices });
   const leaseMs = deployment.configuration.cloud.scheduler.timeoutSeconds * 1000 + leaseMarginMs;
   return {

@@ -6,7 +6,16 @@
 export const metricsNamespace = 'OrthancMirror';
 
 /** The functions, as they call themselves in logs and in the dimension `service`. */
-export const functionNames = ['scheduler', 'transfer', 'verifier', 'status', 'webhook', 'inbox', 'open', 'shards'] as const;
+export const functionNames = [
+  'scheduler',
+  'transfer',
+  'verifier',
+  'status',
+  'webhook',
+  'inbox',
+  'open',
+  'shards',
+] as const;
 export type FunctionName = (typeof functionNames)[number];
 
 export type MetricUnitName = 'Count' | 'Bytes' | 'Seconds';
@@ -83,7 +92,10 @@ export const metricDefinitions = {
     per: 'stack',
   },
 
-  LeftToQueue: count('shards', 'Instances and sidecars of shards that are left to the queue, because they failed at once.'),
+  LeftToQueue: count(
+    'shards',
+    'Instances and sidecars of shards that are left to the queue, because they failed at once.',
+  ),
 
   ArchiveRequests: count('open', 'Requests that looked into the archive; the log tells who.'),
 } as const satisfies Record<string, MetricDefinition>;

@@ -10,7 +10,14 @@ import type { CloudMirror } from '../cloud-mirror.ts';
 import type { TransferObserver } from '../transfer/transfer-context.ts';
 import { type TransferDeployment, transferMessages } from '../transfer/transfer-message.ts';
 import type { VerifyCounts } from '../verify/verify-destinations.ts';
-import { copyShard, type PlannedShards, planShards, type ShardBatch, type ShardCounts, type ShardPlan } from './shards.ts';
+import {
+  copyShard,
+  type PlannedShards,
+  planShards,
+  type ShardBatch,
+  type ShardCounts,
+  type ShardPlan,
+} from './shards.ts';
 
 /** What became of some shards: of a copy the first two, of a verification the others. */
 export type ShardReport = ShardCounts & VerifyCounts;
@@ -55,9 +62,7 @@ export async function workOnShards(
   let report = nothing;
   for (const shard of shards) {
     const did =
-      'study' in shard
-        ? await copyStudy(shard.study, opened, deployment, work)
-        : await verifyPart(shard, opened, work);
+      'study' in shard ? await copyStudy(shard.study, opened, deployment, work) : await verifyPart(shard, opened, work);
     report = {
       done: report.done + did.done,
       left: report.left + did.left,

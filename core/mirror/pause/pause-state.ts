@@ -42,7 +42,7 @@ export const pauseStateSchema = z.strictObject({
   version: z.literal(1),
   /** By the name of the store, or {@link wholeMirror}. */
   pauses: recordOf(z.string(), storePauseSchema),
-  /** How often an instance was on its way when a store stopped reachable, by the name of the store. */
+  /** How often an instance was on its way when a store stopped answering, by the name of the store. */
   suspects: recordOf(z.string(), recordOf(z.string(), z.int().positive())),
   /** When the last pause on a store ended, why it was paused and how often it had been probed; by the name of the store. */
   ended: recordOf(

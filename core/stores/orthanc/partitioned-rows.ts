@@ -48,7 +48,11 @@ export class PartitionedRows {
   #rowsInMemory = 0;
   #stretches: Stretch[];
 
-  constructor({ mostRows = mostRowsInMemory, place = new TemporaryFile(), stretches = [] }: PartitionedRowsOptions = {}) {
+  constructor({
+    mostRows = mostRowsInMemory,
+    place = new TemporaryFile(),
+    stretches = [],
+  }: PartitionedRowsOptions = {}) {
     this.#mostRows = mostRows;
     this.#place = place;
     this.#stretches = [...stretches];
@@ -193,8 +197,7 @@ class TemporaryFile implements StretchPlace {
 
   async read(stretch: number, at: number, bytes: number): Promise<Buffer> {
     const piece = Buffer.alloc(bytes);
-    const { bytesRead = 0 } =
-      (await this.#file?.handle.read(piece, 0, bytes, (this.#begins[stretch] ?? 0) + at)) ?? {};
+    const { bytesRead = 0 } = (await this.#file?.handle.read(piece, 0, bytes, (this.#begins[stretch] ?? 0) + at)) ?? {};
     return piece.subarray(0, bytesRead);
   }
 
@@ -243,7 +246,9 @@ function inOrder(rows: Buffer): readonly number[] {
     if (!beginsAlike(place)) continue;
     const begin = place - 1;
     while (beginsAlike(place)) place += 1;
-    const alike = order.slice(begin, place).sort((a, b) => compareIds(rows, a, b) || readSeq(rows, a) - readSeq(rows, b));
+    const alike = order
+      .slice(begin, place)
+      .sort((a, b) => compareIds(rows, a, b) || readSeq(rows, a) - readSeq(rows, b));
     for (const [index, at] of alike.entries()) order[begin + index] = at;
   }
   return order;

@@ -93,7 +93,11 @@ export class HospitalBucket extends MemoryObjects {
     const { instances, scale } = this.#options;
     const perPage = Math.max(1, Math.round(keysPerListing / scale));
     let onPage = 0;
-    for (let place = instances.placeBehind(after?.slice(instancesPrefix.length)); place < instances.capacity; place += 1) {
+    for (
+      let place = instances.placeBehind(after?.slice(instancesPrefix.length));
+      place < instances.capacity;
+      place += 1
+    ) {
       const n = instances.at(place);
       if (!this.holds(n)) continue;
       if (onPage % perPage === 0) {

@@ -1,5 +1,12 @@
 /** The instances of a hospital, which exist only as numbers: twenty million of them take some bytes each. */
-import { type InstanceId, isInstanceId, isMd5, type Md5, type OrthancId, orthancIdOf } from '../../../core/identifiers.ts';
+import {
+  type InstanceId,
+  isInstanceId,
+  isMd5,
+  type Md5,
+  type OrthancId,
+  orthancIdOf,
+} from '../../../core/identifiers.ts';
 
 const idSpace = 2 ** 32;
 

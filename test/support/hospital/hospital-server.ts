@@ -24,6 +24,9 @@ const cost = {
 /** What reading a row of an answer takes us, in ms of a function of 1 GiB. */
 const readEachRow = 10e-3;
 
+/** A page has no fewer entries, whatever the scale: who reads it would take the server for one that does not get on. */
+const fewestEntries = 10;
+
 export interface HospitalServerOptions {
   readonly name: string;
   readonly time: VirtualTime;
@@ -125,7 +128,12 @@ export class HospitalServer {
     }
     if (url.pathname.endsWith('/info')) {
       const n = this.#options.instances.numberOf(id as InstanceId);
-      return { kind: 'lookup', costMs: cost.lookup * scale, rows: scale, value: () => (this.holds(n) ? this.#attachment(n) : undefined) };
+      return {
+        kind: 'lookup',
+        costMs: cost.lookup * scale,
+        rows: scale,
+        value: () => (this.holds(n) ? this.#attachment(n) : undefined),
+      };
     }
     if (level === 'instances') return this.#page(url.searchParams, whole);
     throw new Error(`${url.pathname} is not simulated`);
@@ -134,11 +142,16 @@ export class HospitalServer {
   #changes(query: URLSearchParams): Answer {
     const { instances, scale } = this.#options;
     if (query.has('last')) {
-      return { kind: 'changes', costMs: cost.request, rows: 0, value: () => ({ Changes: [], Done: true, Last: this.#last }) };
+      return {
+        kind: 'changes',
+        costMs: cost.request,
+        rows: 0,
+        value: () => ({ Changes: [], Done: true, Last: this.#last }),
+      };
     }
     const since = Math.max(Number(query.get('since')), this.#clearedThrough);
     // A page of as many real entries.
-    const end = Math.min(this.#last, since + Math.max(1, Math.floor(Number(query.get('limit')) / scale)));
+    const end = Math.min(this.#last, since + Math.max(fewestEntries, Math.floor(Number(query.get('limit')) / scale)));
     const rows = Math.max(0, end - since) * scale;
     const value = () => ({
       Changes: Array.from({ length: Math.max(0, end - since) }, (_, index) => ({

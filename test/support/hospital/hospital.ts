@@ -2,6 +2,11 @@
  * A hospital whose mirror runs in the cloud: the real ticks of the scheduler, every minute of simulated time, against servers
  * and a bucket that take the time that real ones take. The functions that copy, and the comparison of sidecars, are rates.
  */
+
+import type { Destination } from '../../../core/copy/outcome.ts';
+import { MirrorError } from '../../../core/errors.ts';
+import type { OrthancId } from '../../../core/identifiers.ts';
+import type { Announcement } from '../../../core/mirror/announcing.ts';
 import { Backlog } from '../../../core/mirror/backlog.ts';
 import { rememberInventories, removalPartsOf, sourceProofOf } from '../../../core/mirror/parts.ts';
 import { pauseBeside } from '../../../core/mirror/pause/pause.ts';
@@ -9,10 +14,6 @@ import { holdDestination } from '../../../core/mirror/pause/review-pauses.ts';
 import { progressBeside } from '../../../core/mirror/progress.ts';
 import type { DifferingPart } from '../../../core/mirror/sidecar-sync.ts';
 import { type TickOptions, type TickReport, tick } from '../../../core/mirror/tick.ts';
-import type { Announcement } from '../../../core/mirror/announcing.ts';
-import type { Destination } from '../../../core/copy/outcome.ts';
-import { MirrorError } from '../../../core/errors.ts';
-import type { OrthancId } from '../../../core/identifiers.ts';
 import { type Archive, openArchive } from '../../../core/stores/archive/archive.ts';
 import { Lease, underLease } from '../../../core/stores/archive/lease.ts';
 import { usualSizes } from '../../../core/stores/orthanc/inventory-remembered.ts';
@@ -26,8 +27,8 @@ export const minuteMs = 60_000;
 export const dayMs = 24 * 60 * minuteMs;
 /** Time that a function leaves between the end of its work and its own end. */
 const marginMs = 8000;
-/** Studies that are compared at once, and what a part of them takes: a listing of each at the server, most of it. */
-const studiesOfPart = 50;
+/** A part of a comparison of sidecars, and what it takes: a listing of each study at the server, most of it. */
+const instancesOfPart = 50 * 333;
 const studyEachInstanceMs = 0.34;
 /** Adding to a queue, for each batch of ten. */
 const sendBatchMs = 2;
@@ -52,6 +53,8 @@ export interface HospitalOptions {
   /** Whether archive and target hold everything already. */
   readonly isMirrored: boolean;
   readonly askAgainDays?: number;
+  /** Minutes from one tick to the next. */
+  readonly everyMinutes?: number;
 }
 
 export interface Slice {
@@ -154,12 +157,13 @@ export class Hospital {
     await this.time.during(holdDestination(target, error, options));
   }
 
-  /** Lets days pass; a tick begins every minute in which none is at work. */
+  /** Lets days pass; a tick begins whenever it is time for one and none is at work. */
   async pass(days: number): Promise<void> {
     const untilMs = this.time.nowMs() + days * dayMs;
+    const everyMs = (this.#options.everyMinutes ?? 1) * minuteMs;
     while (this.time.nowMs() < untilMs) {
       await this.tick();
-      this.time.jump(Math.ceil((this.time.nowMs() + 1) / minuteMs) * minuteMs);
+      this.time.jump(Math.ceil((this.time.nowMs() + 1) / everyMs) * everyMs);
       this.#advance();
     }
   }
@@ -197,9 +201,17 @@ export class Hospital {
     const { scale, backlogMessages, timeoutSeconds, askAgainDays = 30 } = this.#options;
     const now = () => new Date(time.nowMs());
     let hasPutAway = false;
-    const inSlices = { onPutAway: () => void (hasPutAway = true) };
+    const inSlices = {
+      onPutAway: () => {
+        hasPutAway = true;
+      },
+    };
     rememberInventories({ source, destinations }, { days: askAgainDays, now, inSlices });
-    const policy = { propagate: false, limits: { maxCount: Math.floor(1000 / scale), maxPercent: 1, graceMs: dayMs }, now };
+    const policy = {
+      propagate: false,
+      limits: { maxCount: Math.floor(1000 / scale), maxPercent: 1, graceMs: dayMs },
+      now,
+    };
     const progress = progressBeside(archive.objects);
     const options: TickOptions = {
       source,
@@ -292,7 +304,9 @@ export class Hospital {
     const ids = this.#instances.studies.toSorted();
     let from = after === null ? 0 : ids.findIndex((id) => id > after);
     if (from < 0) from = ids.length;
-    const eachMs = studyEachInstanceMs * this.#instances.perStudy * this.#options.scale;
+    const perStudy = this.#options.instances / ids.length;
+    const studiesOfPart = Math.max(1, Math.round(instancesOfPart / perStudy));
+    const eachMs = studyEachInstanceMs * perStudy;
     for (;;) {
       const part = ids.slice(from, from + studiesOfPart);
       from += studiesOfPart;

@@ -38,7 +38,9 @@ export class VirtualTime implements Clock {
   /** Lets time pass until the work has ended, which waits for nothing but this clock. */
   async during<Result>(work: Promise<Result>): Promise<Result> {
     let hasEnded = false;
-    const end = (): void => void (hasEnded = true);
+    const end = (): void => {
+      hasEnded = true;
+    };
     work.then(end, end);
     for (;;) {
       await turn();
