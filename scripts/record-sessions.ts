@@ -75,7 +75,7 @@ async function record(
   const pressCtrlC = (afterMs: number) => setTimeout(() => child.stdin.write('\u0003'), afterMs);
   // A second one, for what does not end by the first.
   const stopping = stopAfterMs === undefined ? [] : [pressCtrlC(stopAfterMs), pressCtrlC(stopAfterMs + 5000)];
-  const [exitCode] = await Promise.all([ended, acts?.()]);
+  const [exitCode] = await Promise.all([ended, Promise.race([ended, acts?.()])]);
   for (const timer of stopping) clearTimeout(timer);
   return { command: typed, events, durationMs: endedAtMs - begunAtMs, exitCode };
 }
@@ -86,7 +86,7 @@ function dropAll(proxy: FaultProxy): void {
 
 /** Waits until so many files were asked for. */
 async function instancesRead({ seen }: FaultProxy, count: number): Promise<void> {
-  while (seen.filter(({ path }) => path.endsWith('/file')).length < count) await delay(50);
+  while (seen.filter(({ path }) => path.endsWith('/attachments/dicom/data')).length < count) await delay(50);
 }
 
 function slow(proxy: FaultProxy, ms: number): void {
@@ -111,13 +111,13 @@ const scenes: Readonly<Record<string, Scene>> = {
   },
   'target-away': {
     title: 'The target goes away',
-    what: 'When 60 instances were read, the target breaks every connection, for good. The archive is served all the same.',
+    what: 'After 4 seconds the target breaks every connection, for good. The archive is served all the same.',
     async play(stage) {
-      const source = await stage.proxy(await stage.server(generateInstances('gone', 400, 65_536)));
+      const source = await stage.server(generateInstances('gone', 400, 65_536));
       const target = await stage.proxy(await stage.server([]));
       slow(target, 300);
       const acts = async () => {
-        await instancesRead(source, 60);
+        await delay(4000);
         dropAll(target);
       };
       const args = ['run', source.url, target.url, '--archive', join(stage.folder, 'archive')];
