@@ -89,7 +89,9 @@ test('each message is settled by itself, and told once', async () => {
   const { asked, told, batch } = setUp(failing('unknown-mirror'));
   expect(await batch(delivery(1), delivery(2))).toEqual([]);
   expect(asked).toEqual(['dead letter unknown-mirror', 'dead letter unknown-mirror']);
-  expect(told.map(({ settled }) => settled.message?.id ?? '').toSorted()).toEqual([sampleId(1), sampleId(2)].toSorted());
+  expect(told.map(({ settled }) => settled.message?.id ?? '').toSorted()).toEqual(
+    [sampleId(1), sampleId(2)].toSorted(),
+  );
 });
 
 test('a message of which the queue learns nothing comes back', async () => {
