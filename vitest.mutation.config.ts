@@ -5,7 +5,7 @@ process.env.TEST_SEED ??= '1';
 
 export default defineConfig({
   test: {
-    include: ['test/unit/**/*.test.ts', 'test/contract/**/*.test.ts'],
+    include: ['test/unit/**/*.test.ts', 'test/simulated/**/*.test.ts', 'test/contract/**/*.test.ts'],
     // What kills processes or measures memory is slow, and sees no other defects.
     exclude: ['test/contract/archive-{kills,memory}.test.ts'],
     testTimeout: 30_000,

@@ -116,7 +116,7 @@ export async function dicomTargets(): Promise<readonly FuzzTarget[]> {
     names.map((name) => Buffer.concat([Buffer.from([7, term.length]), Buffer.from(term), Buffer.from(name)])),
   );
   return [
-    { name: 'dicom', inputs: mutatedBytes(await dicomSeeds()), check: checkDicom, runs: 400 },
+    { name: 'dicom', inputs: mutatedBytes(await dicomSeeds()), check: checkDicom, runs: 150 },
     {
       name: 'charset',
       inputs: fc.oneof(mutatedBytes(charsetSeeds), fc.uint8Array({ maxLength: 300 })),

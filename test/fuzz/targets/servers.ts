@@ -173,6 +173,7 @@ export const serverTargets: readonly FuzzTarget[] = [
   },
   {
     name: 'server-listing',
+    runs: 100,
     inputs: mutatedJson([
       { ...feedAndCount, Series: [id] },
       { ...feedAndCount, CountInstances: 0 },
