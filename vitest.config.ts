@@ -12,7 +12,7 @@ export default defineConfig({
     // Tests start real servers; a timeout here only ends a hang, no test asserts a duration.
     testTimeout: 300_000,
     hookTimeout: 300_000,
-    maxWorkers: 4,
+    maxWorkers: 5,
     sequence: { sequencer: LongestFirst },
     globalSetup: ['test/support/run-folder.ts'],
     // As bin/orthanc-mirror has it: every program that a test starts is compiled once.

@@ -159,13 +159,14 @@ describe(`the preflight of Orthanc ${old}`, () => {
 describe('a refusal', () => {
   const finding = (severity: Severity) => ({ code: 'recycles', severity, message: `a ${severity}` }) as const;
   it.each([
-    [[], false, undefined],
-    [['note'], false, undefined],
-    [['risk', 'note'], false, 'a risk; --force goes on regardless'],
-    [['risk'], true, undefined],
-    [['halt', 'risk'], true, 'a halt'],
-    [['halt', 'risk'], false, 'a halt; a risk'],
-  ] as const)('of %j with force %s is %s', (severities, force, expected) => {
-    expect(refusalOf(severities.map(finding), { force })?.message).toBe(expected);
+    [[], false, undefined, undefined],
+    [['note'], false, undefined, undefined],
+    [['risk', 'note'], false, 'a risk', 'accept-risk'],
+    [['risk'], true, undefined, undefined],
+    [['halt', 'risk'], true, 'a halt', undefined],
+    [['halt', 'risk'], false, 'a halt; a risk', undefined],
+  ] as const)('of %j with force %s is %s, with the advice %s', (severities, force, message, advice) => {
+    const refusal = refusalOf(severities.map(finding), { force });
+    expect([refusal?.message, refusal?.advice]).toEqual([message, advice]);
   });
 });

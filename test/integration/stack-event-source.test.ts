@@ -16,6 +16,8 @@ const work = {
   retentionSeconds: 1000,
   redrive: { deadLetterQueue: 'Dead', maxReceiveCount: 2 },
 };
+/** Its messages come back only after a time that nothing takes here. */
+const patient = { ...work, logicalId: 'Patient', visibilityTimeoutSeconds: 60 };
 /** Waits for what happens within seconds; fails after a time that only a hang needs. */
 const eventually = { timeout: 30_000, interval: 50 };
 
@@ -29,7 +31,7 @@ beforeEach(async () => {
   lines = [];
   folder = await mkdtemp(join(tmpdir(), 'orthanc-mirror-stack-'));
   cleanUp.defer(() => rm(folder, { recursive: true }));
-  queues = await LocalQueues.start([work, deadLetters], join(folder, 'queues'));
+  queues = await LocalQueues.start([work, patient, deadLetters], join(folder, 'queues'));
   cleanUp.defer(() => queues.stop());
 });
 
@@ -56,20 +58,24 @@ async function functionOf(source: string, timeoutSeconds = 20): Promise<LocalFun
   return local;
 }
 
-function deliverTo(target: LocalFunction, mapping: { batchSize?: number; maxConcurrency?: number } = {}): void {
+function deliverTo(
+  target: LocalFunction,
+  mapping: { batchSize?: number; maxConcurrency?: number } = {},
+  queue: 'Work' | 'Patient' = 'Work',
+): void {
   const credentials = { accessKeyId: 'x', secretAccessKey: 'x' };
   const client = new SQSClient({ endpoint: queues.endpoint, region: 'us-east-1', credentials });
   const stop = startEventSource({
     mapping: {
-      queue: 'Work',
+      queue,
       function: 'F',
       batchSize: 10,
       maxConcurrency: 2,
       reportsBatchItemFailures: true,
       ...mapping,
     },
-    queueUrl: queues.url('Work'),
-    queueArn: queues.arn('Work'),
+    queueUrl: queues.url(queue),
+    queueArn: queues.arn(queue),
     client,
     invoke: (event) => target.invoke(event),
     onFailure: () => undefined,
@@ -84,7 +90,7 @@ test('of a batch only the messages that the function reports come back, and at l
       for (const { body, attributes } of Records) console.log(body + ' ' + attributes.ApproximateReceiveCount);
       return { batchItemFailures: Records.filter(({ body }) => body === 'bad').map(({ messageId }) => ({ itemIdentifier: messageId })) };
     };`);
-  for (const body of ['good', 'bad', 'fine']) queues.send(body);
+  for (const body of ['good', 'bad', 'fine']) queues.sendTo('Work', body);
   deliverTo(target);
   await vi.waitUntil(() => queues.drained() && queues.deadLetters().length === 1, eventually);
   expect(lines.toSorted()).toEqual(['bad 1', 'bad 2', 'fine 1', 'good 1']);
@@ -98,7 +104,7 @@ test('when a function crashes the whole batch comes back, and the next invocatio
       if (!existsSync('crashed')) { writeFileSync('crashed', ''); process.exit(1); }
       for (const { body } of Records) console.log(body);
     };`);
-  for (const body of ['one', 'two']) queues.send(body);
+  for (const body of ['one', 'two']) queues.sendTo('Work', body);
   deliverTo(target, { maxConcurrency: 1 });
   await vi.waitUntil(() => queues.drained(), eventually);
   expect(lines.toSorted()).toEqual(['one', 'two']);
@@ -140,8 +146,8 @@ test('no more invocations run at once than the mapping allows', async () => {
       await setTimeout(50);
       rmdirSync('running-' + body);
     };`);
-  for (let number = 0; number < 20; number += 1) queues.send(String(number));
-  deliverTo(target, { batchSize: 1, maxConcurrency: 3 });
+  for (let number = 0; number < 20; number += 1) queues.sendTo('Patient', String(number));
+  deliverTo(target, { batchSize: 1, maxConcurrency: 3 }, 'Patient');
   await vi.waitUntil(() => queues.drained(), eventually);
   expect(lines).toHaveLength(20);
   expect(Math.max(...lines.map(Number))).toBeLessThanOrEqual(3);

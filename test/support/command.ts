@@ -7,9 +7,6 @@ import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
-/** Passphrases of backups need not be hard to guess here. */
-const quickPassphrases = new URL('quick-passphrases.ts', import.meta.url).href;
-
 export interface CommandResult {
   /** `null` if a signal ended it. */
   readonly exitCode: number | null;
@@ -27,10 +24,13 @@ export interface RunningCommand {
 
 /** Starts the command line without waiting for its end. */
 export function startCommand(args: readonly string[], environment: NodeJS.ProcessEnv = {}): RunningCommand {
-  const node = `${dirname(process.execPath)}:${process.env.PATH}`;
-  const child = spawn(join(programFolder(), 'bin/orthanc-mirror'), args, {
+  const folder = programFolder();
+  const path = `${dirname(process.execPath)}:${process.env.PATH}`;
+  // Passphrases of backups need not be hard to guess here.
+  const quickPassphrases = `--import ${join(folder, 'quick-passphrases.js')}`;
+  const child = spawn(join(folder, 'bin/orthanc-mirror'), args, {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, PATH: node, NODE_OPTIONS: `--import ${quickPassphrases}`, ...environment },
+    env: { ...process.env, PATH: path, NODE_OPTIONS: quickPassphrases, ...environment },
   });
   const ended = new Promise<{ exitCode: number | null; signal: NodeJS.Signals | null }>((resolve, reject) => {
     child.on('error', reject);
