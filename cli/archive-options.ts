@@ -1,7 +1,7 @@
 /** The options of the commands that tell what an archive holds. */
 
 import type { Option } from 'commander';
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseMoment } from '../core/archive-life/restore/moment.ts';
 import { checked, endpointOption, jsonOption, valueOption } from './options.ts';
 

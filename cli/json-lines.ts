@@ -1,5 +1,5 @@
 /** What the lines of `--json` have in common. Each command says in its `output.ts` which lines it prints. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { exitCodes } from './exit-codes.ts';
 
 /** A line of JSON: `type` tells the lines of a command apart. Its descriptions become `docs/json.md`. */

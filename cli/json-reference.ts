@@ -1,5 +1,5 @@
 /** Writes the reference of what `--json` prints from the schemas of the commands, so that the two cannot differ. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { markdownTable, schemaTables } from '../core/schema-table.ts';
 import { importedFileSchema } from './import/output.ts';
 import { errorLine, type JsonLine } from './json-lines.ts';

@@ -1,6 +1,6 @@
 /** Which part of a source is mirrored, and how fast, as options; each takes the place of its field in the configuration. */
 import type { Option } from 'commander';
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseStudyDate } from '../core/archive-life/restore/moment.ts';
 import { describeProblems, wordProblem } from '../core/config/problems.ts';
 import type { MirrorConfiguration } from '../core/config/schema.ts';

@@ -1,7 +1,7 @@
 /** Opens the state of a mirror, which lies beside its archive, for the commands that look after it. */
 
 import type { Command, Option } from 'commander';
-import { z } from 'zod';
+import * as z from 'zod';
 import { archiveInStack } from '../core/config/archive-location.ts';
 import { loadConfiguration } from '../core/config/load.ts';
 import { mirrorNamed } from '../core/config/mirror-named.ts';

@@ -3,7 +3,7 @@
  * configuration file says of it. A secret is never an option: options name the file or variable that holds it.
  */
 import type { Option } from 'commander';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ServerAuth, ServerConfiguration } from '../core/config/server-schema.ts';
 import { MirrorError } from '../core/errors.ts';
 import { type OrthancAddress, parseOrthancUrl } from '../core/stores/orthanc/address.ts';

@@ -1,7 +1,7 @@
 /** How a command wants to be told, and what is kept of what it tells: `--json`, `--quiet`, `--log-file`, `--report`. */
 import { closeSync, openSync, writeSync } from 'node:fs';
 import type { Command, Option } from 'commander';
-import { z } from 'zod';
+import * as z from 'zod';
 import { MirrorError } from '../core/errors.ts';
 import type { ExitCode } from './exit-codes.ts';
 import { optionsOf, switchOption, valueOption } from './options.ts';

@@ -1,5 +1,5 @@
 /** The only place of the product that reads environment variables. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { MirrorError } from './errors.ts';
 
 const functionEnvironmentSchema = z.object({

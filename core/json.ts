@@ -3,7 +3,7 @@
  * it is parsed, and a check of its form ends at the first thing that is wrong, so that neither a huge document nor one
  * in which everything is wrong takes more memory than its text allows.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** What a document may be at most; its length in bytes is bounded by whoever reads it. */
 export interface JsonBounds {

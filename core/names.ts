@@ -1,5 +1,5 @@
 /** Names that a user gives to what the configuration describes. */
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** How a mirror or a target may be called; such names appear in logs, metrics, messages and keys. */
 export const nameSchema = z.string().regex(/^[a-z0-9-]{1,32}$/, {

@@ -1,5 +1,5 @@
 /** Tables of the fields of a schema, so that a page of documentation and the program cannot differ. */
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** As much of a JSON schema as zod writes for ours. */
 interface FieldSchema {

@@ -1,7 +1,7 @@
 /** The CDK app: `cdk synth -c config=FILE`. Works without network and without AWS credentials. */
 import { resolve } from 'node:path';
 import { App } from 'aws-cdk-lib';
-import { z } from 'zod';
+import * as z from 'zod';
 import { loadConfiguration } from '../core/config/load.ts';
 import { requireWithinLimits } from './limits.ts';
 import { MirrorStack } from './mirror-stack.ts';

@@ -10,6 +10,7 @@ import type { FunctionName } from '../core/cloud/metrics/metrics.ts';
 import { bundledConfigurationFile } from '../core/environment.ts';
 
 const lambdasFolder = fileURLToPath(new URL('../lambdas', import.meta.url));
+const httpClient = fileURLToPath(new URL('http-client.js', import.meta.url));
 
 /** CommonJS packages in an ES module bundle still call `require`, which ES modules do not have. */
 const requireForCommonJs =
@@ -46,6 +47,9 @@ export function bundleFunction(file: FunctionName, folder: string): void {
     mainFields: ['module', 'main'],
     minify: true,
     keepNames: true,
+    alias: { undici: httpClient },
+    // undici's own word for a bundle without its second, experimental parser of HTTP.
+    define: { esbuildDetection: 'true' },
     sourcemap: true,
     sourcesContent: false,
     banner: { js: requireForCommonJs },

@@ -3,7 +3,7 @@
  * half fail, at the deployment. Sizes are those of the longest texts that references can become. The number of resources
  * is checked by the CDK itself. Pure.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { MirrorError } from '../core/errors.ts';
 
 /** Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html; white space does not count. */

@@ -1,6 +1,6 @@
 /** Writes `docs/permissions.md` from a synthesized template, so that the two cannot differ. Pure. */
 import { flattenCfnReference } from 'cdk-nag/lib/utils/flatten-cfn-reference.js';
-import { z } from 'zod';
+import * as z from 'zod';
 import { permissionReasons, reasonOfResourcePolicy } from './permission-reasons.ts';
 
 const textsSchema = z.union([z.string().transform((text) => [text]), z.array(z.string())]);

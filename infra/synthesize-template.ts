@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Configuration } from '../core/config/schema.ts';
 import { requireWithinLimits } from './limits.ts';
 import { MirrorStack } from './mirror-stack.ts';

@@ -1,5 +1,5 @@
 /** The schedule that looks for objects of the inbox whose notification got lost. */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Deployment } from '../core/cloud/deployment.ts';
 import { findLost } from '../core/cloud/inbox/find-lost.ts';
 import { MirrorError } from '../core/errors.ts';

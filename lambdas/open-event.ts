@@ -1,5 +1,5 @@
 /** From what a function URL gives to the request that the handlers of an archive answer. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseMoment } from '../core/archive-life/restore/moment.ts';
 import { isMirrorError } from '../core/errors.ts';
 import { WebError, type WebRequest } from '../core/open/web/message.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { MirrorError } from '../core/errors.ts';
 import { nameSchema } from '../core/names.ts';
 

@@ -1,5 +1,5 @@
 /** What Lambda's function URL gives and takes (payload format 2.0). */
-import { z } from 'zod';
+import * as z from 'zod';
 import { secretHeader } from '../core/cloud/webhook/secrets.ts';
 import type { IncomingAnnouncement, WebhookDecision } from '../core/cloud/webhook/webhook.ts';
 

@@ -1,5 +1,5 @@
 /** The work of `advise`: finds out what is there, decides, prints. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { allEnvironmentVariables } from '../../core/environment.ts';
 import { MirrorError } from '../../core/errors.ts';
 import { adviceLines, adviceRecord } from '../../core/host/advise/advice-text.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { backends } from '../../core/orthanc-disk/found-server.ts';
 
 /** The options of `advise` as commander gives them. */

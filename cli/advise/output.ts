@@ -1,5 +1,5 @@
 /** What `advise --json` prints. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { count, flag, milliseconds, text } from '../json-lines.ts';
 
 const version = text('Version.');

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** The options of `audit` as commander gives them; durations in milliseconds. */
 export const auditOptionValues = z.object({

@@ -1,5 +1,5 @@
 /** What `audit --json` prints. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { count, md5, orthancId, reason, text } from '../json-lines.ts';
 
 export const auditOutput = [

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** The options of `backup` and its subcommands as commander gives them. */
 export const backupOptionValues = z.object({

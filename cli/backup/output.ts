@@ -1,5 +1,5 @@
 /** What `backup --json` and its commands print. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { bytes, count, flag, orthancId, reason, text, time } from '../json-lines.ts';
 
 const backup = text('Name of the backup.');

@@ -1,6 +1,6 @@
 /** Differences by series or study: for people who look for what to resend. */
 
-import { z } from 'zod';
+import * as z from 'zod';
 import type { OpenMirror } from '../../core/config/open.ts';
 import { readDicom } from '../../core/dicom/dicom-header.ts';
 import { isMirrorError } from '../../core/errors.ts';

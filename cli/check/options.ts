@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** The levels at which differences are told. */
 export const checkLevels = ['instance', 'series', 'study'] as const;

@@ -1,5 +1,5 @@
 /** What `check --json` prints. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { comparisonKinds } from '../../core/mirror/check.ts';
 import { code, count, exitCode, futureTimes, reason, store, text } from '../json-lines.ts';
 import { checkLevels } from './options.ts';

@@ -1,6 +1,6 @@
 /** `open`: an archive in a viewer and behind DICOMweb, while no server exists. */
 import type { Command } from 'commander';
-import { z } from 'zod';
+import * as z from 'zod';
 import { atOption } from '../archive-options.ts';
 import type { CommandContext } from '../command-context.ts';
 import { openOptionValues } from '../open/options.ts';

@@ -1,5 +1,5 @@
 /** What `config check --json` prints. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { text } from '../json-lines.ts';
 
 export const configCheckOutput = [

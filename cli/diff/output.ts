@@ -1,5 +1,5 @@
 /** What `diff --json` prints. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { count, md5, orthancId } from '../json-lines.ts';
 
 export const diffOutput = [

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { storageClasses } from '../../core/cloud/estimate/prices.ts';
 
 export const estimateOptionValues = z.object({

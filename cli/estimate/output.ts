@@ -1,5 +1,5 @@
 /** What `estimate --json` prints. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { text } from '../json-lines.ts';
 
 const amount = (meaning: string) => z.number().describe(meaning);

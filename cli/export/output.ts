@@ -1,5 +1,5 @@
 /** What `export --json` prints. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { bytes, count, orthancId, reason, text } from '../json-lines.ts';
 
 export const exportOutput = [

@@ -1,5 +1,5 @@
 /** What `failures` and `redrive` print with `--json`. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { code, count, reason, text, time } from '../json-lines.ts';
 
 export const failureLine = z

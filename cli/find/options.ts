@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { archiveOptionValues } from '../archive-options.ts';
 
 export const findOptionValues = archiveOptionValues.extend({

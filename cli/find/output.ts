@@ -1,5 +1,5 @@
 /** What `ls --json` and `find --json` print. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { bytes, count, md5, orthancId, text } from '../json-lines.ts';
 
 const studyLine = z

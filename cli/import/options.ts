@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { orthancEncodings } from '../../core/dicom/charset.ts';
 
 /** The options of `import` as commander gives them; those of the server are read where they are used. */

@@ -1,5 +1,5 @@
 /** What `import --json` prints, and what its report holds beside that. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { fileOutcomes } from '../../core/import/report.ts';
 import {
   bytes,

@@ -1,5 +1,5 @@
 /** What `open`, `open-user` and `open-log` print with `--json`. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { count, store, text, time } from '../json-lines.ts';
 
 export const openOutput = [

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { z } from 'zod';
+import * as z from 'zod';
 import { UndecodableFrame } from '../../core/open/rendering/decode-frame.ts';
 import type { FrameToRender } from '../../core/open/rendering/render-frame.ts';
 import { WebError } from '../../core/open/web/message.ts';

@@ -1,5 +1,5 @@
 /** What `pause` and `resume` print with `--json`. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { code, reason, text, time } from '../json-lines.ts';
 
 const mirror = text('Name of the mirror, where one is known.').nullable();

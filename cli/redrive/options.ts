@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Slow enough for any server, and 36,000 in an hour. */
 const defaultPerSecond = 10;

@@ -1,5 +1,5 @@
 /** The first and the last line of a report that is lines of JSON. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { cause, exitCode, text, time } from '../json-lines.ts';
 
 export const reportLines = [

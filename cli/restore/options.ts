@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** The options of `restore` as commander gives them; those of the server are read where they are used. */
 export const restoreOptionValues = z.object({

@@ -1,5 +1,5 @@
 /** What `restore --json` prints. */
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   bytes,
   code,

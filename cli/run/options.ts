@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { defaultDeletionLimits } from '../../core/archive-life/deletions/missing.ts';
 import { conflictPolicies, defaultConflictPolicy } from '../../core/archive-life/repair/conflict-policy.ts';
 import type { MirrorPolicies, NamedMirror } from '../named-mirror.ts';

@@ -1,5 +1,5 @@
 /** What `run --json` prints. */
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   bytes,
   cause,

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { runOptionValues } from '../run/options.ts';
 
 export const serveOptionValues = runOptionValues.extend({

@@ -1,5 +1,5 @@
 /** What `snapshots --json` prints. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { bytes, count, text } from '../json-lines.ts';
 
 const snapshotLine = z

@@ -1,5 +1,5 @@
 /** What `status --json` prints. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { keptCommands } from '../../core/archive-life/last-results.ts';
 import { code, count, exitCode, reason, store, text, time } from '../json-lines.ts';
 

@@ -1,6 +1,6 @@
 /** The work of `status`. */
 import { writeFile } from 'node:fs/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { lastResults } from '../../core/archive-life/last-results.ts';
 import { pageOf } from '../../core/cloud/status/status-page.ts';
 import { openServer } from '../../core/config/open.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** The options of `verify` as commander gives them; those of the servers are read where they are used. */
 export const verifyOptionValues = z.object({

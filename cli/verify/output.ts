@@ -1,5 +1,5 @@
 /** What `verify --json` prints. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { code, count, exitCode, futureTimes, md5, orthancId, reason, store, text } from '../json-lines.ts';
 
 const problem = z

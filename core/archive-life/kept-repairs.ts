@@ -8,7 +8,7 @@
  * there. So only what the server lacks is written, and what anybody wrote since stays.
  */
 import { createHash } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { CallOptions } from '../call-options.ts';
 import { isMirrorError, type MirrorError } from '../errors.ts';
 import { isOrthancId, type OrthancId } from '../identifiers.ts';

@@ -1,5 +1,5 @@
 /** The last result of each command that writes to an archive or reads it back, kept beside it: `reports/last/`. */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { CallOptions } from '../call-options.ts';
 import { isMirrorError } from '../errors.ts';
 import { documentBytes, readDocument } from '../stores/archive/json-document.ts';

@@ -1,5 +1,5 @@
 /** The part of the configuration that says how the cloud stack is built. */
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   alarmsSchema,
   encryptionSchema,

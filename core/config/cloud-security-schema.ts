@@ -1,5 +1,5 @@
 /** The parts of the cloud configuration that decide about access, encryption, retention and who is told. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { inSecretsManagerSchema } from './server-schema.ts';
 
 const kmsKeyArnSchema = z

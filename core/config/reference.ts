@@ -1,5 +1,5 @@
 /** Writes the reference of the configuration from its schema, so that the two cannot differ. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { type FieldRow, markdownTable, schemaTables } from '../schema-table.ts';
 import { configurationSchema } from './schema.ts';
 

@@ -2,7 +2,7 @@
  * The one schema of the configuration, for the CDK app, the functions and the command line. Unknown keys are errors.
  * The descriptions in here become `docs/configuration.md`.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { defaultDeletionLimits } from '../archive-life/deletions/missing.ts';
 import { conflictPolicies, defaultConflictPolicy } from '../archive-life/repair/conflict-policy.ts';
 import { defaultCeiling } from '../copy/adaptive-concurrency.ts';

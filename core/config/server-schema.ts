@@ -1,5 +1,5 @@
 /** The part of the configuration that says how to reach one Orthanc server, and where its secrets lie. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { defaultServerLimits } from '../stores/orthanc/bounds.ts';
 import { defaultMaxConnections, defaultTimeouts } from '../stores/orthanc/connection.ts';
 

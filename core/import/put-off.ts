@@ -3,7 +3,7 @@
  * only the beginning of one. In a storage with the option `StorageCompression` every instance has such a companion.
  */
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { InstanceId } from '../identifiers.ts';
 import type { Found, FoundAt } from './found.ts';
 

@@ -1,5 +1,5 @@
 /** How far a mirror has looked: kept beside the archive by a scheduler, in memory by a run. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { type InstanceId, isInstanceId, isOrthancId, type OrthancId } from '../identifiers.ts';
 import { listOf } from '../json.ts';
 import type { ObjectStorage } from '../stores/archive/object-storage.ts';

@@ -7,7 +7,7 @@
  * container is made anew, and two servers can have the same one (Orthanc: OrthancConfiguration.cpp,
  * GetDatabaseServerIdentifier; told in `/system` from 1.11.1 on).
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { CallOptions } from '../call-options.ts';
 import { isMirrorError, MirrorError } from '../errors.ts';
 import type { Archive } from '../stores/archive/archive.ts';

@@ -1,5 +1,5 @@
 /** The instances that came since sidecars were last compared: their studies' sidecars list them. */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { CallOptions } from '../call-options.ts';
 import type { CopyResult } from '../copy/outcome.ts';
 import { type InstanceId, isOrthancId, type Md5, type OrthancId } from '../identifiers.ts';

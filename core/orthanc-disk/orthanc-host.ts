@@ -1,7 +1,7 @@
 /** Where an Orthanc host keeps what: derived from its configuration. */
 import { readdirSync } from 'node:fs';
 import { basename, isAbsolute, join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { MirrorError } from '../errors.ts';
 import { type OrthancConfiguration, readConfiguration } from './configuration/read-configuration.ts';
 import type { MysqlConnection } from './index/mysql-connection.ts';

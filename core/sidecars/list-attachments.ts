@@ -1,5 +1,5 @@
 /** Attachments of one resource on servers that do not list them with it. */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { CallOptions } from '../call-options.ts';
 import { MirrorError } from '../errors.ts';
 import type { OrthancId, ResourceLevel } from '../identifiers.ts';

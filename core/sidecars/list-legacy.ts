@@ -2,7 +2,7 @@
  * Listing a study on servers without extended find: `/tools/bulk-content` tells labels and metadata of a level in one
  * request (1.9.4; before, one request per resource), but nothing tells the attachments of many resources at once.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { CallOptions } from '../call-options.ts';
 import type { Md5, OrthancId, ResourceLevel } from '../identifiers.ts';
 import { recordOf } from '../json.ts';

@@ -1,5 +1,5 @@
 /** How Orthanc lists one resource of any level, in `/tools/find`, `/tools/bulk-content` and `/{level}?expand`. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { isMd5, isOrthancId, type Md5, type OrthancId } from '../identifiers.ts';
 import { listOf, recordOf } from '../json.ts';
 import { sizeSchema } from '../stores/orthanc/dicom-attachment.ts';

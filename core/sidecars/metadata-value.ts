@@ -3,7 +3,7 @@
  * Latin-1 is not. In a document a value that is UTF-8 is a text, and any other `{ "base64": "…" }`: each value has
  * exactly one form, so that equal values are equal sidecars.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 
 const bytesSchema = z.strictObject({
   base64: z.string().refine((text) => {

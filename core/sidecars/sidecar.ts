@@ -3,7 +3,7 @@
  * The format is described in `docs/sidecars.md`. Documents hold patient data (tags, labels, values) and live in
  * the archive only: nothing of their content but ids and hashes may get into a log, a message or a key.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   type InstanceId,
   isInstanceId,

@@ -1,5 +1,5 @@
 /** A server that sidecars are read from or written to. */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { CallOptions } from '../call-options.ts';
 import { recordOf } from '../json.ts';
 import type { OrthancCapabilities } from '../stores/orthanc/capabilities.ts';

@@ -1,7 +1,7 @@
 /** The real `cdk synth`, as somebody runs it who has neither network nor AWS credentials. */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -81,6 +81,19 @@ test('gives the same bytes twice', async () => {
   expect(first.filter((line) => line.includes('/index.mjs '))).toHaveLength(5);
   expect(first.filter((line) => line.includes('/configuration.json '))).toHaveLength(5);
   expect(await deployedFiles('second')).toEqual(first);
+});
+
+test('gives every function little to load when it starts', async () => {
+  const files = await readdir(join(folder, 'full'), { recursive: true });
+  const sizes = await Promise.all(
+    files
+      .filter((file) => file.endsWith('index.mjs'))
+      .map(async (file) => (await stat(join(folder, 'full', file))).size),
+  );
+  // That of the inbox also reads zip and tar.
+  const [inbox, next] = sizes.toSorted((a, b) => b - a);
+  expect(inbox).toBeLessThan(1_400_000);
+  expect(next).toBeLessThan(1_300_000);
 });
 
 test('bundles everything that the functions import', async () => {

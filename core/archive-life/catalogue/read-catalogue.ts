@@ -6,7 +6,7 @@
  *
  * They can be deleted at any time: an entry that is missing or not of the newest document is made from the document.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { CallOptions } from '../../call-options.ts';
 import { isMirrorError } from '../../errors.ts';
 import type { OrthancId } from '../../identifiers.ts';

@@ -2,7 +2,7 @@
  * A study as a catalogue lists it. Everything here but Orthanc ids and counts is patient data: it is told to the user
  * who asks for it, and never gets into a log, a message or a key.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { DicomHeader } from '../../dicom/dicom-header.ts';
 import { isOrthancId, type OrthancId } from '../../identifiers.ts';
 import { listOf } from '../../json.ts';

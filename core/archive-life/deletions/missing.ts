@@ -4,7 +4,7 @@
  * An instance counts as gone when two complete listings in a row did not show it and the grace period is over. What
  * was not listed is collected during a comparison; the guard decides at its end.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { type InstanceId, isInstanceId } from '../../identifiers.ts';
 import { listOf } from '../../json.ts';
 

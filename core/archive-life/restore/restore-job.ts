@@ -9,7 +9,7 @@
  * Everything is written once. Ids and hashes only: nothing in here is a patient's.
  */
 import { randomBytes } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { CallOptions } from '../../call-options.ts';
 import { isMirrorError, MirrorError } from '../../errors.ts';
 import { type InstanceId, isInstanceId, isMd5, isOrthancId, type Md5, type OrthancId } from '../../identifiers.ts';

@@ -4,7 +4,7 @@
  * The ids are cut into slots of equal width. A slot is verified as a whole, the one that waited longest first, and the
  * time of the slot that waits longest is the age of the oldest unverified instance.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { type InstanceId, isInstanceId } from '../../identifiers.ts';
 import { listOf } from '../../json.ts';
 

@@ -1,5 +1,5 @@
 /** What S3 tells the queue of the inbox. Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html */
-import { z } from 'zod';
+import * as z from 'zod';
 import { MirrorError } from '../../errors.ts';
 import { jsonBoundsOf, listOf, readJson } from '../../json.ts';
 import { decodeKey, type ObjectVersion } from '../../stores/archive/s3-versions.ts';

@@ -3,7 +3,7 @@
  * else: no host, no bucket, no key, no hash. The schema is strict, because whoever may write to the queue is not trusted
  * more. A message of a restore names a job in the archive, without which it causes nothing.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { jobIdSchema, jobPartSchema } from '../../archive-life/restore/restore-job.ts';
 import { MirrorError } from '../../errors.ts';
 import { type InstanceId, isInstanceId, isOrthancId, type OrthancId } from '../../identifiers.ts';

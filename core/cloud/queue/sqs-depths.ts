@@ -1,6 +1,6 @@
 /** How full a queue in Amazon SQS is; the counts of SQS are approximate. */
 import { GetQueueAttributesCommand, QueueDoesNotExist, type SQSClient } from '@aws-sdk/client-sqs';
-import { z } from 'zod';
+import * as z from 'zod';
 import { MirrorError } from '../../errors.ts';
 
 export interface QueueDepths {

@@ -3,7 +3,7 @@
  * is worked on by an invocation of its own. What is done is what messages of the queue cause; what cannot be done at once
  * becomes such a message, and has the tries, pauses and dead letters of all others.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { CallOptions } from '../../call-options.ts';
 import { isMirrorError, MirrorError } from '../../errors.ts';
 import { isOrthancId, type OrthancId } from '../../identifiers.ts';

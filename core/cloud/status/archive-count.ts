@@ -1,5 +1,5 @@
 /** Counts an archive by listing it, in pieces that fit a deadline. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { type InstanceId, isInstanceId } from '../../identifiers.ts';
 import type { InventoryEntry, InventoryOptions } from '../../stores/store.ts';
 

@@ -1,6 +1,6 @@
 /** How long comparisons have not been what they should be: complete, or, while the first one is under way, on the move. Pure. */
 import { createHash } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Progress } from '../../mirror/progress.ts';
 
 /** What is remembered of the scheduler between two measurements. */

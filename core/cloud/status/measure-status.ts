@@ -1,5 +1,5 @@
 /** Measures one mirror: what its servers and its archive really hold, how far behind they are, what waits. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { oldestUnverifiedMs } from '../../archive-life/verify/rotation.ts';
 import { rotationDocument } from '../../archive-life/verify/verify-share.ts';
 import type { Destination } from '../../copy/outcome.ts';

@@ -2,7 +2,7 @@
  * How far destinations are behind, measured at the destinations: a sample of what the source got lately is looked up in
  * each of them until it is there. Pure.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { type InstanceId, isInstanceId } from '../../identifiers.ts';
 import { listOf } from '../../json.ts';
 import type { Change } from '../../stores/change-feed.ts';

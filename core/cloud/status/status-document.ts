@@ -1,5 +1,5 @@
 /** What `reports/status.json` says of one mirror: measured, not remembered. Names, numbers, times and codes only. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { listOf } from '../../json.ts';
 
 const countOrUnknown = z.int().nonnegative().nullable();

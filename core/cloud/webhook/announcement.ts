@@ -1,5 +1,5 @@
 /** What a request to the webhook says, and what follows from it. Ids only: nothing in here can name a place. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { type InstanceId, isInstanceId, isOrthancId, type OrthancId, resourceLevels } from '../../identifiers.ts';
 import { jsonBoundsOf, parseJson } from '../../json.ts';
 

@@ -1,7 +1,7 @@
 /** Fetches secrets from where the configuration says they lie. */
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { environmentVariable } from '../../environment.ts';
 import { MirrorError } from '../../errors.ts';
 import type { PemRef, SecretRef } from '../server-schema.ts';

@@ -1,5 +1,5 @@
 /** What a running Orthanc tells about itself over REST. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { MirrorError } from '../../errors.ts';
 import { type Backend, type FoundServer, unknownServer } from '../../orthanc-disk/found-server.ts';
 import { isBefore, parseVersion, version } from '../../orthanc-disk/orthanc-version.ts';

@@ -6,7 +6,7 @@
 import { constants } from 'node:fs';
 import { appendFile, copyFile, mkdir, open, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { MirrorError } from '../../errors.ts';
 import { jsonBoundsOf, readJson } from '../../json.ts';
 import { hashesOf, readFileChunks } from '../../orthanc-disk/files/file-bytes.ts';

@@ -1,7 +1,7 @@
 /** The list of the storage files of a host backup: JSON lines in ascending order of uuid, compressed by gzip. */
 import { Readable } from 'node:stream';
 import { createGunzip, createGzip } from 'node:zlib';
-import { z } from 'zod';
+import * as z from 'zod';
 import { MirrorError } from '../../errors.ts';
 import { isMd5, type Md5 } from '../../identifiers.ts';
 import { jsonBoundsOf, readJson } from '../../json.ts';

@@ -1,6 +1,6 @@
 /** The manifest of a host backup: everything that it consists of, with hashes. */
 import { isAbsolute, resolve } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { listOf } from '../../json.ts';
 import { isBackupId, isSha256 } from './backup-keys.ts';
 

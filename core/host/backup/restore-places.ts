@@ -1,6 +1,6 @@
 /** Where a backup is restored to, and the refusal to write over anything. */
 import { basename, dirname, join, resolve } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { MirrorError } from '../../errors.ts';
 import { fileError } from '../../orthanc-disk/files/file-error.ts';
 import { HeldFolder } from '../../orthanc-disk/files/held-folder.ts';

@@ -2,7 +2,7 @@
  * A manifest as it lies in the archive: two lines of JSON. The first holds the salt and a tag (HMAC-SHA-256) over all
  * the other bytes, so that nothing is looked at before it is known who wrote it; the second is the manifest.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { jsonBoundsOf, readJson } from '../../json.ts';
 import { type BackupKeys, isTagOf, type Keyring, tagOf } from './backup-secrets.ts';
 import { type BackupManifest, longestManifestBytes, manifestSchema } from './manifest.ts';

@@ -1,5 +1,5 @@
 /** The part of the configuration that says which instances of the source are mirrored. */
-import { z } from 'zod';
+import * as z from 'zod';
 
 const dicomDate = z.string().regex(/^\d{8}$/, { error: 'is not a date such as 20260131' });
 /** Wildcards and the separator of lists would mean something else to a server than to us. */

@@ -1,5 +1,5 @@
 /** Applies a filter to an Orthanc server: to its whole inventory by its own search, to one instance by asking for it. */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { CallOptions } from '../../call-options.ts';
 import { MirrorError } from '../../errors.ts';
 import { type InstanceId, isInstanceId } from '../../identifiers.ts';

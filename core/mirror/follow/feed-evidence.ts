@@ -3,7 +3,7 @@
  * but for the asking. Sequence numbers are never given out twice (seen on 1.10.1 and 1.13.0), so an entry that names
  * something else is one of another database; a server that was restored from a backup of its own still has the older ones.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { CallOptions } from '../../call-options.ts';
 import { isOrthancId, type OrthancId } from '../../identifiers.ts';
 import { listOf } from '../../json.ts';

@@ -3,7 +3,7 @@
  * of it may be kept for years. Nothing of the cursor's guarantees is lost: which entries were handled is kept exactly,
  * times only where they still decide something, ids of the last entries only. Pure.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { MirrorError } from '../../errors.ts';
 import { type Cursor, landmarkEntries, lateCommitSeconds } from './cursor.ts';
 

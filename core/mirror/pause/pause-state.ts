@@ -1,5 +1,5 @@
 /** What a mirror remembers of stores that are paused for a while; `state/pause.json`. Pure. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { type InstanceId, isInstanceId } from '../../identifiers.ts';
 import { recordOf } from '../../json.ts';
 

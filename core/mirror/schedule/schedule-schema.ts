@@ -1,5 +1,5 @@
 /** The part of the configuration that says when a mirror pauses. */
-import { z } from 'zod';
+import * as z from 'zod';
 
 export const weekdays = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
 export type Weekday = (typeof weekdays)[number];

@@ -1,5 +1,5 @@
 /** `/tools/find` and `/tools/lookup`. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { dictionaryVr, tagNamed } from '../../dicom/dictionary.ts';
 import { isOrthancId, type OrthancId, type ResourceLevel } from '../../identifiers.ts';
 import type { ArchiveReader } from '../reader/archive-reader.ts';

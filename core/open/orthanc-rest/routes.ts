@@ -1,5 +1,5 @@
 /** What scripts for Orthanc ask, as far as it reads (`/system`, `/studies`, `/tools/find`, …). */
-import { z } from 'zod';
+import * as z from 'zod';
 import { toDicomJson } from '../../dicom/dicom-json.ts';
 import { type ResourceLevel, resourceLevels } from '../../identifiers.ts';
 import { zipEntry } from '../dicomweb/retrieve.ts';

@@ -1,5 +1,5 @@
 /** What is kept of the header of an instance: what lists need, no more. */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { DicomDataSet } from '../../dicom/data-set.ts';
 import { headerOf } from '../../dicom/dicom-header.ts';
 import { elementJson } from '../../dicom/dicom-json.ts';

@@ -7,7 +7,7 @@
  */
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { CallOptions } from '../../call-options.ts';
 import { isMirrorError } from '../../errors.ts';
 import type { OrthancId } from '../../identifiers.ts';

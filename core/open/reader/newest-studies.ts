@@ -3,7 +3,7 @@
  *
  *     state/open/newest.json
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { type StudyEntry, studyEntrySchema } from '../../archive-life/catalogue/study-entry.ts';
 import type { CallOptions } from '../../call-options.ts';
 import { isMirrorError } from '../../errors.ts';

@@ -1,5 +1,5 @@
 /** The list of studies as the page shows it: searched as one types. */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { StudyEntry } from '../../archive-life/catalogue/study-entry.ts';
 import type { ArchiveReader } from '../reader/archive-reader.ts';
 import { WebError } from '../web/message.ts';

@@ -5,7 +5,7 @@
  *     {"n":7,"at":"2026-11-21T03:02:01.123Z","who":"anna","action":"frames","study":"…","status":200,"before":"…","hash":"…"}
  */
 import { createHash } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** What is logged of a request. */
 export interface AccessRecord {

@@ -3,7 +3,7 @@
  * Discovery 1.0; RFC 7519; RFC 8725, which says what must be checked).
  */
 import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
-import { z } from 'zod';
+import * as z from 'zod';
 import { WebError } from './message.ts';
 
 export interface TokenRules {

@@ -1,5 +1,5 @@
 /** What storage plugins write beside a file's row in `customData`. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { jsonBoundsOf, readJson } from '../../json.ts';
 
 /** Where a plugin put a file. */

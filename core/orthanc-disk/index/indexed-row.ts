@@ -1,5 +1,5 @@
 /** Rows of `AttachedFiles` joined to `Resources`, of every back-end and schema version, as indexed files. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { MirrorError } from '../../errors.ts';
 import { isMd5, isOrthancId, type Md5, type OrthancId, type ResourceLevel, resourceLevels } from '../../identifiers.ts';
 import { customPlaceOf } from './custom-data.ts';

@@ -2,7 +2,7 @@
  * Reads sidecars of studies and patients from the tables of an Orthanc SQLite index: everything that the DICOM files of a
  * storage do not hold themselves.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { type InstanceId, isInstanceId, isOrthancId, type Md5, type OrthancId } from '../../identifiers.ts';
 import { systemMetadataNames } from '../../sidecars/metadata-names.ts';
 import { metadataValueOf } from '../../sidecars/metadata-value.ts';

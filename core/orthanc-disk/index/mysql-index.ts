@@ -1,5 +1,5 @@
 /** The index that the MySQL plugin keeps, in MySQL or MariaDB. Reads one snapshot of a database in use. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { MirrorError } from '../../errors.ts';
 import { isUuid } from '../storage/storage-names.ts';
 import type { IndexDescription, IndexedFile, IndexReader } from './index-reader.ts';

@@ -1,6 +1,6 @@
 /** The index that the PostgreSQL plugin keeps, of every revision. Reads one snapshot of a database in use. */
 import pg from 'pg';
-import { z } from 'zod';
+import * as z from 'zod';
 import { MirrorError } from '../../errors.ts';
 import type { IndexDescription, IndexedFile, IndexReader } from './index-reader.ts';
 import { indexedFile } from './indexed-row.ts';

@@ -1,7 +1,7 @@
 /** The SQLite index of an Orthanc, of every schema version. */
 import { stat } from 'node:fs/promises';
 import type { DatabaseSync } from 'node:sqlite';
-import { z } from 'zod';
+import * as z from 'zod';
 import { MirrorError } from '../../errors.ts';
 import { fileError, systemCode } from '../files/file-error.ts';
 import { makeWorkFolder } from '../files/work-folder.ts';

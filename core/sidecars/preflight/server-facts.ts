@@ -1,5 +1,5 @@
 /** What the preflight asks a server. */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { CallOptions } from '../../call-options.ts';
 import { listOf } from '../../json.ts';
 import type { OrthancCapabilities } from '../../stores/orthanc/capabilities.ts';

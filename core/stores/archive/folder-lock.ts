@@ -1,7 +1,7 @@
 /** A lock between processes that ends with the process that holds it, however that ends. */
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { MirrorError } from '../../errors.ts';
 import { throwIfAborted } from '../aborted.ts';
 

@@ -2,7 +2,7 @@
  * What stands in a record of an instance's history: when it was made, by whom, and for people the same again that its key
  * says. Only who asks for the past reads it; what counts now, the key says (`history.ts`).
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { CallOptions } from '../../call-options.ts';
 import { MirrorError } from '../../errors.ts';
 import type { DatedRecord } from './history.ts';

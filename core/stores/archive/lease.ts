@@ -1,6 +1,6 @@
 /** The right to be the only one who does something, for a limited time, kept as a document of state. */
 import { setInterval } from 'node:timers/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { CallOptions } from '../../call-options.ts';
 import { isMirrorError, MirrorError } from '../../errors.ts';
 import { throwIfAborted } from '../aborted.ts';

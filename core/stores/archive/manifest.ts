@@ -1,5 +1,5 @@
 /** `archive.json`: what says that a place is an archive, in which format, and of which server. */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { CallOptions } from '../../call-options.ts';
 import { MirrorError } from '../../errors.ts';
 import { listOf } from '../../json.ts';

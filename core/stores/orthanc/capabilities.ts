@@ -1,5 +1,5 @@
 /** What a server tells of itself in `GET /system`, for every version from 0.9.5 on. */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { CallOptions } from '../../call-options.ts';
 import { isMirrorError, MirrorError } from '../../errors.ts';
 import type { StatusCodes } from './failures.ts';

@@ -1,5 +1,5 @@
 /** Orthanc's change feed, with guards around its traps. */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { CallOptions } from '../../call-options.ts';
 import { MirrorError } from '../../errors.ts';
 import { isOrthancId, type ResourceLevel } from '../../identifiers.ts';

@@ -1,5 +1,5 @@
 /** The attachment of an instance that is its DICOM file: number 1, `dicom` (Orthanc: Enumerations.h, FileContentType). */
-import { z } from 'zod';
+import * as z from 'zod';
 import { type InstanceId, isInstanceId, isMd5, type Md5 } from '../../identifiers.ts';
 import { listOf } from '../../json.ts';
 import type { InventoryEntry } from '../store.ts';

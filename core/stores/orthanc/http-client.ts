@@ -1,7 +1,7 @@
 /** The only place that speaks HTTP with an Orthanc server: bounded connections, retries, one meaning per failure. */
 import { Readable } from 'node:stream';
 import type { Client } from 'undici';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { CallOptions } from '../../call-options.ts';
 import { type Disposition, isMirrorError, MirrorError } from '../../errors.ts';
 import { jsonBoundsOf, readJson } from '../../json.ts';

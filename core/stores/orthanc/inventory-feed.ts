@@ -8,7 +8,7 @@
  * a proof, whatever comes and goes meanwhile. Fewer are found where the feed was cleared, and where something was deleted or
  * overwritten before its entry was read.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { CallOptions } from '../../call-options.ts';
 import { isInstanceId } from '../../identifiers.ts';
 import { listOf } from '../../json.ts';

@@ -2,7 +2,7 @@
  * The ids of a server while they are listed. Where the work is done in slices of time, what was listed is put away with how
  * far that is, and the next slice goes on there: a server of any size is listed once for a comparison.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { CallOptions } from '../../call-options.ts';
 import { MirrorError } from '../../errors.ts';
 import { isOrthancId, type OrthancId } from '../../identifiers.ts';

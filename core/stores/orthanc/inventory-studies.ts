@@ -2,7 +2,7 @@
  * The instances of a server study by study: what is left where its change feed does not tell of all of them. Linear on every
  * version, and no answer is long: some 40 s of the server's time for a million ids, 340 s with hashes.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { CallOptions } from '../../call-options.ts';
 import { isOrthancId, type OrthancId } from '../../identifiers.ts';
 import { listOf } from '../../json.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { CallOptions } from '../../call-options.ts';
 import { isOrthancId, type OrthancId } from '../../identifiers.ts';
 import { listOf } from '../../json.ts';

@@ -1,5 +1,5 @@
 /** Writing an instance to a server without touching what is the server's own, and proving that the server holds it. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { isMirrorError, MirrorError } from '../../errors.ts';
 import { type InstanceId, isInstanceId, type Md5 } from '../../identifiers.ts';
 import { md5OfOpened } from '../md5-read-back.ts';
