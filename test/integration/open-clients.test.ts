@@ -11,6 +11,8 @@ import { z } from 'zod';
 import { checkAccessLog } from '../../cli/open/access-log.ts';
 import { openArchive } from '../../core/stores/archive/archive.ts';
 import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
+import { generateInstances, writeFolder } from '../../local/dicom/generate.ts';
+import { identifiersOf, placeOfNth } from '../../local/dicom/identifiers.ts';
 import { newOrthanc } from '../../local/orthanc-versions.ts';
 import { folderPlace, orthancPlace, prove } from '../../local/prove.ts';
 import { runCommand } from '../support/command.ts';
@@ -134,6 +136,26 @@ test.runIf(needs(hasDcmtk, 'dcmtk'))(
     for (const file of files) expect(existsSync(file)).toBe(true);
     const whole = await run('dcmdump', ['-q', '+E', join(medium, 'DICOMDIR')], { maxBuffer: 1 << 26 });
     expect(whole.stderr).toBe('');
+  },
+);
+
+function patientsOf(count: number): readonly string[] {
+  return [...new Set(Array.from({ length: count }, (_, n) => identifiersOf(placeOfNth('medium', n)).patientId))];
+}
+
+const canValidate = existsSync('/usr/bin/dciodvfy');
+test.runIf(needs(canValidate, 'dicom3tools'))(
+  'dciodvfy accepts the directory of studies that tell what it needs',
+  async () => {
+    const [files, kept, medium] = ['well-formed', 'well-formed archive', 'well-formed medium'].map((name) =>
+      join(folder, name),
+    ) as [string, string, string];
+    await writeFolder(files, generateInstances('medium', 12, 10_000));
+    expect(await runCommand(['import', files, '--archive', kept])).toMatchObject({ exitCode: 0 });
+    const places = ['--archive', kept, '--patient', ...patientsOf(12), '--to', medium, '--files-only'];
+    expect(await runCommand(['export', ...places])).toMatchObject({ exitCode: 0 });
+    const { stdout, stderr } = await run('dciodvfy', ['-new', join(medium, 'DICOMDIR')]);
+    expect(`${stdout}${stderr}`.split('\n').filter((line) => line.startsWith('Error'))).toEqual([]);
   },
 );
 
