@@ -25,7 +25,8 @@ const turns = 30;
 /** A clock that passes only when it is told to, and rings every timer on the way at its time. */
 export class SimulatedClock implements Clock {
   #nowMs: number;
-  readonly #timers = new Set<Timer>();
+  /** The next one last. Few wait at a time. */
+  #timers: Timer[] = [];
 
   constructor(start = '2026-11-21T00:00:00Z') {
     this.#nowMs = Date.parse(start);
@@ -40,11 +41,12 @@ export class SimulatedClock implements Clock {
       if (signal?.aborted) return resolve();
       const timer: Timer = { atMs: this.#nowMs + ms, ring: () => done() };
       const done = (): void => {
-        this.#timers.delete(timer);
+        this.#timers = this.#timers.filter((other) => other !== timer);
         signal?.removeEventListener('abort', done);
         resolve();
       };
-      this.#timers.add(timer);
+      const behind = this.#timers.findIndex(({ atMs }) => atMs <= timer.atMs);
+      this.#timers = this.#timers.toSpliced(behind < 0 ? this.#timers.length : behind, 0, timer);
       signal?.addEventListener('abort', done, { once: true });
     });
   }
@@ -53,20 +55,37 @@ export class SimulatedClock implements Clock {
   async pass(ms: number): Promise<void> {
     const endMs = this.#nowMs + ms;
     for (;;) {
-      await settle();
-      const next = [...this.#timers].reduce<Timer | undefined>(
-        (first, timer) => (first === undefined || timer.atMs < first.atMs ? timer : first),
-        undefined,
-      );
+      for (let count = 0; count < turns; count += 1) await turn();
+      const next = this.#timers.at(-1);
       if (next === undefined || next.atMs > endMs) break;
-      this.#nowMs = Math.max(this.#nowMs, next.atMs);
-      next.ring();
+      this.#ring(next);
     }
     this.#nowMs = endMs;
   }
-}
 
-/** Lets everything happen that needs no time. */
-async function settle(): Promise<void> {
-  for (let count = 0; count < turns; count += 1) await turn();
+  /** Lets time pass until the work has ended, which waits for nothing but this clock. */
+  async during<Result>(work: Promise<Result>): Promise<Result> {
+    let hasEnded = false;
+    const end = (): void => {
+      hasEnded = true;
+    };
+    work.then(end, end);
+    for (;;) {
+      await turn();
+      if (hasEnded) return work;
+      const next = this.#timers.at(-1);
+      if (next === undefined) throw new Error('the work waits for something that is not simulated');
+      this.#ring(next);
+    }
+  }
+
+  /** Goes on to a time at which nobody is at work. */
+  jump(toMs: number): void {
+    this.#nowMs = Math.max(this.#nowMs, toMs);
+  }
+
+  #ring({ atMs, ring }: Timer): void {
+    this.jump(atMs);
+    ring();
+  }
 }

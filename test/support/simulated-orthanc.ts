@@ -82,9 +82,7 @@ export class SimulatedOrthanc {
     this.held.delete(sampleId(n));
   }
 
-  /** No transaction is under way meanwhile: what is remembered over that is in docs/limits.md. */
   clearFeed(): void {
-    this.#reserved.length = 0;
     for (const one of this.held.values()) one.hasEntry = false;
   }
 

@@ -179,7 +179,7 @@ describe.each([false, true])('a server that lists hashes: %s', (isNew) => {
           }
         },
       ),
-      { numRuns: 30, verbose: 1 },
+      { numRuns: 60, verbose: 1 },
     );
   });
 

@@ -34,8 +34,9 @@ export async function countInstances(client: OrthancClient, { signal }: CallOpti
 export const feedListingSchema = z.strictObject({
   /** Whether the rows are proven to be all instances that were there at a moment since the call. */
   isComplete: z.boolean(),
-  /** Numbers of the first entry that the feed has, if it has any, and of the last one that it ever had. */
-  first: z.int().nullable(),
+  /** Number of the last entry that could be seen at the moment of the proof, of those just before its end; 0: none. */
+  seen: z.int(),
+  /** Number of the last entry that the feed ever had. */
   last: z.int(),
 });
 /** What the feed tells of the instances of a server. */
@@ -47,7 +48,6 @@ type Moment = z.infer<typeof momentSchema>;
 
 export const feedReadingSchema = z.strictObject({
   moment: momentSchema,
-  first: z.int().nullable(),
   /** Numbers of the entries that became visible only after the moment. */
   late: listOf(z.int()),
   /** Every entry up to this one was read. */
@@ -73,9 +73,9 @@ export async function listFeed(
 ): Promise<FeedListing> {
   for (let next = from; ; ) {
     const begun = next ?? (await beginReading(client, rows, 1, options));
-    const { moment, first, late, reading } = await readFeed(client, rows, begun, { onRead, ...options });
+    const { moment, late, reading } = await readFeed(client, rows, begun, { onRead, ...options });
     const { before, after } = await countAround(rows, moment.last, new Set(late));
-    const listing = { first, last: moment.last };
+    const listing = { seen: moment.tail.at(-1) ?? 0, last: moment.last };
     if (before === moment.count) return { ...listing, isComplete: true };
     const gone = moment.count + after - (await countInstances(client, options));
     // What was not deleted meanwhile has no entry.
@@ -92,7 +92,7 @@ async function beginReading(
 ): Promise<FeedReading> {
   const moment = await momentOf(client, options);
   rows.clear();
-  return { moment, first: null, late: [], since: 0, reading };
+  return { moment, late: [], since: 0, reading };
 }
 
 async function momentOf(client: OrthancClient, options: CallOptions): Promise<Moment> {
@@ -131,7 +131,7 @@ async function readFeed(
       throw misbehaviour(client.name, `lists more than ${client.limits.mostInstances} instances`);
     }
     const since = changes.at(-1)?.seq ?? reading.since;
-    reading = { ...reading, first: reading.first ?? changes[0]?.seq ?? null, late, since };
+    reading = { ...reading, late, since };
     await onRead(reading, done);
   }
   return reading;

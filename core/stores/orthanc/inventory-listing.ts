@@ -142,7 +142,7 @@ export class Listing {
     } catch (error) {
       if (!(error instanceof StretchDamaged)) throw error;
       const { name } = this.#server.client;
-      await this.#save({ stage: 'listed', feed: { isComplete: false, first: null, last: 0 } }, 0, []);
+      await this.#save({ stage: 'listed', feed: { isComplete: false, seen: 0, last: 0 } }, 0, []);
       throw new MirrorError('hash-mismatch', `${name}: ${error.message}; it is listed anew`, { cause: error });
     }
   }

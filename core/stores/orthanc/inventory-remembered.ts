@@ -4,7 +4,8 @@
  *
  * An instance has its entry in the change feed as long as it exists, and a new one when it is overwritten. So what was told of
  * an id holds as long as its entry has the same number. Where the feed was cleared, what was told holds as long as the feed was
- * not cleared again, which the oldest of its entries tells. And all of it is asked again in rotation.
+ * not cleared again: as long as it still has the entry that was its last when the instance was asked for. And all of it is
+ * asked again in rotation.
  */
 import { createHash } from 'node:crypto';
 import type { CallOptions } from '../../call-options.ts';
@@ -12,6 +13,7 @@ import { isMirrorError } from '../../errors.ts';
 import type { InstanceId } from '../../identifiers.ts';
 import { mapInOrder } from '../../streams/in-parallel.ts';
 import type { InventoryEntry, InventoryOptions } from '../store.ts';
+import { readChanges } from './change-feed.ts';
 import { countInstances, type FeedListing } from './inventory-feed.ts';
 import { Listing, type ListingMemory } from './inventory-listing.ts';
 import { listPage, pagedInventory, rowsOfPage } from './inventory-paged.ts';
@@ -48,6 +50,8 @@ export const usualSizes: InventorySizes = { pageRows: rowsOfPage, mostPagedInsta
 
 /** Hashes asked for at once, one request each. */
 const lookupsAtOnce = 8;
+/** Entries of the feed that are looked for, one request each: usually there is one, of the last listing. */
+const entriesLookedFor = 8;
 /** Requests for single hashes that may fail. */
 const mostFailures = 8;
 /** Time of the server, in µs, of such a request (0.3 ms on 1.10.1), and of a page: for each of all instances, and each row. */
@@ -72,7 +76,7 @@ export async function* serverInventory(
   const listing = await Listing.open(server, { sinceMs: 0, signal: options.signal });
   try {
     const isComplete = !capabilities.hasExtendedFind && (await listing.byFeed()).isComplete;
-    if (!isComplete) await listing.byStudies({ isComplete, first: null, last: 0 }, { seq: 0, day: 1 });
+    if (!isComplete) await listing.byStudies({ isComplete, seen: 0, last: 0 }, { seq: 0, day: 1 });
     for (let part = 0; part < partCount; part += 1) yield* entriesOf(await listing.rows.part(part), options.after);
   } finally {
     await listing.close();
@@ -109,7 +113,7 @@ export async function* rememberedInventory(
     }
     const isFirst = count > mostPagedInstances && (await memory.read(0, options)) === undefined;
     if (!feed.isComplete || (capabilities.hasExtendedFind && isFirst)) {
-      await listing.byStudies(feed, { seq: -feed.last, day: memory.today() });
+      await listing.byStudies(feed, { seq: -feed.seen, day: memory.today() });
     }
     await listing.end(feed);
     const remembering = new Remembering({ server, memory, feed, count, pageRows });
@@ -150,6 +154,8 @@ class Remembering {
   #page = new Map<InstanceId, InventoryEntry>();
   #pageEnd: InstanceId | undefined;
   #failures = 0;
+  /** Numbers of entries, and whether the feed still has them. */
+  readonly #entries = new Map<number, boolean>();
 
   constructor({ server, memory, feed, count, pageRows }: RememberingOptions) {
     this.#server = server;
@@ -170,6 +176,7 @@ class Remembering {
       const end = listed.at(-1);
       if (end !== undefined && (after === undefined || end.id > after)) {
         const remembered = await this.#remembered(index, { signal });
+        await this.#lookForEntries(remembered, { signal });
         const known = listed.map((row) => this.#known(row, index, remembered.get(row.id)));
         const part = { listed, known, remembered };
         const asked = await this.#ask(part, rank, { signal });
@@ -188,13 +195,18 @@ class Remembering {
   #known(listed: InventoryRow, part: number, before: InventoryRow | undefined): InventoryRow | undefined {
     if (listed.askedDay > 0) return listed;
     if (before === undefined || before.sizeBytes === undefined || this.#isDue(before, part)) return undefined;
-    const { first, last } = this.#feed;
-    const askedAt = -before.seq;
-    const isSame =
-      listed.seq > 0
-        ? before.seq === listed.seq
-        : before.seq <= 0 && (askedAt === last || (first !== null && first <= askedAt && askedAt < last));
+    const isSame = listed.seq > 0 ? before.seq === listed.seq : this.#entries.get(-before.seq) === true;
     return isSame ? { ...before, seq: listed.seq } : undefined;
+  }
+
+  /** Looks whether the feed still has the entries that were its last when something was asked for: then it was not cleared since. */
+  async #lookForEntries(remembered: ReadonlyMap<InstanceId, InventoryRow>, options: CallOptions): Promise<void> {
+    for (const { seq } of remembered.values()) {
+      const entry = -seq;
+      if (entry <= 0 || this.#entries.has(entry) || this.#entries.size === entriesLookedFor) continue;
+      const { changes } = await readChanges(this.#server.client, { since: entry - 1, limit: 1, ...options });
+      this.#entries.set(entry, changes[0]?.seq === entry);
+    }
   }
 
   /** Whether the day on which a part is asked for again has come since; neighbouring parts have the same, for large pages. */

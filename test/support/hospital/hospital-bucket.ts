@@ -10,8 +10,8 @@ import type {
 } from '../../../core/stores/archive/object-storage.ts';
 import type { InstanceBytes } from '../../../core/stores/store.ts';
 import { MemoryObjects } from '../memory-objects.ts';
+import type { SimulatedClock } from '../simulated-clock.ts';
 import type { HospitalInstances } from './hospital-instances.ts';
-import type { VirtualTime } from './virtual-time.ts';
 
 const instancesPrefix = 'instances/';
 const keysPerListing = 1000;
@@ -21,7 +21,7 @@ const compareEach = 25e-3;
 const bytesPerMs = 80_000;
 
 export interface HospitalBucketOptions {
-  readonly time: VirtualTime;
+  readonly time: SimulatedClock;
   readonly instances: HospitalInstances;
   readonly scale: number;
   /** What a request takes. */

@@ -7,8 +7,8 @@ import { MirrorError } from '../../../core/errors.ts';
 import type { InstanceId } from '../../../core/identifiers.ts';
 import { throwIfAborted } from '../../../core/stores/aborted.ts';
 import { type JsonOptions, OrthancClient } from '../../../core/stores/orthanc/http-client.ts';
+import type { SimulatedClock } from '../simulated-clock.ts';
 import type { HospitalInstances } from './hospital-instances.ts';
-import type { VirtualTime } from './virtual-time.ts';
 
 /** What a real server takes, in ms; measured with a million rows (1.13.0, SQLite). */
 const cost = {
@@ -29,7 +29,7 @@ const fewestEntries = 10;
 
 export interface HospitalServerOptions {
   readonly name: string;
-  readonly time: VirtualTime;
+  readonly time: SimulatedClock;
   readonly instances: HospitalInstances;
   /** Each instance stands for so many: everything that is done for each takes so many times as long. */
   readonly scale: number;
@@ -151,7 +151,8 @@ export class HospitalServer {
     }
     const since = Math.max(Number(query.get('since')), this.#clearedThrough);
     // A page of as many real entries.
-    const end = Math.min(this.#last, since + Math.max(fewestEntries, Math.floor(Number(query.get('limit')) / scale)));
+    const limit = Number(query.get('limit'));
+    const end = Math.min(this.#last, since + Math.min(limit, Math.max(fewestEntries, Math.floor(limit / scale))));
     const rows = Math.max(0, end - since) * scale;
     const value = () => ({
       Changes: Array.from({ length: Math.max(0, end - since) }, (_, index) => ({

@@ -18,10 +18,10 @@ import { type Archive, openArchive } from '../../../core/stores/archive/archive.
 import { Lease, underLease } from '../../../core/stores/archive/lease.ts';
 import { usualSizes } from '../../../core/stores/orthanc/inventory-remembered.ts';
 import { type OrthancStore, orthancStoreOf } from '../../../core/stores/orthanc/orthanc-store.ts';
+import { SimulatedClock } from '../simulated-clock.ts';
 import { HospitalBucket } from './hospital-bucket.ts';
 import { HospitalInstances } from './hospital-instances.ts';
 import { HospitalServer } from './hospital-server.ts';
-import { VirtualTime } from './virtual-time.ts';
 
 export const minuteMs = 60_000;
 export const dayMs = 24 * 60 * minuteMs;
@@ -79,7 +79,7 @@ interface Stores {
 }
 
 export class Hospital {
-  readonly time = new VirtualTime('2026-11-23T00:00:00Z');
+  readonly time = new SimulatedClock('2026-11-23T00:00:00Z');
   readonly source: HospitalServer;
   readonly target: HospitalServer;
   readonly bucket: HospitalBucket;
