@@ -267,6 +267,20 @@ describe.each([false, true])('a server that lists hashes: %s', (isNew) => {
     expect(second.every(({ isRemembered }) => isRemembered)).toBe(true);
   });
 
+  test('is not believed to be as it was because a change that was under way got its entry after the feed was cleared', async () => {
+    simulated.add(0);
+    simulated.clearFeed();
+    simulated.reserve();
+    for (let n = 1; n < 12; n += 1) simulated.add(n);
+    const memory = new Memory();
+    await listed(memory);
+    simulated.add(0, 1);
+    simulated.clearFeed();
+    simulated.commit(40, 0);
+    const md5 = simulated.held.get(sampleId(0))?.md5;
+    expect(await listed(memory)).toContainEqual(expect.objectContaining({ id: sampleId(0), md5 }));
+  });
+
   test('is listed whole though it cannot be asked for some of its instances', async () => {
     for (let n = 0; n < 30; n += 1) simulated.add(n);
     const memory = new Memory();
