@@ -1,18 +1,14 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
 import { md5Of } from '../../core/identifiers.ts';
 import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
-import type { Recording } from '../support/power-cut.ts';
+import { Recording } from '../support/power-cut.ts';
 import { SeededRandom, testSeeds } from '../support/seeded-random.ts';
 
-const recording = vi.hoisted(() => ({ current: undefined as Recording | undefined }));
-vi.mock('../../core/stores/archive/folder-calls.ts', async (original) => {
-  const { Recording: Recorded } = await import('../support/power-cut.ts');
-  recording.current = new Recorded();
-  return recording.current.around(await original());
-});
+const record = new Recording();
+const calls = record.calls();
 
 const cuts = 200;
 
@@ -79,11 +75,9 @@ async function write(scene: Scene, random: SeededRandom): Promise<void> {
 
 /** What a power cut at each moment of `work` leaves, if the disk wrote what it had to, or almost everything. */
 async function cutDuring(work: (objects: FolderObjects) => Promise<void>, seed: number) {
-  const record = recording.current;
-  if (record === undefined) throw new Error('nothing is recorded');
   const random = new SeededRandom(seed);
   record.begin(folder);
-  const objects = new FolderObjects(folder);
+  const objects = new FolderObjects(folder, { calls });
   await work(objects);
   await objects.close();
   const last = record.moments;
@@ -111,7 +105,7 @@ it.each(testSeeds(1))(
     let before = 0;
     const cuts = await cutDuring(async (objects) => {
       await objects.putOnce(key, damaged, { sizeBytes: damaged.length });
-      before = recording.current?.moments ?? 0;
+      before = record.moments;
       await objects.supersede(key, right, asRight);
     }, seed);
     for (const { left, isDone, moment } of cuts) {
@@ -128,7 +122,7 @@ it.each(testSeeds(1))('an object that is set aside is somewhere at every moment 
   let before = 0;
   const cuts = await cutDuring(async (objects) => {
     await objects.putOnce(key, damaged, { sizeBytes: damaged.length });
-    before = recording.current?.moments ?? 0;
+    before = record.moments;
     await objects.setAside(key);
   }, seed);
   for (const { left, isDone, moment } of cuts) {
@@ -147,11 +141,9 @@ it.each(testSeeds(1))('a document that was deleted does not come back (TEST_SEED
 });
 
 it.each(testSeeds(1))('loses nothing that it confirmed when the power is cut (TEST_SEED=%i)', async (seed) => {
-  const record = recording.current;
-  if (record === undefined) throw new Error('nothing is recorded');
   const random = new SeededRandom(seed);
   record.begin(folder);
-  const objects = [new FolderObjects(folder), new FolderObjects(folder)] as const;
+  const objects = [new FolderObjects(folder, { calls }), new FolderObjects(folder, { calls })] as const;
   const scene = new Scene(objects, record);
   const writers = Array.from({ length: 8 }, () => write(scene, random));
   await Promise.all([...writers, scene.replace('state/cursor.json', 20)]);

@@ -4,8 +4,7 @@
  * likewise. Everything else survives or not, by chance.
  */
 import { basename, dirname } from 'node:path';
-
-type FolderCalls = typeof import('../../core/stores/archive/folder-calls.ts');
+import * as systemCalls from '../../core/stores/archive/folder-calls.ts';
 
 /** A file, or a folder with its entries. */
 interface Node {
@@ -85,8 +84,9 @@ export class Recording {
     this.#steps.length = 0;
   }
 
-  /** The calls, each of which is noted. */
-  around(real: FolderCalls): FolderCalls {
+  /** The calls of a folder, each of which is noted. */
+  calls(): systemCalls.FolderCalls {
+    const real = systemCalls;
     return {
       ...real,
       createFile: async (path, mode) => this.#noteOpened(await real.createFile(path, mode), path),

@@ -5,52 +5,50 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
-import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { md5Of } from '../../core/identifiers.ts';
+import * as systemCalls from '../../core/stores/archive/folder-calls.ts';
 import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
-
-const { calls, paths, nameOf } = vi.hoisted(() => ({
-  calls: [] as string[],
-  /** Of what is open, by descriptor. */
-  paths: new Map<number, string>(),
-  nameOf: { current: (path: string) => path },
-}));
-vi.mock('../../core/stores/archive/folder-calls.ts', async (original) => {
-  const real = await original<typeof import('../../core/stores/archive/folder-calls.ts')>();
-  const noting =
-    (name: 'link' | 'rename' | 'makeFolder' | 'unlink', call: (...given: [string, string]) => Promise<void>) =>
-    async (...given: [string, string]) => {
-      await call(...given);
-      calls.push([name, ...given.map((path) => nameOf.current(path))].join(' '));
-    };
-  const opening =
-    <Rest extends unknown[]>(open: (path: string, ...rest: Rest) => Promise<number>) =>
-    async (path: string, ...rest: Rest) => {
-      const descriptor = await open(path, ...rest);
-      paths.set(descriptor, nameOf.current(path));
-      return descriptor;
-    };
-  return {
-    ...real,
-    createFile: opening(real.createFile),
-    openFolder: opening(real.openFolder),
-    sync: async (descriptor: number) => {
-      await real.sync(descriptor);
-      calls.push(`sync ${paths.get(descriptor)}`);
-    },
-    link: noting('link', real.link),
-    rename: noting('rename', real.rename),
-    makeFolder: noting('makeFolder', real.makeFolder),
-    unlink: noting('unlink', real.unlink),
-  };
-});
 
 const root = mkdtempSync(join(tmpdir(), 'folder-durability-'));
 const objectsFolder = join(root, 'archive');
 // What is temporary has another name each time.
-nameOf.current = (path) => relative(objectsFolder, path).replace(/\d+-[0-9a-f-]{36}/, '*') || '.';
+const nameOf = (path: string) => relative(objectsFolder, path).replace(/\d+-[0-9a-f-]{36}/, '*') || '.';
+/** Of what is open, by descriptor. */
+const paths = new Map<number, string>();
+/** What was called, in its order. */
+const calls: string[] = [];
 
-const objects = new FolderObjects(objectsFolder);
+function noting<Given extends string[]>(name: string, call: (...given: Given) => Promise<void>) {
+  return async (...given: Given) => {
+    await call(...given);
+    calls.push([name, ...given.map(nameOf)].join(' '));
+  };
+}
+
+function opening<Rest extends unknown[]>(open: (path: string, ...rest: Rest) => Promise<number>) {
+  return async (path: string, ...rest: Rest) => {
+    const descriptor = await open(path, ...rest);
+    paths.set(descriptor, nameOf(path));
+    return descriptor;
+  };
+}
+
+const objects = new FolderObjects(objectsFolder, {
+  calls: {
+    ...systemCalls,
+    createFile: opening(systemCalls.createFile),
+    openFolder: opening(systemCalls.openFolder),
+    sync: async (descriptor: number) => {
+      await systemCalls.sync(descriptor);
+      calls.push(`sync ${paths.get(descriptor)}`);
+    },
+    link: noting('link', systemCalls.link),
+    rename: noting('rename', systemCalls.rename),
+    makeFolder: noting('makeFolder', systemCalls.makeFolder),
+    unlink: noting('unlink', systemCalls.unlink),
+  },
+});
 afterAll(async () => {
   await objects.close();
   rmSync(root, { recursive: true });

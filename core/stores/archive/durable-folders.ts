@@ -1,6 +1,6 @@
 /** Folders whose entries survive a power cut. */
 import { dirname } from 'node:path';
-import { close, look, makeFolder, openFolder, sync } from './folder-calls.ts';
+import type { FolderCalls } from './folder-calls.ts';
 import { hasErrorCode, linkedFolder } from './folder-errors.ts';
 
 /** How many folders are remembered as known to be durable; forgetting one costs one more fsync. */
@@ -12,6 +12,7 @@ const rememberedFolders = 10_000;
  */
 export class DurableFolders {
   readonly #root: string;
+  readonly #calls: FolderCalls;
   readonly #durable = new Set<string>();
   /** Folders that are no links. */
   readonly #real = new Set<string>();
@@ -19,13 +20,14 @@ export class DurableFolders {
   readonly #waiting = new Map<string, Promise<void>>();
   readonly #running = new Map<string, Promise<void>>();
 
-  constructor(root: string) {
+  constructor(root: string, calls: FolderCalls) {
     this.#root = root;
+    this.#calls = calls;
   }
 
   /** Creates the root; its own parent must exist. Not durable yet. */
   async createRoot(): Promise<void> {
-    await makeUnlessPresent(this.#root);
+    await this.#makeUnlessPresent(this.#root);
   }
 
   /**
@@ -35,7 +37,7 @@ export class DurableFolders {
   async create(folder: string): Promise<void> {
     try {
       await this.#requireReal(dirname(folder));
-      if (!(await makeUnlessPresent(folder))) {
+      if (!(await this.#makeUnlessPresent(folder))) {
         await this.#requireReal(folder);
       }
     } catch (error) {
@@ -50,7 +52,7 @@ export class DurableFolders {
   async #requireReal(folder: string): Promise<void> {
     // A path that is longer than the root's lies below it.
     for (let each = folder; each.length > this.#root.length && !this.#real.has(each); each = dirname(each)) {
-      if ((await look(each)).isSymbolicLink()) {
+      if ((await this.#calls.look(each)).isSymbolicLink()) {
         throw linkedFolder();
       }
       if (this.#real.size >= rememberedFolders) {
@@ -97,7 +99,7 @@ export class DurableFolders {
         this.#waiting.delete(folder);
         this.#running.set(folder, sync);
         try {
-          await fsyncFolder(folder);
+          await this.#fsync(folder);
         } finally {
           if (this.#running.get(folder) === sync) {
             this.#running.delete(folder);
@@ -107,26 +109,26 @@ export class DurableFolders {
     this.#waiting.set(folder, sync);
     return sync;
   }
-}
 
-/** @returns whether it was made. */
-async function makeUnlessPresent(folder: string): Promise<boolean> {
-  try {
-    await makeFolder(folder);
-    return true;
-  } catch (error) {
-    if (!hasErrorCode(error, 'EEXIST')) {
-      throw error;
+  /** @returns whether it was made. */
+  async #makeUnlessPresent(folder: string): Promise<boolean> {
+    try {
+      await this.#calls.makeFolder(folder);
+      return true;
+    } catch (error) {
+      if (!hasErrorCode(error, 'EEXIST')) {
+        throw error;
+      }
+      return false;
     }
-    return false;
   }
-}
 
-async function fsyncFolder(folder: string): Promise<void> {
-  const descriptor = await openFolder(folder);
-  try {
-    await sync(descriptor);
-  } finally {
-    await close(descriptor);
+  async #fsync(folder: string): Promise<void> {
+    const descriptor = await this.#calls.openFolder(folder);
+    try {
+      await this.#calls.sync(descriptor);
+    } finally {
+      await this.#calls.close(descriptor);
+    }
   }
 }

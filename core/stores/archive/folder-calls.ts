@@ -4,6 +4,9 @@
  */
 import * as fs from 'node:fs';
 
+/** What does them: these, or who notes them as they pass. */
+export type FolderCalls = typeof import('./folder-calls.ts');
+
 /** Makes a new file; throws EEXIST if there is something. @returns its descriptor, which is to be closed */
 export function createFile(path: string, mode: number): Promise<number> {
   return answered((done) => fs.open(path, 'wx', mode, done));

@@ -7,7 +7,7 @@ import type { InstanceBytes } from '../store.ts';
 import { DurableFolders } from './durable-folders.ts';
 import { fileBody, openIfPresent } from './file-body.ts';
 import { FolderAnchor } from './folder-anchor.ts';
-import { link, rename, unlink } from './folder-calls.ts';
+import * as systemCalls from './folder-calls.ts';
 import { folderError, hasErrorCode, onFolder, specialFile, unlessAbsent } from './folder-errors.ts';
 import { entryOf, etagOf, listFolderNames, listFolderTree, temporaryFolder } from './folder-listing.ts';
 import { FolderLock } from './folder-lock.ts';
@@ -20,6 +20,8 @@ import { verifiedBody } from './verified-body.ts';
 export interface FolderObjectsOptions {
   /** How the folder is called in messages. Default: its path. */
   readonly name?: string | undefined;
+  /** What calls the file system. Default: the file system itself. */
+  readonly calls?: systemCalls.FolderCalls | undefined;
 }
 
 /**
@@ -29,6 +31,7 @@ export interface FolderObjectsOptions {
 export class FolderObjects implements ObjectStorage {
   readonly name: string;
   readonly #root: string;
+  readonly #calls: systemCalls.FolderCalls;
   readonly #folders: DurableFolders;
   readonly #lock: FolderLock;
   #prepared: Promise<void> | undefined;
@@ -37,7 +40,8 @@ export class FolderObjects implements ObjectStorage {
   constructor(path: string, options: FolderObjectsOptions = {}) {
     this.#root = resolve(path);
     this.name = options.name ?? this.#root;
-    this.#folders = new DurableFolders(this.#root);
+    this.#calls = options.calls ?? systemCalls;
+    this.#folders = new DurableFolders(this.#root, this.#calls);
     this.#lock = new FolderLock(join(this.#root, temporaryFolder, 'state.lock'));
   }
 
@@ -57,7 +61,7 @@ export class FolderObjects implements ObjectStorage {
       return 'exists';
     }
     return this.#withTemporary(async (temporary) => {
-      await writeSynced(this.name, temporary, verifiedBody(bytes, options));
+      await writeSynced(this.#calls, this.name, temporary, verifiedBody(bytes, options));
       throwIfAborted(options.signal);
       return onFolder(this.name, () => this.#publish(temporary, this.#pathOf(key)));
     });
@@ -111,7 +115,7 @@ export class FolderObjects implements ObjectStorage {
       const path = this.#pathOf(key);
       throwIfAborted(options.signal);
       return this.#withTemporary(async (temporary) => {
-        await writeSynced(this.name, temporary, [bytes]);
+        await writeSynced(this.#calls, this.name, temporary, [bytes]);
         return this.#lock.hold(() => this.#replaceIfUnchanged(path, temporary, expectedEtag), options.signal);
       });
     });
@@ -120,7 +124,7 @@ export class FolderObjects implements ObjectStorage {
   async supersede(key: string, bytes: InstanceBytes, options: PutOptions): Promise<void> {
     await this.prepare();
     return this.#withTemporary(async (temporary) => {
-      await writeSynced(this.name, temporary, verifiedBody(bytes, options));
+      await writeSynced(this.#calls, this.name, temporary, verifiedBody(bytes, options));
       throwIfAborted(options.signal);
       await onFolder(this.name, () => this.#putInPlaceOf(key, temporary));
     });
@@ -134,7 +138,7 @@ export class FolderObjects implements ObjectStorage {
         return;
       }
       await this.#linkAside(key);
-      await unlink(path);
+      await this.#calls.unlink(path);
       await this.#folders.sync(dirname(path));
     });
   }
@@ -148,7 +152,7 @@ export class FolderObjects implements ObjectStorage {
       await this.#prepare();
       await this.#folders.create(dirname(path));
       await this.#lock.hold(async () => {
-        await unlessAbsent(unlink(path));
+        await unlessAbsent(this.#calls.unlink(path));
         await this.#folders.sync(dirname(path));
       }, options.signal);
     });
@@ -163,7 +167,7 @@ export class FolderObjects implements ObjectStorage {
     await this.#folders.create(dirname(path));
     let outcome: 'created' | 'exists' = 'created';
     try {
-      await link(temporary, path);
+      await this.#calls.link(temporary, path);
     } catch (error) {
       if (!hasErrorCode(error, 'EEXIST')) {
         throw error;
@@ -188,7 +192,7 @@ export class FolderObjects implements ObjectStorage {
       return 'changed';
     }
     const etag = await makeNewer(temporary, present?.mtimeNs);
-    await rename(temporary, path);
+    await this.#calls.rename(temporary, path);
     await this.#folders.sync(dirname(path));
     return { etag };
   }
@@ -203,7 +207,7 @@ export class FolderObjects implements ObjectStorage {
       await utimes(temporary, damaged.atime, damaged.mtime);
     }
     await this.#folders.create(dirname(path));
-    await rename(temporary, path);
+    await this.#calls.rename(temporary, path);
     await this.#folders.sync(dirname(path));
   }
 
@@ -211,7 +215,7 @@ export class FolderObjects implements ObjectStorage {
   async #linkAside(key: string): Promise<void> {
     const aside = this.#pathOf(`superseded/${key}.${keyTime(new Date())}`);
     await this.#folders.create(dirname(aside));
-    await link(this.#pathOf(key), aside);
+    await this.#calls.link(this.#pathOf(key), aside);
     await this.#folders.sync(dirname(aside));
   }
 
@@ -241,7 +245,7 @@ export class FolderObjects implements ObjectStorage {
       this.#prepared = undefined;
       throw error;
     } finally {
-      await onFolder(this.name, () => unlessAbsent(unlink(temporary)));
+      await onFolder(this.name, () => unlessAbsent(this.#calls.unlink(temporary)));
     }
   }
 

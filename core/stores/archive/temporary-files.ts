@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { open, readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { close, createFile, sync, writeAll } from './folder-calls.ts';
+import type { FolderCalls } from './folder-calls.ts';
 import { onFolder, unlessAbsent } from './folder-errors.ts';
 import { etagOf, temporaryFolder } from './folder-listing.ts';
 
@@ -38,18 +38,19 @@ export async function removeLeftovers(folder: string): Promise<void> {
  * `chunks` throws is thrown as it is.
  */
 export async function writeSynced(
+  calls: FolderCalls,
   name: string,
   path: string,
   chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 ): Promise<void> {
-  const descriptor = await onFolder(name, () => createFile(path, 0o640));
+  const descriptor = await onFolder(name, () => calls.createFile(path, 0o640));
   try {
     for await (const chunk of chunks) {
-      await onFolder(name, () => writeAll(descriptor, chunk));
+      await onFolder(name, () => calls.writeAll(descriptor, chunk));
     }
-    await onFolder(name, () => sync(descriptor));
+    await onFolder(name, () => calls.sync(descriptor));
   } finally {
-    await close(descriptor);
+    await calls.close(descriptor);
   }
 }
 
