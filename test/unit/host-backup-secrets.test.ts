@@ -1,8 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { type BackupKeys, decrypt, encrypt, Keyring, readPassphrase } from '../../core/host/backup/backup-secrets.ts';
+import { passphrases } from '../support/quick-passphrases.ts';
 
 let folder: string;
 let keys: BackupKeys;
@@ -69,6 +70,10 @@ describe('what is encrypted', () => {
 
 describe('a keyring', () => {
   it('derives what docs/host-backups.md says, as another program does', async () => {
+    passphrases.areQuick = false;
+    onTestFinished(() => {
+      passphrases.areQuick = true;
+    });
     const derived = await new Keyring('correct horse battery staple').keysOf(Buffer.alloc(16, 7));
     // Of Python: hashlib.scrypt(…, n=2**17, r=8, p=1, dklen=32), and of that two keys by HKDF with SHA-256 (RFC 5869).
     expect(derived?.encryption.toString('hex')).toBe(

@@ -25,8 +25,6 @@ const safePassphrase = 12;
 /** All backups of a host share one salt, until its passphrase is changed. More than a few are somebody's forgeries. */
 const mostSalts = 8;
 
-const derive = promisify<string, Buffer, number, typeof scryptCost, Buffer>(scrypt);
-
 /** The passphrase in a file, and what is to be said of it. */
 export interface Passphrase {
   readonly text: string;
@@ -95,6 +93,7 @@ export class Keyring {
 }
 
 async function deriveKeys(passphrase: string, salt: Buffer): Promise<BackupKeys> {
+  const derive = promisify<string, Buffer, number, typeof scryptCost, Buffer>(scrypt);
   const secret = await derive(passphrase.normalize('NFC'), salt, keyBytes, scryptCost);
   const keyFor = (purpose: string) =>
     Buffer.from(hkdfSync('sha256', secret, '', `orthanc-mirror host backup: ${purpose}`, keyBytes));
