@@ -23,21 +23,19 @@ export interface ListenerOptions {
   readonly tls?: { readonly cert: string; readonly key: string } | undefined;
   /** Told what nobody expected; prints no patient data. */
   readonly onDefect: (error: unknown) => void;
-  /** A client that takes nothing of an answer, or asks nothing more, is let go after this. Default: a minute. */
-  readonly idleMs?: number;
 }
 
 /** Who sends or takes nothing for so long is let go, and makes room. */
 const slowHeadersMs = 10_000;
 const slowRequestMs = 30_000;
-const usualIdleMs = 60_000;
+const idleMs = 60_000;
 const mostConnections = 400;
 const mostHeaderBytes = 16 << 10;
 const mostBodyBytes = 64 << 10;
 
 /** Makes a server; the caller lets it listen and closes it. */
 export function createListener(options: ListenerOptions): Server {
-  const { tls, idleMs = usualIdleMs } = options;
+  const { tls } = options;
   const limits = { maxHeaderSize: mostHeaderBytes, headersTimeout: slowHeadersMs, requestTimeout: slowRequestMs };
   const listener = (request: IncomingMessage, response: ServerResponse) => {
     handle(request, response, options).catch((error: unknown) => {
@@ -82,7 +80,7 @@ async function handle(request: IncomingMessage, response: ServerResponse, option
   const { headers, ...rest } = await answer(respond, options.onDefect);
   const answered = withSecurityHeaders({ ...rest, headers: { ...headers, ...crossOrigin } });
   const logged = await logAccess(answered, { who, from }, options);
-  request.socket.setTimeout(options.idleMs ?? usualIdleMs);
+  request.socket.setTimeout(idleMs);
   await send(request, response, logged);
 }
 

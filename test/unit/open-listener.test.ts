@@ -4,9 +4,8 @@ import { once } from 'node:events';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import { connect } from 'node:net';
+import { connect, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { AccessControl, type AccessRules } from '../../cli/open/access.ts';
 import { createListener, listenOn } from '../../cli/open/listener.ts';
@@ -22,6 +21,7 @@ import { randomOf, type SeededRandom } from '../support/seeded-random.ts';
 const study = '/dicom-web/studies/1.2.1';
 
 interface Listening extends Site {
+  readonly server: Server;
   readonly port: number;
   readonly logged: AccessRecord[];
   readonly folder: string;
@@ -32,10 +32,9 @@ interface Settings {
   readonly rules?: AccessRules;
   readonly tls?: { readonly cert: string; readonly key: string };
   readonly log?: (record: AccessRecord) => Promise<void>;
-  readonly idleMs?: number;
 }
 
-async function listening({ rules = {}, tls, log, idleMs }: Settings = {}): Promise<Listening> {
+async function listening({ rules = {}, tls, log }: Settings = {}): Promise<Listening> {
   const folder = await archiveFolder();
   const written = instanceOf({ name: 'SECRETNAME^JANE', patient: 'SECRETID' });
   await archiveInstance(folder, written);
@@ -52,13 +51,12 @@ async function listening({ rules = {}, tls, log, idleMs }: Settings = {}): Promi
     log: { append },
     tls,
     onDefect: (error) => defects.push(error),
-    ...(idleMs !== undefined && { idleMs }),
   });
   onTestFinished(() => {
     server.close();
     server.closeAllConnections();
   });
-  return { ...site, port: await listenOn(server, '127.0.0.1', 0), logged, folder, defects };
+  return { ...site, server, port: await listenOn(server, '127.0.0.1', 0), logged, folder, defects };
 }
 
 const get = (port: number, path: string, init: RequestInit = {}) => fetch(`http://127.0.0.1:${port}${path}`, init);
@@ -97,12 +95,18 @@ describe('an answer', () => {
   });
 
   test('may take the archive longer than a client may be idle', async () => {
-    const { port, routes } = await listening({ idleMs: 20 });
+    const { port, routes, server } = await listening();
+    const { promise: socket, resolve } = Promise.withResolvers<Socket>();
+    server.on('request', (request: IncomingMessage) => resolve(request.socket));
+    const mayBeIdleMs: (number | undefined)[] = [];
     routes.on('GET', '/slow', async () => {
-      await delay(200);
+      mayBeIdleMs.push((await socket).timeout);
       return textResponse(200, 'at last');
     });
     expect(await (await get(port, '/slow')).text()).toBe('at last');
+    expect(mayBeIdleMs).toEqual([0]);
+    // It may again be let go when it is the client's turn.
+    expect((await socket).timeout).toBeGreaterThan(0);
   });
 
   test('to HEAD has no body', async () => {
