@@ -36,7 +36,9 @@ export function makeIndexFile(path: string, schema: SchemaVersion, rows: readonl
     database.exec('CREATE TABLE GlobalProperties(property INTEGER PRIMARY KEY, value TEXT)');
     database.prepare('INSERT INTO GlobalProperties VALUES (1, ?)').run(String(schema));
   }
+  database.exec('BEGIN');
   for (const row of rows) insertRow(database, number, row);
+  database.exec('COMMIT');
   database.close();
 }
 

@@ -1,13 +1,24 @@
 /** What the transfer function counts of the messages that it settled. */
+import { Metrics } from '@aws-lambda-powertools/metrics';
 import { expect, test, vi } from 'vitest';
 import type { Settled } from '../../core/cloud/queue/deliveries.ts';
 import { MirrorError } from '../../core/errors.ts';
+import { emitMetrics } from '../../lambdas/metrics-emitter.ts';
 import { transferObserver } from '../../lambdas/transfer-telemetry.ts';
 
-const counted = vi.hoisted(() => [] as (readonly [string, number, object])[]);
-vi.mock('../../lambdas/metrics-emitter.ts', () => ({
-  count: (...what: readonly [string, number, object]) => void counted.push(what),
-}));
+/** What is emitted of all that was counted, by metric. */
+function emitted(): ReadonlyMap<string, number> {
+  const values = new Map<string, number>();
+  const add = vi.spyOn(Metrics.prototype, 'addMetric').mockImplementation(function note(this: Metrics, name, _, value) {
+    values.set(name, value);
+    return this;
+  });
+  const publish = vi.spyOn(Metrics.prototype, 'publishStoredMetrics').mockReturnThis();
+  emitMetrics('transfer').after?.(undefined as never);
+  add.mockRestore();
+  publish.mockRestore();
+  return values;
+}
 
 test.each([
   ['deadline', 1],
@@ -15,14 +26,15 @@ test.each([
 ] as const)(
   'one that ended for the reason %s counts as cut off by the end of the invocation %i times',
   (code, times) => {
-    counted.length = 0;
+    emitted();
     const settled: Settled = {
       message: undefined,
       verdict: { kind: 'dead-letter', code, reason: 'why' },
       error: new MirrorError(code, 'why'),
     };
     transferObserver.onSettled('main', { messageId: 'a', receiptHandle: 'a', receiveCount: 1, body: '' }, settled);
-    expect(counted).toContainEqual(['TransferDeadlineHits', times, { mirror: 'main' }]);
-    expect(counted).toContainEqual(['DeadLettered', 1, { mirror: 'main' }]);
+    const values = emitted();
+    expect(values.get('TransferDeadlineHits')).toBe(times);
+    expect(values.get('DeadLettered')).toBe(1);
   },
 );

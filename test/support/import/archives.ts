@@ -16,12 +16,19 @@ export interface ZipMember {
   readonly isEncrypted?: boolean;
 }
 
+/** A member and its bytes as they lie in a zip. */
+interface PackedMember {
+  readonly member: ZipMember;
+  readonly content: Uint8Array;
+  readonly crc32: number;
+}
+
 /** A zip of the given members, whatever their names are (APPNOTE.TXT 4.3). */
 export function zip(members: readonly ZipMember[]): Buffer {
   const locals: Buffer[] = [];
   const centrals: Buffer[] = [];
   let offset = 0;
-  for (const member of members) {
+  for (const member of members.map(packed)) {
     const local = localMember(member);
     centrals.push(centralHeader(member, offset));
     locals.push(local);
@@ -32,10 +39,17 @@ export function zip(members: readonly ZipMember[]): Buffer {
 
 /** A zip that lists one and the same member many times: each of them unfolds to all of its bytes. */
 export function overlappingZip(bytes: Uint8Array, times: number): Buffer {
-  const member = { name: 'x.dcm', bytes };
-  const local = localMember(member);
-  const centrals = Array.from({ length: times }, (_, n) => centralHeader({ ...member, name: `${n}.dcm` }, 0));
+  const one = packed({ name: 'x.dcm', bytes });
+  const local = localMember(one);
+  const centrals = Array.from({ length: times }, (_, n) =>
+    centralHeader({ ...one, member: { name: `${n}.dcm`, bytes } }, 0),
+  );
   return Buffer.concat([local, contentsOf(centrals, local.length)]);
+}
+
+function packed(member: ZipMember): PackedMember {
+  const content = member.stored === true ? member.bytes : deflateRawSync(member.bytes);
+  return { member, content, crc32: member.claimedCrc32 ?? crc32(member.bytes) };
 }
 
 function contentsOf(centrals: readonly Buffer[], offset: number): Buffer {
@@ -49,30 +63,31 @@ function contentsOf(centrals: readonly Buffer[], offset: number): Buffer {
   return Buffer.concat([central, end]);
 }
 
-function localMember(member: ZipMember): Buffer {
+function localMember(packed: PackedMember): Buffer {
   const header = Buffer.alloc(30);
   header.writeUInt32LE(0x04034b50, 0);
-  commonFields(member).copy(header, 4);
-  return Buffer.concat([header, nameBytes(member), contentBytes(member)]);
+  commonFields(packed).copy(header, 4);
+  return Buffer.concat([header, nameBytes(packed.member), packed.content]);
 }
 
-function centralHeader(member: ZipMember, offset: number): Buffer {
+function centralHeader(packed: PackedMember, offset: number): Buffer {
+  const { member } = packed;
   const header = Buffer.alloc(46);
   header.writeUInt32LE(0x02014b50, 0);
   header.writeUInt16LE(0x0314, 4);
-  commonFields(member).copy(header, 6);
+  commonFields(packed).copy(header, 6);
   header.writeUInt32LE(((member.mode ?? 0o100644) << 16) >>> 0, 38);
   header.writeUInt32LE(offset, 42);
   return Buffer.concat([header, nameBytes(member)]);
 }
 
-function commonFields(member: ZipMember): Buffer {
+function commonFields({ member, content, crc32 }: PackedMember): Buffer {
   const fields = Buffer.alloc(26);
   fields.writeUInt16LE(20, 0);
   fields.writeUInt16LE(member.isEncrypted === true ? 1 : 0, 2);
   fields.writeUInt16LE(member.stored === true ? 0 : 8, 4);
-  fields.writeUInt32LE(member.claimedCrc32 ?? crc32(member.bytes), 10);
-  fields.writeUInt32LE(contentBytes(member).length, 14);
+  fields.writeUInt32LE(crc32, 10);
+  fields.writeUInt32LE(content.byteLength, 14);
   fields.writeUInt32LE(member.bytes.byteLength, 18);
   fields.writeUInt16LE(nameBytes(member).length, 22);
   return fields;
@@ -80,10 +95,6 @@ function commonFields(member: ZipMember): Buffer {
 
 function nameBytes({ name }: ZipMember): Buffer {
   return typeof name === 'string' ? Buffer.from(name) : name;
-}
-
-function contentBytes({ stored, bytes }: ZipMember): Buffer {
-  return stored === true ? Buffer.from(bytes) : deflateRawSync(bytes);
 }
 
 /** A tar with members by name; `symlink` members point to their content. */
