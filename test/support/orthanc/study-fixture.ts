@@ -31,9 +31,15 @@ export async function startServer(
   plugins: readonly string[] = [],
 ): Promise<ServerUnderTest> {
   const folder = await mkdtemp(join(tmpdir(), 'studies-orthanc-'));
-  return startIn(folder, version, config, plugins);
+  try {
+    return await startIn(folder, version, config, plugins);
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
 }
 
+/** Throws when it cannot be started or asked; nothing runs then. */
 async function startIn(
   folder: string,
   version: string,
@@ -49,11 +55,15 @@ async function startIn(
     await running.stop();
     takeBack();
   };
+  const server = await studyServerOf(store).catch(async (error: unknown) => {
+    await end();
+    throw error;
+  });
   return {
     url: running.url,
     running,
     store,
-    server: await studyServerOf(store),
+    server,
     reconfigure: async (changed) => {
       await end();
       return startIn(folder, version, changed, plugins);
