@@ -4,7 +4,7 @@
  * likewise. Everything else survives or not, by chance.
  */
 import { basename, dirname } from 'node:path';
-import * as systemCalls from '../../core/stores/archive/folder-calls.ts';
+import { type FolderCalls, systemCalls } from '../../core/stores/archive/folder-calls.ts';
 
 /** A file, or a folder with its entries. */
 interface Node {
@@ -85,7 +85,7 @@ export class Recording {
   }
 
   /** The calls of a folder, each of which is noted. */
-  calls(): systemCalls.FolderCalls {
+  calls(): FolderCalls {
     const real = systemCalls;
     return {
       ...real,

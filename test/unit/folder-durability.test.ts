@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { md5Of } from '../../core/identifiers.ts';
-import * as systemCalls from '../../core/stores/archive/folder-calls.ts';
+import { systemCalls } from '../../core/stores/archive/folder-calls.ts';
 import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'folder-durability-'));

@@ -4,22 +4,25 @@
  */
 import * as fs from 'node:fs';
 
-/** What does them: these, or who notes them as they pass. */
-export type FolderCalls = typeof import('./folder-calls.ts');
+/** Those of the file system itself. */
+export const systemCalls = { createFile, openFolder, writeAll, sync, close, makeFolder, link, rename, unlink, look };
+
+/** What does them: the file system, or who notes them as they pass. */
+export type FolderCalls = typeof systemCalls;
 
 /** Makes a new file; throws EEXIST if there is something. @returns its descriptor, which is to be closed */
-export function createFile(path: string, mode: number): Promise<number> {
+function createFile(path: string, mode: number): Promise<number> {
   return answered((done) => fs.open(path, 'wx', mode, done));
 }
 
 /** @returns the descriptor of a folder, by which it is synced; to be closed */
-export function openFolder(path: string): Promise<number> {
+function openFolder(path: string): Promise<number> {
   // What is no folder is refused.
   return answered((done) => fs.open(`${path}/.`, 'r', done));
 }
 
 /** Appends all of the bytes. */
-export async function writeAll(descriptor: number, bytes: Uint8Array): Promise<void> {
+async function writeAll(descriptor: number, bytes: Uint8Array): Promise<void> {
   for (let written = 0; written < bytes.byteLength; ) {
     const rest = bytes.byteLength - written;
     written += await answered<number>((done) => fs.write(descriptor, bytes, written, rest, null, done));
@@ -27,34 +30,34 @@ export async function writeAll(descriptor: number, bytes: Uint8Array): Promise<v
 }
 
 /** Returns once what the file or folder holds now survives a power cut. */
-export function sync(descriptor: number): Promise<void> {
+function sync(descriptor: number): Promise<void> {
   return settled((done) => fs.fsync(descriptor, done));
 }
 
-export function close(descriptor: number): Promise<void> {
+function close(descriptor: number): Promise<void> {
   return settled((done) => fs.close(descriptor, done));
 }
 
 /** Throws EEXIST if there is something. */
-export function makeFolder(path: string): Promise<void> {
+function makeFolder(path: string): Promise<void> {
   return settled((done) => fs.mkdir(path, done));
 }
 
 /** Throws EEXIST if there is something. */
-export function link(from: string, to: string): Promise<void> {
+function link(from: string, to: string): Promise<void> {
   return settled((done) => fs.link(from, to, done));
 }
 
-export function rename(from: string, to: string): Promise<void> {
+function rename(from: string, to: string): Promise<void> {
   return settled((done) => fs.rename(from, to, done));
 }
 
-export function unlink(path: string): Promise<void> {
+function unlink(path: string): Promise<void> {
   return settled((done) => fs.unlink(path, done));
 }
 
 /** What lies at a path, be it a link. */
-export function look(path: string): Promise<fs.Stats> {
+function look(path: string): Promise<fs.Stats> {
   return answered((done) => fs.lstat(path, done));
 }
 

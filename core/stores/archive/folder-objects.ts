@@ -7,7 +7,7 @@ import type { InstanceBytes } from '../store.ts';
 import { DurableFolders } from './durable-folders.ts';
 import { fileBody, openIfPresent } from './file-body.ts';
 import { FolderAnchor } from './folder-anchor.ts';
-import * as systemCalls from './folder-calls.ts';
+import { type FolderCalls, systemCalls } from './folder-calls.ts';
 import { folderError, hasErrorCode, onFolder, specialFile, unlessAbsent } from './folder-errors.ts';
 import { entryOf, etagOf, listFolderNames, listFolderTree, temporaryFolder } from './folder-listing.ts';
 import { FolderLock } from './folder-lock.ts';
@@ -21,7 +21,7 @@ export interface FolderObjectsOptions {
   /** How the folder is called in messages. Default: its path. */
   readonly name?: string | undefined;
   /** What calls the file system. Default: the file system itself. */
-  readonly calls?: systemCalls.FolderCalls | undefined;
+  readonly calls?: FolderCalls | undefined;
 }
 
 /**
@@ -31,7 +31,7 @@ export interface FolderObjectsOptions {
 export class FolderObjects implements ObjectStorage {
   readonly name: string;
   readonly #root: string;
-  readonly #calls: systemCalls.FolderCalls;
+  readonly #calls: FolderCalls;
   readonly #folders: DurableFolders;
   readonly #lock: FolderLock;
   #prepared: Promise<void> | undefined;
