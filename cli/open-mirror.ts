@@ -58,7 +58,7 @@ function warnOf({ warnings }: NamedServer, warn: (line: string) => void): void {
  */
 export async function proveWritable(archive: ArchiveConfiguration, options: CallOptions): Promise<void> {
   if ('folder' in archive) return proveWritableFolder(archive.folder);
-  const objects = storageOf(archive);
+  const objects = await storageOf(archive);
   try {
     await objects.prepare(options);
     // Whoever may not write is told so before the condition is looked at, which no object meets.

@@ -109,7 +109,7 @@ async function openStorage(place: string, { endpoint, otherStorage }: AuditComma
   const location = parseArchiveLocation(place.replace(/^~(?=\/)/, homedir()));
   return location.kind === 'folder'
     ? FolderStorage.open(oneFolder(location.path, otherStorage))
-    : bucketStorage(openObjectStorage(location, { endpoint }));
+    : bucketStorage(await openObjectStorage(location, { endpoint }));
 }
 
 function auditOptions(
@@ -171,7 +171,7 @@ async function tellRepairable(
 ): Promise<void> {
   const wanted = instancesToRepair(findings);
   const held = new Set<InstanceId>();
-  const objects = openObjectStorage(parseArchiveLocation(archive), { endpoint });
+  const objects = await openObjectStorage(parseArchiveLocation(archive), { endpoint });
   try {
     for (const id of wanted) {
       for await (const { key } of objects.list(`${folders.instances}${id}/`)) {

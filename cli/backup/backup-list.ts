@@ -29,7 +29,7 @@ const listed: readonly Column[] = [
 export async function runBackupList(options: BackupCommandOptions, context: CommandContext): Promise<void> {
   const { terminal } = context;
   const keyring = await optionalKeyring(options, context);
-  const objects = openBackupArchive(options);
+  const objects = await openBackupArchive(options);
   try {
     const table = new Table(listed, terminal.width);
     if (!terminal.json) terminal.print(table.head());
@@ -53,7 +53,7 @@ export async function runBackupList(options: BackupCommandOptions, context: Comm
 export async function runBackupCheck(options: BackupCommandOptions, context: CommandContext): Promise<void> {
   const { terminal } = context;
   const keyring = await keyringOf(options, context);
-  const objects = openBackupArchive(options);
+  const objects = await openBackupArchive(options);
   try {
     const keys = await existingHostKeys(objects, options);
     let flaws = 0;

@@ -8,7 +8,7 @@ import type { CommandContext } from '../command-context.ts';
 import type { BackupCommandOptions } from './options.ts';
 
 /** Opens the archive; throws `configuration` if none is named. */
-export function openBackupArchive({ archive, endpoint }: BackupCommandOptions): ObjectStorage {
+export async function openBackupArchive({ archive, endpoint }: BackupCommandOptions): Promise<ObjectStorage> {
   if (archive === undefined) throw new MirrorError('configuration', 'name the archive by --archive');
   return openObjectStorage(parseArchiveLocation(archive), { endpoint });
 }

@@ -18,7 +18,7 @@ export async function runBackupPrune(options: BackupCommandOptions, context: Com
     throw new MirrorError('configuration', 'say what to keep by --keep-daily, --keep-weekly and --keep-monthly');
   }
   const keyring = await keyringOf(options, context);
-  const objects = openBackupArchive(options);
+  const objects = await openBackupArchive(options);
   try {
     const keys = await existingHostKeys(objects, options);
     const tell = (line: string): void => (options.dryRun ? context.terminal.print(line) : context.terminal.say(line));

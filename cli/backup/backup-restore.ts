@@ -21,7 +21,7 @@ import type { BackupCommandOptions } from './options.ts';
 import { nextSteps } from './restore-steps.ts';
 
 export async function runBackupRestore(options: BackupCommandOptions, context: CommandContext): Promise<void> {
-  const objects = openBackupArchive(options);
+  const objects = await openBackupArchive(options);
   const { interruption: signal } = context;
   try {
     const keys = await existingHostKeys(objects, options);

@@ -39,7 +39,7 @@ export async function runBackup(options: BackupCommandOptions, context: CommandC
     terminal.warn(`the configuration of Orthanc uses the variable ${name}, which is not set here`);
   }
   const keys = hostKeys(options.host ?? hostNameOf(hostname(), host.name));
-  const objects = openBackupArchive(options);
+  const objects = await openBackupArchive(options);
   using shown = startProgress(context.terminal, 'backing up');
   try {
     await objects.prepare();

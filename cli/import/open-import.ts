@@ -34,7 +34,7 @@ export async function openSource({ path, options }: ImportArguments): Promise<Im
     return folderSource(Buffer.from(path));
   }
   const endpoint = options.sourceEndpoint ?? options.endpoint;
-  return bucketSource(openObjectStorage(parseArchiveLocation(path), { endpoint }), '');
+  return bucketSource(await openObjectStorage(parseArchiveLocation(path), { endpoint }), '');
 }
 
 /** The open destinations. */

@@ -5,7 +5,8 @@ import { askToPause, askToResume } from '../../core/mirror/pause/ask.ts';
 import { wholeMirror } from '../../core/mirror/pause/pause-state.ts';
 import type { CommandContext } from '../command-context.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
-import { type MirrorStateOptions, type OpenMirrorState, openMirrorState } from '../mirror-state.ts';
+import type { MirrorStateOptions } from '../mirror-state.ts';
+import { type OpenMirrorState, openMirrorState } from '../open-mirror-state.ts';
 
 export interface PauseCommandOptions extends MirrorStateOptions {
   readonly target?: string | undefined;

@@ -25,11 +25,12 @@ import type { Archive } from '../../core/stores/archive/archive.ts';
 import type { CommandContext } from '../command-context.ts';
 import { type ExitCode, exitCodeOf, exitCodes } from '../exit-codes.ts';
 import { formatCount } from '../format.ts';
-import { isServerUrl, momentOf, openArchiveToRead, selectionOf } from '../open-archive.ts';
+import { momentOf, openArchiveToRead, selectionOf } from '../open-archive.ts';
 import { startProgress } from '../progress.ts';
 import { tellFindings } from '../sidecar-findings.ts';
 import { UnreadableHistories } from '../unreadable-histories.ts';
 import { failuresOf, type JobFailure } from './job-failures.ts';
+import { isServerUrl } from './open-target.ts';
 import type { RestoreOptionValues } from './options.ts';
 import { ProblemPrinter, unsettledLine } from './print-problems.ts';
 

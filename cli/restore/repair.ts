@@ -14,10 +14,10 @@ import type { Archive } from '../../core/stores/archive/archive.ts';
 import { EveryVersion } from '../../core/stores/archive/every-version.ts';
 import type { CommandContext } from '../command-context.ts';
 import { finishRepairs } from '../finished-repairs.ts';
-import type { TargetServer } from '../open-archive.ts';
 import { startProgress } from '../progress.ts';
 import { problemsOf } from '../run/run-report.ts';
 import type { UnreadableHistories } from '../unreadable-histories.ts';
+import type { TargetServer } from './open-target.ts';
 import { type ProblemPrinter, unsettledLine } from './print-problems.ts';
 import { nothingRepaired, type RepairCounts, type RepairReport } from './repair-report.ts';
 

@@ -25,20 +25,13 @@ import type { CommandContext } from '../command-context.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { finishRepairs } from '../finished-repairs.ts';
 import { FutureTimes } from '../future-times.ts';
-import {
-  momentOf,
-  openArchiveToRead,
-  openTarget,
-  type RestoreTarget,
-  requireBegun,
-  requirePlace,
-  selectionOf,
-} from '../open-archive.ts';
+import { momentOf, openArchiveToRead, requireBegun, selectionOf } from '../open-archive.ts';
 import { connecting, type ShownProgress, startProgress } from '../progress.ts';
 import { progressObserver } from '../run/run-progress.ts';
 import { problemsOf } from '../run/run-report.ts';
 import { UnreadableHistories } from '../unreadable-histories.ts';
 import { lookAtTarget } from './look-at-target.ts';
+import { openTarget, type RestoreTarget, requirePlace } from './open-target.ts';
 import type { RestoreOptionValues } from './options.ts';
 import { ProblemPrinter, unsettledLine } from './print-problems.ts';
 import { repair } from './repair.ts';

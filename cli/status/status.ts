@@ -11,8 +11,8 @@ import { progressBeside } from '../../core/mirror/progress.ts';
 import { openArchive } from '../../core/stores/archive/archive.ts';
 import type { CommandContext } from '../command-context.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
-import { type OpenMirrorState, openMirrorState } from '../mirror-state.ts';
 import { reasonOf } from '../next-steps.ts';
+import { type OpenMirrorState, openMirrorState } from '../open-mirror-state.ts';
 import type { statusOptionValues } from './options.ts';
 import { linesOf, type StatusResult, type StoreStatus, viewOf } from './status-view.ts';
 

@@ -40,7 +40,7 @@ export function archiveSourceOf(source: OrthancStore, name = source.name): FindS
 }
 
 /** Opens the storage of an archive, without a request yet. Throws `configuration` if it is not said which bucket. */
-export function storageOf(archive: ArchiveConfiguration): ObjectStorage {
+export async function storageOf(archive: ArchiveConfiguration): Promise<ObjectStorage> {
   if ('folder' in archive) return openObjectStorage({ kind: 'folder', path: archive.folder });
   const { bucket, prefix = '', endpoint, region, objectLock } = archive;
   if (bucket === undefined) {
@@ -54,7 +54,7 @@ export async function openExistingArchive(
   archive: ArchiveConfiguration,
   options: ArchiveOptions & CallOptions = {},
 ): Promise<Archive> {
-  const objects = storageOf(archive);
+  const objects = await storageOf(archive);
   try {
     return await openArchive(objects, options);
   } catch (error) {
@@ -69,7 +69,7 @@ export async function openArchiveAs(
   findSource: FindSource,
   { absent, outOfReach, writer, onFutureTime, signal }: ArchivePolicy & CallOptions,
 ): Promise<DestinationStore> {
-  const objects = storageOf(archive);
+  const objects = await storageOf(archive);
   const options = { writer, onFutureTime };
   try {
     const isThere = (await readManifest(objects, { signal })) !== undefined;

@@ -31,7 +31,7 @@ afterEach(async () => {
 
 describe('a writer that is killed at random moments', () => {
   it('leaves only whole objects in a folder, and all that it confirmed', async () => {
-    const objects = openObjectStorage(parseArchiveLocation(folder));
+    const objects = await openObjectStorage(parseArchiveLocation(folder));
     const confirmed = await writeAndKill([folder]);
     await expectWhole(objects, confirmed);
     await objects.close();
@@ -40,7 +40,7 @@ describe('a writer that is killed at random moments', () => {
   it('leaves only whole objects in S3, and all that it confirmed', async () => {
     const server = await startS3({ folder });
     await createBucket(server.endpoint);
-    const objects = openS3(server.endpoint);
+    const objects = await openS3(server.endpoint);
     const confirmed = await writeAndKill(['s3://killed', server.endpoint]);
     await expectWhole(objects, confirmed);
     await objects.close();
@@ -63,7 +63,7 @@ describe('our S3 server, killed at random moments', () => {
       await kill(writer.child);
     }
     const { child, endpoint } = await startServerProcess();
-    const objects = openS3(endpoint);
+    const objects = await openS3(endpoint);
     await expectWhole(objects, confirmed);
     await objects.close();
     await kill(child);
@@ -118,7 +118,7 @@ async function kill(child: ChildProcess): Promise<void> {
   }
 }
 
-function openS3(endpoint: string): ObjectStorage {
+function openS3(endpoint: string): Promise<ObjectStorage> {
   return openObjectStorage(parseArchiveLocation('s3://killed'), { endpoint, credentials });
 }
 

@@ -60,7 +60,7 @@ async function* chunksOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 }
 
 const [mode = '', location = '', endpoint] = process.argv.slice(2);
-const objects = openObjectStorage(parseArchiveLocation(location), endpoint === undefined ? {} : { endpoint });
+const objects = await openObjectStorage(parseArchiveLocation(location), endpoint === undefined ? {} : { endpoint });
 if (mode === 'endless') {
   await Promise.all([0, 1, 2, 3].map((worker) => writeEndlessly(objects, worker)));
 } else {

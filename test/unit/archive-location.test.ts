@@ -27,15 +27,16 @@ describe('the address of an archive', () => {
     );
   });
 
-  it('opens the right kind of storage under its name', () => {
-    const folder = openObjectStorage(parseArchiveLocation('/srv/archive'));
-    const bucket = openObjectStorage(parseArchiveLocation('s3://bucket/x'), { endpoint: 'http://127.0.0.1:9' });
+  it('opens the right kind of storage under its name', async () => {
+    const folder = await openObjectStorage(parseArchiveLocation('/srv/archive'));
+    const bucket = await openObjectStorage(parseArchiveLocation('s3://bucket/x'), { endpoint: 'http://127.0.0.1:9' });
     expect([folder.name, bucket.name]).toEqual(['/srv/archive', 's3://bucket/x/']);
-    expect(openObjectStorage({ kind: 'folder', path: '/srv/archive' }, { name: 'nightly' }).name).toBe('nightly');
+    const named = await openObjectStorage({ kind: 'folder', path: '/srv/archive' }, { name: 'nightly' });
+    expect(named.name).toBe('nightly');
   });
 
-  it('refuses an endpoint for a folder', () => {
+  it('refuses an endpoint for a folder', async () => {
     const location = parseArchiveLocation('/srv/archive');
-    expect(() => openObjectStorage(location, { endpoint: 'http://127.0.0.1:9' })).toThrow(/endpoint/);
+    await expect(openObjectStorage(location, { endpoint: 'http://127.0.0.1:9' })).rejects.toThrow(/endpoint/);
   });
 });

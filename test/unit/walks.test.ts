@@ -1,7 +1,7 @@
 /** The ways of an instance through the code, as `docs/design.md` tells them, are those that the code takes. */
 import { globSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { importsOf } from '../support/imports.ts';
 
 const page = readFileSync('docs/design.md', 'utf8');
 const [, section = ''] =
@@ -16,12 +16,6 @@ const walks = section
     const steps = files.slice(1).map((file, index) => [files[index] ?? '', file] as const);
     return { title, files, steps: [...calls.map(([, from = '', to = '']) => [from, to] as const), ...steps] };
   });
-
-/** The files that a file imports for more than their types. */
-function importsOf(file: string): readonly string[] {
-  const statements = readFileSync(file, 'utf8').matchAll(/^(?:import|export)\s(?!type\s)[^;]*?from '(\.[^']+)';$/gm);
-  return [...statements].map(([, path = '']) => join(dirname(file), path));
-}
 
 test('there is a walk for one machine, one to the queue and one from it, and each copy ends in the same file', () => {
   expect(walks.map(({ files }) => files.length)).toEqual([5, 4, 5]);

@@ -5,7 +5,7 @@ import * as z from 'zod';
 import { environmentVariable } from '../../environment.ts';
 import { MirrorError } from '../../errors.ts';
 import type { PemRef, SecretRef } from '../server-schema.ts';
-import { type FetchSecret, secretsManagerFetcher } from './secrets-manager.ts';
+import type { FetchSecret } from './secrets-manager.ts';
 
 export interface SecretResolverOptions {
   /** Default: from the Secrets Manager of the AWS environment. */
@@ -47,7 +47,7 @@ const longestUseMs = 12 * 3_600_000;
  * failure is not remembered.
  */
 export function secretResolver(options: SecretResolverOptions = {}): SecretResolver {
-  const { fetchSecret = secretsManagerFetcher(), timeToLiveMs = usualTimeToLiveMs, now = Date.now } = options;
+  const { fetchSecret = loadedFetcher(), timeToLiveMs = usualTimeToLiveMs, now = Date.now } = options;
   const cache = new Map<string, CachedSecret>();
 
   async function fetchCached(name: string, refresh: boolean): Promise<string> {
@@ -93,6 +93,15 @@ export function secretResolver(options: SecretResolverOptions = {}): SecretResol
       if ('file' in ref) return asCertificate(await textOfFile(ref.file, 'a certificate'), `the file ${ref.file}`);
       return asCertificate(await resolve(ref, refresh), 'the secret');
     },
+  };
+}
+
+/** Loads the SDK at the first call, because most configurations outside the cloud name no such secret. */
+function loadedFetcher(): FetchSecret {
+  let loading: Promise<FetchSecret> | undefined;
+  return async (nameOrArn) => {
+    loading ??= import('./secrets-manager.ts').then(({ secretsManagerFetcher }) => secretsManagerFetcher());
+    return (await loading)(nameOrArn);
   };
 }
 

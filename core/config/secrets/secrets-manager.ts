@@ -14,14 +14,10 @@ export type FetchSecret = (nameOrArn: string) => Promise<string>;
 /** One that cannot be reached must not use up the time of a function. */
 const patience = { connectionTimeout: 3_000, requestTimeout: 5_000 };
 
-/**
- * Makes a function that fetches secrets; region, endpoint and credentials are those of the AWS environment.
- * The client is made at the first call, because most configurations outside the cloud name no such secret.
- */
+/** Makes a function that fetches secrets; region, endpoint and credentials are those of the AWS environment. */
 export function secretsManagerFetcher(): FetchSecret {
-  let client: SecretsManagerClient | undefined;
+  const client = new SecretsManagerClient({ requestHandler: patience });
   return async (nameOrArn) => {
-    client ??= new SecretsManagerClient({ requestHandler: patience });
     const answer = await client.send(new GetSecretValueCommand({ SecretId: nameOrArn })).catch((cause: unknown) => {
       throw asMirrorError(nameOrArn, cause);
     });

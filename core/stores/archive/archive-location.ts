@@ -5,7 +5,7 @@ import { printable, shortenedAmid } from '../../printable.ts';
 import { FolderObjects } from './folder-objects.ts';
 import { checkKey } from './key-check.ts';
 import type { ObjectStorage } from './object-storage.ts';
-import { S3Objects, type S3ObjectsOptions } from './s3-objects.ts';
+import type { S3ObjectsOptions } from './s3-objects.ts';
 import type { S3Connection } from './s3-requests.ts';
 
 /** A place that was understood, but not looked at. */
@@ -75,11 +75,14 @@ function refuseAmbiguous(text: string): void {
   );
 }
 
-/** Opens the storage at a place, without a request yet. `name` is how messages call it; default: the place. */
-export function openObjectStorage(
+/**
+ * Opens the storage at a place, without a request yet. `name` is how messages call it; default: the place. The SDK of S3,
+ * a fifth of a start, is loaded for a bucket only.
+ */
+export async function openObjectStorage(
   location: ArchiveLocation,
   options: S3Connection & Pick<S3ObjectsOptions, 'name' | 'objectLock'> = {},
-): ObjectStorage {
+): Promise<ObjectStorage> {
   const { name, ...connection } = options;
   if (location.kind === 'folder') {
     if (connection.endpoint !== undefined) {
@@ -87,5 +90,6 @@ export function openObjectStorage(
     }
     return new FolderObjects(location.path, { name });
   }
+  const { S3Objects } = await import('./s3-objects.ts');
   return new S3Objects({ ...connection, bucket: location.bucket, prefix: location.prefix, name });
 }

@@ -1,0 +1,90 @@
+/** Opens the server or folder to restore to. */
+import type { SidecarTarget } from '../../core/archive-life/restore/restore-sidecars.ts';
+import { RestoredFolder } from '../../core/archive-life/restore/restored-folder.ts';
+import { sidecarsInFolder, sidecarsOnServer } from '../../core/archive-life/restore/sidecar-targets.ts';
+import type { CallOptions } from '../../core/call-options.ts';
+import { MirrorError } from '../../core/errors.ts';
+import { Limitations } from '../../core/sidecars/limitations.ts';
+import { type StudyServer, studyServerOf } from '../../core/sidecars/study-server.ts';
+import type { Archive } from '../../core/stores/archive/archive.ts';
+import {
+  type ArchiveLocation,
+  openObjectStorage,
+  parseArchiveLocation,
+} from '../../core/stores/archive/archive-location.ts';
+import { parseOrthancUrl } from '../../core/stores/orthanc/address.ts';
+import type { OrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
+import type { DestinationStore } from '../../core/stores/store.ts';
+import { openServerOfUrl } from '../open-mirror.ts';
+
+/** Throws `configuration` unless it is clear whether a place to restore to is a server or a folder. */
+export function requirePlace(place: string): void {
+  if (isServerUrl(place)) parseOrthancUrl(place, '--to');
+  else folderOf(place);
+}
+
+/** A server that is restored to. */
+export interface TargetServer {
+  readonly store: OrthancStore;
+  readonly studyServer: StudyServer;
+  readonly limitations: Limitations;
+}
+
+/** Where to restore to. */
+export interface RestoreTarget {
+  readonly store: DestinationStore;
+  /** The same store, if it is a server. */
+  readonly server: TargetServer | undefined;
+  /** The same store, if it is a folder. */
+  readonly folder?: RestoredFolder;
+  readonly sidecars: SidecarTarget;
+}
+
+export interface OpenTargetOptions extends CallOptions {
+  readonly archive: Archive;
+  readonly warn: (line: string) => void;
+}
+
+/** @returns whether a place is a server rather than a folder. */
+export function isServerUrl(place: string): boolean {
+  return /^https?:\/\//i.test(place);
+}
+
+/** Opens a server or a folder. Throws what opening throws; nothing stays open then. */
+export async function openTarget(place: string, values: unknown, options: OpenTargetOptions): Promise<RestoreTarget> {
+  return isServerUrl(place) ? openServerTarget(place, values, options) : openFolderTarget(place, options);
+}
+
+async function openServerTarget(
+  url: string,
+  values: unknown,
+  { archive, warn, signal }: OpenTargetOptions,
+): Promise<RestoreTarget> {
+  const server = await openServerOfUrl('target', url, values, warn, '--to');
+  try {
+    const limitations = new Limitations(({ message }) => warn(message));
+    const studyServer = await studyServerOf(server, { signal });
+    const sidecars = sidecarsOnServer(studyServer, archive.objects, limitations);
+    return { store: server, server: { store: server, studyServer, limitations }, sidecars };
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
+}
+
+function folderOf(place: string): ArchiveLocation {
+  const location = parseArchiveLocation(place);
+  if (location.kind === 'folder') return location;
+  throw new MirrorError('configuration', '--to is a server (http://… or https://…) or a folder, no bucket');
+}
+
+async function openFolderTarget(path: string, { archive, signal }: OpenTargetOptions): Promise<RestoreTarget> {
+  const files = await openObjectStorage(folderOf(path));
+  if ((await files.head('archive.json', { signal })) !== undefined) {
+    await files.close();
+    throw new MirrorError('configuration', 'the folder to restore to is itself an archive; choose another one');
+  }
+  const folder = await RestoredFolder.open(files, { signal });
+  const sidecars = sidecarsInFolder(files, archive.objects, folder);
+  return { store: folder, server: undefined, folder, sidecars };
+}
