@@ -104,7 +104,10 @@ describe('what a sidecar says', () => {
     expect(await askJson(routes, `${path}/labels`)).toEqual(['urgent']);
     expect(await askJson(routes, `${path}/metadata?expand`)).toMatchObject({ 1030: value });
     expect((await ask(routes, `${path}/metadata/1030`)).bytes.toString()).toBe(value);
-    expect((await ask(routes, `${path}/metadata/1031`)).status).toBe(404);
+    // Names that every object of JavaScript has are no metadata.
+    for (const name of ['1031', 'constructor', '__proto__', 'toString']) {
+      expect((await ask(routes, `${path}/metadata/${name}`)).status).toBe(404);
+    }
   });
 
   test('can be searched for by its labels', async () => {

@@ -45,7 +45,8 @@ export function addAttachmentRoutes(routes: Routes, reader: ArchiveReader): Rout
       return jsonResponse(isOn(query, 'expand') ? metadata : Object.keys(metadata));
     });
     on('/metadata/{name}', (resource, { name = '' }) => {
-      const value = metadataOf(resource)[name];
+      const metadata = metadataOf(resource);
+      const value = Object.hasOwn(metadata, name) ? metadata[name] : undefined;
       if (value === undefined) throw notFound('such metadata');
       const body = bytesOf(value);
       const headers = { 'content-type': 'text/plain; charset=utf-8', 'content-length': String(body.length) };
