@@ -15,8 +15,6 @@ export default defineConfig({
     maxWorkers: 5,
     sequence: { sequencer: LongestFirst },
     globalSetup: ['test/support/run-folder.ts'],
-    // A worker loads core once, not once per file: no file may leave behind what changes another.
-    isolate: false,
     // As bin/orthanc-mirror has it: every program that a test starts is compiled once.
     env: { NODE_COMPILE_CACHE: fileURLToPath(new URL('node_modules/.cache/compiled', import.meta.url)) },
   },
