@@ -128,8 +128,11 @@ export const watchLines = [
       instances: count('Instances that were compared.'),
       copied: count('Of these, how many were copied.'),
       durationMs,
+      leftOut: z
+        .array(store)
+        .describe('Destinations that missed a part of it, and are compared again; none: it was complete.'),
     })
-    .describe('A complete comparison has ended.'),
+    .describe('A comparison has ended.'),
   z
     .strictObject({
       type: z.literal('arrived'),

@@ -118,8 +118,9 @@ export function eventText(event: MirrorEvent): string {
     case 'comparing':
       return `comparing everything: ${event.reason}`;
     case 'compared': {
-      const { instances, copied, durationMs } = event;
-      return `compared ${formatCount(instances)} instances in ${formatDuration(durationMs)}, copied ${formatCount(copied)}`;
+      const { instances, copied, durationMs, leftOut } = event;
+      const without = leftOut.length === 0 ? '' : `; ${leftOut.join(', ')} missed a part of it`;
+      return `compared ${formatCount(instances)} instances in ${formatDuration(durationMs)}, copied ${formatCount(copied)}${without}`;
     }
     case 'arrived': {
       const { instances, bytes, lagMs } = event;

@@ -41,7 +41,14 @@ export type MirrorEvent =
   | BackEvent
   | DelayedEvent
   | { readonly kind: 'comparing'; readonly reason: string }
-  | { readonly kind: 'compared'; readonly instances: number; readonly copied: number; readonly durationMs: number }
+  | {
+      readonly kind: 'compared';
+      readonly instances: number;
+      readonly copied: number;
+      readonly durationMs: number;
+      /** Names of the destinations that missed a part of it: without any it was complete. */
+      readonly leftOut: readonly string[];
+    }
   /** What came to the source was copied. `lagMs` since the source got the oldest of it, by the clocks of both machines. */
   | {
       readonly kind: 'arrived';

@@ -247,7 +247,8 @@ export class Watch {
     if (!this.#isListed) return this.#comparison?.save();
     const { instances, copiedBefore, sinceMs } = this.#compared;
     const copied = this.#copying.copied - copiedBefore;
-    this.#tell({ kind: 'compared', instances, copied, durationMs: this.#clock.nowMs() - sinceMs });
+    const leftOut = this.#comparison?.progress.leftOut ?? [];
+    this.#tell({ kind: 'compared', instances, copied, durationMs: this.#clock.nowMs() - sinceMs, leftOut });
     this.#sidecars?.reconcile();
     this.#isConfirmDue = true;
     if (this.#progress !== undefined) await this.#beginComparison(this.#progress);

@@ -37,8 +37,12 @@ test.each<[MirrorEvent, string]>([
   [{ ...archive, kind: 'back', afterMs: 43_000 }, 'archive /mnt/x can be used again after 43 s'],
   [{ kind: 'comparing', reason: 'first run' }, 'comparing everything: first run'],
   [
-    { kind: 'compared', instances: 1234, copied: 17, durationMs: 12_000 },
+    { kind: 'compared', instances: 1234, copied: 17, durationMs: 12_000, leftOut: [] },
     'compared 1,234 instances in 12 s, copied 17',
+  ],
+  [
+    { kind: 'compared', instances: 1234, copied: 0, durationMs: 1000, leftOut: ['/mnt/x'] },
+    'compared 1,234 instances in 1 s, copied 0; /mnt/x missed a part of it',
   ],
   [
     { kind: 'arrived', instances: 3, bytes: 1_572_864, lagMs: 4000 },
