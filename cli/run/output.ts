@@ -63,6 +63,9 @@ export const runSummarySchema = z
       .strictObject(outcomeCounts)
       .describe('Studies whose sidecars differed somewhere, by what became of them.'),
     bytesCopied: bytes,
+    copiedUnsized: count(
+      'Instances that a dry run would copy and that are not in these bytes: Orthanc before 1.12.5 lists no sizes.',
+    ),
     notAtSource: count('Ids that a destination holds and the source does not.'),
     futureTimes,
     durationMs,
