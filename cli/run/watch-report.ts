@@ -2,6 +2,7 @@
 import type { AwayEvent, DelayedEvent, EventSubject, MirrorEvent } from '../../core/mirror/mirror-events.ts';
 import type { MirrorObserver } from '../../core/mirror/mirror-run.ts';
 import { formatBytes, formatCount, formatDuration } from '../format.ts';
+import { withNextStep } from '../next-steps.ts';
 import { type ShownProgress, startProgress } from '../progress.ts';
 import type { Terminal } from '../terminal.ts';
 import { progressObserver } from './run-progress.ts';
@@ -63,7 +64,8 @@ class WatchReport implements WatchObserver {
     this.#progress = undefined;
   }
 
-  readonly onEvent = (event: MirrorEvent): void => {
+  readonly onEvent = (told: MirrorEvent): void => {
+    const event = withOption(told);
     const { kind, ...fields } = event;
     if (kind === 'comparing') this.#begin();
     if (kind === 'compared') this.#end();
@@ -104,6 +106,13 @@ class WatchReport implements WatchObserver {
     if (this.#json) this.#terminal.printJson({ type, at, ...fields });
     else this.#terminal.say(`${at.slice(0, 19)}Z ${text}`);
   }
+}
+
+/** The event with a reason that says which option helps. */
+function withOption(event: MirrorEvent): MirrorEvent {
+  if (event.kind !== 'away' && event.kind !== 'delayed') return event;
+  const { advice, ...fields } = event;
+  return { ...fields, reason: withNextStep(event.reason, advice) };
 }
 
 /** An event as a line of text. */

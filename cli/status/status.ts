@@ -12,7 +12,7 @@ import { openArchive } from '../../core/stores/archive/archive.ts';
 import type { CommandContext } from '../command-context.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { type OpenMirrorState, openMirrorState } from '../mirror-state.ts';
-import { reasonOf } from '../next-steps.ts';
+import { reasonOf, withNextStep } from '../next-steps.ts';
 import type { statusOptionValues } from './options.ts';
 import { linesOf, type StatusResult, type StoreStatus, viewOf } from './status-view.ts';
 
@@ -37,7 +37,12 @@ export async function status(
     last: [...last],
     comparedAt: latest(progress?.comparedAt, await lastComparison(state.objects)),
     comparing: progress?.comparison?.reason ?? null,
-    paused: Object.entries(pauses).map(([store, { code, reason, begunAt }]) => ({ store, code, reason, begunAt })),
+    paused: Object.entries(pauses).map(([store, { code, reason, advice, begunAt }]) => ({
+      store,
+      code,
+      reason: withNextStep(reason, advice),
+      begunAt,
+    })),
   };
   const view = viewOf(result, state.objects.name);
   terminal.tell(result, linesOf(view));

@@ -299,8 +299,8 @@ export class Watch {
     return closedUntil !== undefined || (!mayCompare && this.#progress?.comparison !== null);
   }
 
-  #tellDelay(what: DelayedEvent['what'], { code, message, store }: MirrorError): void {
-    this.#tell({ kind: 'delayed', what, store, code, reason: message });
+  #tellDelay(what: DelayedEvent['what'], { code, message, store, advice }: MirrorError): void {
+    this.#tell({ kind: 'delayed', what, store, code, reason: message, advice });
   }
 
   #tell(event: MirrorEvent): void {
@@ -317,6 +317,6 @@ export class Watch {
   }
 }
 
-function errorOf({ code, reason }: StorePause): MirrorError {
-  return new MirrorError(isErrorCode(code) ? code : 'paused', reason);
+function errorOf({ code, reason, advice }: StorePause): MirrorError {
+  return new MirrorError(isErrorCode(code) ? code : 'paused', reason, { advice });
 }

@@ -96,3 +96,17 @@ test('with --json the same are lines of JSON on stdout, and nothing is on stderr
   expect(stderr).toEqual([]);
   report[Symbol.dispose]();
 });
+
+test.each([false, true])('a reason says which option helps (--json: %s)', (json) => {
+  const { stdout, stderr, report } = printed(json);
+  const advice = 'give-certificate-authority';
+  report.onEvent({ ...archive, kind: 'away', code: 'tls-untrusted', reason, advice, sinceMs: 0, askedAgainInMs: 1000 });
+  report.onEvent({ kind: 'delayed', what: 'sidecars', store: 'standby', code: 'tls-untrusted', reason, advice });
+  const lines = json ? stdout : stderr;
+  expect(lines).toHaveLength(2);
+  for (const line of lines) {
+    expect(line).toContain(`${reason}; --source-ca or --target-ca names its file`);
+    expect(line).not.toContain(advice);
+  }
+  report[Symbol.dispose]();
+});
