@@ -181,8 +181,9 @@ export class OrthancClient {
       const longest = call.longest ?? (call.long ? mostBytes.listing : mostBytes.resource);
       const text = await answer.text(longest, this.#timeoutOf(call));
       if (call.onReceived !== undefined) {
+        // The connection is free only then; and what is asked for is sent before the reading of a long answer holds all up.
+        await setImmediate();
         call.onReceived();
-        // What that asked for is sent before the reading of a long answer holds everything up.
         await setImmediate();
       }
       const read = readJson(text, schema, jsonBoundsOf(longest));

@@ -80,7 +80,7 @@ export function offsetBefore(id: OrthancId, count: number): number {
 }
 
 /** Reads a page of instances with their hashes, in ascending order of id. */
-export async function listPage(
+async function listPage(
   client: OrthancClient,
   offset: number,
   limit: number,
