@@ -7,7 +7,7 @@ import { isMirrorError, type MirrorError } from '../errors.ts';
 import type { OrthancId } from '../identifiers.ts';
 import { differingStudies } from '../sidecars/differing-studies.ts';
 import { commonScope, type FingerprintScope, type StudyFingerprint } from '../sidecars/fingerprint.ts';
-import type { Limitations } from '../sidecars/limitations.ts';
+import { type Limitations, MetContent, noteLimits } from '../sidecars/limitations.ts';
 import {
   type ArchivedPatients,
   archivedPatients,
@@ -100,20 +100,27 @@ export class SidecarSync {
     this.#options = options;
   }
 
-  /** Takes in what became of an instance: where it was copied, its study's sidecar has another content. */
+  /** Takes in what became of an instance: where it was copied, its study's sidecar in the archive must list it. */
   note(result: Pick<CopyResult, 'id' | 'md5' | 'outcomes'>): void {
-    this.#touched.note(result);
+    if (this.#options.archive !== undefined) this.#touched.note(result);
   }
 
   /**
-   * Compares what is attached to all studies, and synchronizes those that differ somewhere. A destination that cannot be
-   * compared, or refuses everything, costs no other. @returns those, with the reason.
+   * Compares what is attached to all studies, and synchronizes those that differ somewhere; and writes the sidecars of the
+   * studies that got instances into the archive. A destination that cannot be compared, or refuses everything, costs no
+   * other. @returns those, with the reason.
    */
   async reconcile(withdrawn: ReadonlyMap<Destination, unknown>, { signal }: CallOptions): Promise<Failures> {
     const failures = new Map<Destination, MirrorError>();
     const onFailure = (destination: Destination, error: MirrorError) => void failures.set(destination, error);
-    const studies = await this.differing(withdrawn, { onFailure, signal });
-    const refusing = await this.#sync(studies, new Map([...withdrawn, ...failures]), signal);
+    const isArchived = this.#archiveUnless(withdrawn) !== undefined;
+    const touched = isArchived ? await this.#touched.take(await this.#connectSource(signal), { signal }) : [];
+    const different = new Set(await this.differing(withdrawn, { onFailure, signal }));
+    const archiveOnly = new Set([...touched].filter((id) => !different.has(id)));
+    const refusing = await this.#sync([...different, ...archiveOnly], new Map([...withdrawn, ...failures]), {
+      archiveOnly,
+      signal,
+    });
     return new Map([...failures, ...refusing]);
   }
 
@@ -123,7 +130,7 @@ export class SidecarSync {
     withdrawn: ReadonlyMap<Destination, unknown>,
     options: CallOptions,
   ): Promise<Failures> {
-    return this.#sync(await this.announced(changes, options), withdrawn, options.signal);
+    return this.#sync(await this.announced(changes, options), withdrawn, options);
   }
 
   /**
@@ -173,7 +180,7 @@ export class SidecarSync {
     { onFailure, signal }: DifferingOptions,
   ): Promise<readonly OrthancId[]> {
     const source = await this.#connectSource(signal);
-    const different = new Set(await this.#touched.take(source, { signal }));
+    const different = new Set<OrthancId>();
     const atSource = new SourceFingerprints(source, part, signal);
     const compare = async (scope: FingerprintScope, there: AsyncIterable<StudyFingerprint>) => {
       // Both sides are listed at the same time.
@@ -199,6 +206,7 @@ export class SidecarSync {
         }
         const scope = commonScope([source, server]);
         await compare(scope, listStudyFingerprints(server, { scope, part, signal }));
+        noteLimits(atSource.met, server, this.#options.limitations);
       }),
     );
     if (archive !== undefined) {
@@ -208,6 +216,7 @@ export class SidecarSync {
       compared.push(guarded(destination, () => compare(scope, listArchivedFingerprints(objects, options))));
     }
     for (const end of await Promise.allSettled(compared)) if (end.status === 'rejected') throw end.reason;
+    if (atSource.met.namedMetadata) this.#options.limitations.add(source.client.name, 'metadata-number-unknown');
     return [...different];
   }
 
@@ -244,15 +253,17 @@ export class SidecarSync {
   async #sync(
     ids: readonly OrthancId[],
     withdrawn: ReadonlyMap<Destination, unknown>,
-    signal: AbortSignal | undefined,
+    { archiveOnly, signal }: CallOptions & { readonly archiveOnly?: ReadonlySet<OrthancId> },
   ): Promise<Failures> {
     const refusing = new Map<Destination, MirrorError>();
     if (ids.length === 0) return refusing;
     this.#options.report?.onBegin?.(ids.length);
-    const options = { ...(await this.#syncOptions(withdrawn, signal)), patients: new SyncedPatients() };
+    const everywhere = { ...(await this.#syncOptions(withdrawn, signal)), patients: new SyncedPatients() };
+    const inArchive = { ...everywhere, targets: [], patients: new SyncedPatients() };
     const { ceiling = defaultCeiling } = this.#options;
     const atOnce = new StudiesAtOnce({ ceiling });
     await inParallel(ids, ceiling, async (id) => {
+      const options = archiveOnly?.has(id) ? inArchive : everywhere;
       const sync = () => syncStudy(id, refusing.size === 0 ? options : without(refusing, options));
       const result = await atOnce.through(sync, ({ instances, outcomes }) => {
         const wasPushedBack = outcomes.some(({ error }) => error?.disposition === 'retry');
@@ -341,6 +352,7 @@ function without(refusing: Failures, options: SyncStudyOptions): SyncStudyOption
 class SourceFingerprints {
   /** Why the source could not be listed. */
   failure: unknown;
+  readonly met = new MetContent();
   readonly #source: StudyServer;
   readonly #part: StudyPart | undefined;
   readonly #signal: AbortSignal | undefined;
@@ -366,7 +378,9 @@ class SourceFingerprints {
     const key = JSON.stringify(scope);
     const listed =
       this.#listed.get(key) ??
-      Array.fromAsync(listStudyFingerprints(this.#source, { scope, part: this.#part, signal: this.#signal }));
+      Array.fromAsync(
+        listStudyFingerprints(this.#source, { scope, part: this.#part, met: this.met, signal: this.#signal }),
+      );
     this.#listed.set(key, listed);
     return listed;
   }
