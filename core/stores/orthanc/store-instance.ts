@@ -63,7 +63,8 @@ export async function storeInstance(
     if (before !== undefined) return await outcomeOf(server, instance, before, 'held-before', options);
     const send = () => sendAndProve(server, { instance, body: examined.body, expected }, options);
     const outcome = await send();
-    if (outcome.kind === 'stored' && examined.body instanceof Uint8Array) {
+    const wasAsked = options.isAbsent !== true && outcome.kind === 'stored';
+    if (wasAsked && examined.body instanceof Uint8Array) {
       await server.overwriting.learn(server.capabilities, async () => (await send()).kind === 'already-equal');
     }
     return outcome;
