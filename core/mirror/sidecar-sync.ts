@@ -64,6 +64,17 @@ export interface DifferingPart {
   readonly through: OrthancId | null;
 }
 
+/** Studies whose sidecars differ from the source's. */
+interface DifferingStudies {
+  /** At some target. */
+  readonly atTargets: ReadonlySet<OrthancId>;
+  readonly inArchive: ReadonlySet<OrthancId>;
+}
+
+function allOf({ atTargets, inArchive }: DifferingStudies): readonly OrthancId[] {
+  return [...new Set([...atTargets, ...inArchive])];
+}
+
 /** A server with more instances is compared study by study where that is done in parts: to list it would take too long. */
 const mostInstancesAtOnce = 300_000;
 /** Studies that are compared before the progress is told. */
@@ -115,9 +126,9 @@ export class SidecarSync {
     const onFailure = (destination: Destination, error: MirrorError) => void failures.set(destination, error);
     const isArchived = this.#archiveUnless(withdrawn) !== undefined;
     const touched = isArchived ? await this.#touched.take(await this.#connectSource(signal), { signal }) : [];
-    const different = new Set(await this.differing(withdrawn, { onFailure, signal }));
-    const archiveOnly = new Set([...touched].filter((id) => !different.has(id)));
-    const refusing = await this.#sync([...different, ...archiveOnly], new Map([...withdrawn, ...failures]), {
+    const { atTargets, inArchive } = await this.#differing(withdrawn, {}, { onFailure, signal });
+    const archiveOnly = new Set([...inArchive, ...touched].filter((id) => !atTargets.has(id)));
+    const refusing = await this.#sync([...atTargets, ...archiveOnly], new Map([...withdrawn, ...failures]), {
       archiveOnly,
       signal,
     });
@@ -141,7 +152,7 @@ export class SidecarSync {
     withdrawn: ReadonlyMap<Destination, unknown>,
     options: DifferingOptions,
   ): Promise<readonly OrthancId[]> {
-    return this.#differing(withdrawn, {}, options);
+    return allOf(await this.#differing(withdrawn, {}, options));
   }
 
   /**
@@ -166,10 +177,10 @@ export class SidecarSync {
     for (;;) {
       const [first, ...rest] = left.slice(0, studiesOfPart);
       const part = first === undefined ? undefined : { after: through, ids: [first, ...rest] as const };
-      const different = part === undefined ? [] : await this.#differing(withdrawn, { part, patientOf }, options);
+      const different = part && (await this.#differing(withdrawn, { part, patientOf }, options));
       left = left.slice(studiesOfPart);
       through = rest.at(-1) ?? first ?? null;
-      yield { studies: different, through: left.length === 0 ? null : through };
+      yield { studies: different ? allOf(different) : [], through: left.length === 0 ? null : through };
       if (left.length === 0) return;
     }
   }
@@ -178,14 +189,14 @@ export class SidecarSync {
     withdrawn: ReadonlyMap<Destination, unknown>,
     { part, patientOf }: { readonly part?: StudyPart; readonly patientOf?: ArchivedPatients | undefined },
     { onFailure, signal }: DifferingOptions,
-  ): Promise<readonly OrthancId[]> {
+  ): Promise<DifferingStudies> {
     const source = await this.#connectSource(signal);
-    const different = new Set<OrthancId>();
+    const different = { atTargets: new Set<OrthancId>(), inArchive: new Set<OrthancId>() };
     const atSource = new SourceFingerprints(source, part, signal);
-    const compare = async (scope: FingerprintScope, there: AsyncIterable<StudyFingerprint>) => {
+    const compare = async (scope: FingerprintScope, there: AsyncIterable<StudyFingerprint>, found: Set<OrthancId>) => {
       // Both sides are listed at the same time.
       atSource.begin(scope);
-      for await (const id of differingStudies(atSource.list(scope), there)) different.add(id);
+      for await (const id of differingStudies(atSource.list(scope), there)) found.add(id);
     };
     const guarded = async (destination: Destination, work: () => Promise<void>) => {
       try {
@@ -205,7 +216,7 @@ export class SidecarSync {
           await this.#finishRepairs(destination, server, archive?.objects, signal);
         }
         const scope = commonScope([source, server]);
-        await compare(scope, listStudyFingerprints(server, { scope, part, signal }));
+        await compare(scope, listStudyFingerprints(server, { scope, part, signal }), different.atTargets);
         noteLimits(atSource.met, server, this.#options.limitations);
       }),
     );
@@ -213,11 +224,12 @@ export class SidecarSync {
       const { destination, objects } = archive;
       const scope = commonScope([source]);
       const options = { scope, part, patientOf, onFinding: this.#onFinding, signal };
-      compared.push(guarded(destination, () => compare(scope, listArchivedFingerprints(objects, options))));
+      const archived = listArchivedFingerprints(objects, options);
+      compared.push(guarded(destination, () => compare(scope, archived, different.inArchive)));
     }
     for (const end of await Promise.allSettled(compared)) if (end.status === 'rejected') throw end.reason;
     if (atSource.met.namedMetadata) this.#options.limitations.add(source.client.name, 'metadata-number-unknown');
-    return [...different];
+    return different;
   }
 
   /** The studies whose sidecars changed, by what the feed says. */
