@@ -2,7 +2,7 @@
 import type { FutureTime } from '../core/stores/archive/future-times.ts';
 import type { Terminal } from './terminal.ts';
 
-/** A line for each as soon as it is met, and at the end how many there were: talk, on stderr. */
+/** A line for each as soon as it is met, and at the end how many there were, on stderr. */
 export class FutureTimes {
   readonly #terminal: Terminal;
   #count = 0;

@@ -8,7 +8,7 @@ import { reportLines } from './report/output.ts';
 
 const introduction = `# What \`--json\` prints
 
-Each result is a line of JSON on stdout, and nothing else is there; talk and progress are on stderr. \`type\` tells the
+Each result is a line of JSON on stdout, and nothing else is there; messages and progress are on stderr. \`type\` tells the
 lines of a command apart. A line is told as soon as its fact is known; a \`summary\` is the last one.
 
 - Lines and fields are only ever added: let programs pass over those that they do not know.

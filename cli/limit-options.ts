@@ -11,14 +11,19 @@ import { checked, numberBetween, valueOption } from './options.ts';
 /** What of a source is mirrored, how fast and when. */
 export type MirrorLimits = Pick<MirrorConfiguration, 'filter' | 'megabitsPerSecond' | 'schedule'>;
 
-const limitValues = z.object({
+const filterValues = z.object({
   modality: z.array(z.string()).optional(),
   label: z.array(z.string()).optional(),
   patient: z.array(z.string()).optional(),
   since: z.string().optional(),
   until: z.string().optional(),
-  megabitsPerSecond: z.number().optional(),
 });
+const limitValues = filterValues.extend({ megabitsPerSecond: z.number().optional() });
+
+/** Whether the options of a command ask for another part of the source than its mirror has. */
+export function hasFilterOption(values: unknown): boolean {
+  return Object.values(filterValues.parse(values)).some((value) => value !== undefined);
+}
 
 /** The part of the source, for commands that compare it. */
 export function filterOptions(): readonly Option[] {

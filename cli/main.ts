@@ -7,7 +7,7 @@
  * - in the action, load what does the work by `await import(…)`: the files of all commands are read at every start,
  *   the core only by the command that runs;
  * - tell results with `context.terminal.tell`, and describe their lines of JSON in `cli/x/output.ts` and
- *   `cli/json-output.ts`; print other data with `print`, talk with `say` and `warn`, show progress with `cli/progress.ts`;
+ *   `cli/json-output.ts`; print other data with `print`, messages with `say` and `warn`, show progress with `cli/progress.ts`;
  * - stop early when `context.interruption` aborts;
  * - end with `context.finish(exitCodeOf(…))`, or throw: a `MirrorError` becomes its message and its exit code.
  */

@@ -80,8 +80,9 @@ export function checked(parse: (text: string) => unknown): (text: string) => str
       parse(text);
       return text;
     } catch (error) {
-      if (isMirrorError(error)) throw new InvalidArgumentError(`It is wrong: ${reasonOf(error)}.`);
-      throw error;
+      if (!isMirrorError(error)) throw error;
+      const reason = reasonOf(error);
+      throw new InvalidArgumentError(`${reason.charAt(0).toUpperCase()}${reason.slice(1)}.`);
     }
   };
 }

@@ -20,7 +20,7 @@ const sessionValues = z.object({
 /** The options of every command. */
 export function sessionOptions(): readonly Option[] {
   return [
-    switchOption('-q, --quiet', 'no progress and no talk: results, warnings and errors only').conflicts('verbose'),
+    switchOption('-q, --quiet', 'no progress and no messages: results, warnings and errors only').conflicts('verbose'),
     switchOption(
       '-v, --verbose',
       'also tell each request that failed, whether or not it was tried again, and count them',

@@ -1,5 +1,5 @@
 /**
- * Where a command writes: data on stdout, talk and progress on stderr, so that `orthanc-mirror … | jq` and
+ * Where a command writes: data on stdout, messages and progress on stderr, so that `orthanc-mirror … | jq` and
  * `orthanc-mirror … > file` get nothing but the data.
  */
 
@@ -27,7 +27,7 @@ export interface Terminal {
   warn(line: string): void;
   /** Says on stderr why the command ends; nothing keeps it quiet. */
   complain(line: string): void;
-  /** Shows a line on stderr that the next line of talk or status replaces; nothing unless stderr is a terminal. */
+  /** Shows a line on stderr that the next message or status replaces; nothing unless stderr is a terminal. */
   showStatus(line: string): void;
   /**
    * Tells one result of a command: on stdout as a line of JSON, or as text. Of failures for the same reason the text is
@@ -54,7 +54,7 @@ export interface TerminalMode {
   readonly json?: boolean | undefined;
   /** Nothing but results and warnings. */
   readonly quiet?: boolean | undefined;
-  /** Gets every line, results and talk. */
+  /** Gets every line, results and messages. */
   readonly onLine?: ((line: string) => void) | undefined;
   readonly onResult?: ((result: Result) => void) | undefined;
 }
@@ -86,7 +86,7 @@ export function createTerminal(stdout: TextStream, stderr: TextStream): Terminal
     clearStatus();
     stdout.write(`${line}\n`);
   };
-  const talk = (line: string) => {
+  const writeMessage = (line: string) => {
     mode.onLine?.(printable(line));
     clearStatus();
     stderr.write(`${printable(line)}\n`);
@@ -96,10 +96,10 @@ export function createTerminal(stdout: TextStream, stderr: TextStream): Terminal
     printJson: (value) => write(printableJson(value)),
     say: (line) => {
       if (mode.quiet === true) mode.onLine?.(printable(line));
-      else talk(line);
+      else writeMessage(line);
     },
-    warn: (line) => talk(`warning: ${line}`),
-    complain: talk,
+    warn: (line) => writeMessage(`warning: ${line}`),
+    complain: writeMessage,
     tell: (result, text) => {
       mode.onResult?.(result);
       if (mode.json === true) terminal.printJson(result);

@@ -80,26 +80,28 @@ export function isErrorCode(text: string): text is ErrorCode {
  * what is wrong and what is wanted, in words of the field and of the configuration; whoever shows it adds how to do it there
  * (the command line in `cli/next-steps.ts`).
  */
-export type Advice =
-  | 'give-certificate-authority'
-  | 'give-client-certificate'
-  | 'give-endpoint'
-  | 'give-master-key'
-  | 'name-other-servers'
-  | 'name-other-stores'
-  | 'name-source'
-  | 'name-storage-folder'
-  | 'choose-backup'
-  | 'choose-folder'
-  | 'choose-work-folder'
-  | 'repair-archive'
-  | 'repair-target'
-  | 'replace-version'
-  | 'accept-risk'
-  | 'accept-without-pixel-data'
-  | 'allow-more-removals'
-  | 'stop-server'
-  | 'succeed-source';
+export const advices = [
+  'give-certificate-authority',
+  'give-client-certificate',
+  'give-endpoint',
+  'give-master-key',
+  'name-other-servers',
+  'name-other-stores',
+  'name-source',
+  'name-storage-folder',
+  'choose-backup',
+  'choose-folder',
+  'choose-work-folder',
+  'repair-archive',
+  'repair-target',
+  'replace-version',
+  'accept-risk',
+  'accept-without-pixel-data',
+  'allow-more-removals',
+  'stop-server',
+  'succeed-source',
+] as const;
+export type Advice = (typeof advices)[number];
 
 export interface MirrorErrorOptions {
   /** Replaces the usual disposition of the code. */

@@ -21,7 +21,7 @@ const words: Readonly<Record<ComparisonKind, string>> = {
   'not-at-source': 'not at the source',
   conflict: 'with other bytes',
   unknown: 'unknown',
-  removed: 'known not to be at the source',
+  removed: 'removed at the source',
 };
 
 /** One difference as a line: sign, whole id, store, and the reason where there is one. */

@@ -9,8 +9,8 @@ export function registerStatus(program: Command, context: CommandContext): void 
   withMirrorState(program.command('status'))
     .summary('tell what the stores of a mirror hold, and what it waits for')
     .description(
-      'Asks the servers how many instances they hold, and the state of the mirror how far it is and what is left ' +
-        'alone. Counts are no proof: "check" compares. Exit code 7 if a server does not answer.',
+      'Asks the servers how many instances they hold, and the archive when everything was compared, how the last ' +
+        'commands ended, and what is paused. Counts are no proof: "check" compares. Exit code 7 if a server does not answer.',
     )
     .addOption(valueOption('--html <file>', 'also write it as a page, with a verdict on top'))
     .addOption(switchOption('--count-archive', 'count the archive too, by listing it'))

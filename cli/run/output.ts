@@ -63,6 +63,9 @@ export const runSummarySchema = z
       .strictObject(outcomeCounts)
       .describe('Studies whose sidecars differed somewhere, by what became of them.'),
     bytesCopied: bytes,
+    copiedUnsized: count(
+      'Instances that a dry run would copy and that are not in these bytes: Orthanc before 1.12.5 lists no sizes.',
+    ),
     notAtSource: count('Ids that a destination holds and the source does not.'),
     futureTimes,
     durationMs,
@@ -128,8 +131,11 @@ export const watchLines = [
       instances: count('Instances that were compared.'),
       copied: count('Of these, how many were copied.'),
       durationMs,
+      leftOut: z
+        .array(store)
+        .describe('Destinations that missed a part of it, and are compared again; none: it was complete.'),
     })
-    .describe('A complete comparison has ended.'),
+    .describe('A comparison has ended.'),
   z
     .strictObject({
       type: z.literal('arrived'),

@@ -5,7 +5,6 @@ import { isMirrorError, MirrorError } from '../../core/errors.ts';
 import { probePauseMs } from '../../core/mirror/pause/pause-state.ts';
 import type { FutureTime } from '../../core/stores/archive/future-times.ts';
 import type { NamedMirror } from '../named-mirror.ts';
-import { reasonOf } from '../next-steps.ts';
 import { openNamedMirror } from '../open-mirror.ts';
 import type { Terminal } from '../terminal.ts';
 import type { WatchObserver } from './watch-report.ts';
@@ -55,11 +54,10 @@ async function oncePossible(
       if (!mayPass(error)) throw error;
       // An archive that does not answer is opened later: only the source is waited for.
       subject = { role: 'source', store: error.store ?? 'server' };
-      const { code } = error;
-      const reason = reasonOf(error);
+      const { code, message: reason, advice } = error;
       const pauseMs = probePauseMs(probes, firstPauseMs);
       const sinceMs = evenClock.nowMs() - begunAtMs;
-      report.onEvent({ ...subject, kind: 'away', code, reason, sinceMs, askedAgainInMs: pauseMs });
+      report.onEvent({ ...subject, kind: 'away', code, reason, advice, sinceMs, askedAgainInMs: pauseMs });
       await evenClock.wait(pauseMs, signal);
     }
   }

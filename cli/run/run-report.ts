@@ -71,6 +71,7 @@ export function summarize(end: MirrorRunEnd, facts: RunFacts): RunSummary {
     })),
     sidecars: jsonCounts(facts.sidecarCounts),
     bytesCopied: summary.bytesCopied,
+    copiedUnsized: summary.copiedUnsized,
     notAtSource: summary.notAtSource,
     futureTimes: facts.futureTimes,
     durationMs: Math.round(facts.durationMs),
@@ -105,10 +106,11 @@ function guardError(reason: string): MirrorError {
 
 /** The summary as lines of text. */
 export function summaryLines(summary: RunSummary): readonly string[] {
-  const { dryRun, bytesCopied, durationMs, destinations, sidecars, notAtSource, interrupted, stoppedBy } = summary;
+  const { dryRun, bytesCopied, copiedUnsized, durationMs } = summary;
+  const { destinations, sidecars, notAtSource, interrupted, stoppedBy } = summary;
   const rate = durationMs > 0 ? `, ${formatBytes((bytesCopied / durationMs) * 1000)}/s` : '';
   const amount = dryRun
-    ? formatBytes(bytesCopied)
+    ? `${formatBytes(bytesCopied)}${copiedUnsized === 0 ? '' : `, and ${formatCount(copiedUnsized)} of unknown size`}`
     : `${formatBytes(bytesCopied)} in ${formatDuration(durationMs)}${rate}`;
   return [
     `${countsText(summary, dryRun)} (${amount})`,

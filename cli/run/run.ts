@@ -22,10 +22,11 @@ import type { CommandContext } from '../command-context.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { tellFinished } from '../finished-repairs.ts';
 import { FutureTimes } from '../future-times.ts';
+import { hasFilterOption } from '../limit-options.ts';
 import { resolveMirror } from '../named-mirror.ts';
 import { proveWritable } from '../open-mirror.ts';
 import { connecting, type ShownProgress, startProgress } from '../progress.ts';
-import { keepLastResult } from '../report/keep-result.ts';
+import { keepLastComparison, keepLastResult } from '../report/keep-result.ts';
 import { tellFindings } from '../sidecar-findings.ts';
 import { notifySystemd } from '../systemd.ts';
 import type { Terminal } from '../terminal.ts';
@@ -37,7 +38,7 @@ import { pausesOf } from './run-pauses.ts';
 import { lookAtTargets } from './run-preflight.ts';
 import { progressObserver } from './run-progress.ts';
 import { type Problem, problemLine, problemsOf, summarize, summaryLines } from './run-report.ts';
-import { beatHeart, WatchHealth } from './watch-health.ts';
+import { beatHeart, isCompleteComparison, WatchHealth } from './watch-health.ts';
 import { watchObserver } from './watch-report.ts';
 
 const pollMs = 5_000;
@@ -86,6 +87,7 @@ export async function run(
       : sidecarSyncOf(mirror, limitations, { report: syncReport, ceiling: concurrency });
   const archive = archiveOf(mirror.destinations)?.store;
   const remembers = archive !== undefined || watch;
+  const isNarrowed = hasFilterOption(values);
   if (remembers) rememberInventories(mirror, { days: named.askAgainDays, now: () => new Date(), dryRun });
   const replacing = { source: mirror.source, archive, limitations, signal: interruption };
   const startedAtMs = performance.now();
@@ -117,7 +119,9 @@ export async function run(
       onEvent: (event) => {
         observer.onEvent?.(event);
         health.observer.onEvent?.(event);
-        if (event.kind === 'compared' && health.isWell) void beatHeart(options.heartbeat, terminal);
+        if (!isCompleteComparison(event)) return;
+        if (!isNarrowed) void keepLastComparison(archive?.objects, terminal);
+        if (health.isWell) void beatHeart(options.heartbeat, terminal);
       },
       onResult: (result) => {
         observer.onResult?.(result);
@@ -142,7 +146,11 @@ export async function run(
   const summary = summarize(end, { ...facts, durationMs, futureTimes: futureTimes.count });
   terminal.end();
   terminal.tell(summary, summaryLines(summary));
-  if (!dryRun) await keepLastResult(archive?.objects, 'run', summary.exitCode, terminal);
+  if (!dryRun) {
+    const isComplete = end.stoppedBy === undefined && end.withdrawn.size === 0 && !end.interrupted;
+    if (isComplete && !isNarrowed) await keepLastComparison(archive?.objects, terminal);
+    await keepLastResult(archive?.objects, 'run', summary.exitCode, terminal);
+  }
   if (!watch && !dryRun && summary.exitCode === exitCodes.ok) await beatHeart(options.heartbeat, terminal);
   return summary.exitCode;
 }

@@ -27,7 +27,7 @@ export class WatchHealth {
     onEvent: (event: MirrorEvent) => {
       if (event.kind === 'away') this.#away.set(event.store, event.role);
       if (event.kind === 'back') this.#away.delete(event.store);
-      if (event.kind === 'compared') this.#comparedAtMs = Date.now();
+      if (isCompleteComparison(event)) this.#comparedAtMs = Date.now();
     },
   };
 
@@ -85,6 +85,11 @@ export class WatchHealth {
       }
     };
   }
+}
+
+/** Whether it tells of a comparison of which no destination missed a part. */
+export function isCompleteComparison(event: MirrorEvent): boolean {
+  return event.kind === 'compared' && event.leftOut.length === 0;
 }
 
 function secondsSince(ms: number): number {

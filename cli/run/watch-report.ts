@@ -2,6 +2,7 @@
 import type { AwayEvent, DelayedEvent, EventSubject, MirrorEvent } from '../../core/mirror/mirror-events.ts';
 import type { MirrorObserver } from '../../core/mirror/mirror-run.ts';
 import { formatBytes, formatCount, formatDuration } from '../format.ts';
+import { withNextStep } from '../next-steps.ts';
 import { type ShownProgress, startProgress } from '../progress.ts';
 import type { Terminal } from '../terminal.ts';
 import { progressObserver } from './run-progress.ts';
@@ -63,7 +64,8 @@ class WatchReport implements WatchObserver {
     this.#progress = undefined;
   }
 
-  readonly onEvent = (event: MirrorEvent): void => {
+  readonly onEvent = (told: MirrorEvent): void => {
+    const event = withOption(told);
     const { kind, ...fields } = event;
     if (kind === 'comparing') this.#begin();
     if (kind === 'compared') this.#end();
@@ -106,6 +108,13 @@ class WatchReport implements WatchObserver {
   }
 }
 
+/** The event with a reason that says which option helps. */
+function withOption(event: MirrorEvent): MirrorEvent {
+  if (event.kind !== 'away' && event.kind !== 'delayed') return event;
+  const { advice, ...fields } = event;
+  return { ...fields, reason: withNextStep(event.reason, advice) };
+}
+
 /** An event as a line of text. */
 export function eventText(event: MirrorEvent): string {
   switch (event.kind) {
@@ -118,8 +127,9 @@ export function eventText(event: MirrorEvent): string {
     case 'comparing':
       return `comparing everything: ${event.reason}`;
     case 'compared': {
-      const { instances, copied, durationMs } = event;
-      return `compared ${formatCount(instances)} instances in ${formatDuration(durationMs)}, copied ${formatCount(copied)}`;
+      const { instances, copied, durationMs, leftOut } = event;
+      const without = leftOut.length === 0 ? '' : `; ${leftOut.join(', ')} missed a part of it`;
+      return `compared ${formatCount(instances)} instances in ${formatDuration(durationMs)}, copied ${formatCount(copied)}${without}`;
     }
     case 'arrived': {
       const { instances, bytes, lagMs } = event;

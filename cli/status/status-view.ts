@@ -19,13 +19,15 @@ export type StatusResult = z.output<typeof statusSchema>;
 export type StoreStatus = StatusResult['stores'][number];
 
 const day = 24 * 3600;
+const never = { look: Number.POSITIVE_INFINITY, act: Number.POSITIVE_INFINITY };
 /** From these ages on somebody should look, or act. */
 const limits: Readonly<Record<LastResult['command'] | 'comparison', { readonly look: number; readonly act: number }>> =
   {
     comparison: { look: 2 * day, act: 7 * day },
-    run: { look: 2 * day, act: 7 * day },
+    // A watch does not end: how old its comparison is tells what the age of a run would.
+    run: never,
     verify: { look: 31 * day, act: 62 * day },
-    import: { look: Number.POSITIVE_INFINITY, act: Number.POSITIVE_INFINITY },
+    import: never,
   };
 
 /** @param archive how the archive is called, where no configuration names the mirror */

@@ -1,7 +1,7 @@
 /** The work of `status`. */
 import { writeFile } from 'node:fs/promises';
 import * as z from 'zod';
-import { lastResults } from '../../core/archive-life/last-results.ts';
+import { lastComparison, lastResults } from '../../core/archive-life/last-results.ts';
 import { pageOf } from '../../core/cloud/status/status-page.ts';
 import { openServer } from '../../core/config/open.ts';
 import type { ServerConfiguration } from '../../core/config/server-schema.ts';
@@ -11,7 +11,7 @@ import { progressBeside } from '../../core/mirror/progress.ts';
 import { openArchive } from '../../core/stores/archive/archive.ts';
 import type { CommandContext } from '../command-context.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
-import { reasonOf } from '../next-steps.ts';
+import { reasonOf, withNextStep } from '../next-steps.ts';
 import { type OpenMirrorState, openMirrorState } from '../open-mirror-state.ts';
 import type { statusOptionValues } from './options.ts';
 import { linesOf, type StatusResult, type StoreStatus, viewOf } from './status-view.ts';
@@ -35,14 +35,29 @@ export async function status(
     measuredAt: new Date().toISOString(),
     stores,
     last: [...last],
-    comparedAt: progress?.comparedAt ?? null,
+    comparedAt: latest(progress?.comparedAt, await lastComparison(state.objects)),
     comparing: progress?.comparison?.reason ?? null,
-    paused: Object.entries(pauses).map(([store, { code, reason, begunAt }]) => ({ store, code, reason, begunAt })),
+    paused: Object.entries(pauses).map(([store, { code, reason, advice, begunAt }]) => ({
+      store,
+      code,
+      reason: withNextStep(reason, advice),
+      begunAt,
+    })),
   };
   const view = viewOf(result, state.objects.name);
   terminal.tell(result, linesOf(view));
   if (options.html !== undefined) await writePage(options.html, pageOf(view));
   return stores.some(({ error }) => error !== null) ? exitCodes.refused : exitCodes.ok;
+}
+
+/** A scheduler keeps the one, a run or a watch on one machine the other. */
+function latest(...times: readonly (string | null | undefined)[]): string | null {
+  return (
+    times
+      .filter((time) => typeof time === 'string')
+      .toSorted()
+      .at(-1) ?? null
+  );
 }
 
 async function writePage(file: string, page: string): Promise<void> {

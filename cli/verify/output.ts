@@ -1,4 +1,4 @@
-/** What `verify --json` prints. */
+/** What `verify --json` prints; the types of what it counts and tells follow from it. */
 import * as z from 'zod';
 import { code, count, exitCode, futureTimes, md5, orthancId, reason, store, text } from '../json-lines.ts';
 
@@ -16,30 +16,30 @@ const problem = z
     repairedFrom: text('The store whose bytes repaired it.').optional(),
   })
   .describe('Something that is not as it should be. Also in the exit code, unless it was repaired.');
+export type VerifyProblem = z.output<typeof problem>;
 
-const counts = (meaning: string) =>
-  z
-    .strictObject({
-      sound: count('Have the hash that they should have.'),
-      damaged: count('Have another hash, or cannot be read.'),
-      lost: count('Are gone, although something names them.'),
-      repaired: count('Of those damaged or lost.'),
-      vanished: count('Were deleted since they were listed.'),
-      notVerified: count('Could not be read for a reason that says nothing of them.'),
-    })
-    .describe(meaning);
+const counts = z.strictObject({
+  sound: count('Have the hash that they should have.'),
+  damaged: count('Have another hash, or cannot be read.'),
+  lost: count('Are gone, although something names them.'),
+  repaired: count('Of those damaged or lost.'),
+  vanished: count('Were deleted since they were listed.'),
+  notVerified: count('Could not be read for a reason that says nothing of them.'),
+});
+export type VerifyCounts = z.output<typeof counts>;
 
 const summary = z
   .strictObject({
     type: z.literal('summary'),
-    instances: counts('Instances of all stores.'),
-    sidecars: counts('Sidecars of the archive.'),
-    attachments: counts('Attachments of users, in the archive.'),
-    records: counts('Records of the history.'),
+    instances: counts.describe('Instances of all stores.'),
+    sidecars: counts.describe('Sidecars of the archive.'),
+    attachments: counts.describe('Attachments of users, in the archive.'),
+    records: counts.describe('Records of the history.'),
     bytesVerified: count('Bytes that were read back and found sound, of instances and attachments.'),
     futureTimes,
     exitCode,
   })
   .describe('The last line.');
+export type VerifySummary = z.output<typeof summary>;
 
 export const verifyOutput = [problem, summary];

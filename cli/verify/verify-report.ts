@@ -9,34 +9,20 @@ import { formatBytes, formatCount } from '../format.ts';
 import { reasonOf } from '../next-steps.ts';
 import type { Progress } from '../progress.ts';
 import type { Terminal } from '../terminal.ts';
+import type { VerifyCounts, VerifyProblem, VerifySummary } from './output.ts';
 
-/** Things of one kind by what reading them back showed; `repaired` of those damaged or lost. */
-interface Counts {
-  readonly sound: number;
-  readonly damaged: number;
-  readonly lost: number;
-  readonly repaired: number;
-  readonly vanished: number;
-  readonly notVerified: number;
-}
-
-const nothing: Counts = { sound: 0, damaged: 0, lost: 0, repaired: 0, vanished: 0, notVerified: 0 };
-const groups = { instance: 'instances', sidecar: 'sidecars', attachment: 'attachments', record: 'records' } as const;
-type What = keyof typeof groups;
-
-interface Problem {
-  readonly what: What;
-  readonly id: string;
-  /** The hash of an instance, the key of anything else. */
-  readonly name: string;
-  readonly store: string;
-  readonly kind: string;
+type What = VerifyProblem['what'];
+/** What is wrong; what has no hash of its own, or lost it, is named by its key. */
+type Problem = Pick<VerifyProblem, 'what' | 'id' | 'md5' | 'key' | 'store'> & {
+  readonly kind: Exclude<Checked['kind'], 'sound'>;
   readonly error: MirrorError;
-}
+};
+
+const nothing: VerifyCounts = { sound: 0, damaged: 0, lost: 0, repaired: 0, vanished: 0, notVerified: 0 };
 
 export class VerifyReport {
   readonly #terminal: Terminal;
-  readonly #counts: Record<What, Counts> = {
+  readonly #counts: Record<What, VerifyCounts> = {
     instance: nothing,
     sidecar: nothing,
     attachment: nothing,
@@ -54,7 +40,7 @@ export class VerifyReport {
     this.#count('instance', result.kind, result.kind === 'sound' ? result.sizeBytes : 0, repair);
     if (result.kind !== 'damaged' && result.kind !== 'unverified') return;
     const { id, md5, kind, error } = result;
-    this.#tell({ what: 'instance', id, name: md5 ?? 'no hash', store, kind, error }, repair);
+    this.#tell({ what: 'instance', id, md5, store, kind, error }, repair);
   }
 
   /** As {@link add}, for what an archive holds beside the instances. */
@@ -64,7 +50,7 @@ export class VerifyReport {
     repair: RepairOutcome | undefined,
   ): void {
     this.#count(what, kind, sizeBytes, repair);
-    if (error !== undefined) this.#tell({ what, id, name: key, store, kind, error }, repair);
+    if (kind !== 'sound' && error !== undefined) this.#tell({ what, id, key, store, kind, error }, repair);
   }
 
   progress(): Progress {
@@ -78,9 +64,17 @@ export class VerifyReport {
    */
   finish(ofArchive: boolean, futureTimes: number): void {
     const { instance: instances, sidecar: sidecars, attachment: attachments, record: records } = this.#counts;
-    const counts = { instances, sidecars, attachments, records, bytesVerified: this.#bytesVerified, futureTimes };
-    const exitCode = exitCodeOf(this.outcome());
-    this.#terminal.tell({ type: 'summary', ...counts, exitCode }, [
+    const summary: VerifySummary = {
+      type: 'summary',
+      instances,
+      sidecars,
+      attachments,
+      records,
+      bytesVerified: this.#bytesVerified,
+      futureTimes,
+      exitCode: exitCodeOf(this.outcome()),
+    };
+    this.#terminal.tell(summary, [
       `instances: ${countsText(instances)} (${formatBytes(this.#bytesVerified)} verified)`,
       ...(ofArchive
         ? [
@@ -94,7 +88,7 @@ export class VerifyReport {
 
   outcome(): Outcome {
     const all = Object.values(this.#counts);
-    const sum = (of: (counts: Counts) => number) => all.reduce((total, counts) => total + of(counts), 0);
+    const sum = (of: (counts: VerifyCounts) => number) => all.reduce((total, counts) => total + of(counts), 0);
     return {
       conflicting: 0,
       rejected: 0,
@@ -111,22 +105,23 @@ export class VerifyReport {
     this.#bytesVerified += sizeBytes;
   }
 
-  #tell({ what, id, name, store, kind: found, error }: Problem, repair: RepairOutcome | undefined): void {
+  #tell({ kind: found, error, ...named }: Problem, repair: RepairOutcome | undefined): void {
     const kind = found === 'unverified' ? 'not verified' : found;
-    const from = repair?.kind === 'repaired' ? repair.from : undefined;
+    const repairedFrom = repair?.kind === 'repaired' ? repair.from : undefined;
     const reason =
       repair?.kind === 'not-repaired' ? `${error.message}; not repaired: ${reasonOf(repair.error)}` : reasonOf(error);
-    const key = what === 'instance' && found !== 'lost' ? { md5: name } : { key: name };
-    const mark = from === undefined ? kind : `repaired from ${from}`;
-    this.#terminal.tell(
-      // Not collapsed: every difference is told, with its whole id.
-      { type: 'problem', what, id, ...key, store, kind, code: error.code, reason, repairedFrom: from },
-      `! ${id}  ${name}  ${store}  ${mark}: ${reason}`,
-    );
+    const mark = repairedFrom === undefined ? kind : `repaired from ${repairedFrom}`;
+    const { id, md5, key, store } = named;
+    const line: VerifyProblem = { type: 'problem', ...named, kind, code: error.code, reason, repairedFrom };
+    // Not collapsed: every difference is told, with its whole id.
+    this.#terminal.tell(line, `! ${id}  ${md5 ?? key ?? 'no hash'}  ${store}  ${mark}: ${reason}`);
   }
 }
 
-function countsText({ sound, damaged, lost, repaired, vanished, notVerified }: Counts): string {
-  const [s, d, l, r, v, n] = [sound, damaged, lost, repaired, vanished, notVerified].map(formatCount);
-  return `sound ${s}, damaged ${d}, lost ${l}, repaired ${r}, vanished ${v}, not verified ${n}`;
+/** Every count by its name, in the order in which the schema has them. */
+function countsText(counts: VerifyCounts): string {
+  const words = (name: string) => name.replace(/[A-Z]/, (letter) => ` ${letter.toLowerCase()}`);
+  return Object.entries(counts)
+    .map(([name, count]) => `${words(name)} ${formatCount(count)}`)
+    .join(', ');
 }

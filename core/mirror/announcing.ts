@@ -111,7 +111,8 @@ export class Announcing {
         if (!(await this.#compareSidecars(step))) break;
         this.deletions = await step.comparison.conclude(this.#options.served(), { signal: this.#options.deadline });
         if (this.deletions?.kind === 'gone') this.conflicts += this.deletions.kept.length;
-        await this.save(step.progress);
+        // Completed now, not when the ids were.
+        await this.save({ ...step.progress, comparedAt: new Date(this.#options.clock.nowMs()).toISOString() });
     }
   }
 

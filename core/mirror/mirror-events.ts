@@ -1,5 +1,5 @@
 /** What a mirror tells while it goes on, beside what became of each instance. */
-import type { ErrorCode } from '../errors.ts';
+import type { Advice, ErrorCode } from '../errors.ts';
 import type { StorePause } from './pause/pause-state.ts';
 
 /** A store as events name it; `mirror` is all of them at once. */
@@ -15,6 +15,7 @@ export interface AwayEvent extends EventSubject {
   readonly code: string;
   /** What happened and what to do. */
   readonly reason: string;
+  readonly advice?: Advice | undefined;
   /** How long it has been so; 0 at first. */
   readonly sinceMs: number;
   /** When it is asked again; `undefined` while somebody wants it to pause. */
@@ -34,6 +35,7 @@ export interface DelayedEvent {
   readonly store: string | undefined;
   readonly code: ErrorCode;
   readonly reason: string;
+  readonly advice?: Advice | undefined;
 }
 
 export type MirrorEvent =
@@ -41,7 +43,14 @@ export type MirrorEvent =
   | BackEvent
   | DelayedEvent
   | { readonly kind: 'comparing'; readonly reason: string }
-  | { readonly kind: 'compared'; readonly instances: number; readonly copied: number; readonly durationMs: number }
+  | {
+      readonly kind: 'compared';
+      readonly instances: number;
+      readonly copied: number;
+      readonly durationMs: number;
+      /** Names of the destinations that missed a part of it: without any it was complete. */
+      readonly leftOut: readonly string[];
+    }
   /** What came to the source was copied. `lagMs` since the source got the oldest of it, by the clocks of both machines. */
   | {
       readonly kind: 'arrived';
@@ -52,9 +61,9 @@ export type MirrorEvent =
 
 /** @returns what is to be told of a store that is paused */
 export function awayEvent(subject: EventSubject, paused: StorePause, nowMs: number): AwayEvent {
-  const { code, reason, begunAt, probeAt } = paused;
+  const { code, reason, advice, begunAt, probeAt } = paused;
   const askedAgainInMs = code === 'paused' ? undefined : Math.max(0, Date.parse(probeAt) - nowMs);
-  return { ...subject, kind: 'away', code, reason, sinceMs: nowMs - Date.parse(begunAt), askedAgainInMs };
+  return { ...subject, kind: 'away', code, reason, advice, sinceMs: nowMs - Date.parse(begunAt), askedAgainInMs };
 }
 
 /** @returns what is to be told of a store that was paused until now */

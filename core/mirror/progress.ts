@@ -34,7 +34,7 @@ export const storedProgressSchema = z.strictObject({
   sourceIdentity: z.string().nullable(),
   cursor: storedCursorSchema,
   comparison: comparisonSchema.nullable(),
-  /** When the last comparison was completed, and when it began. */
+  /** When the last comparison was completed, sidecars and removals included; and when it began: what was there then was compared. */
   comparedAt: z.iso.datetime().nullable(),
   comparedFrom: z.iso.datetime().optional(),
   /** Names of the destinations that it could not list. */

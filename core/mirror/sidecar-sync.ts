@@ -7,7 +7,7 @@ import { isMirrorError, type MirrorError } from '../errors.ts';
 import type { OrthancId } from '../identifiers.ts';
 import { differingStudies } from '../sidecars/differing-studies.ts';
 import { commonScope, type FingerprintScope, type StudyFingerprint } from '../sidecars/fingerprint.ts';
-import type { Limitations } from '../sidecars/limitations.ts';
+import { type Limitations, MetContent, noteLimits } from '../sidecars/limitations.ts';
 import {
   type ArchivedPatients,
   archivedPatients,
@@ -64,6 +64,17 @@ export interface DifferingPart {
   readonly through: OrthancId | null;
 }
 
+/** Studies whose sidecars differ from the source's. */
+interface DifferingStudies {
+  /** At some target. */
+  readonly atTargets: ReadonlySet<OrthancId>;
+  readonly inArchive: ReadonlySet<OrthancId>;
+}
+
+function allOf({ atTargets, inArchive }: DifferingStudies): readonly OrthancId[] {
+  return [...new Set([...atTargets, ...inArchive])];
+}
+
 /** A server with more instances is compared study by study where that is done in parts: to list it would take too long. */
 const mostInstancesAtOnce = 300_000;
 /** Studies that are compared before the progress is told. */
@@ -100,20 +111,27 @@ export class SidecarSync {
     this.#options = options;
   }
 
-  /** Takes in what became of an instance: where it was copied, its study's sidecar has another content. */
+  /** Takes in what became of an instance: where it was copied, its study's sidecar in the archive must list it. */
   note(result: Pick<CopyResult, 'id' | 'md5' | 'outcomes'>): void {
-    this.#touched.note(result);
+    if (this.#options.archive !== undefined) this.#touched.note(result);
   }
 
   /**
-   * Compares what is attached to all studies, and synchronizes those that differ somewhere. A destination that cannot be
-   * compared, or refuses everything, costs no other. @returns those, with the reason.
+   * Compares what is attached to all studies, and synchronizes those that differ somewhere; and writes the sidecars of the
+   * studies that got instances into the archive. A destination that cannot be compared, or refuses everything, costs no
+   * other. @returns those, with the reason.
    */
   async reconcile(withdrawn: ReadonlyMap<Destination, unknown>, { signal }: CallOptions): Promise<Failures> {
     const failures = new Map<Destination, MirrorError>();
     const onFailure = (destination: Destination, error: MirrorError) => void failures.set(destination, error);
-    const studies = await this.differing(withdrawn, { onFailure, signal });
-    const refusing = await this.#sync(studies, new Map([...withdrawn, ...failures]), signal);
+    const isArchived = this.#archiveUnless(withdrawn) !== undefined;
+    const touched = isArchived ? await this.#touched.take(await this.#connectSource(signal), { signal }) : [];
+    const { atTargets, inArchive } = await this.#differing(withdrawn, {}, { onFailure, signal });
+    const archiveOnly = new Set([...inArchive, ...touched].filter((id) => !atTargets.has(id)));
+    const refusing = await this.#sync([...atTargets, ...archiveOnly], new Map([...withdrawn, ...failures]), {
+      archiveOnly,
+      signal,
+    });
     return new Map([...failures, ...refusing]);
   }
 
@@ -123,7 +141,7 @@ export class SidecarSync {
     withdrawn: ReadonlyMap<Destination, unknown>,
     options: CallOptions,
   ): Promise<Failures> {
-    return this.#sync(await this.announced(changes, options), withdrawn, options.signal);
+    return this.#sync(await this.announced(changes, options), withdrawn, options);
   }
 
   /**
@@ -134,7 +152,7 @@ export class SidecarSync {
     withdrawn: ReadonlyMap<Destination, unknown>,
     options: DifferingOptions,
   ): Promise<readonly OrthancId[]> {
-    return this.#differing(withdrawn, {}, options);
+    return allOf(await this.#differing(withdrawn, {}, options));
   }
 
   /**
@@ -159,10 +177,10 @@ export class SidecarSync {
     for (;;) {
       const [first, ...rest] = left.slice(0, studiesOfPart);
       const part = first === undefined ? undefined : { after: through, ids: [first, ...rest] as const };
-      const different = part === undefined ? [] : await this.#differing(withdrawn, { part, patientOf }, options);
+      const different = part && (await this.#differing(withdrawn, { part, patientOf }, options));
       left = left.slice(studiesOfPart);
       through = rest.at(-1) ?? first ?? null;
-      yield { studies: different, through: left.length === 0 ? null : through };
+      yield { studies: different ? allOf(different) : [], through: left.length === 0 ? null : through };
       if (left.length === 0) return;
     }
   }
@@ -171,14 +189,14 @@ export class SidecarSync {
     withdrawn: ReadonlyMap<Destination, unknown>,
     { part, patientOf }: { readonly part?: StudyPart; readonly patientOf?: ArchivedPatients | undefined },
     { onFailure, signal }: DifferingOptions,
-  ): Promise<readonly OrthancId[]> {
+  ): Promise<DifferingStudies> {
     const source = await this.#connectSource(signal);
-    const different = new Set(await this.#touched.take(source, { signal }));
+    const different = { atTargets: new Set<OrthancId>(), inArchive: new Set<OrthancId>() };
     const atSource = new SourceFingerprints(source, part, signal);
-    const compare = async (scope: FingerprintScope, there: AsyncIterable<StudyFingerprint>) => {
+    const compare = async (scope: FingerprintScope, there: AsyncIterable<StudyFingerprint>, found: Set<OrthancId>) => {
       // Both sides are listed at the same time.
       atSource.begin(scope);
-      for await (const id of differingStudies(atSource.list(scope), there)) different.add(id);
+      for await (const id of differingStudies(atSource.list(scope), there)) found.add(id);
     };
     const guarded = async (destination: Destination, work: () => Promise<void>) => {
       try {
@@ -198,17 +216,20 @@ export class SidecarSync {
           await this.#finishRepairs(destination, server, archive?.objects, signal);
         }
         const scope = commonScope([source, server]);
-        await compare(scope, listStudyFingerprints(server, { scope, part, signal }));
+        await compare(scope, listStudyFingerprints(server, { scope, part, signal }), different.atTargets);
+        noteLimits(atSource.met, server, this.#options.limitations);
       }),
     );
     if (archive !== undefined) {
       const { destination, objects } = archive;
       const scope = commonScope([source]);
       const options = { scope, part, patientOf, onFinding: this.#onFinding, signal };
-      compared.push(guarded(destination, () => compare(scope, listArchivedFingerprints(objects, options))));
+      const archived = listArchivedFingerprints(objects, options);
+      compared.push(guarded(destination, () => compare(scope, archived, different.inArchive)));
     }
     for (const end of await Promise.allSettled(compared)) if (end.status === 'rejected') throw end.reason;
-    return [...different];
+    if (atSource.met.namedMetadata) this.#options.limitations.add(source.client.name, 'metadata-number-unknown');
+    return different;
   }
 
   /** The studies whose sidecars changed, by what the feed says. */
@@ -244,15 +265,17 @@ export class SidecarSync {
   async #sync(
     ids: readonly OrthancId[],
     withdrawn: ReadonlyMap<Destination, unknown>,
-    signal: AbortSignal | undefined,
+    { archiveOnly, signal }: CallOptions & { readonly archiveOnly?: ReadonlySet<OrthancId> },
   ): Promise<Failures> {
     const refusing = new Map<Destination, MirrorError>();
     if (ids.length === 0) return refusing;
     this.#options.report?.onBegin?.(ids.length);
-    const options = { ...(await this.#syncOptions(withdrawn, signal)), patients: new SyncedPatients() };
+    const everywhere = { ...(await this.#syncOptions(withdrawn, signal)), patients: new SyncedPatients() };
+    const inArchive = { ...everywhere, targets: [], patients: new SyncedPatients() };
     const { ceiling = defaultCeiling } = this.#options;
     const atOnce = new StudiesAtOnce({ ceiling });
     await inParallel(ids, ceiling, async (id) => {
+      const options = archiveOnly?.has(id) ? inArchive : everywhere;
       const sync = () => syncStudy(id, refusing.size === 0 ? options : without(refusing, options));
       const result = await atOnce.through(sync, ({ instances, outcomes }) => {
         const wasPushedBack = outcomes.some(({ error }) => error?.disposition === 'retry');
@@ -341,6 +364,7 @@ function without(refusing: Failures, options: SyncStudyOptions): SyncStudyOption
 class SourceFingerprints {
   /** Why the source could not be listed. */
   failure: unknown;
+  readonly met = new MetContent();
   readonly #source: StudyServer;
   readonly #part: StudyPart | undefined;
   readonly #signal: AbortSignal | undefined;
@@ -366,7 +390,9 @@ class SourceFingerprints {
     const key = JSON.stringify(scope);
     const listed =
       this.#listed.get(key) ??
-      Array.fromAsync(listStudyFingerprints(this.#source, { scope, part: this.#part, signal: this.#signal }));
+      Array.fromAsync(
+        listStudyFingerprints(this.#source, { scope, part: this.#part, met: this.met, signal: this.#signal }),
+      );
     this.#listed.set(key, listed);
     return listed;
   }

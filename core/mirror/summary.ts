@@ -15,6 +15,8 @@ export interface Summary {
   readonly coldBytes: number;
   /** Bytes of DICOM files that were copied; each instance once, however many destinations took it. */
   readonly bytesCopied: number;
+  /** Instances that were copied and are not in these bytes: nobody asked for their size. Of a dry run only. */
+  readonly copiedUnsized: number;
   /** Ids that a destination holds and the source does not list. They are left alone. */
   readonly notAtSource: number;
 }
@@ -32,6 +34,7 @@ export class SummaryCounter {
   #cold = 0;
   #coldBytes = 0;
   #bytesCopied = 0;
+  #copiedUnsized = 0;
   #notAtSource = 0;
 
   constructor(destinationNames: readonly string[]) {
@@ -71,17 +74,22 @@ export class SummaryCounter {
       cold: this.#cold,
       coldBytes: this.#coldBytes,
       bytesCopied: this.#bytesCopied,
+      copiedUnsized: this.#copiedUnsized,
       notAtSource: this.#notAtSource,
     };
   }
 
-  #count({ outcomes, sizeBytes = 0 }: CountedResult, times: 1 | -1): void {
+  #count({ outcomes, sizeBytes }: CountedResult, times: 1 | -1): void {
+    const bytes = sizeBytes ?? 0;
     this.#instances[worstKind(outcomes)] += times;
     if (isCold(outcomes)) {
       this.#cold += times;
-      this.#coldBytes += times * sizeBytes;
+      this.#coldBytes += times * bytes;
     }
-    if (outcomes.some(({ kind }) => kind === 'copied')) this.#bytesCopied += times * sizeBytes;
+    if (outcomes.some(({ kind }) => kind === 'copied')) {
+      this.#bytesCopied += times * bytes;
+      if (sizeBytes === undefined) this.#copiedUnsized += times;
+    }
     for (const { destination, kind } of outcomes) this.#countsOf(destination)[kind] += times;
   }
 

@@ -247,7 +247,8 @@ export class Watch {
     if (!this.#isListed) return this.#comparison?.save();
     const { instances, copiedBefore, sinceMs } = this.#compared;
     const copied = this.#copying.copied - copiedBefore;
-    this.#tell({ kind: 'compared', instances, copied, durationMs: this.#clock.nowMs() - sinceMs });
+    const leftOut = this.#comparison?.progress.leftOut ?? [];
+    this.#tell({ kind: 'compared', instances, copied, durationMs: this.#clock.nowMs() - sinceMs, leftOut });
     this.#sidecars?.reconcile();
     this.#isConfirmDue = true;
     if (this.#progress !== undefined) await this.#beginComparison(this.#progress);
@@ -298,8 +299,8 @@ export class Watch {
     return closedUntil !== undefined || (!mayCompare && this.#progress?.comparison !== null);
   }
 
-  #tellDelay(what: DelayedEvent['what'], { code, message, store }: MirrorError): void {
-    this.#tell({ kind: 'delayed', what, store, code, reason: message });
+  #tellDelay(what: DelayedEvent['what'], { code, message, store, advice }: MirrorError): void {
+    this.#tell({ kind: 'delayed', what, store, code, reason: message, advice });
   }
 
   #tell(event: MirrorEvent): void {
@@ -316,6 +317,6 @@ export class Watch {
   }
 }
 
-function errorOf({ code, reason }: StorePause): MirrorError {
-  return new MirrorError(isErrorCode(code) ? code : 'paused', reason);
+function errorOf({ code, reason, advice }: StorePause): MirrorError {
+  return new MirrorError(isErrorCode(code) ? code : 'paused', reason, { advice });
 }

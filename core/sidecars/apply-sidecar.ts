@@ -5,7 +5,7 @@ import { throwIfAborted } from '../stores/aborted.ts';
 import { inParallel } from '../streams/in-parallel.ts';
 import { applyChange } from './apply-change.ts';
 import type { OpenAttachment } from './attachment-source.ts';
-import type { Limitations } from './limitations.ts';
+import { type Limitations, MetContent, noteLimits } from './limitations.ts';
 import type { MetadataValue } from './metadata-value.ts';
 import {
   type ApplyMode,
@@ -18,14 +18,7 @@ import {
 import { type ReadOptions, readWidth, skipListOf } from './read-options.ts';
 import { readPatientSidecar, readStudySidecar } from './read-sidecar.ts';
 import { readMetadata } from './resource-content.ts';
-import {
-  contentsOf,
-  hasNamedMetadata,
-  type PatientSidecar,
-  type ResourceContent,
-  resourcesOf,
-  type StudySidecar,
-} from './sidecar.ts';
+import { contentsOf, hasNamedMetadata, type PatientSidecar, resourcesOf, type StudySidecar } from './sidecar.ts';
 import type { StudyServer } from './study-server.ts';
 
 export interface ApplyOptions extends ReadOptions {
@@ -71,7 +64,7 @@ export async function applyStudySidecar(
   server: StudyServer,
   options: ApplyOptions,
 ): Promise<Applied> {
-  noteLimits(document, server, options.limitations);
+  noteLimits(contentMetIn(document), server, options.limitations);
   return converge(server, options, async () => {
     const held = await readOrNothing(() =>
       readStudySidecar(server, document.id, { ...options, earlier: undefined, instanceHashes: false }),
@@ -91,7 +84,7 @@ export async function applyPatientSidecar(
     options.limitations.add(server.client.name, 'patient-level-disabled');
     return { ...nothingPlanned, held: false };
   }
-  noteLimits(document, server, options.limitations);
+  noteLimits(contentMetIn(document), server, options.limitations);
   return converge(server, options, async () => {
     const held = await readOrNothing(() => readPatientSidecar(server, document.id, options));
     if (held === undefined && options.dryRun === undefined) return { held, plan: nothingPlanned };
@@ -201,15 +194,8 @@ async function readOrNothing<Document>(read: () => Promise<Document>): Promise<D
   }
 }
 
-function noteLimits(
-  document: StudySidecar | PatientSidecar,
-  { client, capabilities }: StudyServer,
-  limits: Limitations,
-): void {
-  const contents: readonly ResourceContent[] = contentsOf(document);
-  if (!capabilities.hasLabels && contents.some(({ labels }) => labels.length > 0))
-    limits.add(client.name, 'labels-unsupported');
-  if (contents.some(({ systemMetadata }) => Object.keys(systemMetadata).length > 0)) {
-    limits.add(client.name, 'system-metadata');
-  }
+function contentMetIn(document: StudySidecar | PatientSidecar): MetContent {
+  const met = new MetContent();
+  for (const content of contentsOf(document)) met.add(content);
+  return met;
 }

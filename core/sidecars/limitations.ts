@@ -1,4 +1,6 @@
 /** What a server cannot hold or tell of a study: said once per server, not once per study. */
+import type { ResourceContent } from './sidecar.ts';
+import type { StudyServer } from './study-server.ts';
 
 /** Every limitation with what it means and what to do. */
 const meanings = {
@@ -43,4 +45,28 @@ export class Limitations {
   get all(): readonly Limitation[] {
     return [...this.#found.values()];
   }
+}
+
+/** Which kinds of content, of those that not every server can hold or tell, were met. */
+export class MetContent {
+  labels = false;
+  systemMetadata = false;
+  /** User metadata under a name whose number is not known. */
+  namedMetadata = false;
+
+  add({ labels, systemMetadata, namedMetadata }: Omit<ResourceContent, 'metadata' | 'attachments'>): void {
+    this.labels ||= labels.length > 0;
+    this.systemMetadata ||= isAny(systemMetadata);
+    this.namedMetadata ||= isAny(namedMetadata);
+  }
+}
+
+function isAny(values: Readonly<Record<string, unknown>>): boolean {
+  return Object.keys(values).length > 0;
+}
+
+/** Says what of the content a target cannot hold. */
+export function noteLimits(met: MetContent, { client, capabilities }: StudyServer, limitations: Limitations): void {
+  if (met.labels && !capabilities.hasLabels) limitations.add(client.name, 'labels-unsupported');
+  if (met.systemMetadata) limitations.add(client.name, 'system-metadata');
 }

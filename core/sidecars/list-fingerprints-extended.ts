@@ -4,9 +4,11 @@ import type { OrthancId, ResourceLevel } from '../identifiers.ts';
 import { Progress } from '../stores/orthanc/bounds.ts';
 import { joinPages, type ReadPage, requireAscending } from '../stores/orthanc/inventory-paged.ts';
 import { type FingerprintScope, FingerprintSum, type StudyFingerprint } from './fingerprint.ts';
+import type { MetContent } from './limitations.ts';
 import { type ListedResource, listedResourceSchema, listedResourcesSchema } from './listed-resource.ts';
 import { type ReadOptions, resourcePath } from './read-options.ts';
 import { contentOf } from './resource-content.ts';
+import type { ResourceContent } from './sidecar.ts';
 import type { StudyServer } from './study-server.ts';
 
 /**
@@ -23,6 +25,7 @@ const everything = ['Labels', 'Metadata', 'Attachments', 'Parent'];
 
 interface Listing extends ReadOptions {
   readonly scope: FingerprintScope;
+  readonly met?: MetContent | undefined;
 }
 
 /** See `listStudyFingerprints`. */
@@ -32,11 +35,22 @@ export async function* extendedFingerprints(server: StudyServer, options: Listin
   const below = await sumBelow(server, options);
   for await (const study of listLevel(server, 'studies', everything, options)) {
     const sum = new FingerprintSum();
-    sum.add('studies', study.ID, await contentOf(server, 'studies', study, options), scope);
+    sum.add('studies', study.ID, await metContentOf(server, 'studies', study, options), scope);
     sum.addSum(below.get(study.ID));
     sum.addSum(study.ParentPatient === undefined ? undefined : patients.get(study.ParentPatient));
     yield { studyId: study.ID, fingerprint: sum.toString() };
   }
+}
+
+async function metContentOf(
+  server: StudyServer,
+  level: ResourceLevel,
+  listed: ListedResource,
+  options: Listing,
+): Promise<ResourceContent> {
+  const content = await contentOf(server, level, listed, options);
+  options.met?.add(content);
+  return content;
 }
 
 /** Sums by patient. */
@@ -45,7 +59,7 @@ async function sumPatients(server: StudyServer, options: Listing): Promise<Reado
   const content = server.capabilities.listsProtection ? [...everything, 'IsProtected'] : everything;
   for await (const patient of listLevel(server, 'patients', content, options)) {
     const sum = new FingerprintSum();
-    sum.add('patients', patient.ID, await contentOf(server, 'patients', patient, options), options.scope);
+    sum.add('patients', patient.ID, await metContentOf(server, 'patients', patient, options), options.scope);
     if (patient.IsProtected ?? (await isProtected(server, patient.ID, options))) sum.addProtection(patient.ID);
     sums.set(patient.ID, sum);
   }
@@ -66,7 +80,7 @@ async function sumBelow(server: StudyServer, options: Listing): Promise<Readonly
   const add = async (level: ResourceLevel, listed: ListedResource, study: OrthancId) => {
     const sum = sums.get(study) ?? new FingerprintSum();
     sums.set(study, sum);
-    sum.add(level, listed.ID, await contentOf(server, level, listed, options), options.scope);
+    sum.add(level, listed.ID, await metContentOf(server, level, listed, options), options.scope);
   };
   for await (const series of listLevel(server, 'series', everything, options)) {
     if (series.ParentStudy === undefined) continue;

@@ -7,11 +7,12 @@ import type { ObjectStorage } from '../stores/archive/object-storage.ts';
 import { listStudyIds } from '../stores/orthanc/list-study-ids.ts';
 import { mapInOrder } from '../streams/in-parallel.ts';
 import { type FingerprintScope, fingerprintOf, type StudyFingerprint } from './fingerprint.ts';
+import type { MetContent } from './limitations.ts';
 import { extendedFingerprints } from './list-fingerprints-extended.ts';
 import { listStudiesAt, type StudyStates } from './list-sidecars.ts';
 import type { ReadOptions } from './read-options.ts';
 import { readPatientSidecar, readStudySidecar } from './read-sidecar.ts';
-import { instancesOf } from './sidecar.ts';
+import { contentsOf, instancesOf } from './sidecar.ts';
 import { listSidecars, type ReadSidecar, readNewest, type SidecarOptions, type SidecarState } from './sidecar-state.ts';
 import { StudiesAtOnce } from './studies-at-once.ts';
 import type { StudyServer } from './study-server.ts';
@@ -20,6 +21,8 @@ export interface FingerprintOptions extends ReadOptions {
   readonly scope: FingerprintScope;
   /** Only these studies, each of which is read, whatever else the server holds; absent: all. */
   readonly part?: StudyPart | undefined;
+  /** Takes note of what was met on the way; absent: nobody wants to know. */
+  readonly met?: MetContent | undefined;
 }
 
 /** Neighbours in the order of ids. */
@@ -61,6 +64,7 @@ export async function* listStudyFingerprints(
       const study = await readStudySidecar(server, studyId, { ...options, instanceHashes: false });
       const patient = options.scope.patients ? await patientOf(study.patientId) : undefined;
       const fingerprint = fingerprintOf(study, patient, options.scope);
+      for (const content of [...contentsOf(study), ...(patient ? [patient] : [])]) options.met?.add(content);
       return { found: { studyId, fingerprint }, instances: instancesOf(study).length };
     } catch (error) {
       // Deleted, or added to, since it was listed.

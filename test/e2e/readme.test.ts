@@ -223,7 +223,9 @@ test('takes the password from a file, and everything from a configuration file',
   await writeFile(join(folder, 'mirror.jsonc'), staged('file: mirror.jsonc', withPassword));
   await runBlock('needs: source target file', withPassword);
   expect(await instanceIds(target)).toHaveLength(1);
-  expect(await runBlock('needs: source target file status', withPassword)).toMatch(/source +1$/m);
+  const status = await runBlock('needs: source target file status', withPassword);
+  expect(status).toMatch(/source +1$/m);
+  expect(status).toMatch(/^main: All well$/m);
 });
 
 async function storeFirstWithPassword(serverUrl: string): Promise<void> {

@@ -24,7 +24,7 @@ test('a second run downloads and uploads nothing, and lists thousands of instanc
   expect(parseJsonLines(stdout).summary).toMatchObject({ copied: 0, alreadyEqual: 300 });
   for (const { seen } of proxies) {
     const listings = seen.filter(({ path }) => path.startsWith('/instances?'));
-    // The inventory in pages of 15,000, and what users attached in pages of 10,000; each list ends with a page of its own.
+    // The inventory in pages of 20,000, and what users attached in pages of 10,000; each list ends with a page of its own.
     expect(listings.length).toBeLessThanOrEqual(2 + 2);
     expect(
       seen.filter(({ path, method }) => path.endsWith('/data') || (method === 'POST' && path === '/instances')),

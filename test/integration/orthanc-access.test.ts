@@ -5,6 +5,7 @@ import { parseCapabilities } from '../../core/stores/orthanc/capabilities.ts';
 import type { OrthancConnection } from '../../core/stores/orthanc/connection.ts';
 import { IdCheck } from '../../core/stores/orthanc/id-check.ts';
 import { openOrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
+import { OverwriteCheck } from '../../core/stores/orthanc/overwrite-check.ts';
 import { storeInstance } from '../../core/stores/orthanc/store-instance.ts';
 import { generateInstance } from '../../local/dicom/generate.ts';
 import { placeOfNth } from '../../local/dicom/identifiers.ts';
@@ -75,7 +76,8 @@ describe.each([oldOrthanc(), newOrthanc()])('Orthanc $version with users', ({ ve
     const store = openOrthancStore({ url: server.url, authorization: { username: 'alice', password: 'wrong' } });
     // Skips the question for the server's capabilities, which would be refused before.
     const capabilities = parseCapabilities({ Version: version, OverwriteInstances: false });
-    const receiving = { client: store.client, capabilities, ids: new IdCheck(store.client) };
+    const { client } = store;
+    const receiving = { client, capabilities, ids: new IdCheck(client), overwriting: new OverwriteCheck() };
     const stored = storeInstance(receiving, instance, body(), {});
     await expect(stored).rejects.toMatchObject({ code: 'unauthorized', disposition: 'halt' });
     await store.close();

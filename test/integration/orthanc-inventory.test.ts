@@ -3,6 +3,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { z } from 'zod';
 import { type InstanceId, md5Of } from '../../core/identifiers.ts';
 import { pagedInventory } from '../../core/stores/orthanc/inventory-paged.ts';
+import { listInstancesOf } from '../../core/stores/orthanc/inventory-parents.ts';
+import { type InventoryMemory, rememberedInventory } from '../../core/stores/orthanc/inventory-remembered.ts';
+import { listStudyIds } from '../../core/stores/orthanc/list-study-ids.ts';
 import { type OrthancStore, openOrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
 import { generateInstances } from '../../local/dicom/generate.ts';
 import { type OrthancServer, startOrthanc } from '../../local/orthanc-server.ts';
@@ -68,6 +71,33 @@ describe.each([oldOrthanc(), newOrthanc()])('the inventory of Orthanc $version',
     expect(unchanging).toEqual(expect.arrayContaining(lasting.map(({ id }) => id)));
     const left = (await Array.fromAsync(store.inventory())).map(({ id }) => id);
     await remove(server.url, left);
+  });
+
+  it('is whole, with its hashes, though the change feed was cleared and queries are capped', async () => {
+    const instances = [...generateInstances(`cleared ${version}`, 40, 2048)];
+    await upload(server.url, instances);
+    await fetch(`${server.url}/changes`, { method: 'DELETE' });
+    const listed = { client: store.client, capabilities: await store.capabilities() };
+    const expected = instances
+      .map(({ id, bytes }) => ({ id, md5: md5Of(bytes) }))
+      .sort((a, b) => (a.id < b.id ? -1 : 1));
+    const parts = new Map<number, Buffer>();
+    const memory: InventoryMemory = {
+      days: 30,
+      today: () => 20_000,
+      read: async (part) => parts.get(part),
+      write: async (part, bytes) => void parts.set(part, bytes),
+    };
+    for (const _ of ['first', 'remembered']) {
+      const entries = await Array.fromAsync(rememberedInventory(listed, memory, {}, { pageRows: 10 }));
+      expect(entries.map(({ id, md5 }) => ({ id, md5 }))).toEqual(expected);
+    }
+    const byStudies: InstanceId[] = [];
+    for (const study of await listStudyIds(store)) {
+      byStudies.push(...(await listInstancesOf(listed, study, {})).map(({ id }) => id));
+    }
+    expect(byStudies.sort()).toEqual(expected.map(({ id }) => id));
+    await remove(server.url, byStudies);
   });
 
   it('fails, instead of ending, when the server or the connection breaks off', async () => {

@@ -54,6 +54,8 @@ export class OrthancInMemory {
   readonly metadata = new Map<string, Record<string, string>>();
   readonly protectedPatients = new Set<string>();
   readonly asked: AskedRequest[] = [];
+  /** Whether it replaces what it holds by what comes under the same id, also where it does not tell. */
+  overwrites: boolean;
   /** Answers in the place of the server; `undefined`: the server answers. */
   instead: (request: AskedRequest) => Answer | undefined = () => undefined;
   system: Readonly<Record<string, unknown>>;
@@ -63,6 +65,7 @@ export class OrthancInMemory {
 
   constructor(system: Readonly<Record<string, unknown>> = newSystem) {
     this.system = system;
+    this.overwrites = system.OverwriteInstances === true;
     this.#server = createServer((request, response) => {
       const { socket } = request;
       // A server does what comes on one connection one after the other.
@@ -155,7 +158,7 @@ export class OrthancInMemory {
   #upload(body: Uint8Array): Answer {
     const ids = idsOf(body);
     if (ids === undefined) return { status: 400, value: {} };
-    const isThere = this.held.has(ids.id) && this.system.OverwriteInstances !== true;
+    const isThere = this.held.has(ids.id) && !this.overwrites;
     if (!isThere) this.put(body);
     return { status: 200, value: { ID: ids.id, Status: isThere ? 'AlreadyStored' : 'Success' } };
   }

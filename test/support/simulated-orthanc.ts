@@ -86,9 +86,9 @@ export class SimulatedOrthanc {
     for (const one of this.held.values()) one.hasEntry = false;
   }
 
-  /** How often hashes were asked for: of single instances, and in pages or by study. */
+  /** How often hashes were asked for: of single instances, and in pages. */
   hashQuestions(): number {
-    return this.asked.filter((path) => path.endsWith('/info') || path.includes('response-content')).length;
+    return this.asked.filter((path) => path.endsWith('/info') || path.includes('Attachments')).length;
   }
 
   #answer({ pathname, searchParams }: URL): unknown {
@@ -101,7 +101,7 @@ export class SimulatedOrthanc {
           ...(this.#isNew && { Capabilities: { HasExtendedFind: true }, DatabaseServerIdentifier: 'simulated' }),
         };
       case pathname === '/statistics':
-        return { CountInstances: this.held.size };
+        return { CountInstances: this.held.size, CountSeries: studyCount };
       case pathname === '/changes':
         return this.#changes(searchParams);
       case pathname === '/instances': {
@@ -115,8 +115,8 @@ export class SimulatedOrthanc {
         return this.#attachmentOf(id);
       case pathname === '/studies':
         return Array.from({ length: studyCount }, (_, study) => studyId(study));
-      case level === 'studies' && pathname.endsWith('/instances'):
-        return this.#idsOf(id).map((one) => this.#listed(one));
+      case pathname === '/series':
+        return this.#pageOfSeries(searchParams);
       case level === 'studies':
         return { Series: [id] };
       default:
@@ -141,6 +141,15 @@ export class SimulatedOrthanc {
     // Small pages, so that much can happen between them.
     const page = behind.slice(0, Math.min(4, Number(query.get('limit'))));
     return { Changes: page, Done: page.length === behind.length, Last: page.at(-1)?.Seq ?? this.lastSeq };
+  }
+
+  /** One series for each study, of the same id; few of them, as a server may cap its pages. */
+  #pageOfSeries(query: URLSearchParams): unknown {
+    const since = Number(query.get('since'));
+    return Array.from({ length: studyCount }, (_, study) => studyId(study))
+      .sort()
+      .slice(since, since + Math.min(2, Number(query.get('limit'))))
+      .map((ID) => ({ ID, Instances: this.#idsOf(ID) }));
   }
 
   #listed(id: InstanceId): unknown {

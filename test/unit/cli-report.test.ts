@@ -83,7 +83,7 @@ test.each([
   expect(JSON.parse(stdout)).toEqual({ type: 'error', code, reason: expect.any(String), exitCode });
 });
 
-test('a log file gets every line with its time, and --quiet keeps talk from the terminal only', async () => {
+test('a log file gets every line with its time, and --quiet keeps messages from the terminal only', async () => {
   const file = join(folder, 'log');
   const args = ['find', '--archive', archive, '--patient', 'NOSUCH', '--log-file', file];
   expect((await runInProcess(...args)).stderr).toContain('no study matches');

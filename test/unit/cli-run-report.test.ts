@@ -24,6 +24,7 @@ const clean = {
       ['/backup', { ...noOutcomes(), 'already-equal': 1234 }],
     ]),
     bytesCopied: 3 * 1024 ** 2,
+    copiedUnsized: 0,
     notAtSource: 0,
     cold: 0,
     coldBytes: 0,
@@ -51,6 +52,13 @@ test('the summary names every kind of outcome, zeros included', () => {
 
 test('a dry run says that it would', () => {
   expect(summaryLines(summarize(clean, { ...facts, dryRun: true }))[0]).toMatch(/^would copy 1,234,.*\(3.00 MiB\)$/);
+});
+
+test('a dry run from a server that lists no sizes says of how many it does not know them', () => {
+  const unsized = { ...clean, summary: { ...clean.summary, bytesCopied: 0, copiedUnsized: 1234 } };
+  const summary = summarize(unsized, { ...facts, dryRun: true });
+  expect(summaryLines(summary)[0]).toMatch(/\(0 B, and 1,234 of unknown size\)$/);
+  expect(summary).toMatchObject({ bytesCopied: 0, copiedUnsized: 1234 });
 });
 
 test('the JSON summary has the same counts', () => {

@@ -16,23 +16,23 @@ class Recorder extends EventEmitter {
   }
 }
 
-test('data goes to stdout, talk to stderr', () => {
+test('results go to stdout, messages to stderr', () => {
   const [stdout, stderr] = [new Recorder(), new Recorder()];
   const terminal = createTerminal(stdout, stderr);
   terminal.print('data');
   terminal.printJson({ copied: 1 });
-  terminal.say('talk');
+  terminal.say('message');
   terminal.warn('careful');
   expect(stdout.text).toBe('data\n{"copied":1}\n');
-  expect(stderr.text).toBe('talk\nwarning: careful\n');
+  expect(stderr.text).toBe('message\nwarning: careful\n');
 });
 
 test('a status line is cut to the width and gives way to what follows', () => {
   const [stdout, stderr] = [new Recorder(), new Recorder(true)];
   const terminal = createTerminal(stdout, stderr);
   terminal.showStatus('a status line of more than twenty columns');
-  terminal.say('talk');
-  expect(stderr.text).toBe('\r\u001b[2Ka status line of mo\r\u001b[2Ktalk\n');
+  terminal.say('message');
+  expect(stderr.text).toBe('\r\u001b[2Ka status line of mo\r\u001b[2Kmessage\n');
 });
 
 test('where stderr is no terminal there are no status lines', () => {

@@ -3,10 +3,11 @@ import { expect, test } from 'vitest';
 import { createTerminal } from '../../cli/terminal.ts';
 import { VerifyReport } from '../../cli/verify/verify-report.ts';
 import { verifyStore } from '../../core/archive-life/verify/verify.ts';
+import { md5Of } from '../../core/identifiers.ts';
 import { MemoryStore, sampleBytes, sampleId } from '../support/memory-store.ts';
 
-/** What verifying three instances of 1,000 bytes prints at last, one of which is damaged. */
-async function summaryOf(store: MemoryStore, json: boolean): Promise<string> {
+/** What verifying three instances of 1,000 bytes prints, one of which is damaged. */
+async function linesOf(store: MemoryStore, json: boolean): Promise<readonly string[]> {
   for (let n = 0; n < 3; n += 1) store.instances.set(sampleId(n), sampleBytes(n, 1000));
   store.transport = (id, bytes) => (id === sampleId(1) ? bytes.subarray(1) : bytes);
   const lines: string[] = [];
@@ -19,7 +20,11 @@ async function summaryOf(store: MemoryStore, json: boolean): Promise<string> {
   const report = new VerifyReport(terminal);
   for await (const result of verifyStore(store)) report.add(store.name, result, undefined);
   report.finish(false, 0);
-  return lines.at(-1) ?? '';
+  return lines;
+}
+
+async function summaryOf(store: MemoryStore, json: boolean): Promise<string> {
+  return (await linesOf(store, json)).at(-1) ?? '';
 }
 
 test('the bytes verified are those of what is sound', async () => {
@@ -36,4 +41,13 @@ test('they are counted where the listing tells no sizes, too', async () => {
   const old = new MemoryStore('old');
   old.listsHashes = false;
   expect(JSON.parse(await summaryOf(old, true))).toMatchObject({ bytesVerified: 2000, instances: { sound: 2 } });
+});
+
+test('a damaged instance is told with its hash, and without one where the server lists none', async () => {
+  const told = async (store: MemoryStore) => JSON.parse((await linesOf(store, true))[0] ?? '') as unknown;
+  const problem = { type: 'problem', what: 'instance', id: sampleId(1), kind: 'damaged', code: expect.any(String) };
+  expect(await told(new MemoryStore('store'))).toMatchObject({ ...problem, md5: md5Of(sampleBytes(1, 1000)) });
+  const old = new MemoryStore('old');
+  old.listsHashes = false;
+  expect(await told(old)).not.toHaveProperty('md5');
 });

@@ -37,8 +37,12 @@ test.each<[MirrorEvent, string]>([
   [{ ...archive, kind: 'back', afterMs: 43_000 }, 'archive /mnt/x can be used again after 43 s'],
   [{ kind: 'comparing', reason: 'first run' }, 'comparing everything: first run'],
   [
-    { kind: 'compared', instances: 1234, copied: 17, durationMs: 12_000 },
+    { kind: 'compared', instances: 1234, copied: 17, durationMs: 12_000, leftOut: [] },
     'compared 1,234 instances in 12 s, copied 17',
+  ],
+  [
+    { kind: 'compared', instances: 1234, copied: 0, durationMs: 1000, leftOut: ['/mnt/x'] },
+    'compared 1,234 instances in 1 s, copied 0; /mnt/x missed a part of it',
   ],
   [
     { kind: 'arrived', instances: 3, bytes: 1_572_864, lagMs: 4000 },
@@ -90,5 +94,19 @@ test('with --json the same are lines of JSON on stdout, and nothing is on stderr
     { type: 'alive', at: '2026-11-21T02:47:00.000Z', copied: 0, bytes: 0, comparing: false, away: [] },
   ]);
   expect(stderr).toEqual([]);
+  report[Symbol.dispose]();
+});
+
+test.each([false, true])('a reason says which option helps (--json: %s)', (json) => {
+  const { stdout, stderr, report } = printed(json);
+  const advice = 'give-certificate-authority';
+  report.onEvent({ ...archive, kind: 'away', code: 'tls-untrusted', reason, advice, sinceMs: 0, askedAgainInMs: 1000 });
+  report.onEvent({ kind: 'delayed', what: 'sidecars', store: 'standby', code: 'tls-untrusted', reason, advice });
+  const lines = json ? stdout : stderr;
+  expect(lines).toHaveLength(2);
+  for (const line of lines) {
+    expect(line).toContain(`${reason}; --source-ca or --target-ca names its file`);
+    expect(line).not.toContain(advice);
+  }
   report[Symbol.dispose]();
 });

@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-test('docs/json.md is what the schemas say; if not, run node scripts/write-references.ts', () => {
+test('docs/json.md is what the schemas say; if not, run npm run format', () => {
   expect(reference).toBe(jsonReference());
 });
 

@@ -1,6 +1,6 @@
 /** What an archive keeps of the commands that wrote to it or read it back. */
 import { expect, test } from 'vitest';
-import { keepResult, lastResults } from '../../core/archive-life/last-results.ts';
+import { keepComparison, keepResult, lastComparison, lastResults } from '../../core/archive-life/last-results.ts';
 import { writeVerifyReport } from '../../core/archive-life/verify/verify-report.ts';
 import { MirrorError } from '../../core/errors.ts';
 import { md5Of } from '../../core/identifiers.ts';
@@ -10,12 +10,12 @@ import { sampleId } from '../support/memory-store.ts';
 const run = { command: 'run', at: '2026-11-21T00:00:00.000Z', version: '0.1.0', exitCode: 5 } as const;
 const verify = { ...run, command: 'verify', exitCode: 0 } as const;
 
-test('the last result of each command is kept', async () => {
+test('the last result of each command is kept, where documents may be replaced', async () => {
   const objects = new MemoryObjects();
   expect(await lastResults(objects)).toEqual([]);
   for (const result of [verify, run, { ...run, exitCode: 0 }]) await keepResult(objects, result);
   expect(await lastResults(objects)).toEqual([{ ...run, exitCode: 0 }, verify]);
-  expect([...objects.stored.keys()].sort()).toEqual(['reports/last/run.json', 'reports/last/verify.json']);
+  expect([...objects.stored.keys()].sort()).toEqual(['state/last/run.json', 'state/last/verify.json']);
 });
 
 test('of two that end at the same time one is kept, and both end well', async () => {
@@ -24,10 +24,18 @@ test('of two that end at the same time one is kept, and both end well', async ()
   expect(await lastResults(objects)).toHaveLength(1);
 });
 
+test('the last complete comparison is kept', async () => {
+  const objects = new MemoryObjects();
+  expect(await lastComparison(objects)).toBeUndefined();
+  for (const day of [1, 2]) await keepComparison(objects, new Date(Date.UTC(2026, 10, day)));
+  expect(await lastComparison(objects)).toBe('2026-11-02T00:00:00.000Z');
+  expect(await lastResults(objects)).toEqual([]);
+});
+
 test('a damaged one counts as none, but an archive that does not answer is told', async () => {
   const objects = new MemoryObjects();
   await keepResult(objects, run);
-  await objects.putOnce('reports/last/verify.json', Buffer.from('damaged'), { sizeBytes: 7 });
+  await objects.putOnce('state/last/verify.json', Buffer.from('damaged'), { sizeBytes: 7 });
   expect(await lastResults(objects)).toEqual([run]);
   objects.get = () => Promise.reject(new MirrorError('unreachable', 'it is away'));
   await expect(lastResults(objects)).rejects.toMatchObject({ code: 'unreachable' });

@@ -7,7 +7,7 @@ import { MirrorError } from '../../core/errors.ts';
 import type { InstanceId } from '../../core/identifiers.ts';
 import { askToPause, askToResume } from '../../core/mirror/pause/ask.ts';
 import { type Pause, pauseBeside } from '../../core/mirror/pause/pause.ts';
-import { probePauseMs, withPause, withSuspect } from '../../core/mirror/pause/pause-state.ts';
+import { pauseStateSchema, probePauseMs, withPause, withSuspect } from '../../core/mirror/pause/pause-state.ts';
 import { resume, reviewPauses } from '../../core/mirror/pause/review-pauses.ts';
 import { FolderObjects } from '../../core/stores/archive/folder-objects.ts';
 import { MemoryStore, sampleId } from '../support/memory-store.ts';
@@ -53,6 +53,16 @@ test('a store that is paused is so for every process, with the reason', async ()
   await hold(away);
   expect(await other.inForce()).toMatchObject({ store: 'target', code: 'unreachable', reason: 'the target is away' });
   expect(await review()).toMatchObject({ standstill: undefined, served: [], paused: ['target'] });
+});
+
+test('what an error advises is kept with its reason, and one that this version does not know counts as none', async () => {
+  const { mine, hold } = await pausesOfOneMirror();
+  const advice = 'give-certificate-authority';
+  await hold(new MirrorError('tls-untrusted', 'its certificate is not trusted', { advice }));
+  const state = await mine.read();
+  expect(state.pauses).toMatchObject({ target: { reason: 'its certificate is not trusted', advice } });
+  const newer = { ...state, pauses: { target: { ...state.pauses.target, advice: 'what is advised in years' } } };
+  expect(pauseStateSchema.parse(newer).pauses).toMatchObject({ target: { advice: undefined } });
 });
 
 test('processes that notice an outage together do not disturb each other, and each adds what it saw', async () => {

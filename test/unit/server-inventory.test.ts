@@ -1,6 +1,6 @@
 /** Inventories of servers that change while they are listed, with memories that were lost, damaged and falsified. */
 import fc from 'fast-check';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { isMirrorError, MirrorError } from '../../core/errors.ts';
 import { type InstanceId, type Md5, md5Of } from '../../core/identifiers.ts';
 import { planCopies } from '../../core/mirror/plan.ts';
@@ -9,15 +9,14 @@ import {
   type SavedListing,
   savedListingSchema,
 } from '../../core/stores/orthanc/inventory-listing.ts';
+import type { ListedServer } from '../../core/stores/orthanc/inventory-parents.ts';
 import {
   type InventoryMemory,
   type InventorySizes,
   rememberedInventory,
   serverInventory,
-  usualSizes,
 } from '../../core/stores/orthanc/inventory-remembered.ts';
 import { bytesOfRow } from '../../core/stores/orthanc/inventory-row.ts';
-import type { ListedServer } from '../../core/stores/orthanc/inventory-studies.ts';
 import { type OrthancStore, openOrthancStore } from '../../core/stores/orthanc/orthanc-store.ts';
 import { PartitionedRows, partCount } from '../../core/stores/orthanc/partitioned-rows.ts';
 import type { InventoryEntry } from '../../core/stores/store.ts';
@@ -103,7 +102,7 @@ describe.each([false, true])('a server that lists hashes: %s', (isNew) => {
   });
   /** With pages so small that a few instances are many. */
   const listed = async (memory: InventoryMemory) =>
-    Array.fromAsync(rememberedInventory(await server(), memory, {}, { ...usualSizes, pageRows: 5 }));
+    Array.fromAsync(rememberedInventory(await server(), memory, {}, { pageRows: 5 }));
   /** Lists in slices, each of which may ask so often, until one gets to the end. */
   async function listedInSlices(memory: InventoryMemory, requests: number, sizes: InventorySizes) {
     const entries: InventoryEntry[] = [];
@@ -147,8 +146,8 @@ describe.each([false, true])('a server that lists hashes: %s', (isNew) => {
           },
         ),
         fc.constantFrom('at once', 'remembered', 'in slices'),
-        fc.record({ requests: fc.integer({ min: 3, max: 12 }), mostPagedInstances: fc.constantFrom(10, 1000) }),
-        async (rounds, how, { requests, mostPagedInstances }) => {
+        fc.integer({ min: 3, max: 12 }),
+        async (rounds, how, requests) => {
           simulated.held.clear();
           for (let n = 0; n < 20; n += 1) simulated.add(n);
           const memory = new Memory();
@@ -165,7 +164,7 @@ describe.each([false, true])('a server that lists hashes: %s', (isNew) => {
               if (next !== undefined) happen(next);
               for (const id of simulated.held.keys()) everHeld.add(id);
             };
-            const sizes = { pageRows: 5, mostPagedInstances, rowsInMemory: 3 };
+            const sizes = { pageRows: 5, rowsInMemory: 3 };
             const list = {
               'at once': async () => Array.fromAsync(serverInventory(await server(), {})),
               remembered: () => listed(memory),
@@ -186,7 +185,7 @@ describe.each([false, true])('a server that lists hashes: %s', (isNew) => {
   test('a listing that is cut again and again goes on where it was, and asks for nothing twice', async () => {
     for (let n = 0; n < 200; n += 1) simulated.add(n);
     const memory = new SlicedMemory();
-    const sizes = { pageRows: 5, mostPagedInstances: 10, rowsInMemory: 4 };
+    const sizes = { pageRows: 5, rowsInMemory: 4 };
     const whole = await listed(new Memory());
     simulated.asked.length = 0;
     // To learn where the feed ends takes some fifty.
@@ -194,7 +193,7 @@ describe.each([false, true])('a server that lists hashes: %s', (isNew) => {
     expect(entries.map(({ id, md5 }) => [id, md5])).toEqual(whole.map(({ id, md5 }) => [id, md5]));
     expect(slices).toBeGreaterThan(1);
     // Fifty pages of four entries, twice; the one under way when a slice is cut is asked for again.
-    const pages = simulated.asked.filter((path) => /limit=10000/.test(path));
+    const pages = simulated.asked.filter((path) => /limit=5000/.test(path));
     expect(pages.length).toBeLessThanOrEqual(2 * 50 + slices);
   });
 
@@ -203,12 +202,7 @@ describe.each([false, true])('a server that lists hashes: %s', (isNew) => {
     const memory = new SlicedMemory();
     const list = async () =>
       Array.fromAsync(
-        rememberedInventory(
-          await server(),
-          memory,
-          { listedSinceMs: 1 },
-          { pageRows: 5, mostPagedInstances: 10, rowsInMemory: 4 },
-        ),
+        rememberedInventory(await server(), memory, { listedSinceMs: 1 }, { pageRows: 5, rowsInMemory: 4 }),
       );
     const whole = await list();
     const stretch = memory.stretches.get(0);
@@ -221,7 +215,7 @@ describe.each([false, true])('a server that lists hashes: %s', (isNew) => {
   test('a comparison does not go on with the listing of the one before', async () => {
     for (let n = 0; n < 60; n += 1) simulated.add(n);
     const memory = new SlicedMemory();
-    const sizes = { pageRows: 5, mostPagedInstances: 10, rowsInMemory: 4 };
+    const sizes = { pageRows: 5, rowsInMemory: 4 };
     const list = async (listedSinceMs: number) =>
       Array.fromAsync(rememberedInventory(await server(), memory, { listedSinceMs }, sizes));
     await list(1);
@@ -281,6 +275,23 @@ describe.each([false, true])('a server that lists hashes: %s', (isNew) => {
     expect(await listed(memory)).toContainEqual(expect.objectContaining({ id: sampleId(0), md5 }));
   });
 
+  test('is asked for no hash again because what was the last entry of a cleared feed was deleted', async () => {
+    for (let n = 0; n < 12; n += 1) simulated.add(n);
+    simulated.clearFeed();
+    for (let n = 12; n < 24; n += 1) simulated.add(n);
+    const memory = new Memory();
+    await listed(memory);
+    simulated.delete(23);
+    simulated.asked.length = 0;
+    expect(await listed(memory)).toHaveLength(23);
+    expect(simulated.hashQuestions()).toBe(0);
+    // All that the feed had then is gone: whether it was cleared cannot be told.
+    for (let n = 12; n < 23; n += 1) simulated.delete(n);
+    simulated.asked.length = 0;
+    await listed(memory);
+    expect(simulated.hashQuestions()).toBeGreaterThan(0);
+  });
+
   test('is listed whole though it cannot be asked for some of its instances', async () => {
     for (let n = 0; n < 30; n += 1) simulated.add(n);
     const memory = new Memory();
@@ -329,6 +340,27 @@ describe.each([false, true])('a server that lists hashes: %s', (isNew) => {
   });
 });
 
+test('a server of which nothing is remembered is asked for the next page while the one before is worked on', async () => {
+  const simulated = new SimulatedOrthanc(true);
+  const store = openOrthancStore({ url: await simulated.start() });
+  try {
+    for (let n = 0; n < 30; n += 1) simulated.add(n);
+    const server = { client: store.client, capabilities: await store.capabilities() };
+    const listing = rememberedInventory(server, new Memory(), {}, { pageRows: 5 });
+    const { value: first } = await listing.next();
+    const pages = () => simulated.asked.filter((path) => path.includes('Attachments'));
+    await vi.waitFor(() => expect(pages()).toHaveLength(2));
+    const entries = await Array.fromAsync(listing);
+    expect(entries).toHaveLength(29);
+    expect(first?.md5).toBeDefined();
+    // Nor is any page asked for twice.
+    expect(pages()).toHaveLength(6);
+  } finally {
+    await store.close();
+    simulated.stop();
+  }
+});
+
 describe('a comparison with an archive', () => {
   test('asks the server before it says, of what is only remembered, that anything is to be done', async () => {
     const simulated = new SimulatedOrthanc(false);
@@ -373,34 +405,26 @@ describe('a comparison with an archive', () => {
 });
 
 describe('rows beyond what memory holds', () => {
-  test('come in order, each id once, with the last entry and any hash', async () => {
-    const md5 = md5Of(Buffer.from('x'));
+  test('come in order, each id once, with the last entry', async () => {
     await fc.assert(
-      fc.asyncProperty(
-        fc.array(fc.record({ n: fc.nat(40), seq: fc.nat(1000), isHashed: fc.boolean() }), { maxLength: 120 }),
-        async (added) => {
-          const rows = new PartitionedRows({ mostRows: 16 });
-          try {
-            for (const { n, seq, isHashed } of added) {
-              const hash = isHashed
-                ? { md5, sizeBytes: 1, askedDay: 9 }
-                : { md5: undefined, sizeBytes: undefined, askedDay: 0 };
-              rows.add({ id: spreadId(n), seq, ...hash });
-              if (rows.isFull) await rows.spill();
-            }
-            const parts = await Promise.all(Array.from({ length: partCount }, (_, part) => rows.part(part)));
-            const found = parts.flat();
-            expect(found.map(({ id }) => id)).toEqual([...new Set(added.map(({ n }) => spreadId(n)))].sort());
-            for (const { id, seq, md5: hash } of found) {
-              const same = added.filter(({ n }) => spreadId(n) === id);
-              expect(seq).toBe(Math.max(...same.map((one) => one.seq)));
-              expect(hash === undefined).toBe(same.every(({ isHashed }) => !isHashed));
-            }
-          } finally {
-            await rows.close();
+      fc.asyncProperty(fc.array(fc.record({ n: fc.nat(40), seq: fc.nat(1000) }), { maxLength: 120 }), async (added) => {
+        const rows = new PartitionedRows({ mostRows: 16 });
+        try {
+          for (const { n, seq } of added) {
+            rows.add({ id: spreadId(n), seq, askedDay: 0, md5: undefined, sizeBytes: undefined });
+            if (rows.isFull) await rows.spill();
           }
-        },
-      ),
+          const parts = await Promise.all(Array.from({ length: partCount }, (_, part) => rows.part(part)));
+          const found = parts.flat();
+          expect(found.map(({ id }) => id)).toEqual([...new Set(added.map(({ n }) => spreadId(n)))].sort());
+          for (const { id, seq } of found) {
+            const same = added.filter(({ n }) => spreadId(n) === id);
+            expect(seq).toBe(Math.max(...same.map((one) => one.seq)));
+          }
+        } finally {
+          await rows.close();
+        }
+      }),
       { numRuns: 60 },
     );
   });

@@ -87,6 +87,12 @@ describe('the page of one machine', () => {
     expect(page({})).toMatch(/verify.*30 h ago.*all done and equal/);
   });
 
+  test('is well however long ago a run ended, if a watch compared since', () => {
+    const run = { command: 'run', at: hoursAgo(30 * 24), version: '1', exitCode: 130 } as const;
+    expect(verdict(page({ last: [run] }))?.[0]).toBe('well');
+    expect(verdict(page({ last: [run], comparedAt: hoursAgo(8 * 24) }))?.[0]).toBe('act');
+  });
+
   test('is not when a verification found damage, nobody compared, a server is away, or one is skipped', () => {
     const damage = { command: 'verify', at: hoursAgo(1), version: '1', exitCode: 4 } as const;
     expect(verdict(page({ last: [damage] }))?.[0]).toBe('act');

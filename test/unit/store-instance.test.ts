@@ -1,5 +1,5 @@
 /** What a server does with an instance that it is given, and what is believed of it. */
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { readIdentifyingElements } from '../../core/dicom/identifier-reader.ts';
 import { givenIds } from '../../core/dicom/identifying-elements.ts';
 import { MirrorError } from '../../core/errors.ts';
@@ -36,7 +36,7 @@ async function* inChunks(whole: Uint8Array, size = 1000): AsyncGenerator<Uint8Ar
 
 describe.each([
   ['that keeps what it holds', newSystem, ['POST', 'GET']],
-  ['that does not tell whether it does', oldSystem, ['GET', 'POST', 'GET']],
+  ['that does not tell whether it does', oldSystem, ['GET', 'POST', 'GET', 'POST', 'GET']],
   ['that overwrites', { ...newSystem, OverwriteInstances: true }, ['GET', 'POST', 'GET']],
 ])('a server %s', (_, system, methods) => {
   test('stores what it did not have, and proves it', async () => {
@@ -61,6 +61,40 @@ describe.each([
     expect(await store.store(instance, bytes)).toEqual(outcome);
     expect(server.held.get(id)?.bytes).toBe(held);
     expect(server.changes().filter((change) => change.startsWith('DELETE'))).toEqual([]);
+  });
+});
+
+describe('a server that does not tell whether it keeps what it holds', () => {
+  const foreignInstance = { id: new OrthancInMemory().put(foreign), md5: md5Of(foreign), sizeBytes: foreign.length };
+
+  test.each([
+    ['was found to keep it, is asked no more before', false, ['POST', 'GET']],
+    ['was found to replace it, is asked before each upload', true, ['GET', 'POST', 'GET']],
+  ])('and %s', async (_, overwrites, methods) => {
+    const { server, store, instance } = await setUp(oldSystem);
+    server.overwrites = overwrites;
+    expect(await store.store(instance, bytes)).toEqual({ kind: 'stored' });
+    server.asked.length = 0;
+    expect(await store.store(foreignInstance, foreign)).toEqual({ kind: 'stored' });
+    expect(server.asked.map(({ method }) => method)).toEqual(methods);
+  });
+
+  test('is asked again after a minute, as it may have been started with another configuration', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const { server, store, instance } = await setUp(oldSystem);
+    await store.store(instance, bytes);
+    vi.advanceTimersByTime(60_000);
+    server.asked.length = 0;
+    await store.store(foreignInstance, foreign);
+    expect(server.asked.map(({ method }) => method)).toEqual(['GET', 'POST', 'GET', 'POST', 'GET']);
+  });
+
+  test('is sent nothing twice by which nothing is found out', async () => {
+    const { server, store, instance } = await setUp(oldSystem);
+    await store.store(instance, bytes, { isAbsent: true });
+    await store.store(foreignInstance, inChunks(foreign));
+    expect(server.asked.filter(isUpload)).toHaveLength(2);
   });
 });
 

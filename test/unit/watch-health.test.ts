@@ -13,7 +13,7 @@ async function serving(listener: RequestListener): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-const compared = { kind: 'compared', instances: 1, copied: 1, durationMs: 1 } as const;
+const compared = { kind: 'compared', instances: 1, copied: 1, durationMs: 1, leftOut: [] } as const;
 const away = {
   kind: 'away',
   role: 'target',
@@ -23,10 +23,12 @@ const away = {
   sinceMs: 0,
 } as const;
 
-test('/healthz is 200 when everything was compared and nobody is away, else 503', async () => {
+test('/healthz is 200 when everything was compared, with all destinations, and nobody is away, else 503', async () => {
   const health = new WatchHealth();
   const url = await serving(health.listener((_, response) => void response.writeHead(404).end()));
   const status = async () => (await fetch(`${url}/healthz`)).status;
+  expect(await status()).toBe(503);
+  health.observer.onEvent?.({ ...compared, leftOut: [away.store] });
   expect(await status()).toBe(503);
   health.observer.onEvent?.(compared);
   expect(await status()).toBe(200);

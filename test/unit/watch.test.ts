@@ -289,10 +289,12 @@ test('a destination that answers and cannot be listed is not compared, gets what
   expect(arrived.every((id) => scene.target.instances.has(id))).toBe(true);
   expect(scene.told('away')).toEqual([]);
   expect(scene.told('delayed', 'target')).toMatchObject([{ what: 'comparison', code: 'server-error' }]);
+  expect(scene.told('compared')).toMatchObject([{ leftOut: ['target'] }]);
   isBroken = false;
   await scene.clock.pass(hourMs);
   expect(scene.lacking).toEqual([0, 0]);
   expect(scene.told('comparing')).toHaveLength(2);
+  expect(scene.told('compared').at(-1)).toMatchObject({ leftOut: [] });
 });
 
 test('an instance that fails for a reason of its own is tried again with growing pauses, and told of once', async () => {

@@ -4,7 +4,7 @@ import { type FoundProblem, writeVerifyReport } from '../../archive-life/verify/
 import { archivePrefixOf } from '../../config/archive-location.ts';
 import type { OrthancId } from '../../identifiers.ts';
 import { EveryVersion } from '../../stores/archive/every-version.ts';
-import { listInstancesOf } from '../../stores/orthanc/inventory-studies.ts';
+import { listInstancesOf } from '../../stores/orthanc/inventory-parents.ts';
 import { listStudyIds } from '../../stores/orthanc/list-study-ids.ts';
 import type { CloudMirror } from '../cloud-mirror.ts';
 import type { TransferObserver } from '../transfer/transfer-context.ts';

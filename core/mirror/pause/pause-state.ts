@@ -1,5 +1,6 @@
 /** What a mirror remembers of stores that are paused for a while; `state/pause.json`. Pure. */
 import * as z from 'zod';
+import { advices, type MirrorError } from '../../errors.ts';
 import { type InstanceId, isInstanceId } from '../../identifiers.ts';
 import { recordOf } from '../../json.ts';
 
@@ -21,6 +22,8 @@ const storePauseSchema = z.strictObject({
   code: z.string(),
   /** What happened and what to do; holds neither patient data nor a secret. */
   reason: z.string(),
+  /** What goes with the reason for whoever tells it; see `MirrorError.advice`. One of a newer program counts as none. */
+  advice: z.enum(advices).optional().catch(undefined),
   begunAt: z.iso.datetime(),
   /** Not probed before; moves on with every probe that failed. */
   probeAt: z.iso.datetime(),
@@ -63,11 +66,14 @@ export interface HoldOptions extends ProbeOptions {
   readonly trial?: StorePause['trial'];
 }
 
+/** What a store failed with, or that somebody asked for the pause (`paused`). */
+type PauseReason = Pick<MirrorError, 'message'> & Partial<Pick<MirrorError, 'advice'>> & { readonly code: string };
+
 /** Begins a pause where there is none. */
 export function withPause(
   state: PauseState,
   store: string,
-  { code, message }: { readonly code: string; readonly message: string },
+  { code, message, advice }: PauseReason,
   { trial = null, ...options }: HoldOptions,
 ): PauseState {
   if (state.pauses[store] !== undefined) return state;
@@ -75,6 +81,7 @@ export function withPause(
   const paused: StorePause = {
     code,
     reason: message,
+    ...(advice !== undefined && { advice }),
     begunAt: now.toISOString(),
     ...nextProbe(probesBefore(state, store, code, now), options),
     trial,

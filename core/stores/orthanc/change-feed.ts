@@ -38,8 +38,8 @@ const pageSchema = z.object({ Changes: listOf(changeSchema), Done: z.boolean(), 
 /** Sequence numbers are 32 bits wide in Orthanc's answers and arguments (SDO FormatLog, SQLite ColumnInt). */
 const largestSequence = 2 ** 31 - 1;
 
-/** Entries asked for at once when all are read: 2 MB, 0.06 s. Versions before 1.6.0 give 100 at most. */
-const pageLimit = 10_000;
+/** Entries asked for at once when all are read: 1.5 MB, 0.03 s, 14 MB of the server's memory. Versions before 1.6.0 give 100. */
+const pageLimit = 5000;
 const itemsPerRequest = 10;
 /** An instance may have an entry of its own, and its share of those of its series, study and patient, again and again. */
 const entriesPerInstance = 8;

@@ -1,5 +1,6 @@
 /** The only place that speaks HTTP with an Orthanc server: bounded connections, retries, one meaning per failure. */
 import { Readable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import type { Client } from 'undici';
 import * as z from 'zod';
 import type { CallOptions } from '../../call-options.ts';
@@ -44,6 +45,8 @@ export interface OrthancCall extends CallOptions {
   readonly longest?: number | undefined;
   /** What is to be done if the answer has another form than Orthanc's. Default: `reject`, what was asked for fails. */
   readonly ifMalformed?: Disposition | undefined;
+  /** Is called when the whole answer is there and not yet read: what is asked for now goes over the same connection. */
+  readonly onReceived?: (() => void) | undefined;
   /** Sends a question behind the call, on the same connection. */
   readonly askBehind?: ((connection: Client, credentials: AuthorizationHeaders) => void) | undefined;
 }
@@ -177,6 +180,12 @@ export class OrthancClient {
       if (call.accept?.includes(answer.status)) return discarded(answer);
       const longest = call.longest ?? (call.long ? mostBytes.listing : mostBytes.resource);
       const text = await answer.text(longest, this.#timeoutOf(call));
+      if (call.onReceived !== undefined) {
+        // The connection is free only then; and what is asked for is sent before the reading of a long answer holds all up.
+        await setImmediate();
+        call.onReceived();
+        await setImmediate();
+      }
       const read = readJson(text, schema, jsonBoundsOf(longest));
       if (read.ok) return read.value;
       throw malformedAnswer(this.name, call.path, read.problem, read.cause);
@@ -285,7 +294,7 @@ export class OrthancClient {
   }
 }
 
-export type JsonOptions = Pick<OrthancCall, 'signal' | 'statusCodes' | 'long' | 'ifMalformed'>;
+export type JsonOptions = Pick<OrthancCall, 'signal' | 'statusCodes' | 'long' | 'ifMalformed' | 'onReceived'>;
 export type ChangeOptions = Pick<OrthancCall, 'signal' | 'statusCodes' | 'headers'>;
 
 /** What an answer of another form means depends on what was asked for. */

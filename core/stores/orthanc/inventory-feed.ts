@@ -15,6 +15,7 @@ import { listOf } from '../../json.ts';
 import { misbehaviour } from './bounds.ts';
 import { changePages, lastChange } from './change-feed.ts';
 import type { OrthancClient } from './http-client.ts';
+import { mostSeen } from './inventory-row.ts';
 import { type PartitionedRows, partCount } from './partitioned-rows.ts';
 
 /** Readings of the feed before a server that is written to all the time is listed in another way. */
@@ -34,8 +35,8 @@ export async function countInstances(client: OrthancClient, { signal }: CallOpti
 export const feedListingSchema = z.strictObject({
   /** Whether the rows are proven to be all instances that were there at a moment since the call. */
   isComplete: z.boolean(),
-  /** Number of the last entry that could be seen at the moment of the proof, of those just before its end; 0: none. */
-  seen: z.int(),
+  /** Numbers of some of the entries just before its end that could be seen at the moment of the proof. */
+  seen: listOf(z.int()),
   /** Number of the last entry that the feed ever had. */
   last: z.int(),
 });
@@ -75,7 +76,7 @@ export async function listFeed(
     const begun = next ?? (await beginReading(client, rows, 1, options));
     const { moment, late, reading } = await readFeed(client, rows, begun, { onRead, ...options });
     const { before, after } = await countAround(rows, moment.last, new Set(late));
-    const listing = { seen: moment.tail.at(-1) ?? 0, last: moment.last };
+    const listing = { seen: spread(moment.tail, mostSeen), last: moment.last };
     if (before === moment.count) return { ...listing, isComplete: true };
     const gone = moment.count + after - (await countInstances(client, options));
     // What was not deleted meanwhile has no entry.
@@ -135,6 +136,12 @@ async function readFeed(
     await onRead(reading, done);
   }
   return reading;
+}
+
+/** So many of the items, from everywhere in the list: what is deleted together has neighbouring entries. */
+function spread(items: readonly number[], most: number): number[] {
+  const step = Math.max(1, items.length / most);
+  return items.filter((_, index) => Math.floor(index / step) !== Math.floor((index - 1) / step));
 }
 
 /** Counts the instances with entries up to a number, without the late ones, and those with entries after it. */

@@ -8,14 +8,15 @@ import { MirrorError } from '../../errors.ts';
 import { isOrthancId, type OrthancId } from '../../identifiers.ts';
 import { listOf } from '../../json.ts';
 import { type FeedListing, feedListingSchema, feedReadingSchema, listFeed } from './inventory-feed.ts';
-import { type ListedServer, listByStudies, type StudiesOptions } from './inventory-studies.ts';
+import { type ListedServer, listByParents, parentLevelOf } from './inventory-parents.ts';
 import { bytesOfStretch, PartitionedRows, StretchDamaged, type StretchPlace } from './partitioned-rows.ts';
 
-/** How far a listing is: first the feed is read, then, where that does not tell all of it, study by study. */
+/** How far a listing is: first the feed is read, then, where that does not tell all of it, the series or studies. */
 const listingStageSchema = z.discriminatedUnion('stage', [
   z.strictObject({ stage: z.literal('feed'), reading: feedReadingSchema }),
   z.strictObject({
-    stage: z.literal('studies'),
+    stage: z.literal('parents'),
+    level: z.enum(['series', 'studies']),
     feed: feedListingSchema,
     through: z.custom<OrthancId>(isOrthancId),
   }),
@@ -99,11 +100,6 @@ export class Listing {
     return new Listing(server, isValid ? found : undefined, options);
   }
 
-  /** Whether nothing is left to list, or the studies are being listed. */
-  get isPastFeed(): boolean {
-    return this.#progress !== undefined && this.#progress.stage !== 'feed';
-  }
-
   /** Lists by the feed. @returns what that told, now or in the slice that did it */
   async byFeed(): Promise<FeedListing> {
     const { signal } = this.#options;
@@ -116,17 +112,17 @@ export class Listing {
     });
   }
 
-  /** Adds what studies hold; `seq` and `day` as in {@link StudiesOptions}. */
-  async byStudies(feed: FeedListing, { seq, day }: Pick<StudiesOptions, 'seq' | 'day'>): Promise<void> {
+  /** Adds what series or studies hold. */
+  async byParents(feed: FeedListing): Promise<void> {
     const { signal } = this.#options;
     const progress = this.#progress;
     if (progress?.stage === 'listed') return;
-    await listByStudies(this.#server, this.rows, {
+    const level = parentLevelOf(this.#server);
+    await listByParents(this.#server, this.rows, {
       signal,
-      seq,
-      day,
-      after: progress?.stage === 'studies' ? progress.through : undefined,
-      onListed: (through) => this.#keep({ stage: 'studies', feed, through }, false),
+      // The server may have become another version since.
+      after: progress?.stage === 'parents' && progress.level === level ? progress.through : undefined,
+      onListed: (through) => this.#keep({ stage: 'parents', level, feed, through }, false),
     });
   }
 
@@ -142,7 +138,7 @@ export class Listing {
     } catch (error) {
       if (!(error instanceof StretchDamaged)) throw error;
       const { name } = this.#server.client;
-      await this.#save({ stage: 'listed', feed: { isComplete: false, seen: 0, last: 0 } }, 0, []);
+      await this.#save({ stage: 'listed', feed: { isComplete: false, seen: [], last: 0 } }, 0, []);
       throw new MirrorError('hash-mismatch', `${name}: ${error.message}; it is listed anew`, { cause: error });
     }
   }

@@ -4,10 +4,9 @@
  *
  * An instance has its entry in the change feed as long as it exists, and a new one when it is overwritten. So what was told of
  * an id holds as long as its entry has the same number. Where the feed was cleared, what was told holds as long as the feed was
- * not cleared again: as long as it still has the entry that was its last when the instance was asked for. And all of it is
- * asked again in rotation.
+ * not cleared again: as long as it still has one of the entries that it had before the instance was asked for. And all of it
+ * is asked again in rotation.
  */
-import { createHash } from 'node:crypto';
 import type { CallOptions } from '../../call-options.ts';
 import { isMirrorError } from '../../errors.ts';
 import type { InstanceId } from '../../identifiers.ts';
@@ -16,9 +15,9 @@ import type { InventoryEntry, InventoryOptions } from '../store.ts';
 import { readChanges } from './change-feed.ts';
 import { countInstances, type FeedListing } from './inventory-feed.ts';
 import { Listing, type ListingMemory } from './inventory-listing.ts';
-import { listPage, pagedInventory, rowsOfPage } from './inventory-paged.ts';
-import { bytesOfRow, type InventoryRow, readRow, writeRow } from './inventory-row.ts';
-import type { ListedServer } from './inventory-studies.ts';
+import { InstancePages, pagedInventory, rowsOfPage } from './inventory-paged.ts';
+import type { ListedServer } from './inventory-parents.ts';
+import { decodePart, encodePart, type InventoryRow, type RememberedPart } from './inventory-row.ts';
 import { lookUpInstance } from './look-up-instance.ts';
 import { type PartitionedRows, partCount } from './partitioned-rows.ts';
 
@@ -36,47 +35,47 @@ export interface InventoryMemory {
   readonly listing?: ListingMemory | undefined;
 }
 
-/** Sizes at which a server is listed in another way; tests and simulations have smaller ones. */
+/** Sizes of what is done at once; tests and simulations have smaller ones. */
 export interface InventorySizes {
   /** Rows of a page; a server with no more instances is listed by a page, and nothing is remembered. */
   readonly pageRows: number;
-  /** Above this, a listing with all hashes costs more in pages than study by study. */
-  readonly mostPagedInstances: number;
   /** Rows that are held in memory; absent: 52 MB. */
   readonly rowsInMemory?: number | undefined;
 }
 
-export const usualSizes: InventorySizes = { pageRows: rowsOfPage, mostPagedInstances: 7_000_000 };
+export const usualSizes: InventorySizes = { pageRows: rowsOfPage };
 
 /** Hashes asked for at once, one request each. */
 const lookupsAtOnce = 8;
-/** Entries of the feed that are looked for, one request each: usually there is one, of the last listing. */
-const entriesLookedFor = 8;
+/** Entries of the feed that are looked for, one request each: usually the first is there, and the same for all parts. */
+const entriesLookedFor = 64;
 /** Requests for single hashes that may fail. */
 const mostFailures = 8;
-/** Time of the server, in µs, of such a request (0.3 ms on 1.10.1), and of a page: for each of all instances, and each row. */
-const lookupCost = 1000;
+/**
+ * Time of the server, in µs: of a page, and of a request for a single hash (0.3 ms on 1.10.1). The SQLite index of a server
+ * that finds by query (1.12.5 on) looks at all instances for each of these: 0.13 s with a million (1.12.7 and 1.13.0).
+ */
 const pageCost = { eachOfAll: 0.65, eachRow: 25 };
+const lookupCost = { always: 1000, eachOfAll: 0.13 };
 /** A part is written again when this share of it is new: else it would be, every day, for a few new instances. */
 const shareToWrite = 0.005;
 
 /**
- * Lists the ids of a server without hashes, or with them where that costs no more: as {@link pagedInventory} where the server
- * lists in order, else from its change feed, else study by study.
+ * Lists a server with its hashes where it lists them, as {@link pagedInventory}; else its ids, from its change feed, or study
+ * by study.
  */
 export async function* serverInventory(
   server: ListedServer,
   options: InventoryOptions,
 ): AsyncGenerator<InventoryEntry> {
-  const { client, capabilities } = server;
-  if (capabilities.hasExtendedFind && (await countInstances(client, options)) <= usualSizes.mostPagedInstances) {
-    yield* pagedInventory(client, options);
+  if (server.capabilities.hasExtendedFind) {
+    yield* pagedInventory(server.client, options);
     return;
   }
   const listing = await Listing.open(server, { sinceMs: 0, signal: options.signal });
   try {
-    const isComplete = !capabilities.hasExtendedFind && (await listing.byFeed()).isComplete;
-    if (!isComplete) await listing.byStudies({ isComplete, seen: 0, last: 0 }, { seq: 0, day: 1 });
+    const feed = await listing.byFeed();
+    if (!feed.isComplete) await listing.byParents(feed);
     for (let part = 0; part < partCount; part += 1) yield* entriesOf(await listing.rows.part(part), options.after);
   } finally {
     await listing.close();
@@ -91,7 +90,7 @@ export async function* rememberedInventory(
   sizes: InventorySizes = usualSizes,
 ): AsyncGenerator<InventoryEntry> {
   const { client, capabilities } = server;
-  const { pageRows, mostPagedInstances, rowsInMemory } = sizes;
+  const { pageRows, rowsInMemory } = sizes;
   const count = await countInstances(client, options);
   if (capabilities.hasExtendedFind && count <= pageRows) {
     yield* pagedInventory(client, options);
@@ -105,16 +104,8 @@ export async function* rememberedInventory(
     signal,
   });
   try {
-    const wasPastFeed = listing.isPastFeed;
     const feed = await listing.byFeed();
-    if (!wasPastFeed && !feed.isComplete && capabilities.hasExtendedFind && count <= mostPagedInstances) {
-      yield* pagedInventory(client, options);
-      return;
-    }
-    const isFirst = count > mostPagedInstances && (await memory.read(0, options)) === undefined;
-    if (!feed.isComplete || (capabilities.hasExtendedFind && isFirst)) {
-      await listing.byStudies(feed, { seq: -feed.seen, day: memory.today() });
-    }
+    if (!feed.isComplete) await listing.byParents(feed);
     await listing.end(feed);
     const remembering = new Remembering({ server, memory, feed, count, pageRows });
     yield* listing.reading(remembering.inventory(listing.rows, options));
@@ -132,8 +123,16 @@ interface HashedPart {
   readonly listed: readonly InventoryRow[];
   /** What is known by now; `undefined`: the server is to be asked. */
   readonly known: (InventoryRow | undefined)[];
-  /** The bytes that were remembered, or none. */
   readonly remembered: ReadonlyMap<InstanceId, InventoryRow>;
+}
+
+/** What was known before of a listed instance. */
+interface KnownBefore {
+  /** The part that it is in. */
+  readonly part: number;
+  readonly before: InventoryRow | undefined;
+  /** Whether the feed was not cleared since. */
+  readonly isUncleared: boolean;
 }
 
 interface RememberingOptions {
@@ -150,6 +149,7 @@ class Remembering {
   readonly #feed: FeedListing;
   readonly #count: number;
   readonly #pageRows: number;
+  readonly #pages: InstancePages;
   /** The page that was read last, and the last id in it. */
   #page = new Map<InstanceId, InventoryEntry>();
   #pageEnd: InstanceId | undefined;
@@ -163,6 +163,7 @@ class Remembering {
     this.#feed = feed;
     this.#count = count;
     this.#pageRows = pageRows;
+    this.#pages = new InstancePages(server.client, pageRows);
   }
 
   async *inventory(rows: PartitionedRows, { after, signal }: InventoryOptions): AsyncGenerator<InventoryEntry> {
@@ -175,9 +176,12 @@ class Remembering {
       const listed = await rows.part(index);
       const end = listed.at(-1);
       if (end !== undefined && (after === undefined || end.id > after)) {
-        const remembered = await this.#remembered(index, { signal });
-        await this.#lookForEntries(remembered, { signal });
-        const known = listed.map((row) => this.#known(row, index, remembered.get(row.id)));
+        const { rows: before, seen } = await this.#remembered(index, { signal });
+        const remembered = new Map(before.map((row) => [row.id, row]));
+        const isUncleared = listed.some(({ seq }) => seq === 0) && (await this.#hasOneOf(seen, { signal }));
+        const known = listed.map((row) =>
+          this.#known(row, { part: index, before: remembered.get(row.id), isUncleared }),
+        );
         const part = { listed, known, remembered };
         const asked = await this.#ask(part, rank, { signal });
         await this.#keep(index, part, { signal });
@@ -192,21 +196,21 @@ class Remembering {
   }
 
   /** What holds of a listed instance without asking for it. */
-  #known(listed: InventoryRow, part: number, before: InventoryRow | undefined): InventoryRow | undefined {
-    if (listed.askedDay > 0) return listed;
+  #known(listed: InventoryRow, { part, before, isUncleared }: KnownBefore): InventoryRow | undefined {
     if (before === undefined || before.sizeBytes === undefined || this.#isDue(before, part)) return undefined;
-    const isSame = listed.seq > 0 ? before.seq === listed.seq : this.#entries.get(-before.seq) === true;
-    return isSame ? { ...before, seq: listed.seq } : undefined;
+    return before.seq === listed.seq && (listed.seq > 0 || isUncleared) ? before : undefined;
   }
 
-  /** Looks whether the feed still has the entries that were its last when something was asked for: then it was not cleared since. */
-  async #lookForEntries(remembered: ReadonlyMap<InstanceId, InventoryRow>, options: CallOptions): Promise<void> {
-    for (const { seq } of remembered.values()) {
-      const entry = -seq;
-      if (entry <= 0 || this.#entries.has(entry) || this.#entries.size === entriesLookedFor) continue;
-      const { changes } = await readChanges(this.#server.client, { since: entry - 1, limit: 1, ...options });
-      this.#entries.set(entry, changes[0]?.seq === entry);
+  /** Looks whether the feed still has one of some entries: then it was not cleared since they were seen. */
+  async #hasOneOf(entries: readonly number[], options: CallOptions): Promise<boolean> {
+    for (const entry of entries) {
+      if (!this.#entries.has(entry) && this.#entries.size < entriesLookedFor) {
+        const { changes } = await readChanges(this.#server.client, { since: entry - 1, limit: 1, ...options });
+        this.#entries.set(entry, changes[0]?.seq === entry);
+      }
+      if (this.#entries.get(entry) === true) return true;
     }
+    return false;
   }
 
   /** Whether the day on which a part is asked for again has come since; neighbouring parts have the same, for large pages. */
@@ -227,7 +231,9 @@ class Remembering {
     for (const position of missing) {
       const row = listed[position];
       if (row === undefined) continue;
-      if (this.#pageEnd === undefined || row.id > this.#pageEnd) await this.#readPage(rank + position, share, options);
+      if (this.#pageEnd === undefined || row.id > this.#pageEnd) {
+        await this.#readPage(row.id, rank + position, share, options);
+      }
       const found = this.#page.get(row.id);
       if (found === undefined) singly.push({ position, row });
       else known[position] = this.#told(row, found);
@@ -237,7 +243,7 @@ class Remembering {
       const found = await this.#tryLookUp(row, options);
       if (found !== undefined) known[position] = this.#told(row, found);
     };
-    for await (const _ of mapInOrder(each(singly), lookupsAtOnce, lookUp));
+    for await (const _ of mapInOrder(singly, lookupsAtOnce, lookUp));
     return asked;
   }
 
@@ -263,21 +269,27 @@ class Remembering {
     return { id, seq, askedDay: sizeBytes === undefined ? 0 : this.#memory.today(), md5, sizeBytes };
   }
 
-  /** Reads the page that begins with the id of a rank, if so much of it is missing that single requests would cost more. */
-  async #readPage(rank: number, share: number, options: CallOptions): Promise<void> {
-    const { client, capabilities } = this.#server;
+  /** Reads the page that begins with an id, of this rank, if so much of it is missing that single requests would cost more. */
+  async #readPage(id: InstanceId, rank: number, share: number, options: CallOptions): Promise<void> {
+    const { capabilities } = this.#server;
     const expected = share * Math.min(this.#pageRows, this.#count - rank);
     const cost = pageCost.eachOfAll * this.#count + pageCost.eachRow * this.#pageRows;
-    if (!capabilities.hasExtendedFind || expected * lookupCost < cost) return;
-    const page = await listPage(client, Math.max(0, rank), this.#pageRows, options);
+    if (!capabilities.hasExtendedFind || expected * this.#lookupCost() < cost) return;
+    const isNextWanted = share === 1 && rank + this.#pageRows < this.#count;
+    const page = await this.#pages.read(id, rank, { ...options, isNextWanted });
     this.#page = new Map(page.map((entry) => [entry.id, entry]));
     this.#pageEnd = page.at(-1)?.id;
   }
 
-  async #remembered(part: number, options: CallOptions): Promise<ReadonlyMap<InstanceId, InventoryRow>> {
+  #lookupCost(): number {
+    const { hasExtendedFind, databasePlugin } = this.#server.capabilities;
+    const looksAtAll = hasExtendedFind && databasePlugin === undefined;
+    return lookupCost.always + (looksAtAll ? lookupCost.eachOfAll * this.#count : 0);
+  }
+
+  async #remembered(part: number, options: CallOptions): Promise<RememberedPart> {
     const bytes = await this.#memory.read(part, options);
-    const rows = bytes === undefined ? [] : decodePart(bytes, this.#identity(), this.#feed.last);
-    return new Map(rows.map((row) => [row.id, row]));
+    return bytes === undefined ? { rows: [], seen: [] } : decodePart(bytes, this.#identity(), this.#feed.last);
   }
 
   async #keep(index: number, { known, remembered }: HashedPart, options: CallOptions): Promise<void> {
@@ -288,7 +300,7 @@ class Remembering {
     };
     const most = rows.length * shareToWrite;
     if (rows.filter(isNew).length <= most && remembered.size <= rows.length + most) return;
-    await this.#memory.write(index, encodePart(rows, this.#identity(), this.#feed.last), options);
+    await this.#memory.write(index, encodePart(rows, this.#identity(), this.#feed), options);
   }
 
   /** What tells the server's database from another one, as far as the server tells. */
@@ -300,41 +312,4 @@ class Remembering {
 /** Whether a part ends before the id behind which a listing goes on. */
 function isBehind(part: number, after: InstanceId | undefined): boolean {
   return after !== undefined && part < Number.parseInt(after.slice(0, 2), 16);
-}
-
-async function* each<Item>(items: Iterable<Item>): AsyncGenerator<Item> {
-  yield* items;
-}
-
-const magic = 'OMI1';
-const lastAt = 4;
-const hashAt = 8;
-const bytesOfHead = hashAt + 32;
-
-/** A part as bytes: who it is of, the end of the feed, a hash of all of that, and the rows. */
-function encodePart(rows: readonly InventoryRow[], identity: string, last: number): Buffer {
-  const bytes = Buffer.alloc(bytesOfHead + rows.length * bytesOfRow);
-  bytes.write(magic);
-  bytes.writeInt32BE(last, lastAt);
-  for (const [index, row] of rows.entries()) writeRow(bytes, bytesOfHead + index * bytesOfRow, row);
-  hashOf(bytes, identity).copy(bytes, hashAt);
-  return bytes;
-}
-
-/** The rows of a part; none if it is damaged, of another database, or of a time that the feed went back behind. */
-function decodePart(bytes: Buffer, identity: string, last: number): readonly InventoryRow[] {
-  const isWhole =
-    bytes.length >= bytesOfHead &&
-    (bytes.length - bytesOfHead) % bytesOfRow === 0 &&
-    bytes.toString('latin1', 0, lastAt) === magic &&
-    hashOf(bytes, identity).equals(bytes.subarray(hashAt, bytesOfHead));
-  if (!isWhole || bytes.readInt32BE(lastAt) > last) return [];
-  const rows: InventoryRow[] = [];
-  for (let at = bytesOfHead; at < bytes.length; at += bytesOfRow) rows.push(readRow(bytes, at));
-  return rows;
-}
-
-function hashOf(bytes: Buffer, identity: string): Buffer {
-  const head = bytes.subarray(0, hashAt);
-  return createHash('sha256').update(head).update(bytes.subarray(bytesOfHead)).update(identity).digest();
 }

@@ -35,6 +35,7 @@ import { lookIntoBody } from './look-into-body.ts';
 import { lookUpInstance } from './look-up-instance.ts';
 import { lostInstance } from './lost-instance.ts';
 import { openInstance } from './open-instance.ts';
+import { OverwriteCheck } from './overwrite-check.ts';
 import type { RetryPolicy } from './retry.ts';
 import { storeInstance } from './store-instance.ts';
 
@@ -78,6 +79,7 @@ export function isOrthancStore(store: Store): store is OrthancStore {
 class ServerStore implements OrthancStore {
   readonly client: OrthancClient;
   readonly #ids: IdCheck;
+  readonly #overwriting = new OverwriteCheck();
   readonly #sizes: InventorySizes;
   #capabilities: OrthancCapabilities | undefined;
   #memory: InventoryMemory | undefined;
@@ -124,7 +126,8 @@ class ServerStore implements OrthancStore {
   }
 
   async store(instance: InstanceIdentity, body: InstanceBytes, options: StoreOptions = {}): Promise<StoreOutcome> {
-    const server = { client: this.client, capabilities: await this.capabilities(options), ids: this.#ids };
+    const capabilities = await this.capabilities(options);
+    const server = { client: this.client, capabilities, ids: this.#ids, overwriting: this.#overwriting };
     return storeInstance(server, instance, body, options);
   }
 

@@ -108,8 +108,7 @@ export class PartitionedRows {
   }
 
   /**
-   * @returns the rows of a part in ascending order, each id once: of several the greatest number of an entry, and hash and
-   *   size of any that has them. Throws {@link StretchDamaged} where what was put away is not what comes back.
+   * @returns the rows of a part in ascending order, each id once: of several the one with the greatest number of an entry. Throws {@link StretchDamaged} where what was put away is not what comes back.
    */
   async part(index: number): Promise<readonly InventoryRow[]> {
     const rows = await this.#bytesOf(index);
@@ -119,7 +118,7 @@ export class PartitionedRows {
       const row = readRow(rows, at);
       const last = listed.at(-1);
       if (last === undefined || !isSameId(rows, before, at)) listed.push(row);
-      else listed[listed.length - 1] = row.askedDay === 0 ? { ...last, seq: row.seq } : row;
+      else listed[listed.length - 1] = row;
       before = at;
     }
     return listed;

@@ -15,6 +15,7 @@ import { lookIntoBody } from './look-into-body.ts';
 import { lookUpInstance } from './look-up-instance.ts';
 import { lostInstance } from './lost-instance.ts';
 import { openInstance } from './open-instance.ts';
+import type { OverwriteCheck } from './overwrite-check.ts';
 
 /**
  * What Orthanc and proxies answer to `POST /instances`: 400 is no DICOM file, 404 a file without one of the UIDs
@@ -38,6 +39,7 @@ export interface ReceivingServer {
   readonly client: OrthancClient;
   readonly capabilities: OrthancCapabilities;
   readonly ids: IdCheck;
+  readonly overwriting: OverwriteCheck;
 }
 
 /**
@@ -59,15 +61,35 @@ export async function storeInstance(
     await requireAbsentUnderOtherIds(server, instance.id, expected, options);
     const before = await heldBefore(server, instance.id, options);
     if (before !== undefined) return await outcomeOf(server, instance, before, 'held-before', options);
-    const { value: answer, behind } = await post(server.client, instance, examined.body, options);
-    const claim = await claimOf(server.client, instance.id, expected, answer);
-    // Anything else than the right hash may be what was so before the upload.
-    const isProven = md5In(await behind) === instance.md5;
-    const held = isProven ? instance : await heldNow(server, instance.id, options);
-    return await outcomeOf(server, instance, held, claim, options);
+    const send = () => sendAndProve(server, { instance, body: examined.body, expected }, options);
+    const outcome = await send();
+    const wasAsked = options.isAbsent !== true && outcome.kind === 'stored';
+    if (wasAsked && examined.body instanceof Uint8Array) {
+      await server.overwriting.learn(server.capabilities, async () => (await send()).kind === 'already-equal');
+    }
+    return outcome;
   } finally {
     examined.release();
   }
+}
+
+interface Upload {
+  readonly instance: InstanceIdentity;
+  readonly body: InstanceBytes;
+  readonly expected: CheckedId;
+}
+
+async function sendAndProve(
+  server: ReceivingServer,
+  { instance, body, expected }: Upload,
+  options: StoreOptions,
+): Promise<StoreOutcome> {
+  const { value: answer, behind } = await post(server.client, instance, body, options);
+  const claim = await claimOf(server.client, instance.id, expected, answer);
+  // Anything else than the right hash may be what was so before the upload.
+  const isProven = md5In(await behind) === instance.md5;
+  const held = isProven ? instance : await heldNow(server, instance.id, options);
+  return outcomeOf(server, instance, held, claim, options);
 }
 
 /**
@@ -93,14 +115,14 @@ function possibleIds({ id, otherIds, isCertain }: CheckedId): readonly InstanceI
 
 /**
  * What the server holds already, where it does not keep that by itself: an overwriting server replaces it by whatever is
- * sent, and drops what is attached to it. Versions before 1.11.0 do not tell whether they overwrite.
+ * sent, and drops what is attached to it.
  */
 async function heldBefore(
-  { client, capabilities }: ReceivingServer,
+  { client, capabilities, overwriting }: ReceivingServer,
   id: InstanceId,
   options: StoreOptions,
 ): Promise<InventoryEntry | undefined> {
-  if (options.isAbsent === true || capabilities.overwriteMode === 'never') return undefined;
+  if (options.isAbsent === true || overwriting.keeps(capabilities)) return undefined;
   return lookUpInstance(client, capabilities, id, options);
 }
 

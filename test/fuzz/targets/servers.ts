@@ -14,12 +14,12 @@ import {
 import { changePages, lastChange } from '../../../core/stores/orthanc/change-feed.ts';
 import { OrthancClient } from '../../../core/stores/orthanc/http-client.ts';
 import { pagedInventory } from '../../../core/stores/orthanc/inventory-paged.ts';
+import type { ListedServer } from '../../../core/stores/orthanc/inventory-parents.ts';
 import {
   type InventoryMemory,
   rememberedInventory,
   serverInventory,
 } from '../../../core/stores/orthanc/inventory-remembered.ts';
-import type { ListedServer } from '../../../core/stores/orthanc/inventory-studies.ts';
 import { listStudyIds } from '../../../core/stores/orthanc/list-study-ids.ts';
 import { lookUpInstance } from '../../../core/stores/orthanc/look-up-instance.ts';
 import { openInstance } from '../../../core/stores/orthanc/open-instance.ts';

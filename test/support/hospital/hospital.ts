@@ -265,7 +265,6 @@ export class Hospital {
     const { scale } = this.#options;
     const sizes = {
       pageRows: Math.ceil(usualSizes.pageRows / scale),
-      mostPagedInstances: usualSizes.mostPagedInstances / scale,
       rowsInMemory: 1_000_000 / scale,
     };
     const source = orthancStoreOf(this.source.client, sizes);
