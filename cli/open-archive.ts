@@ -34,7 +34,7 @@ export function requireBegun({ name, manifest: { createdAt } }: Archive, at: Dat
 export async function openArchiveToRead(
   place: string,
   endpoint: string | undefined,
-  options: CallOptions & Pick<ArchiveOptions, 'onFutureTime'> = {},
+  options: CallOptions & Pick<ArchiveOptions, 'onFutureTime' | 'onCold'> = {},
 ): Promise<Archive> {
   const archive = parseArchive(place, endpoint);
   if (archive === undefined) throw new MirrorError('configuration', 'name the archive by --archive');

@@ -27,7 +27,7 @@ export class SchedulerFunction extends MirrorFunction {
     allowSend(this.role, queues.toCopy);
     allowMeasure(
       this.role,
-      [...queues.transfer.backlog, ...queues.transfer.large].map(({ queue }) => queue),
+      queues.toCopy.map(({ queue }) => queue),
     );
   }
 }

@@ -82,6 +82,15 @@ const verified = z
   .nullable()
   .describe('Instances by what reading them back showed; null without `--verify`.');
 
+const thawSchema = z
+  .strictObject({
+    asked: count('S3 was asked for a copy.'),
+    underWay: count('S3 was at work on a copy already.'),
+    failed: count('S3 could not be asked.'),
+  })
+  .nullable()
+  .describe('Instances and attachments in a cold storage class by what became of them; null without `--thaw`.');
+
 const restoreSummarySchema = z
   .strictObject({
     type: z.literal('summary'),
@@ -91,7 +100,7 @@ const restoreSummarySchema = z
     ...outcomeCounts,
     cold: count('Of the failed, those that lie in a cold storage class.'),
     coldBytes: bytes,
-    thawing: count('Of these, those of which S3 was asked for copies (`--thaw`).'),
+    thaw: thawSchema,
     bytesCopied: bytes,
     notInArchive: count('Instances that only the target holds; null where a part was selected.').nullable(),
     removedLeftOut: count('Instances that the source had removed.'),
@@ -104,6 +113,7 @@ const restoreSummarySchema = z
         written: count('Something was written for these.'),
         alreadyEqual: count('Everything was there.'),
         failed: count('May succeed when the command is run again.'),
+        cold: count('Of these, those whose attachments lie in a cold storage class.'),
         rejected: count('Cannot be written as they are.'),
         outdated: count('Of all these, those for which a later sidecar could not be read.'),
         keptValues: count('Values of the target that differ, and stay.'),
@@ -131,6 +141,8 @@ const repairSummarySchema = z
     otherVersion: count('Of the repaired, those that have another version now: their own is nowhere.'),
     rejected: count('Cannot be repaired.'),
     failed: count('May be repaired when the command is run again.'),
+    cold: count('Of these, those whose good copy lies in a cold storage class.'),
+    thaw: thawSchema,
     missing: count('Instances that the archive holds and the server lacked.'),
     unwritten: count('Resources to which what users attached is still to be written.'),
     damagedSidecars: count('Sidecars of the archive that could not be read.'),

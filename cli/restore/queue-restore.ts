@@ -61,11 +61,11 @@ export async function queueRestore(
   context: CommandContext,
 ): Promise<ExitCode> {
   const { interruption: signal } = context;
-  const { repair, replace, verify, dryRun } = options;
-  if (isServerUrl(options.to) || [repair, replace, verify, dryRun].includes(true)) {
+  const { repair, replace, verify, thaw, dryRun } = options;
+  if (isServerUrl(options.to) || [repair, replace, verify, thaw, dryRun].includes(true)) {
     throw new MirrorError(
       'configuration',
-      '--queues needs --to NAME of a target of the stack, and goes with neither --repair, --replace, --verify nor --dry-run',
+      '--queues needs --to NAME of a target of the stack, and goes with neither --repair, --replace, --verify, --thaw nor --dry-run',
     );
   }
   // The endpoint is part of the address of a queue, also of an emulator.

@@ -1,9 +1,10 @@
 /** The summary of `restore --repair`, as text and as JSON, and its exit code. Pure. */
+import type { ThawCounts } from '../../core/archive-life/restore/thaw.ts';
 import type { MirrorRunEnd } from '../../core/mirror/mirror-run.ts';
 import { type ExitCode, exitCodeOf, exitCodes, type Outcome } from '../exit-codes.ts';
 import { formatCount, formatDuration } from '../format.ts';
 import { exitCodeOfRun } from '../run/run-report.ts';
-import { unreadableLine, type VerifiedCounts } from './restore-report.ts';
+import { exitCodeOfThaw, jsonThaw, thawLine, unreadableLine, type VerifiedCounts } from './restore-report.ts';
 
 /** What was found and what became of it, in instances; `unwritten` in resources. */
 export interface RepairCounts {
@@ -18,6 +19,8 @@ export interface RepairCounts {
   readonly otherVersion: number;
   readonly rejected: number;
   readonly failed: number;
+  /** Of the failed, those whose good copy lies in a cold storage class. */
+  readonly cold: number;
   /** What the archive holds and the server lacked. */
   readonly missing: number;
   /** What users attached to these is still to be written. */
@@ -33,6 +36,7 @@ export const nothingRepaired: RepairCounts = {
   otherVersion: 0,
   rejected: 0,
   failed: 0,
+  cold: 0,
   missing: 0,
   unwritten: 0,
 };
@@ -50,6 +54,8 @@ export interface RepairReport {
   readonly durationMs: number;
   /** Reading everything back once more, if that was asked for. */
   readonly verified?: VerifiedCounts | undefined;
+  /** What was asked of a cold storage class; absent without `--thaw`. */
+  readonly thaw?: ThawCounts | undefined;
 }
 
 /**
@@ -57,15 +63,18 @@ export interface RepairReport {
  * version now than it had is not: its own is lost.
  */
 export function exitCodeOfRepair(report: RepairReport): ExitCode {
-  const { dryRun, counts, damagedSidecars, unreadable, end, interrupted, verified } = report;
+  const { dryRun, counts, damagedSidecars, unreadable, end, interrupted, verified, thaw } = report;
   if (interrupted) return exitCodes.interrupted;
   const ofRun = end === undefined ? exitCodes.ok : exitCodeOfRun(end);
-  if (ofRun !== exitCodes.ok) return ofRun;
-  const { damaged, missing, rejected, failed, unverified, unwritten, otherVersion } = counts;
+  if (ofRun !== exitCodes.ok && ofRun !== exitCodes.cold) return ofRun;
+  const ofThaw = exitCodeOfThaw(thaw);
+  if (ofThaw !== exitCodes.ok || ofRun !== exitCodes.ok) return ofThaw || ofRun;
+  const { damaged, missing, rejected, failed, cold, unverified, unwritten, otherVersion } = counts;
   return exitCodeOf({
     conflicting: 0,
     rejected: rejected + otherVersion + damagedSidecars + unreadable.rejected,
     failed: failed + unverified + unwritten + unreadable.failed + (verified?.unverified ?? 0),
+    cold,
     differences: (dryRun ? damaged + missing : 0) + (verified?.damaged ?? 0) + (verified?.missing ?? 0),
   });
 }
@@ -80,6 +89,7 @@ export function jsonRepairSummary(report: RepairReport) {
     damagedSidecars,
     unreadableHistories: unreadable.rejected + unreadable.failed,
     broughtBack: end?.summary.instances.copied ?? 0,
+    thaw: jsonThaw(report.thaw),
     verified: verified ?? null,
     durationMs: Math.round(durationMs),
     interrupted,
@@ -89,8 +99,9 @@ export function jsonRepairSummary(report: RepairReport) {
 
 /** The summary as lines of text. */
 export function repairSummaryLines(report: RepairReport): readonly string[] {
-  const { counts, damagedSidecars, end, interrupted, durationMs } = report;
-  const { sound, damaged, unverified, repaired, otherVersion, rejected, failed, missing, unwritten } = counts;
+  const { counts, damagedSidecars, end, interrupted, durationMs, thaw } = report;
+  const { sound, damaged, unverified, repaired, otherVersion, rejected, failed, cold, missing, unwritten } = counts;
+  const allCold = cold + (end?.summary.cold ?? 0);
   const broughtBack = end?.summary.instances.copied ?? 0;
   const unreadable = report.unreadable.rejected + report.unreadable.failed;
   return [
@@ -98,6 +109,10 @@ export function repairSummaryLines(report: RepairReport): readonly string[] {
       `missing ${formatCount(missing)} (read in ${formatDuration(durationMs)})`,
     `repaired ${formatCount(repaired)}, rejected ${formatCount(rejected)}, failed ${formatCount(failed)}, ` +
       `brought back ${formatCount(broughtBack)}`,
+    ...(allCold === 0
+      ? []
+      : [`good copies of ${formatCount(allCold)} lie in a cold storage class; --thaw asks for them`]),
+    ...(thaw === undefined ? [] : [thawLine(thaw)]),
     ...(otherVersion === 0
       ? []
       : [`${formatCount(otherVersion)} of the repaired have another version than the server had: its own is nowhere`]),

@@ -109,6 +109,7 @@ class Repair {
     for await (const { outcome, otherVersion } of repairInstances([id], repair)) {
       if (outcome.kind === 'repaired') this.#add('repaired');
       else this.#add(outcome.error.disposition === 'reject' ? 'rejected' : 'failed');
+      if (outcome.kind !== 'repaired' && outcome.error.code === 'cold') this.#add('cold');
       if (otherVersion && outcome.kind === 'repaired') this.#add('otherVersion');
       problems.repaired(id, server.name, outcome, otherVersion);
     }

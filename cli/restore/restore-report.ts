@@ -1,6 +1,7 @@
 /** The summary of `restore`, as text and as JSON, and its exit code. Pure. */
 
 import type { RestoredSidecar } from '../../core/archive-life/restore/restore-sidecars.ts';
+import type { ThawCounts } from '../../core/archive-life/restore/thaw.ts';
 import type { Verified } from '../../core/archive-life/verify/verify.ts';
 import { thawDollars, thawHours } from '../../core/cloud/estimate/estimate.ts';
 import type { MirrorRunEnd } from '../../core/mirror/mirror-run.ts';
@@ -8,7 +9,6 @@ import { type ExitCode, exitCodeOf, exitCodes, type Outcome } from '../exit-code
 import { formatBytes, formatCount, formatDuration } from '../format.ts';
 import { reasonOf } from '../next-steps.ts';
 import { exitCodeOfRun, plainPolicies } from '../run/run-report.ts';
-import type { ThawCounts } from './thaw.ts';
 
 /** Studies by what became of their sidecars. */
 export interface SidecarCounts {
@@ -16,6 +16,8 @@ export interface SidecarCounts {
   readonly alreadyEqual: number;
   /** Failures that may pass. */
   readonly failed: number;
+  /** Of these, those whose attachments lie in a cold storage class. */
+  readonly cold: number;
   /** Failures that will be the same again. */
   readonly rejected: number;
   /** Of all these, those for which a later sidecar could not be read. */
@@ -40,6 +42,7 @@ export const noSidecars: SidecarCounts = {
   written: 0,
   alreadyEqual: 0,
   failed: 0,
+  cold: 0,
   rejected: 0,
   outdated: 0,
   keptValues: 0,
@@ -98,7 +101,7 @@ function countKind({ kind, error }: RestoredSidecar, counts: SidecarCounts): Sid
     case 'failed':
       return error?.disposition === 'reject'
         ? { ...counts, rejected: counts.rejected + 1 }
-        : { ...counts, failed: counts.failed + 1 };
+        : { ...counts, failed: counts.failed + 1, cold: counts.cold + (error?.code === 'cold' ? 1 : 0) };
   }
 }
 
@@ -109,20 +112,33 @@ export function countVerified(counts: VerifiedCounts, { kind }: Verified): Verif
 
 /** The exit code: of the copies, then of the sidecars, then of the reading back. Values that are kept are no failure. */
 export function exitCodeOfRestore(report: RestoreReport): ExitCode {
-  const { dryRun, replaces, end, lost, unreadable, unwritten, sidecars = noSidecars, interrupted } = report;
+  const { dryRun, replaces, end, lost, unreadable, unwritten, sidecars = noSidecars, interrupted, thaw } = report;
   const { verified = nothingVerified } = report;
   if (interrupted) return exitCodes.interrupted;
   // In a dry run nothing settles the conflicts that `--replace` would.
   const conflicts = dryRun && replaces ? 'keep-target' : 'report';
   const ofRun = exitCodeOfRun(end, { ...plainPolicies, conflicts });
-  if (ofRun !== exitCodes.ok) return ofRun;
+  if (ofRun !== exitCodes.ok && ofRun !== exitCodes.cold) return ofRun;
+  const ofThaw = exitCodeOfThaw(thaw);
+  if (ofThaw !== exitCodes.ok || ofRun !== exitCodes.ok) return ofThaw || ofRun;
   return exitCodeOf({
     conflicting: 0,
     rejected: lost + unreadable.rejected + sidecars.rejected + sidecars.outdated + sidecars.lost,
     failed: unreadable.failed + sidecars.failed + unwritten + verified.unverified,
+    cold: sidecars.cold,
     differences: verified.damaged + verified.missing + verified.differing,
   });
 }
+
+/** What was not asked for does not come, however long one waits. */
+export function exitCodeOfThaw({
+  failed,
+  stoppedBy,
+}: Pick<ThawCounts, 'failed' | 'stoppedBy'> = nothingAsked): ExitCode {
+  return exitCodeOf({ conflicting: 0, rejected: 0, failed, stoppedBy });
+}
+
+const nothingAsked = { failed: 0, stoppedBy: undefined };
 
 /** The last line of `restore --json`. Fields are only ever added. */
 export function jsonSummary(report: RestoreReport) {
@@ -143,7 +159,7 @@ export function jsonSummary(report: RestoreReport) {
     failed,
     cold: end.summary.cold,
     coldBytes: end.summary.coldBytes,
-    thawing: report.thaw?.thawing ?? 0,
+    thaw: jsonThaw(report.thaw),
     bytesCopied: end.summary.bytesCopied,
     notInArchive: report.selective ? null : end.summary.notAtSource,
     removedLeftOut: removed,
@@ -160,13 +176,25 @@ export function jsonSummary(report: RestoreReport) {
   };
 }
 
+/** The part of a summary in JSON about what was asked of a cold storage class. */
+export function jsonThaw(thaw: ThawCounts | undefined) {
+  return thaw === undefined ? null : { asked: thaw.asked, underWay: thaw.underWay, failed: thaw.failed };
+}
+
+/** What was asked of a cold storage class, and when to come again. */
+export function thawLine({ asked, underWay, failed, stoppedBy }: ThawCounts): string {
+  const counted = `S3 was asked for copies of ${formatCount(asked)}, was at work on those of ${formatCount(underWay)} already`;
+  if (failed > 0) {
+    const why = stoppedBy === undefined ? '' : ` (${reasonOf(stoppedBy)})`;
+    return `${counted}, and could not be asked for those of ${formatCount(failed)}${why}: put that right, and run the same again`;
+  }
+  return `${counted}: run the same again within a week, after ${thawHours} hours at the most`;
+}
+
 /** What to do about what is cold: what it costs and how long it takes before anything is asked for. */
 function coldLine({ end: { summary }, thaw }: RestoreReport): string {
   const lies = `of the failed, ${formatCount(summary.cold)} (${formatBytes(summary.coldBytes)}) lie in a cold storage class`;
-  if (thaw !== undefined) {
-    const asked = `S3 was asked for copies of ${formatCount(thaw.thawing)}, and could not be for ${formatCount(thaw.notThawed)}`;
-    return `${lies}; ${asked}: run the same again within a week, after ${thawHours} hours at the most`;
-  }
+  if (thaw !== undefined) return lies;
   const dollars = thawDollars({ instances: summary.cold, bytes: summary.coldBytes }).toFixed(2);
   const quote = `about ${dollars} US dollars from Deep Archive, within ${thawHours} hours`;
   return `${lies}; --thaw asks S3 for copies of them (${quote}), then run again`;
@@ -174,7 +202,7 @@ function coldLine({ end: { summary }, thaw }: RestoreReport): string {
 
 /** The summary as lines of text. */
 export function summaryLines(report: RestoreReport): readonly string[] {
-  const { dryRun, end, removed, unsettled, lost, replaced, sidecars, verified, interrupted, durationMs } = report;
+  const { dryRun, end, removed, unsettled, lost, replaced, sidecars, verified, interrupted, durationMs, thaw } = report;
   const unreadable = report.unreadable.rejected + report.unreadable.failed;
   const { instances, bytesCopied, notAtSource } = end.summary;
   const rate = dryRun || durationMs === 0 ? '' : `, ${formatBytes((bytesCopied / durationMs) * 1000)}/s`;
@@ -190,6 +218,10 @@ export function summaryLines(report: RestoreReport): readonly string[] {
   return [
     `${counted.join(', ')} (${formatBytes(bytesCopied)} in ${formatDuration(durationMs)}${rate})`,
     ...(end.summary.cold === 0 ? [] : [coldLine(report)]),
+    ...(sidecars === undefined || sidecars.cold === 0
+      ? []
+      : [`of the sidecars that failed, ${formatCount(sidecars.cold)} wait for attachments in a cold storage class`]),
+    ...(thaw === undefined || thaw.asked + thaw.underWay + thaw.failed === 0 ? [] : [thawLine(thaw)]),
     ...(replaced === 0 ? [] : [`of these replaced ${formatCount(replaced)}, what was there is saved`]),
     ...(sidecars === undefined ? [] : sidecarsLines(sidecars, dryRun)),
     ...(verified === undefined ? [] : [verifiedLine(verified)]),

@@ -11,6 +11,7 @@ import {
 } from '../../core/archive-life/restore/restore-sidecars.ts';
 import { selectInstances } from '../../core/archive-life/restore/select-instances.ts';
 import { selectsAll } from '../../core/archive-life/restore/selection.ts';
+import { Thaw } from '../../core/archive-life/restore/thaw.ts';
 import { verifyStore } from '../../core/archive-life/verify/verify.ts';
 import { defaultCeiling, defaultUnadaptedAtOnce } from '../../core/copy/adaptive-concurrency.ts';
 import type { CopyResult } from '../../core/copy/outcome.ts';
@@ -20,6 +21,7 @@ import { runMirror } from '../../core/mirror/run-mirror.ts';
 import { Limitations } from '../../core/sidecars/limitations.ts';
 import { SidecarFindings } from '../../core/sidecars/sidecar-state.ts';
 import type { Archive } from '../../core/stores/archive/archive.ts';
+import type { ObjectStorage } from '../../core/stores/archive/object-storage.ts';
 import type { Store } from '../../core/stores/store.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { ExitCode } from '../exit-codes.ts';
@@ -48,7 +50,6 @@ import {
   summaryLines,
   type VerifiedCounts,
 } from './restore-report.ts';
-import { Thaw } from './thaw.ts';
 
 export interface RestoreArguments {
   readonly options: RestoreOptionValues;
@@ -63,7 +64,10 @@ export async function restore({ options, values }: RestoreArguments, context: Co
   const wanted = { selection: selectionOf(options), at: momentOf(options.at) };
   requirePlace(options.to);
   const futureTimes = new FutureTimes(terminal);
-  const reading = { signal: interruption, onFutureTime: futureTimes.note };
+  const notAsked = (key: string, { message }: MirrorError) => terminal.warn(`${key}: ${message}`);
+  const thaw = options.thaw === true ? new Thaw(notAsked) : undefined;
+  const onCold = thaw && ((objects: ObjectStorage, key: string) => thaw.ask(objects, key));
+  const reading = { signal: interruption, onFutureTime: futureTimes.note, onCold };
   const archive = await openArchiveToRead(options.archive, options.endpoint, reading);
   opened.defer(() => archive.close());
   const warn = (line: string) => terminal.warn(line);
@@ -81,7 +85,7 @@ export async function restore({ options, values }: RestoreArguments, context: Co
     const { store } = target.server;
     await connecting(terminal, () => lookAtTarget(new ArchiveView(archive, part), store, look));
   }
-  const given = { archive, target, part, options, problems, findings, histories };
+  const given = { archive, target, part, options, problems, findings, histories, thaw };
   if (options.repair === true) {
     const exitCode = await repairTarget(given, context);
     futureTimes.tell();
@@ -106,10 +110,12 @@ interface Given {
   readonly problems: ProblemPrinter;
   readonly findings: SidecarFindings;
   readonly histories: UnreadableHistories;
+  /** Asks for copies of what is cold, if that is wanted. */
+  readonly thaw: Thaw | undefined;
 }
 
 async function repairTarget(
-  { archive, target, part, options, problems, findings, histories }: Given,
+  { archive, target, part, options, problems, findings, histories, thaw }: Given,
   context: CommandContext,
 ): Promise<ExitCode> {
   const { terminal, interruption } = context;
@@ -124,7 +130,7 @@ async function repairTarget(
   using shown = again ? startProgress(terminal, 'reading back') : undefined;
   const verified =
     shown && (await verifyRestored(new ArchiveView(archive, part), server.store, problems, { interruption, shown }));
-  const report = { ...done, verified };
+  const report = { ...done, verified, thaw: thaw?.counts };
   terminal.end();
   terminal.tell(jsonRepairSummary(report), repairSummaryLines(report));
   return exitCodeOfRepair(report);
@@ -163,26 +169,21 @@ class Restore {
   readonly #context: CommandContext;
   /** In a dry run: the instances that would come. */
   readonly #expected = new Set<OrthancId>();
-  readonly #thaw: Thaw | undefined;
   #replaced = 0;
   #shown: Pick<ShownProgress, 'show' | 'phase'> = { show: () => undefined, phase: () => undefined };
 
   constructor(given: Given, context: CommandContext) {
     this.#given = given;
     this.#context = context;
-    const { archive, options } = given;
-    const notThawed = (id: InstanceId, { message }: MirrorError) => context.terminal.warn(`${id}: ${message}`);
-    this.#thaw = options.thaw === true ? new Thaw(archive, notThawed) : undefined;
   }
 
   async run(): Promise<RestoreReport> {
     using shown = startProgress(this.#context.terminal, 'listing');
     this.#shown = shown;
     const startedAtMs = performance.now();
-    const { archive, target, part, options, problems } = this.#given;
+    const { archive, target, part, options, problems, thaw } = this.#given;
     const { dryRun = false, replace = false, verify = false } = options;
     const { end, left, written } = await this.#copy(dryRun);
-    const thaw = await this.#thaw?.done();
     this.#tellUnidentified();
     const goesOn = !end.interrupted && end.stoppedBy === undefined && end.withdrawn.size === 0;
     const sidecars = dryRun && goesOn ? await this.#sidecars(true) : written?.sidecars;
@@ -204,7 +205,7 @@ class Restore {
       unwritten: written?.unwritten ?? 0,
       sidecars,
       verified: verified && { ...verified, differing },
-      thaw,
+      thaw: thaw?.counts,
       interrupted: this.#context.interruption.aborted,
       durationMs: performance.now() - startedAtMs,
     };
@@ -254,7 +255,6 @@ class Restore {
           progress.onResult?.(result);
           if (dryRun) this.#tellInstance(result);
           for (const problem of problemsOf(result)) problems.instance(problem);
-          this.#thaw?.note(result);
         },
       },
     });
@@ -337,7 +337,7 @@ class Restore {
   }
 
   #restoreSidecars(choices: RestoreChoices): AsyncGenerator<RestoredSidecar> {
-    const { archive, target, part, options, findings } = this.#given;
+    const { archive, target, part, options, findings, thaw } = this.#given;
     const { at, studies } = part;
     return restoreSidecars(archive.objects, target.sidecars, {
       ...choices,
@@ -346,6 +346,7 @@ class Restore {
       onFinding: findings.note,
       draining: this.#context.interruption,
       atOnce: options.concurrency ?? defaultUnadaptedAtOnce,
+      thaw: thaw && ((key) => thaw.ask(archive.objects, key)),
     });
   }
 

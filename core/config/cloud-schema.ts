@@ -44,7 +44,7 @@ const transferFunctionSchema = z
       .max(100_000)
       .default(10_000)
       .describe(
-        'A comparison puts so many messages on the queue of a mirror at most, and goes on when half of them are done.',
+        'So many messages are put on each queue of a mirror at most. A comparison goes on when half of them are done; what came and has no room is left to a comparison.',
       ),
     maxReceiveCount: z
       .int()

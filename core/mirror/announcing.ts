@@ -4,7 +4,7 @@ import type { Destination } from '../copy/outcome.ts';
 import type { MirrorError } from '../errors.ts';
 import { type InstanceId, isInstanceId, type OrthancId } from '../identifiers.ts';
 import type { Change } from '../stores/change-feed.ts';
-import type { Backlog } from './backlog.ts';
+import type { Age, Backlog } from './backlog.ts';
 import type { Comparison } from './comparison.ts';
 import type { PlannedInstance } from './plan.ts';
 import type { Progress, ProgressDocument } from './progress.ts';
@@ -26,9 +26,9 @@ export interface AnnouncingOptions {
   readonly document: ProgressDocument;
   /** Tells which sidecars differ somewhere; absent where only instances are mirrored. */
   readonly sidecars?: Pick<SidecarSync, 'announced' | 'differingParts'> | undefined;
-  /** Resolves when the queue acknowledged every announcement. `new` comes from the end of the feed. */
-  readonly send: (announcements: readonly Announcement[], age: 'new' | 'old') => Promise<void>;
-  /** Bounds what is `old`; absent: the queue takes everything. */
+  /** Resolves when the queue acknowledged every announcement. */
+  readonly send: (announcements: readonly Announcement[], age: Age) => Promise<void>;
+  /** Bounds what is announced; absent: the queue takes everything. */
   readonly backlog?: Backlog | undefined;
   readonly destinations: readonly Destination[];
   readonly clock: Clock;
@@ -56,6 +56,8 @@ export class Announcing {
   deletions: Deletions | undefined;
   /** The queue takes no more of what is old: the comparison goes on from what was saved, when there is room. */
   isFull = false;
+  /** More came than the queue takes, and was not announced. */
+  isOverrun = false;
   /** The comparison of sidecars stopped for a look at what is new, and goes on after it. */
   isInterrupted = false;
   /** Whether anything was saved: a slice that ends without that begins at the same place for ever. */
@@ -89,7 +91,7 @@ export class Announcing {
         break;
       case 'changes':
         // What is new goes first; what was compared until now goes with it, so that the progress holds for both.
-        await this.#announce(await this.#toAnnounce(step.changes), ageOf(step.following));
+        if (!(await this.#announceChanges(step))) break;
         if (await this.#isRoomForPart()) {
           await this.settlePart();
           await this.save(step.progress);
@@ -122,7 +124,7 @@ export class Announcing {
     const beganAtMs = clock.nowMs();
     const { sidecarsAfter } = comparison.progress;
     for await (const { studies, through } of this.#differing(sidecarsAfter)) {
-      if (!(await this.#isRoomFor(studies.length))) return false;
+      if (!(await this.#isRoomFor(studies.length, 'old'))) return false;
       await this.#announce(studies.map(asStudy), 'old');
       if (through === null) return true;
       if (this.saved?.comparison?.listed !== true) await comparison.save();
@@ -162,13 +164,22 @@ export class Announcing {
     this.#part = nothingCompared();
   }
 
-  #isRoomForPart(): Promise<boolean> {
-    return this.#isRoomFor(this.#part.announcements.length);
+  /** @returns whether there was room for them */
+  async #announceChanges({ changes, following }: MirrorStep & { kind: 'changes' }): Promise<boolean> {
+    const announcements = await this.#toAnnounce(changes);
+    const age = ageOf(following);
+    this.isOverrun = !(await this.#isRoomFor(announcements.length, age));
+    if (!this.isOverrun) await this.#announce(announcements, age);
+    return !this.isOverrun;
   }
 
-  async #isRoomFor(count: number): Promise<boolean> {
+  #isRoomForPart(): Promise<boolean> {
+    return this.#isRoomFor(this.#part.announcements.length, 'old');
+  }
+
+  async #isRoomFor(count: number, age: Age): Promise<boolean> {
     const { backlog } = this.#options;
-    this.isFull = count > 0 && backlog !== undefined && !(await backlog.takes(count));
+    this.isFull = count > 0 && backlog !== undefined && !(await backlog.takes(count, age));
     return !this.isFull;
   }
 
@@ -190,11 +201,11 @@ export class Announcing {
     if (sidecars !== undefined) yield* sidecars.differingParts(withdrawn, { after, onFailure, signal: deadline });
   }
 
-  async #announce(announcements: readonly Announcement[], age: 'new' | 'old'): Promise<void> {
+  async #announce(announcements: readonly Announcement[], age: Age): Promise<void> {
     if (announcements.length === 0) return;
     const { send, backlog } = this.#options;
     await send(announcements, age);
-    if (age === 'old') backlog?.sent(announcements.length);
+    backlog?.sent(announcements.length, age);
     this.announced += announcements.length;
   }
 
@@ -209,7 +220,7 @@ export class Announcing {
 /** What so many entries of the feed follow came during an outage: it must not keep waiting what comes now. */
 const mostFollowing = 5000;
 
-function ageOf(following = 0): 'new' | 'old' {
+function ageOf(following = 0): Age {
   return following > mostFollowing ? 'old' : 'new';
 }
 

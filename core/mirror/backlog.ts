@@ -1,20 +1,23 @@
 /**
- * Back-pressure: a comparison announces only while the queue is short. What it did not announce yet is behind its cursor,
- * where nothing expires, nothing is doubled, and nothing is in the way of what is new.
+ * Back-pressure: what is announced has room on the queue. What a comparison did not announce yet is behind its cursor, where
+ * nothing expires, nothing is doubled, and nothing is in the way of what is new.
  */
 import type { Progress } from './progress.ts';
 
+/** What is announced has a lane of its own by its age. `new` comes from the end of the feed. */
+export type Age = 'new' | 'old';
+
 export interface BacklogOptions {
-  /** Most messages that may wait or be worked on. */
+  /** Most messages of each age that may wait or be worked on. */
   readonly most: number;
   /** How many do, about. Throws what the queue throws. */
-  readonly left: () => Promise<number>;
+  readonly left: (age: Age) => Promise<number>;
 }
 
 export class Backlog {
   readonly #options: BacklogOptions;
   /** As the queue told last, with what was sent since. */
-  #left = Number.POSITIVE_INFINITY;
+  readonly #left = { new: Number.POSITIVE_INFINITY, old: Number.POSITIVE_INFINITY };
 
   constructor(options: BacklogOptions) {
     this.#options = options;
@@ -26,20 +29,20 @@ export class Backlog {
    */
   async letsCompare(progress: Progress | undefined): Promise<boolean> {
     const { most, left } = this.#options;
-    this.#left = await left();
+    this.#left.old = await left('old');
     const isNext = progress !== undefined && progress.comparison === null;
-    return this.#left <= (isNext ? 0 : most / 2);
+    return this.#left.old <= (isNext ? 0 : most / 2);
   }
 
   /** Whether there is room for so many messages. Asks the queue only when it could be full. */
-  async takes(count: number): Promise<boolean> {
+  async takes(count: number, age: Age): Promise<boolean> {
     const { most, left } = this.#options;
-    if (this.#left + count > most) this.#left = await left();
-    return this.#left + count <= most;
+    if (this.#left[age] + count > most) this.#left[age] = await left(age);
+    return this.#left[age] + count <= most;
   }
 
   /** To be told of what was sent. */
-  sent(count: number): void {
-    this.#left += count;
+  sent(count: number, age: Age): void {
+    this.#left[age] += count;
   }
 }

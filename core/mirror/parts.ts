@@ -76,9 +76,9 @@ export function sourceProofOf(
 export function rememberInventories({ source, destinations }: MirrorStores, policy: MemoryPolicy): void {
   const archive = archiveOf(destinations)?.store;
   for (const server of [source, ...targetsOf(destinations).map(({ store }) => store)]) {
-    server.remember(
-      archive === undefined ? memoryInProcess(policy) : memoryBeside(archive.objects, server.name, policy),
-    );
+    // An archive has one source, however it is reached: what a run learned of it serves the stack.
+    const called = server === source ? 'source' : server.name;
+    server.remember(archive === undefined ? memoryInProcess(policy) : memoryBeside(archive.objects, called, policy));
   }
 }
 

@@ -59,12 +59,18 @@ export function progressBeside(objects: ObjectStorage): ProgressDocument {
 }
 
 /**
- * The progress when destinations can be used again that missed something: a comparison begins, or they join the one
- * that is under way, and another one follows.
+ * The progress when destinations missed something: a comparison begins, or they join the one that is under way, and another
+ * one follows.
+ * @param reason absent: they can be used again
  */
-export function withMissed(progress: Progress, names: readonly string[], now: Date): Progress {
+export function withMissed(
+  progress: Progress,
+  names: readonly string[],
+  now: Date,
+  reason = `${names.join(', ')} can be used again`,
+): Progress {
   if (names.length === 0) return progress;
-  if (progress.comparison === null) return withComparison(progress, `${names.join(', ')} can be used again`, now);
+  if (progress.comparison === null) return withComparison(progress, reason, now);
   const leftOut = [...new Set([...progress.comparison.leftOut, ...names])];
   return { ...progress, comparison: { ...progress.comparison, leftOut } };
 }

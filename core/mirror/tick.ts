@@ -10,7 +10,7 @@ import type { ChangeFeed } from '../stores/change-feed.ts';
 import type { Store } from '../stores/store.ts';
 import { Announcing, type AnnouncingOptions } from './announcing.ts';
 import type { ComparisonNotes } from './comparison.ts';
-import { isQuiet } from './follow/follow.ts';
+import { cursorAtEnd, isQuiet } from './follow/follow.ts';
 import { withPause } from './pause/pause-state.ts';
 import {
   holdDestination,
@@ -174,9 +174,7 @@ class Tick {
     const { pauses, clock } = this.#options;
     if (pauses === undefined || back.length === 0) return found;
     if (found !== undefined && missed.length > 0) {
-      const next = withMissed(found, missed, new Date(clock.nowMs()));
-      if (found.comparison === null) this.#announcing.compareReason = next.comparison?.reason;
-      await this.#announcing.save(next);
+      await this.#beginComparison(found, withMissed(found, missed, new Date(clock.nowMs())));
     }
     await resume(pauses.pause, back);
     return this.#announcing.saved;
@@ -192,6 +190,24 @@ class Tick {
         if (this.#announcing.isFull) break;
       }
     } while (this.#announcing.isInterrupted && !this.#options.deadline.aborted);
+    if (this.#announcing.isOverrun) await this.#compareInstead();
+  }
+
+  /** More came than the queue takes: a comparison finds it, when there is room, and what comes now does not wait behind it. */
+  async #compareInstead(): Promise<void> {
+    const { feed, clock, deadline, destinations } = this.#options;
+    const { saved } = this.#announcing;
+    if (saved === undefined) throw new Error('the feed is followed before anything was saved');
+    const nowMs = clock.nowMs();
+    const cursor = await cursorAtEnd(feed, { nowMs, signal: deadline });
+    const names = destinations.map(({ store }) => store.name);
+    const reason = 'more came than the queue takes';
+    await this.#beginComparison(saved, withMissed({ ...saved, cursor }, names, new Date(nowMs), reason));
+  }
+
+  async #beginComparison(before: Progress, next: Progress): Promise<void> {
+    if (before.comparison === null) this.#announcing.compareReason = next.comparison?.reason;
+    await this.#announcing.save(next);
   }
 
   #willCompare(start: Progress | undefined): boolean {

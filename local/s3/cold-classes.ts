@@ -12,7 +12,7 @@ const msPerHour = 3_600_000;
 /** Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/restoring-objects-retrieval-options.html */
 const hoursOfTier: Readonly<Record<string, number>> = { Standard: 12, Bulk: 48 };
 
-type Thawable = Pick<ObjectVersion, 'storageClass' | 'thaw'>;
+export type Thawable = Pick<ObjectVersion, 'storageClass' | 'thaw'>;
 
 function isCold({ storageClass = 'STANDARD' }: Thawable): boolean {
   return coldClasses.includes(storageClass);
@@ -46,21 +46,31 @@ export async function restoreObject(call: ObjectCall): Promise<Answer> {
   const { Days, GlacierJobParameters } = fromXml(await receiveText(call.request), 'RestoreRequest', requestSchema);
   const nowMs = call.now().getTime();
   const { versionId } = versionAt(call);
-  const hours = hoursOfTier[GlacierJobParameters?.Tier ?? 'Standard'];
-  if (hours === undefined) throw new Failure(400, 'MalformedXML');
+  const tier = GlacierJobParameters?.Tier ?? 'Standard';
   let status = 202;
   await call.bucket.change(call.key, (versions) =>
     versions.map((version) => {
       if (version.versionId !== versionId) return version;
-      if (!isCold(version)) throw new Failure(403, 'InvalidObjectState');
-      const { thaw } = version;
-      const isKept = thaw !== undefined && nowMs < Date.parse(thaw.until);
-      if (isKept && nowMs < Date.parse(thaw.readyAt)) throw new Failure(409, 'RestoreAlreadyInProgress');
-      if (isKept) status = 200;
-      const readyMs = isKept ? Date.parse(thaw.readyAt) : nowMs + hours * msPerHour;
-      const until = new Date(Math.max(readyMs, nowMs) + Days * 24 * msPerHour).toISOString();
-      return { ...version, thaw: { readyAt: new Date(readyMs).toISOString(), until } };
+      const answer = thawing(version, { nowMs, days: Days, tier });
+      status = answer.status;
+      return { ...version, thaw: answer.thaw };
     }),
   );
   return { status };
+}
+
+/** How a request for a copy for so many days is answered: 202 if one is made, 200 if one is there and stays longer. */
+export function thawing(
+  version: Thawable,
+  { nowMs, days, tier }: { readonly nowMs: number; readonly days: number; readonly tier: string },
+): { readonly status: 200 | 202; readonly thaw: NonNullable<Thawable['thaw']> } {
+  const hours = hoursOfTier[tier];
+  if (hours === undefined) throw new Failure(400, 'MalformedXML');
+  if (!isCold(version)) throw new Failure(403, 'InvalidObjectState');
+  const { thaw } = version;
+  const isKept = thaw !== undefined && nowMs < Date.parse(thaw.until);
+  if (isKept && nowMs < Date.parse(thaw.readyAt)) throw new Failure(409, 'RestoreAlreadyInProgress');
+  const readyMs = isKept ? Date.parse(thaw.readyAt) : nowMs + hours * msPerHour;
+  const until = new Date(Math.max(readyMs, nowMs) + days * 24 * msPerHour).toISOString();
+  return { status: isKept ? 200 : 202, thaw: { readyAt: new Date(readyMs).toISOString(), until } };
 }

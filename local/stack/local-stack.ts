@@ -37,6 +37,8 @@ export interface LocalStackOptions {
   readonly scheduleMinuteMs?: number | 'off';
   /** Port of the function URL of the webhook; default: a free one, as for others. */
   readonly functionUrlPort?: number;
+  /** What others than the functions may do with buckets; default: everything that the policy of the bucket does not deny. */
+  readonly isAllowed?: IsAllowed;
   /** Told about everything that goes wrong outside the functions, such as a failed invocation. */
   readonly onFailure?: (error: Error) => void;
 }
@@ -59,8 +61,9 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
     const values = localValues(template, queues);
     const permitted = permissionsOf(template, values);
     const denials = denialsOf(template.resources, values);
+    const { isAllowed: others = () => true } = options;
     const isAllowed: IsAllowed = (request) =>
-      permitted(request) && !denials.some((denial) => isDeniedBy(denial, request));
+      permitted(request) && others(request) && !denials.some((denial) => isDeniedBy(denial, request));
     const buckets = await LocalBuckets.start(template.buckets, join(options.stateFolder, 's3'), {
       isAllowed,
       notify: (queue, body) => queues.sendTo(queue, body),

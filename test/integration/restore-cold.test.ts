@@ -2,33 +2,37 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CopyObjectCommand, CreateBucketCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
+import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { generateInstances, writeFolder } from '../../local/dicom/generate.ts';
+import { z } from 'zod';
+import { md5Of } from '../../core/identifiers.ts';
+import { openArchive } from '../../core/stores/archive/archive.ts';
+import { instanceKey } from '../../core/stores/archive/keys.ts';
+import { S3Objects } from '../../core/stores/archive/s3-objects.ts';
+import { inParallel } from '../../core/streams/in-parallel.ts';
+import { generateInstances } from '../../local/dicom/generate.ts';
 import { type S3Server, startS3 } from '../../local/s3/start-s3.ts';
 import { folderForTest, parseJsonLines } from '../e2e/support/scene.ts';
 import { runCommand, startCommand } from '../support/command.ts';
 
 const Bucket = 'bucket';
-const count = 200;
+const count = 1000;
 const hourMs = 3_600_000;
+const thawSummary = z.object({ thaw: z.object({ asked: z.int(), underWay: z.int() }) });
 const environment = { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test', AWS_REGION: 'us-east-1' };
 const cleanUp = new AsyncDisposableStack();
 let server: S3Server;
 let archive: readonly string[];
 let nowMs = Date.parse('2026-11-21T00:00:00Z');
-/** Told of each request for a copy of what is cold. */
-let onThaw: () => void = () => undefined;
+/** Told of each request for a copy of what is cold, or to read it. @returns whether it is allowed */
+let onRequest: (action: string) => boolean = () => true;
 
 beforeAll(async () => {
   const folder = await folderOf();
   server = await startS3({
     folder: join(folder, 's3'),
     now: () => new Date(nowMs),
-    isAllowed: ({ action }) => {
-      if (action === 's3:RestoreObject') onThaw();
-      return true;
-    },
+    isAllowed: ({ action }) => onRequest(action),
   });
   cleanUp.defer(() => server.close());
   const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
@@ -36,9 +40,7 @@ beforeAll(async () => {
   cleanUp.defer(() => client.destroy());
   await client.send(new CreateBucketCommand({ Bucket }));
   archive = ['--archive', `s3://${Bucket}/main`, '--endpoint', server.endpoint];
-  await writeFolder(join(folder, 'files'), generateInstances('cold', count, 2048));
-  expect((await runCommand(['import', join(folder, 'files'), ...archive], environment)).exitCode).toBe(0);
-  await moveToDeepArchive(client);
+  await fillWithCold(client, credentials);
 });
 
 afterAll(() => cleanUp.disposeAsync());
@@ -49,14 +51,28 @@ async function folderOf(): Promise<string> {
   return folder;
 }
 
-/** What a lifecycle rule does. */
-async function moveToDeepArchive(client: S3Client): Promise<void> {
-  const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket, Prefix: 'main/instances/' }));
-  expect(Contents).toHaveLength(count);
-  for (const { Key } of Contents) {
-    const CopySource = `${Bucket}/${Key}`;
-    await client.send(new CopyObjectCommand({ Bucket, Key, CopySource, StorageClass: 'DEEP_ARCHIVE' }));
-  }
+/** An archive as it is when a lifecycle rule has moved all its instances. */
+async function fillWithCold(client: S3Client, credentials: { accessKeyId: string; secretAccessKey: string }) {
+  const connection = { endpoint: server.endpoint, region: 'us-east-1', credentials };
+  const empty = await openArchive(new S3Objects({ bucket: Bucket, prefix: 'main/', ...connection }), {
+    createFor: { name: 'source' },
+  });
+  await empty.close();
+  await inParallel([...generateInstances('cold', count, 2048)], 16, async ({ id, bytes }) => {
+    const Key = `main/${instanceKey(id, md5Of(bytes))}`;
+    await client.send(new PutObjectCommand({ Bucket, Key, Body: bytes, StorageClass: 'DEEP_ARCHIVE' }));
+  });
+}
+
+/** Counts from now on the requests for copies. @returns how many there were */
+function countThaws(isAllowed: (thaws: number) => boolean = () => true): () => number {
+  let thaws = 0;
+  onRequest = (action) => {
+    if (action !== 's3:RestoreObject') return true;
+    thaws += 1;
+    return isAllowed(thaws);
+  };
+  return () => thaws;
 }
 
 async function restore(to: string, ...more: readonly string[]) {
@@ -70,55 +86,70 @@ async function restoreJson(to: string, ...more: readonly string[]) {
 }
 
 test('without --thaw it names each instance that is cold, tells what copies cost and how long they take, and asks for none', async () => {
-  let asked = 0;
-  onThaw = () => {
-    asked += 1;
-  };
+  const asked = countThaws();
   const to = join(await folderForTest(), 'restored');
-  const { exitCode, problems, summary } = await restoreJson(to);
+  const [{ exitCode, problems, summary }, text] = await Promise.all([restoreJson(to), restore(`${to}-too`)]);
   expect(exitCode).toBe(8);
-  expect(summary).toMatchObject({ copied: 0, rejected: 0, failed: count, cold: count, thawing: 0 });
-  expect(new Set(problems.map((problem) => Object(problem).code))).toEqual(new Set(['cold']));
-  expect(problems).toHaveLength(count);
-  const text = (await restore(to)).stdout;
-  expect(text).toMatch(/200 .* lie in a cold storage class; --thaw asks S3 for copies .*\d\.\d\d US dollars.*48 hours/);
-  expect(asked).toBe(0);
+  expect(summary).toMatchObject({ copied: 0, rejected: 0, failed: count, cold: count, thaw: null });
+  expect(problems.filter((problem) => Object(problem).code === 'cold')).toHaveLength(count);
+  expect(text.stdout).toMatch(
+    /1,000 .* lie in a cold storage class; --thaw asks S3 for copies .*\d\.\d\d US dollars.*48 hours/,
+  );
+  expect(asked()).toBe(0);
+});
+
+test('without the right to ask for copies it asks no further, says which right that is, and ends as refused', async () => {
+  const asked = countThaws(() => false);
+  const { exitCode, stdout, stderr } = await restore(join(await folderForTest(), 'restored'), '--thaw');
+  expect(exitCode).toBe(7);
+  expect(asked()).toBeLessThan(100);
+  expect(stderr.match(/do not permit/g)).toHaveLength(1);
+  expect(stdout).toContain('could not be asked for those of 1,000');
 });
 
 test('with --thaw everything comes back, whoever is stopped, whoever else restores, and if copies went away before they were read', async () => {
   const first = join(await folderForTest(), 'first');
-  let asked = 0;
   const killed = startCommand(['restore', ...archive, '--to', first, '--thaw'], environment);
-  onThaw = () => {
-    asked += 1;
-    if (asked === 50) killed.process.kill('SIGKILL');
-  };
+  const before = countThaws((thaws) => {
+    if (thaws === 250) killed.process.kill('SIGKILL');
+    return true;
+  });
   expect((await killed.result).signal).toBe('SIGKILL');
-  onThaw = () => undefined;
 
   // Copies of some are being made already; another restore asks meanwhile.
   const second = join(await folderForTest(), 'second');
   const both = await Promise.all([restoreJson(first, '--thaw'), restoreJson(second, '--thaw')]);
+  let asked = 0;
   for (const { exitCode, summary } of both) {
     expect(exitCode).toBe(8);
-    expect(summary).toMatchObject({ copied: 0, failed: count, cold: count, thawing: count });
+    expect(summary).toMatchObject({ copied: 0, failed: count, cold: count, thaw: { failed: 0 } });
+    const { thaw } = thawSummary.parse(summary);
+    expect(thaw.asked + thaw.underWay).toBe(count);
+    asked += thaw.asked;
   }
+  // Each copy was begun once: by the one that was killed, or by one of the two.
+  expect(asked).toBeLessThanOrEqual(count - 249);
+  expect(asked).toBeGreaterThanOrEqual(count - before());
   nowMs += 24 * hourMs;
-  expect((await restoreJson(first)).summary).toMatchObject({ copied: 0, cold: count });
+  const later = countThaws();
+  const onTheWay = { cold: count, thaw: { asked: 0, underWay: count } };
+  expect(await restoreJson(first, '--thaw')).toMatchObject({ exitCode: 8, summary: onTheWay });
+  expect(later()).toBe(0);
 
   // Nobody came for them within a week.
   nowMs += 14 * 24 * hourMs;
-  expect(await restoreJson(first, '--thaw')).toMatchObject({ exitCode: 8, summary: { cold: count, thawing: count } });
+  const again = { cold: count, thaw: { asked: count, underWay: 0 } };
+  expect(await restoreJson(first, '--thaw')).toMatchObject({ exitCode: 8, summary: again });
 
   nowMs += 49 * hourMs;
   const amid = startCommand(['restore', ...archive, '--to', first], environment);
-  amid.process.stderr.once('data', () => amid.process.kill('SIGKILL'));
-  await amid.result;
-  const end = await restoreJson(first);
-  expect(end).toMatchObject({ exitCode: 0, problems: [], summary: { failed: 0, cold: 0 } });
-  expect(await restoreJson(first, '--verify')).toMatchObject({
-    exitCode: 0,
-    summary: { copied: 0, alreadyEqual: count, verified: { sound: count, damaged: 0 } },
-  });
-  expect(await restoreJson(second)).toMatchObject({ exitCode: 0, summary: { copied: count, cold: 0 } });
+  let reads = 0;
+  onRequest = (action) => {
+    if (action === 's3:GetObject') reads += 1;
+    if (reads === 400) amid.process.kill('SIGKILL');
+    return true;
+  };
+  expect((await amid.result).signal).toBe('SIGKILL');
+  const end = await restoreJson(first, '--verify');
+  expect(end).toMatchObject({ exitCode: 0, problems: [], summary: { failed: 0, cold: 0, verified: { sound: count } } });
 });

@@ -15,11 +15,12 @@ function setUp(count: number, most: number) {
   const source = new MemoryStore('source');
   const target = new MemoryStore('target');
   const feed = new SimulatedFeed();
-  const add = (n: number): void => {
-    source.instances.set(sampleId(n), sampleBytes(n));
-    feed.add(change(feed.lastEver + 1, n));
+  const add = (first: number, last = first): void => {
+    const added = Array.from({ length: last - first + 1 }, (_, index) => first + index);
+    for (const n of added) source.instances.set(sampleId(n), sampleBytes(n));
+    feed.add(...added.map((n, index) => change(feed.lastEver + 1 + index, n)));
   };
-  for (let n = 1; n <= count; n += 1) add(n);
+  add(1, count);
   const lanes = { new: [] as string[], old: [] as string[] };
   let nowMs = Date.parse('2026-11-21T00:00:00Z');
   let progress: Progress | undefined;
@@ -42,13 +43,13 @@ function setUp(count: number, most: number) {
       },
       send: async (announcements, age) => {
         lanes[age].push(...announcements.map(({ id }) => id));
-        fullest = Math.max(fullest, lanes.old.length);
+        fullest = Math.max(fullest, lanes.old.length, lanes.new.length);
       },
       backlog: new Backlog({
         most,
-        left: async () => {
+        left: async (age) => {
           asked.times += 1;
-          return lanes.old.length;
+          return lanes[age].length;
         },
       }),
       underLease: (work) => work(),
@@ -129,4 +130,53 @@ test('the queue is not asked how full it is while nothing is to be compared', as
   for (let n = 0; n < 60; n += 1) await minute();
   expect(asked.times).toBe(0);
   expect(lanes.old).toEqual([]);
+});
+
+test('what piled up while nobody looked fills the queue to its bound; the rest is compared, and what comes now is ahead', async () => {
+  const { lanes, minute, work, add, target, fullest } = setUp(100, 1000);
+  await minute();
+  work('old', 100);
+  add(101, 8000);
+  expect(await minute()).toMatchObject({ compareReason: 'more came than the queue takes', waitsForQueue: true });
+  add(8001);
+  await minute();
+  expect(lanes.new).toEqual([sampleId(8001)]);
+  work('new', 1);
+  for (let minutes = 0; target.instances.size < 8001; minutes += 1) {
+    expect(minutes).toBeLessThan(30);
+    work('old', 500);
+    await minute();
+  }
+  expect(fullest()).toBeLessThanOrEqual(1000);
+});
+
+test('what comes while a comparison waits for the queue, and is too much for it, is found by the next one', async () => {
+  const { minute, work, add, target, fullest } = setUp(3000, 1000);
+  await minute();
+  // Behind the comparison, whose ids lie anywhere.
+  add(3001, 10_000);
+  await minute();
+  for (let minutes = 0; target.instances.size < 10_000; minutes += 1) {
+    expect(minutes).toBeLessThan(50);
+    for (const lane of ['new', 'old'] as const) work(lane, 300);
+    await minute();
+  }
+  expect(fullest()).toBeLessThanOrEqual(1000);
+});
+
+test('while nobody works on the queue, days of news do not fill it beyond its bound, and nothing of them is lost', async () => {
+  const { minute, work, add, target, fullest } = setUp(100, 1000);
+  let n = 100;
+  for (let minutes = 0; minutes < 3 * minutesPerDay; minutes += 20) {
+    add(n + 1, n + 20);
+    n += 20;
+    await minute();
+  }
+  expect(fullest()).toBeLessThanOrEqual(1000);
+  for (let minutes = 0; target.instances.size < n; minutes += 1) {
+    expect(minutes).toBeLessThan(n / 300 + 20);
+    for (const lane of ['new', 'old'] as const) work(lane, 300);
+    await minute();
+  }
+  expect(fullest()).toBeLessThanOrEqual(1000);
 });

@@ -92,7 +92,7 @@ test('a removal that is dated in the future gives way to what the source has, at
 test('whatever a storage can do, an archive that looks for such times can ask it for', async () => {
   const objects = Object.assign(new MemoryObjects(), {
     addressFor: async (key: string, seconds: number) => `https://archive.example.org/${key}?for=${seconds}`,
-    thaw: async () => undefined,
+    thaw: async () => 'asked' as const,
   });
   const archive = await openArchive(objects, {
     createFor: { name: 'source' },

@@ -4,7 +4,8 @@ import type { CallOptions } from '../../call-options.ts';
 import { isMirrorError, MirrorError } from '../../errors.ts';
 import type { OrthancId } from '../../identifiers.ts';
 import type { Applied, ApplyOptions } from '../../sidecars/apply-sidecar.ts';
-import { isArchived, readArchivedPatient } from '../../sidecars/archive-sidecar.ts';
+import { isArchived, keyOfAttachment, readArchivedPatient } from '../../sidecars/archive-sidecar.ts';
+import { attachmentsIn } from '../../sidecars/attachment-source.ts';
 import { tryStudiesAt } from '../../sidecars/list-sidecars.ts';
 import type { ContentChange, KeptValue } from '../../sidecars/plan-changes.ts';
 import type { InstanceRecord, PatientSidecar, StudySidecar } from '../../sidecars/sidecar.ts';
@@ -60,10 +61,12 @@ export interface RestoreSidecarsOptions extends SidecarOptions, RestoreChoices {
   readonly draining?: AbortSignal | undefined;
   /** Most studies written at once; default 8. */
   readonly atOnce?: number | undefined;
+  /** Asks for a copy of an object that may lie in a cold storage class; absent: nothing is asked for. */
+  readonly thaw?: ((key: string) => Promise<void>) | undefined;
 }
 
 const defaultAtOnce = 8;
-/** Requests at a time to the archive for instances that a target lacks. */
+/** Requests at a time to the archive for what belongs to one study. */
 const lookupsAtOnce = 8;
 
 /**
@@ -116,12 +119,15 @@ class SidecarRestore {
   async #restore(studyId: OrthancId, found: ReadSidecar<'studies'> | undefined): Promise<RestoredSidecar> {
     const nothing = { studyId, changes: [], kept: [], lost: [], outdated: false };
     if (found === undefined) return { ...nothing, kind: 'failed', error: unreadable(this.#objects.name, studyId) };
+    const { document } = found;
     try {
-      const { document } = found;
       const study = await this.#target.applyStudy(document, this.#options);
       const lost = await this.#lostOf(study.lacking);
       const isDry = this.#options.dryRun !== undefined;
-      if (!study.held && !isDry) return { ...nothing, kind: 'not-held', lost };
+      if (!study.held && !isDry) {
+        await this.#thaw(document);
+        return { ...nothing, kind: 'not-held', lost };
+      }
       const patient = await this.#restorePatient(document.patientId);
       return {
         studyId,
@@ -134,8 +140,19 @@ class SidecarRestore {
     } catch (error) {
       this.#options.signal?.throwIfAborted();
       if (!isMirrorError(error)) throw error;
+      if (error.code === 'cold') await this.#thaw(document);
       return { ...nothing, kind: 'failed', error };
     }
+  }
+
+  /** Asks for all attachments of a study at once, also before its instances are there: one by one, each takes two days. */
+  async #thaw(study: StudySidecar): Promise<void> {
+    const { thaw, at: notAfter, signal } = this.#options;
+    if (thaw === undefined) return;
+    const reading = { notAfter, onFinding: this.#note, signal };
+    const patient = await readArchivedPatient(this.#objects, study.patientId, reading);
+    const places = [study, ...(patient === undefined ? [] : [patient.document])].flatMap(attachmentsIn);
+    await inParallel(places, lookupsAtOnce, (place) => thaw(keyOfAttachment(place)));
   }
 
   async #restorePatient(id: OrthancId): Promise<AppliedSidecar | undefined> {

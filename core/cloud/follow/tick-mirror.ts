@@ -1,7 +1,7 @@
 /** One tick of a mirror in the cloud: what is new at its source is put on its queue. */
 import { wallClock } from '../../clock.ts';
 import { type MirrorConfiguration, successorsOf } from '../../config/schema.ts';
-import { Backlog } from '../../mirror/backlog.ts';
+import { type Age, Backlog } from '../../mirror/backlog.ts';
 import { type DeletionPolicy, rememberInventories, removalPartsOf, sourceProofOf } from '../../mirror/parts.ts';
 import { progressBeside } from '../../mirror/progress.ts';
 import { opennessAt } from '../../mirror/schedule/blackouts.ts';
@@ -67,7 +67,7 @@ async function tickOptions(
       ...removalPartsOf({ source, destinations }, deletionPolicyOf(configuration)),
     }),
     send: (announcements, age) => lanes[age].send(announcements.map((one): QueueMessage => ({ v: 1, mirror, ...one }))),
-    backlog: new Backlog({ most: backlogMessages, left: () => leftOfBacklog(mirror, deployment) }),
+    backlog: new Backlog({ most: backlogMessages, left: (age) => leftOf(age, mirror, deployment) }),
     underLease: (work) => underLease(new Lease(archive.objects, 'lease'), { ttlMs: leaseMs, owner }, work),
     hasPutAway: () => hasPutAway,
     clock: wallClock,
@@ -86,8 +86,9 @@ async function tickOptions(
   };
 }
 
-/** What a comparison announced and is not done yet. */
-async function leftOfBacklog(mirror: string, deployment: Deployment): Promise<number> {
+/** What was announced and is not done yet. What is large waits with what is old, whatever its age. */
+async function leftOf(age: Age, mirror: string, deployment: Deployment): Promise<number> {
+  if (age === 'new') return deployment.queueLeft({ mirror, lane: 'new' });
   const [small, large] = await Promise.all([
     deployment.queueLeft({ mirror, lane: 'backlog' }),
     deployment.queueLeft({ mirror, lane: 'large' }),

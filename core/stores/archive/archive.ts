@@ -4,7 +4,7 @@
  */
 
 import type { CallOptions } from '../../call-options.ts';
-import { MirrorError } from '../../errors.ts';
+import { isMirrorError, MirrorError } from '../../errors.ts';
 import type { InstanceId, Md5 } from '../../identifiers.ts';
 import type {
   DestinationStore,
@@ -33,6 +33,8 @@ export interface ArchiveOptions {
   readonly now?: (() => Date) | undefined;
   /** Told of each record and sidecar whose time lies in the future, once, when a listing meets it or it is read. */
   readonly onFutureTime?: ((found: FutureTime) => void) | undefined;
+  /** Awaited when a version that is to be read lies in a cold storage class, before that is thrown. */
+  readonly onCold?: ((objects: ObjectStorage, key: string) => Promise<void>) | undefined;
 }
 
 export interface ProveArchiveOptions extends CallOptions {
@@ -47,8 +49,8 @@ export interface OpenArchiveOptions extends ArchiveOptions, ProveArchiveOptions 
  * none may be created), if something else lies there, or if its format is newer; and what the storage throws.
  */
 export async function openArchive(objects: ObjectStorage, options: OpenArchiveOptions = {}): Promise<Archive> {
-  const { writer, now, onFutureTime, ...call } = options;
-  const archive = new Archive(objects, { writer, now, onFutureTime });
+  const { writer, now, onFutureTime, onCold, ...call } = options;
+  const archive = new Archive(objects, { writer, now, onFutureTime, onCold });
   await archive.prove(call);
   return archive;
 }
@@ -60,19 +62,21 @@ export class Archive implements DestinationStore {
   readonly objects: ObjectStorage;
   readonly #history: ArchiveHistory;
   readonly #speaksForSource: boolean;
+  readonly #onCold: ArchiveOptions['onCold'];
   /** One id at a time: two versions that come at once, from a folder of files, must see each other. */
   readonly #storing = new Map<InstanceId, Promise<void>>();
   #manifest: ArchiveManifest | undefined;
 
   constructor(
     objects: ObjectStorage,
-    { writer = 'repair', now = () => new Date(), onFutureTime }: ArchiveOptions = {},
+    { writer = 'repair', now = () => new Date(), onFutureTime, onCold }: ArchiveOptions = {},
   ) {
     const noteTime = onFutureTime && tellingFutureTimes(onFutureTime, () => now().getTime());
     this.name = objects.name;
     this.objects = noteTime === undefined ? objects : notingTimes(objects, noteTime);
     this.#history = new ArchiveHistory(this.objects, { writer, now, noteTime });
     this.#speaksForSource = speaksForSource(writer);
+    this.#onCold = onCold;
   }
 
   /** Whether it was ever proven to be there. */
@@ -151,19 +155,14 @@ export class Archive implements DestinationStore {
   /** Starts reading a version, whether it is the current one or not; `undefined` if there is no such object. */
   async openVersion(id: InstanceId, md5: Md5, options: CallOptions = {}): Promise<OpenInstance | undefined> {
     this.#assertOpen();
-    const object = await this.objects.get(instanceKey(id, md5), options);
+    const key = instanceKey(id, md5);
+    const object = await this.objects.get(key, options).catch(async (error: unknown) => {
+      if (isMirrorError(error, 'cold')) await this.#onCold?.(this.objects, key);
+      throw error;
+    });
     if (object === undefined) return undefined;
     const { sizeBytes, body } = object;
     return { id, md5, sizeBytes, idIsProven: true, body, cancel: () => object.cancel() };
-  }
-
-  /** See {@link ObjectStorage.thaw}, for a version. Throws `configuration` where nothing is ever cold. */
-  async thaw(id: InstanceId, md5: Md5, options: CallOptions = {}): Promise<void> {
-    this.#assertOpen();
-    if (this.objects.thaw === undefined) {
-      throw new MirrorError('configuration', `${this.name} has no cold storage classes; nothing is to be thawed there`);
-    }
-    await this.objects.thaw(instanceKey(id, md5), options);
   }
 
   /**

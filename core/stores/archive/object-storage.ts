@@ -61,6 +61,9 @@ export interface ListOptions extends CallOptions {
   readonly after?: string | undefined;
 }
 
+/** What asking for a copy of a cold object came to: `readable`, because it is not cold, or a copy of it is there. */
+export type Thawed = 'asked' | 'under-way' | 'readable';
+
 /** A place of objects under keys. */
 export interface ObjectStorage {
   /** How the place is called in messages: configured name or address without credentials. */
@@ -154,10 +157,10 @@ export interface ObjectStorage {
   readonly addressFor?: (key: string, seconds: number) => Promise<string>;
 
   /**
-   * Has a copy of an object in a cold storage class made, in bulk, which can be read within 48 hours and for a week. Idempotent:
-   * one that is being made, or is there, stays. Absent where a storage has no such classes.
+   * Has a copy of an object in a cold storage class made, in bulk, which can be read within 48 hours and for a week. What is
+   * being made already is not asked for again, because asking costs money. Absent where a storage has no such classes.
    */
-  readonly thaw?: (key: string, options?: CallOptions) => Promise<void>;
+  readonly thaw?: (key: string, options?: CallOptions) => Promise<Thawed>;
 
   /** Frees connections. The storage cannot be used afterwards. Idempotent. */
   close(): Promise<void>;

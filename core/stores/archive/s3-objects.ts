@@ -24,7 +24,15 @@ import type { InstanceBytes } from '../store.ts';
 import { checkKey } from './key-check.ts';
 import { compareKeys } from './key-order.ts';
 import { isReplaced } from './keys.ts';
-import type { GetOptions, ListOptions, ObjectEntry, ObjectStorage, OpenObject, PutOptions } from './object-storage.ts';
+import type {
+  GetOptions,
+  ListOptions,
+  ObjectEntry,
+  ObjectStorage,
+  OpenObject,
+  PutOptions,
+  Thawed,
+} from './object-storage.ts';
 import { s3Body } from './s3-body.ts';
 import { s3Failure } from './s3-errors.ts';
 import { uploadInParts } from './s3-multipart.ts';
@@ -38,6 +46,15 @@ const defaultPartBytes = 8 * 1024 * 1024;
 const replacedRetentionMs = 24 * 3_600_000;
 /** How long a copy of a cold object stays. */
 const thawedDays = 7;
+/** Classes from which bytes come at once. Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-class-intro.html */
+const warmClasses: ReadonlySet<string> = new Set([
+  'STANDARD',
+  'STANDARD_IA',
+  'ONEZONE_IA',
+  'REDUCED_REDUNDANCY',
+  'INTELLIGENT_TIERING',
+  'GLACIER_IR',
+]);
 /** Metadata by which a writer of state knows its own document again, if the answer to its write was lost. */
 const writeIdName = 'write-id';
 
@@ -230,14 +247,19 @@ export class S3Objects implements ObjectStorage {
     return getSignedUrl(this.#requests.client, new GetObjectCommand(this.#at(key)), { expiresIn: seconds });
   }
 
-  async thaw(key: string, options: CallOptions = {}): Promise<void> {
+  async thaw(key: string, options: CallOptions = {}): Promise<Thawed> {
+    const { Restore = '', StorageClass = 'STANDARD', ArchiveStatus } = (await this.#head(key, options)) ?? {};
+    if (Restore.includes('ongoing-request="true"')) return 'under-way';
+    if (Restore !== '' || (warmClasses.has(StorageClass) && ArchiveStatus === undefined)) return 'readable';
     const RestoreRequest = { Days: thawedDays, GlacierJobParameters: { Tier: 'Bulk' as const } };
     const command = new RestoreObjectCommand({ ...this.#at(key), RestoreRequest });
-    await this.#requests.send(options.signal, async (call) => {
+    return this.#requests.send(options.signal, async (call) => {
       try {
         await this.#requests.client.send(command, call);
+        return 'asked';
       } catch (error) {
         if (s3Failure(error).name !== 'RestoreAlreadyInProgress') throw error;
+        return 'under-way';
       }
     });
   }

@@ -78,6 +78,10 @@ interface Stores {
   readonly destinations: readonly Destination[];
 }
 
+function leftOf({ waiting, done }: Lane): number {
+  return waiting.length - done;
+}
+
 export class Hospital {
   readonly time = new SimulatedClock('2026-11-23T00:00:00Z');
   readonly source: HospitalServer;
@@ -86,7 +90,7 @@ export class Hospital {
   readonly slices: Slice[] = [];
   /** When complete comparisons ended. */
   readonly comparedAtMs: number[] = [];
-  /** The longest that a new instance was on its way, and the longest queue of what is old, in real messages. */
+  /** The longest that a new instance was on its way, and the longest queue of what is old or new, in real messages. */
   slowestArrivalMs = 0;
   longestBacklog = 0;
   sentMessages = 0;
@@ -126,8 +130,7 @@ export class Hospital {
 
   /** Real messages of what is old that wait or are worked on. */
   get backlog(): number {
-    const { waiting, done } = this.#lanes.old;
-    return (waiting.length - done) * this.#options.scale;
+    return leftOf(this.#lanes.old) * this.#options.scale;
   }
 
   /** Real instances that a destination still lacks. */
@@ -234,10 +237,10 @@ export class Hospital {
       send: (announcements, age) => this.#send(announcements, age),
       backlog: new Backlog({
         most: backlogMessages / scale,
-        left: async () => {
+        left: async (age) => {
           await time.wait(10);
           this.#advance();
-          return this.backlog / scale;
+          return leftOf(this.#lanes[age]);
         },
       }),
       underLease: (work) =>
@@ -295,7 +298,8 @@ export class Hospital {
       if (lane.waiting.length === lane.done) lane.freeAtMs = Math.max(lane.freeAtMs, time.nowMs());
       lane.waiting.push({ n, arrivedAtMs: this.#arrivals.get(n) ?? 0 });
     }
-    this.longestBacklog = Math.max(this.longestBacklog, this.backlog);
+    const longest = Math.max(leftOf(this.#lanes.old), leftOf(this.#lanes.new)) * scale;
+    this.longestBacklog = Math.max(this.longestBacklog, longest);
   }
 
   async *#sidecars(after: OrthancId | null, signal: AbortSignal | undefined): AsyncGenerator<DifferingPart> {
