@@ -1,6 +1,6 @@
-/** What the transfer function counts of the messages that it settled. */
+/** What the transfer function counts of the messages that it answered. */
 import { expect, test, vi } from 'vitest';
-import type { Settled } from '../../core/cloud/queue/deliveries.ts';
+import type { Answered } from '../../core/cloud/queue/deliveries.ts';
 import { MirrorError } from '../../core/errors.ts';
 import { transferObserver } from '../../lambdas/transfer-telemetry.ts';
 
@@ -16,12 +16,12 @@ test.each([
   'one that ended for the reason %s counts as cut off by the end of the invocation %i times',
   (code, times) => {
     counted.length = 0;
-    const settled: Settled = {
+    const answered: Answered = {
       message: undefined,
       verdict: { kind: 'dead-letter', code, reason: 'why' },
       error: new MirrorError(code, 'why'),
     };
-    transferObserver.onSettled('main', { messageId: 'a', receiptHandle: 'a', receiveCount: 1, body: '' }, settled);
+    transferObserver.onAnswered('main', { messageId: 'a', receiptHandle: 'a', receiveCount: 1, body: '' }, answered);
     expect(counted).toContainEqual(['TransferDeadlineHits', times, { mirror: 'main' }]);
     expect(counted).toContainEqual(['DeadLettered', 1, { mirror: 'main' }]);
   },
