@@ -121,12 +121,15 @@ test('a dry run tells what it would write, and writes nothing', async () => {
     expect(folder.stored.size).toBe(0);
     return results;
   };
-  expect(await restored(true)).toMatchObject([{ kind: 'written', changes: [{ what: 'attachment' }] }]);
+  expect(await restored(true)).toMatchObject([{ kind: 'written', changes: [{ kind: 'put-attachment' }] }]);
   expect(await restored(false)).toMatchObject([{ kind: 'already-equal', changes: [] }]);
 });
 
 test('a study of which the folder holds nothing is left out, and its patient as well', async () => {
-  const archive = await archived(studySidecar(1, [instanceId(1)]), patientSidecar(1));
+  const archive = await archived(patientSidecar(1));
+  await keep(archive, instanceId(1));
+  await archiveAlso(archive, studySidecar(1, [instanceId(1)]), 1);
+  archive.stored.delete(instanceKey(instanceId(1), md5Of(Buffer.from(instanceId(1)))));
   const folder = new MemoryObjects();
   const held: HeldInstances = { holds: () => false, holdsStudy: () => false };
   expect(await restore(archive, folder, { held })).toMatchObject([{ kind: 'not-held', lost: [{ id: instanceId(1) }] }]);
@@ -155,7 +158,7 @@ test('the patient of several studies is restored once', async () => {
   const kinds = (await restore(archive, folder, { atOnce: 1 })).map(({ changes }) =>
     changes.filter(({ level }) => level === 'patients'),
   );
-  expect(kinds.map(({ length }) => length).toSorted()).toEqual([0, 1]);
+  expect(kinds.flat()).toHaveLength(1);
 });
 
 test('a state that is damaged costs what it told: the one before it is restored, and that is said', async () => {

@@ -17,9 +17,14 @@ function outcomesOf(atTarget: OutcomeKind, atArchive: OutcomeKind): readonly Des
   ];
 }
 
-function counted(...results: Parameters<SummaryCounter['add']>[0][]): SummaryCounter {
+interface Result {
+  readonly outcomes: readonly DestinationOutcome[];
+  readonly sizeBytes?: number | undefined;
+}
+
+function counted(...results: readonly Result[]): SummaryCounter {
   const counter = new SummaryCounter(['target', 'archive']);
-  for (const result of results) counter.add(result);
+  for (const result of results) counter.add({ sizeBytes: undefined, ...result });
   return counter;
 }
 
@@ -91,7 +96,7 @@ describe('the summary', () => {
     const counter = counted();
     const before = counter.summary();
     counter.addNotAtSource();
-    counter.add({ outcomes: outcomesOf('copied', 'copied') });
+    counter.add({ outcomes: outcomesOf('copied', 'copied'), sizeBytes: undefined });
     expect(counter.summary()).toMatchObject({ notAtSource: 1, instances: { copied: 1 } });
     expect(before).toMatchObject({ notAtSource: 0, instances: { copied: 0 } });
     expect([...before.destinations.values()].map(countOf)).toEqual([0, 0]);
