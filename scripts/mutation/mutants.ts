@@ -35,7 +35,7 @@ export async function mutantsOf(files: readonly string[]): Promise<readonly Muta
   );
   return mutants
     .filter(({ status }) => status !== 'Ignored')
-    .map(({ fileName: file, location: { start, end }, mutatorName: kind, replacement = '' }) => {
+    .map(({ fileName: file, location: { start, end }, mutatorName: kind, replacement }) => {
       const before = texts.get(file) ?? '';
       const [from, to] = [offsetOf(before, start), offsetOf(before, end)];
       const original = before.slice(from, to);

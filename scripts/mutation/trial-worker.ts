@@ -40,8 +40,15 @@ const vitest = await createVitest(
 );
 await vitest.standalone();
 
-process.on('message', async (message) => {
-  const { test, file, text } = trial.parse(message);
+// Whoever started it is gone.
+process.once('disconnect', () => process.exit());
+process.on('message', (message) => {
+  void passes(trial.parse(message)).then((passed) => process.send?.({ passed }));
+});
+process.send?.({ ready: true });
+
+/** Whether a test passes with the program as the trial says. */
+async function passes({ test, file, text }: z.infer<typeof trial>): Promise<boolean> {
   for (const path of new Set([replaced?.path, file === undefined ? undefined : resolve(file)])) {
     if (path !== undefined) vitest.invalidateFile(path);
   }
@@ -49,7 +56,5 @@ process.on('message', async (message) => {
   const { testModules, unhandledErrors } = await vitest.runTestFiles([resolve(test)]);
   // Vitest also tells what it ran before.
   const run = testModules.find(({ moduleId }) => moduleId === resolve(test));
-  const passed = run?.ok() === true && unhandledErrors.length === 0;
-  process.send?.({ passed });
-});
-process.send?.({ ready: true });
+  return run?.ok() === true && unhandledErrors.length === 0;
+}
