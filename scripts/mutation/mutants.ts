@@ -24,9 +24,18 @@ export async function mutantsOf(files: readonly string[]): Promise<readonly Muta
   const silent = () => undefined;
   const off = () => false;
   const instrumenter = new Instrumenter({
-    ...{ trace: silent, debug: silent, info: silent, warn: silent, error: silent, fatal: silent },
-    ...{ isTraceEnabled: off, isDebugEnabled: off, isInfoEnabled: off },
-    ...{ isWarnEnabled: off, isErrorEnabled: off, isFatalEnabled: off },
+    trace: silent,
+    debug: silent,
+    info: silent,
+    warn: silent,
+    error: silent,
+    fatal: silent,
+    isTraceEnabled: off,
+    isDebugEnabled: off,
+    isInfoEnabled: off,
+    isWarnEnabled: off,
+    isErrorEnabled: off,
+    isFatalEnabled: off,
   });
   const texts = new Map(files.map((file) => [file, readFileSync(file, 'utf8')]));
   const { mutants } = await instrumenter.instrument(

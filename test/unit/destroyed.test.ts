@@ -56,7 +56,10 @@ describe('deleting', () => {
   const destroyed = { ids: new Set([first]), study: false, contents: [], fileUuid: null };
   const capabilities = async (more: Partial<OrthancCapabilities> = {}): Promise<OrthancCapabilities> => ({
     ...(await (await new OrthancInMemory().connect('server')).capabilities()),
-    ...{ readOnly: false, ingestTranscoding: undefined, hasMd5: true, hasPatientLevel: true },
+    readOnly: false,
+    ingestTranscoding: undefined,
+    hasMd5: true,
+    hasPatientLevel: true,
     ...more,
   });
 
