@@ -49,8 +49,8 @@ async function measure(version: string): Promise<void> {
     await using peak = watchMemory(server);
     const startedAtMs = performance.now();
     let equal = 0;
-    for await (const { settled } of planCopies(store, [{ role: 'archive', store: equalArchive() }])) {
-      if (settled.length === 1) equal += 1;
+    for await (const { decided } of planCopies(store, [{ role: 'archive', store: equalArchive() }])) {
+      if (decided.length === 1) equal += 1;
     }
     if (equal !== instances) throw new Error(`${equal} of ${instances} instances were found equal`);
     const seconds = (performance.now() - startedAtMs) / 1000;

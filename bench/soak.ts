@@ -35,7 +35,7 @@ const lookEveryMs = 500;
 /** The watch compares so often, that deletions are noted and carried over while it runs. */
 const compareEveryHours = 0.03;
 /** After the last trouble everything must be equal within this time. */
-const settleMs = 20 * 60_000;
+const calmMs = 20 * 60_000;
 
 const { values: options } = parseArgs({
   options: {
@@ -192,7 +192,7 @@ async function untilEqual(site: Site, lags: Lags): Promise<boolean> {
     const seconds = Math.round((performance.now() - beganMs) / 1000);
     if (differences.length === 0) say(`source and target are equal ${seconds} s after the last change`);
     if (differences.length === 0) return true;
-    if (performance.now() - beganMs > settleMs) {
+    if (performance.now() - beganMs > calmMs) {
       say(`NOT EQUAL after ${seconds} s:\n${differences.slice(0, 20).join('\n')}`);
       return false;
     }

@@ -28,7 +28,7 @@ const writtenByTransfer = [
  * there authorizes restores, and only whoever commands them puts it there.
  */
 const writtenBy = {
-  // Of `state/` also what an interrupted replacement left to be written, which it settles.
+  // Of `state/` also what an interrupted replacement left to be written, which it finishes.
   scheduler: ['archive.json', 'history/*', 'state/*'],
   transfer: writtenByTransfer,
   shards: [...writtenByTransfer, 'reports/verify/*', 'state/shards/*'],

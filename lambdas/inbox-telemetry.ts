@@ -2,7 +2,7 @@
 import type { InboxObserver } from '../core/cloud/inbox/inbox-batch.ts';
 import { count } from './metrics-emitter.ts';
 import type { LambdaDelivery } from './sqs-event.ts';
-import { errorFields, log, settledFields } from './telemetry.ts';
+import { answeredFields, errorFields, log, wordOfVerdict } from './telemetry.ts';
 
 export const inboxObserver: InboxObserver<LambdaDelivery> = {
   onHandled(mirror, { kind, counts }, error) {
@@ -23,9 +23,13 @@ export const inboxObserver: InboxObserver<LambdaDelivery> = {
 
   onDelayed: (mirror) => count('InboxDelayed', 1, { mirror }),
 
-  onSettled: (delivery, settled) =>
-    log(settled.error === undefined ? 'info' : 'warn', 'notification settled', settledFields(delivery, settled)),
+  onAnswered: (delivery, answered) =>
+    log(
+      answered.error === undefined ? 'info' : 'warn',
+      `notification ${wordOfVerdict[answered.verdict.kind]}`,
+      answeredFields(delivery, answered),
+    ),
 
-  onUnsettled: ({ messageId }, error) =>
-    log('error', 'notification could not be settled', { messageId, ...errorFields(error) }),
+  onUnanswered: ({ messageId }, error) =>
+    log('error', 'notification could not be answered', { messageId, ...errorFields(error) }),
 };

@@ -1,6 +1,7 @@
 /** Log of the functions; for their metrics see `metrics-emitter.ts`. What may appear in a log line is listed here; nothing else is ever logged. */
 import { Logger } from '@aws-lambda-powertools/logger';
-import type { Settled } from '../core/cloud/queue/deliveries.ts';
+import type { Answered } from '../core/cloud/queue/deliveries.ts';
+import type { Verdict } from '../core/cloud/queue/verdict.ts';
 import { isMirrorError, MirrorError } from '../core/errors.ts';
 import type { SidecarFinding } from '../core/sidecars/sidecar-state.ts';
 import type { LambdaDelivery } from './sqs-event.ts';
@@ -72,10 +73,18 @@ export function logFinding(mirror: string, { id, error }: SidecarFinding): void 
   log('warn', 'sidecar', { mirror, id, ...errorFields(error) });
 }
 
+/** What became of a delivery, in the words of the log: `message done`, `notification dead-lettered`. */
+export const wordOfVerdict = {
+  done: 'done',
+  return: 'returned',
+  renew: 'renewed',
+  'dead-letter': 'dead-lettered',
+} as const satisfies Record<Verdict['kind'], string>;
+
 /** The fields that tell what became of a delivery. */
-export function settledFields(
+export function answeredFields(
   { messageId, receiveCount }: LambdaDelivery,
-  { verdict, error }: Omit<Settled, 'message'>,
+  { verdict, error }: Omit<Answered, 'message'>,
 ): LogFields {
   return {
     messageId,

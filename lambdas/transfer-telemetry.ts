@@ -3,10 +3,10 @@ import type { BatchObserver } from '../core/cloud/transfer/transfer-batch.ts';
 import type { DestinationOutcome } from '../core/copy/outcome.ts';
 import { count } from './metrics-emitter.ts';
 import type { LambdaDelivery } from './sqs-event.ts';
-import { errorFields, log, logFinding, settledFields } from './telemetry.ts';
+import { answeredFields, errorFields, log, logFinding, wordOfVerdict } from './telemetry.ts';
 
 const metricOfVerdict = {
-  done: 'Settled',
+  done: 'Done',
   return: 'Retried',
   renew: 'Renewed',
   'dead-letter': 'DeadLettered',
@@ -44,19 +44,23 @@ export const transferObserver: BatchObserver<LambdaDelivery> = {
 
   onFinding: logFinding,
 
-  /** One line and one count per settled message. */
-  onSettled(mirror, delivery, { message, verdict, error }) {
+  /** One line and one count per message that was answered. */
+  onAnswered(mirror, delivery, { message, verdict, error }) {
     count(metricOfVerdict[verdict.kind], 1, { mirror });
     count('TransferDeadlineHits', error?.code === 'deadline' ? 1 : 0, { mirror });
-    log(error === undefined || error.disposition === 'skip' ? 'info' : 'warn', 'message settled', {
-      mirror,
-      id: message?.id,
-      ...settledFields(delivery, { verdict, error }),
-    });
+    log(
+      error === undefined || error.disposition === 'skip' ? 'info' : 'warn',
+      `message ${wordOfVerdict[verdict.kind]}`,
+      {
+        mirror,
+        id: message?.id,
+        ...answeredFields(delivery, { verdict, error }),
+      },
+    );
   },
 
-  onUnsettled: ({ messageId }, error) =>
-    log('error', 'message could not be settled', { messageId, ...errorFields(error) }),
+  onUnanswered: ({ messageId }, error) =>
+    log('error', 'message could not be answered', { messageId, ...errorFields(error) }),
 };
 
 function logOutcome(what: string, mirror: string, id: string, { destination, kind, error }: DestinationOutcome): void {

@@ -1,104 +1,92 @@
 /**
- * Finds the defects that no test sees: `npm run mutate -- FILE…`, of all rooms that decide where no file is named. One
- * file after the other is held against the tests of units and contracts that are nearest to it by their imports, and
- * reported in `.cache/mutation/`; what was decided once is not tried again until the file or its tests change.
+ * Finds the defects that no test sees: makes one at a time, and runs the tests of units and contracts that are nearest to
+ * it by their imports until one fails. What was found is kept in `.cache/mutation/`, and tried again only when the file or
+ * the test changed. `docs/mutation.md` says what was found.
  *
- *     npm run mutate -- core/mirror/plan.ts              one file, against the tests that import it, or are nearest to it
- *     npm run mutate -- --tests 10 core/mirror/plan.ts   what survived, against some ten that are farther away as well
- *     npm run mutate -- --table                          what was found until now
+ *     npm run mutate -- core/mirror/plan.ts               every defect in a file, or in a folder
+ *     npm run mutate -- --sample 200 --seed 7             200 of all rooms that decide, each as likely as any other
+ *     npm run mutate -- --sample 200 --seed 7 --tests 30  the same; what survived, against tests that are farther away too
  */
-import { spawnSync } from 'node:child_process';
-import { existsSync, globSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { randomInt } from 'node:crypto';
+import { globSync, statSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { z } from 'zod';
+import { type Mutant, mutantsOf, sampled } from './mutation/mutants.ts';
+import { nearestTests } from './mutation/nearest-tests.ts';
+import { Seen } from './mutation/seen.ts';
+import { Trials } from './mutation/trials.ts';
 
-const rooms = 'core/{mirror,archive-life,stores}/**/*.ts';
-const tests = globSync('test/{unit,contract}/**/*.test.ts')
-  // What kills processes or measures memory is slow, and sees no other defects.
-  .filter((test) => !/archive-(kills|memory)/.test(test));
+type Outcome = 'killed' | 'survived' | 'unreached';
+
+const rooms = ['core/mirror', 'core/archive-life', 'core/stores'];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { tests: { type: 'string', default: '1' }, table: { type: 'boolean', default: false } },
+  options: { tests: { type: 'string', default: '6' }, sample: { type: 'string' }, seed: { type: 'string' } },
 });
-const files = positionals.length > 0 ? positionals : globSync(rooms).sort();
-if (!values.table) for (const file of files) mutate(file, Number(values.tests));
-printTable();
+const enoughTests = Number(values.tests);
+const seed = Number(values.seed ?? randomInt(2 ** 31));
 
-function mutate(file: string, enoughTests: number): void {
-  const nearest = nearestTests(file, enoughTests);
-  if (nearest.length === 0) {
-    console.log(`${file}: no test of a unit or a contract reaches it`);
-    return;
+const places = positionals.length > 0 ? positionals : rooms;
+const files = places
+  .flatMap((place) => (statSync(place).isDirectory() ? globSync(`${place}/**/*.ts`) : [place]))
+  .sort();
+const all = await mutantsOf(files);
+const chosen = values.sample === undefined ? all : sampled(all, Number(values.sample), seed);
+const isSample = chosen.length < all.length;
+const ofSeed = isSample ? `, --seed ${seed}` : '';
+console.log(
+  `${chosen.length} of ${all.length} defects in ${files.length} files${ofSeed}; up to ${enoughTests} tests each`,
+);
+
+const seen = new Seen();
+const counts: Record<Outcome, number> = { killed: 0, survived: 0, unreached: 0 };
+await using trials = new Trials();
+for (const [index, mutant] of chosen.entries()) {
+  const outcome = await outcomeOf(mutant);
+  counts[outcome] += 1;
+  if (outcome !== 'killed') console.log(`${index + 1} ${outcome} ${told(mutant)}`);
+}
+printShare();
+
+async function outcomeOf(mutant: Mutant): Promise<Outcome> {
+  const tests = nearestTests(mutant.file, enoughTests);
+  if (tests.some((test) => seen.passed(mutant, test) === false)) return 'killed';
+  let outcome: Outcome = 'unreached';
+  for (const test of tests) {
+    const known = seen.passed(mutant, test);
+    const passed = known ?? (await trials.passes(test, mutant));
+    if (passed === undefined) continue;
+    if (known === undefined) seen.note(mutant, test, passed);
+    if (!passed) return 'killed';
+    outcome = 'survived';
   }
-  console.log(`${file}: ${nearest.join(' ')}`);
-  const stryker = ['run', '--mutate', file, '--testFiles', nearest.join(','), '--incrementalFile', reportOf(file)];
-  const { status } = spawnSync('stryker', stryker, { stdio: 'inherit' });
-  if (status !== 0) process.exitCode = 1;
+  return outcome;
 }
 
-function reportOf(file: string): string {
-  return `.cache/mutation/${file}.json`;
+function told({ file, line, column, kind, original, replacement }: Mutant): string {
+  const short = (text: string) => text.replace(/\s+/g, ' ').slice(0, 90);
+  return `${file}:${line}:${column} ${kind}: ${short(original)} → ${short(replacement)}`;
 }
 
-/** Tests that import a file directly; if those are not enough, also those that do over one more import, and so on. */
-function nearestTests(file: string, enough: number): readonly string[] {
-  const importers = importersOfAll();
-  const found = new Set([file]);
-  const isEnough = () => [...found].filter((one) => tests.includes(one)).length >= enough;
-  for (let last: readonly string[] = [file]; last.length > 0 && !isEnough(); ) {
-    last = last.flatMap((one) => importers.get(one) ?? []).filter((one) => !found.has(one));
-    for (const one of last) found.add(one);
-  }
-  return [...found].filter((one) => tests.includes(one));
+function printShare(): void {
+  const { killed, survived, unreached } = counts;
+  const tried = chosen.length;
+  console.log(
+    `killed ${killed} of ${tried} (${percent(killed / tried)}), survived ${survived}, reached by no test ${unreached}`,
+  );
+  if (!isSample) return;
+  const [low, high] = wilson(killed, tried);
+  console.log(`of all ${all.length}, with 95 % confidence: ${percent(low)} to ${percent(high)}`);
 }
 
-/** Who imports each file for more than its types. */
-function importersOfAll(): ReadonlyMap<string, readonly string[]> {
-  const pairs = globSync('{core,lambdas,test}/**/*.ts').flatMap((importer) => {
-    const statements = readFileSync(importer, 'utf8').matchAll(
-      /^(?:import|export)\s(?!type\s)[^;]*?from '(\.[^']+)';$/gm,
-    );
-    return [...statements].map(([, path = '']) => ({ importer, file: join(dirname(importer), path) }));
-  });
-  const byFile = Map.groupBy(pairs, ({ file }) => file);
-  return new Map([...byFile].map(([file, found]) => [file, found.map(({ importer }) => importer)]));
+/** Wilson's interval for a share: https://en.wikipedia.org/wiki/Binomial_proportion_confidence_interval */
+function wilson(hits: number, tried: number): readonly [number, number] {
+  const z = 1.96;
+  const middle = (hits + z ** 2 / 2) / (tried + z ** 2);
+  const half = (z / (tried + z ** 2)) * Math.sqrt((hits * (tried - hits)) / tried + z ** 2 / 4);
+  return [middle - half, middle + half];
 }
 
-interface Found {
-  readonly file: string;
-  readonly killed: number;
-  readonly survived: number;
-  readonly unreached: number;
-}
-
-/** A report of Stryker: https://github.com/stryker-mutator/mutation-testing-elements, as far as it is counted here. */
-function found(file: string): Found {
-  const report = z.object({
-    files: z.record(z.string(), z.object({ mutants: z.array(z.object({ status: z.string() })) })),
-  });
-  const { mutants } = report.parse(JSON.parse(readFileSync(reportOf(file), 'utf8'))).files[file] ?? { mutants: [] };
-  const count = (...statuses: readonly string[]) => mutants.filter(({ status }) => statuses.includes(status)).length;
-  return { file, killed: count('Killed', 'Timeout'), survived: count('Survived'), unreached: count('NoCoverage') };
-}
-
-function printTable(): void {
-  const all = globSync(rooms)
-    .sort()
-    .filter((file) => existsSync(reportOf(file)))
-    .map(found);
-  const sum = (of: (one: Found) => number) => all.reduce((total, one) => total + of(one), 0);
-  const together = {
-    file: `together, of ${all.length} files`,
-    killed: sum(({ killed }) => killed),
-    survived: sum(({ survived }) => survived),
-    unreached: sum(({ unreached }) => unreached),
-  };
-  console.log('\n| file | defects | killed | survived | not reached |\n| --- | --- | --- | --- | --- |');
-  for (const { file, killed, survived, unreached } of [...all, together]) {
-    const defects = killed + survived + unreached;
-    const share = defects === 0 ? '' : ` (${((100 * killed) / defects).toFixed(1)} %)`;
-    console.log(`| \`${file}\` | ${defects} | ${killed}${share} | ${survived} | ${unreached} |`);
-  }
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
 }

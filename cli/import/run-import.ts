@@ -53,7 +53,7 @@ export async function runImport(given: ImportArguments, { terminal, interruption
     dryRun,
     acceptWithoutPixelData: options.acceptWithoutPixelData,
     draining: interruption,
-    onSettled: (result) => presence.note(result),
+    onInstance: (result) => presence.note(result),
     onLine: async (line, counts) => {
       if (!isProblem(line)) terminal.note({ type: 'file', ...line });
       progress.show({ instances: counts.instances, bytes: counts.storedBytes });

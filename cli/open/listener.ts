@@ -184,12 +184,12 @@ async function write(
 /** @returns whether the client takes more. */
 function drained(response: ServerResponse): Promise<boolean> {
   return new Promise((resolve) => {
-    const settle = (isOpen: boolean) => () => {
+    const ended = (isOpen: boolean) => () => {
       response.off('drain', onDrain).off('close', onClose);
       resolve(isOpen);
     };
-    const onDrain = settle(true);
-    const onClose = settle(false);
+    const onDrain = ended(true);
+    const onClose = ended(false);
     if (response.destroyed) resolve(false);
     else response.on('drain', onDrain).on('close', onClose);
   });

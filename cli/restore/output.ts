@@ -104,7 +104,7 @@ const restoreSummarySchema = z
     bytesCopied: bytes,
     notInArchive: count('Instances that only the target holds; null where a part was selected.').nullable(),
     removedLeftOut: count('Instances that the source had removed.'),
-    unsettled: count('Instances with several versions and no record of which counts.'),
+    undecided: count('Instances with several versions and no record of which counts.'),
     lost: count('Instances whose version that counts is gone from the archive.'),
     unreadableHistories: count('Instances of which the archive cannot tell what it had.'),
     replaced: count('Instances whose other version was replaced, and saved.'),

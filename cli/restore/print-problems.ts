@@ -31,7 +31,7 @@ interface Change {
 }
 
 /** What is said of an instance whose versions no record tells apart. */
-export function unsettledLine(id: InstanceId): string {
+export function undecidedLine(id: InstanceId): string {
   return `instance ${id} has several versions and no record of which counts; the newest was taken`;
 }
 

@@ -32,7 +32,7 @@ import { UnreadableHistories } from '../unreadable-histories.ts';
 import { failuresOf, type JobFailure } from './job-failures.ts';
 import { isServerUrl } from './open-target.ts';
 import type { RestoreOptionValues } from './options.ts';
-import { ProblemPrinter, unsettledLine } from './print-problems.ts';
+import { ProblemPrinter, undecidedLine } from './print-problems.ts';
 
 const askEveryMs = 2_000;
 /** The counts of SQS lag behind for a few seconds: an empty queue must be seen so often in a row. */
@@ -93,7 +93,7 @@ async function restoreByStack(plan: Plan, context: CommandContext): Promise<Exit
   terminal.say(`${store} is paused by its mirror meanwhile`);
   let [rejected, failed] = [0, 0];
   const observer: ViewObserver = {
-    onUnsettled: (id) => terminal.warn(unsettledLine(id)),
+    onUndecided: (id) => terminal.warn(undecidedLine(id)),
     onLost: (id, md5) => {
       rejected += 1;
       new ProblemPrinter(terminal).lost(id, archive.name, md5);

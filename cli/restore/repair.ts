@@ -18,7 +18,7 @@ import { startProgress } from '../progress.ts';
 import { problemsOf } from '../run/run-report.ts';
 import type { UnreadableHistories } from '../unreadable-histories.ts';
 import type { TargetServer } from './open-target.ts';
-import { type ProblemPrinter, unsettledLine } from './print-problems.ts';
+import { type ProblemPrinter, undecidedLine } from './print-problems.ts';
 import { nothingRepaired, type RepairCounts, type RepairReport } from './repair-report.ts';
 
 export interface RepairArguments {
@@ -121,7 +121,7 @@ class Repair {
     const { store: server, studyServer } = this.#given.server;
     const { interruption: signal } = this.#context;
     const observer: ViewObserver = {
-      onUnsettled: (id) => this.#context.terminal.warn(unsettledLine(id)),
+      onUndecided: (id) => this.#context.terminal.warn(undecidedLine(id)),
       onLost: (id, md5) => {
         this.#add('rejected');
         problems.lost(id, archive.name, md5);

@@ -60,7 +60,7 @@ export interface RestoreReport {
   /** Instances that were left out because they were removed from the source. */
   readonly removed: number;
   /** Instances of which the archive keeps several versions and does not know which counts; the newest was taken. */
-  readonly unsettled: number;
+  readonly undecided: number;
   /** Instances whose version that counts is gone from the archive. */
   readonly lost: number;
   /** Instances of which the archive cannot tell what it had at the moment. */
@@ -115,7 +115,7 @@ export function exitCodeOfRestore(report: RestoreReport): ExitCode {
   const { dryRun, replaces, end, lost, unreadable, unwritten, sidecars = noSidecars, interrupted, thaw } = report;
   const { verified = nothingVerified } = report;
   if (interrupted) return exitCodes.interrupted;
-  // In a dry run nothing settles the conflicts that `--replace` would.
+  // In a dry run nothing resolves the conflicts that `--replace` would.
   const conflicts = dryRun && replaces ? 'keep-target' : 'report';
   const ofRun = exitCodeOfRun(end, { ...plainPolicies, conflicts });
   if (ofRun !== exitCodes.ok && ofRun !== exitCodes.cold) return ofRun;
@@ -142,7 +142,7 @@ const nothingAsked = { failed: 0, stoppedBy: undefined };
 
 /** The last line of `restore --json`. Fields are only ever added. */
 export function jsonSummary(report: RestoreReport) {
-  const { dryRun, archive, target, end, removed, unsettled, lost, unreadable, replaced, sidecars, verified } = report;
+  const { dryRun, archive, target, end, removed, undecided, lost, unreadable, replaced, sidecars, verified } = report;
   const { interrupted, durationMs } = report;
   const { copied, vanished, rejected, failed, conflict, ...others } = end.summary.instances;
   const stop = stopOf(end);
@@ -163,7 +163,7 @@ export function jsonSummary(report: RestoreReport) {
     bytesCopied: end.summary.bytesCopied,
     notInArchive: report.selective ? null : end.summary.notAtSource,
     removedLeftOut: removed,
-    unsettled,
+    undecided,
     lost,
     unreadableHistories: unreadable.rejected + unreadable.failed,
     replaced,
@@ -202,7 +202,7 @@ function coldLine({ end: { summary }, thaw }: RestoreReport): string {
 
 /** The summary as lines of text. */
 export function summaryLines(report: RestoreReport): readonly string[] {
-  const { dryRun, end, removed, unsettled, lost, replaced, sidecars, verified, interrupted, durationMs, thaw } = report;
+  const { dryRun, end, removed, undecided, lost, replaced, sidecars, verified, interrupted, durationMs, thaw } = report;
   const unreadable = report.unreadable.rejected + report.unreadable.failed;
   const { instances, bytesCopied, notAtSource } = end.summary;
   const rate = dryRun || durationMs === 0 ? '' : `, ${formatBytes((bytesCopied / durationMs) * 1000)}/s`;
@@ -226,7 +226,7 @@ export function summaryLines(report: RestoreReport): readonly string[] {
     ...(sidecars === undefined ? [] : sidecarsLines(sidecars, dryRun)),
     ...(verified === undefined ? [] : [verifiedLine(verified)]),
     ...(removed === 0 ? [] : [removedLine(removed)]),
-    ...(unsettled === 0 ? [] : [`${formatCount(unsettled)} with several versions and no record: the newest was taken`]),
+    ...(undecided === 0 ? [] : [`${formatCount(undecided)} with several versions and no record: the newest was taken`]),
     ...(lost === 0 ? [] : [`${formatCount(lost)} lost by the archive; they could not be restored`]),
     ...(unreadable === 0 ? [] : [unreadableLine(unreadable)]),
     ...(notAtSource === 0 || report.selective

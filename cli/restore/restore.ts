@@ -35,7 +35,7 @@ import { UnreadableHistories } from '../unreadable-histories.ts';
 import { lookAtTarget } from './look-at-target.ts';
 import { openTarget, type RestoreTarget, requirePlace } from './open-target.ts';
 import type { RestoreOptionValues } from './options.ts';
-import { ProblemPrinter, unsettledLine } from './print-problems.ts';
+import { ProblemPrinter, undecidedLine } from './print-problems.ts';
 import { repair } from './repair.ts';
 import { exitCodeOfRepair, jsonRepairSummary, repairSummaryLines } from './repair-report.ts';
 import {
@@ -214,7 +214,7 @@ class Restore {
   async #copy(dryRun: boolean) {
     const { archive, target, options, problems } = this.#given;
     const { interruption, terminal } = this.#context;
-    const left = { removed: 0, unsettled: 0, lost: 0 };
+    const left = { removed: 0, undecided: 0, lost: 0 };
     // Where the server must be compared again, the archive is listed a second time.
     let isPlanned = false;
     let written: { readonly unwritten: number; readonly sidecars: SidecarCounts } | undefined;
@@ -222,10 +222,10 @@ class Restore {
       onRemoved: () => {
         if (!isPlanned) left.removed += 1;
       },
-      onUnsettled: (id) => {
+      onUndecided: (id) => {
         if (isPlanned) return;
-        left.unsettled += 1;
-        terminal.warn(unsettledLine(id));
+        left.undecided += 1;
+        terminal.warn(undecidedLine(id));
       },
       onLost: (id, md5) => {
         if (isPlanned) return;

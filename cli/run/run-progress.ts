@@ -29,7 +29,7 @@ export function progressObserver(shown: Pick<ShownProgress, 'show' | 'phase'>): 
       update();
     },
     onResult: ({ id, sizeBytes }) => {
-      // Instances that the listings settle were never planned, and would make the rate look better than it is.
+      // Instances that the listings decide were never planned, and would make the rate look better than it is.
       if (!open.delete(id)) return;
       done = { instances: done.instances + 1, bytes: done.bytes + (sizeBytes ?? 0) };
       update();

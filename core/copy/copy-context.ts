@@ -26,7 +26,7 @@ export interface CopyManyOptions extends CopyContext {
   /** By which it waits. */
   readonly clock?: Clock | undefined;
   /** May change what became of an instance before it is reported, such as replacing a target's version. */
-  readonly settle?: (result: CopyResult) => Promise<CopyResult>;
+  readonly finish?: (result: CopyResult) => Promise<CopyResult>;
   /** Called once for each instance that was begun, with its final outcome at every destination. */
   readonly onResult: (result: CopyResult) => void;
   /** Called when a store can be used no more, before what failed because of it is reported. */

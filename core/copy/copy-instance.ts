@@ -32,7 +32,7 @@ export async function copyInstance(request: CopyRequest, context: CopyContext): 
   } catch (error) {
     const all = [...request.lacking, ...request.undecided];
     return resultOf(request, { md5: request.md5, sizeBytes: request.sizeBytes }, [
-      ...(request.settled ?? []),
+      ...(request.decided ?? []),
       ...failAll(all, error, context.signal),
     ]);
   }
@@ -40,19 +40,19 @@ export async function copyInstance(request: CopyRequest, context: CopyContext): 
   const lacking = decision.lacking.filter(
     (destination) => !kept.some((outcome) => outcome.destination === destination),
   );
-  const settledBefore = [...decision.outcomes, ...kept];
+  const decidedBefore = [...decision.outcomes, ...kept];
   // Nothing was read, so that nothing counts as bytes that were copied.
   if (lacking.length === 0) {
     const sizeBytes = kept.length === 0 ? decision.sizeBytes : undefined;
-    return resultOf(request, { md5: decision.md5, sizeBytes }, settledBefore);
+    return resultOf(request, { md5: decision.md5, sizeBytes }, decidedBefore);
   }
   const first = await readAndStore(request, decision, lacking, context);
   const mismatched = first.outcomes.filter(({ error }) => error?.code === 'hash-mismatch');
-  if (mismatched.length === 0) return resultOf(request, first, [...settledBefore, ...first.outcomes]);
-  const settled = first.outcomes.filter((outcome) => !mismatched.includes(outcome));
+  if (mismatched.length === 0) return resultOf(request, first, [...decidedBefore, ...first.outcomes]);
+  const final = first.outcomes.filter((outcome) => !mismatched.includes(outcome));
   const again = mismatched.map(({ destination }) => destination);
   const second = await readAndStore(request, { ...decision, absent: new Set() }, again, context);
-  return resultOf(request, second, [...settledBefore, ...settled, ...second.outcomes.map(rejectSecondMismatch)]);
+  return resultOf(request, second, [...decidedBefore, ...final, ...second.outcomes.map(rejectSecondMismatch)]);
 }
 
 /** Lets an archive that keeps the very bytes already take note that they count; nothing is read for that. */
@@ -165,15 +165,15 @@ async function storeStreamed(
     (destination) => branches.get(destination),
     (destination) => branches.get(destination)?.close(),
   );
-  const [settled] = await Promise.all([outcomes, pumped]);
-  return settled;
+  const [ended] = await Promise.all([outcomes, pumped]);
+  return ended;
 }
 
 async function storeAll(
   destinations: readonly Destination[],
   { identity, absent, signal }: Shipment,
   bodyFor: (destination: Destination) => InstanceBytes | undefined,
-  settled?: (destination: Destination) => void,
+  onEnd?: (destination: Destination) => void,
 ): Promise<readonly DestinationOutcome[]> {
   return Promise.all(
     destinations.map(async (destination): Promise<DestinationOutcome> => {
@@ -184,7 +184,7 @@ async function storeAll(
       } catch (error) {
         return outcomeOfError(destination, meaningOf(error, signal), 'destination');
       } finally {
-        settled?.(destination);
+        onEnd?.(destination);
       }
     }),
   );

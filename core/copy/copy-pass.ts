@@ -100,7 +100,7 @@ export class CopyPass {
     this.#last = last;
   }
 
-  /** @returns what is worth another pass, when the last copy of this one is settled. */
+  /** @returns what is worth another pass, when the last copy of this one is done. */
   async run(todo: AsyncIterable<Pending> | Iterable<Pending>): Promise<readonly Pending[]> {
     try {
       for await (const pending of todo) {
@@ -149,17 +149,17 @@ export class CopyPass {
     this.#standstill.note(result, latencyMs);
     const passing = failures.filter(({ error }) => error?.disposition === 'retry');
     if (passing.length > 0) this.#concurrency.pushedBack({ latencyMs, nowMs });
-    const settled = result.outcomes.filter((outcome) => !passing.includes(outcome));
+    const final = result.outcomes.filter((outcome) => !passing.includes(outcome));
     if (passing.length === 0 || this.#last || this.#stopping()) {
-      const final = { ...result, outcomes: [...settled, ...passing] };
-      this.#options.onResult((await this.#options.settle?.(final)) ?? final);
+      const last = { ...result, outcomes: [...final, ...passing] };
+      this.#options.onResult((await this.#options.finish?.(last)) ?? last);
       return;
     }
     // They are asked first next time: an unanswered POST may have been stored.
     const undecided = passing.map(({ destination }) => destination);
     const { id, md5, sizeBytes } = result;
     this.firstFailureAtMs = Math.min(this.firstFailureAtMs, nowMs);
-    this.again.push({ request: { id, md5, sizeBytes, lacking: [], undecided, settled }, failures: passing });
+    this.again.push({ request: { id, md5, sizeBytes, lacking: [], undecided, decided: final }, failures: passing });
   }
 
   /** Destinations that refuse everything get their outcome without being asked again. */
@@ -178,7 +178,7 @@ export class CopyPass {
         ...request,
         lacking: request.lacking.filter(open),
         undecided: request.undecided.filter(open),
-        settled: [...(request.settled ?? []), ...refused],
+        decided: [...(request.decided ?? []), ...refused],
       },
     };
   }
@@ -193,7 +193,7 @@ export class CopyPass {
         : destinationsOf(pending).map((destination) => ({ destination, kind: 'failed', error, at: 'source' }) as const);
     // Interrupted before its first try: nothing is known of it, and nothing is said.
     if (failed.length === 0 && destinationsOf(pending).length > 0) return;
-    const outcomes = [...(request.settled ?? []), ...failed];
+    const outcomes = [...(request.decided ?? []), ...failed];
     const { id, md5, sizeBytes } = request;
     this.#options.onResult({ id, md5, sizeBytes, outcomes });
   }

@@ -13,8 +13,8 @@ export interface CopyRequest {
   readonly lacking: readonly Destination[];
   /** Destinations that must be asked first. */
   readonly undecided: readonly Destination[];
-  /** What is settled at other destinations; passed on to the result. */
-  readonly settled?: readonly DestinationOutcome[];
+  /** What is decided at other destinations; passed on to the result. */
+  readonly decided?: readonly DestinationOutcome[];
   /** What an archive among `lacking` keeps under this id; absent: not known. */
   readonly kept?: KeptVersions | undefined;
 }
@@ -82,7 +82,7 @@ export function whatIsKept(known: KnownEntry | undefined, md5: Md5 | undefined):
 export async function decide(request: CopyRequest, source: Store, signal: AbortSignal | undefined): Promise<Decision> {
   if (request.undecided.length === 0) {
     const absent = new Set(archivesWithout(request));
-    const outcomes = request.settled ?? [];
+    const outcomes = request.decided ?? [];
     return { ...known(request), lacking: request.lacking, absent, outcomes, kept: request.kept };
   }
   const answers = await Promise.all(request.undecided.map((destination) => ask(destination, request.id, signal)));
@@ -91,7 +91,7 @@ export async function decide(request: CopyRequest, source: Store, signal: AbortS
     : known(request);
   const lacking = [...request.lacking];
   const absent = new Set(archivesWithout(request));
-  const outcomes = [...(request.settled ?? [])];
+  const outcomes = [...(request.decided ?? [])];
   let { kept } = request;
   for (const { destination, told, outcome } of answers) {
     if (outcome !== undefined) {

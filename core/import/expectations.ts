@@ -17,7 +17,7 @@ export class Expectations {
     return sizeBytes > largestUnaskedBytes || (this.#lackingInARow.get(destination) ?? 0) < rowOfLacking;
   }
 
-  /** Learns from an instance that is settled. */
+  /** Learns from an instance that is done. */
   learn({ outcomes }: CopyResult): void {
     for (const { destination, kind } of outcomes) {
       this.#lackingInARow.set(destination, kind === 'copied' ? (this.#lackingInARow.get(destination) ?? 0) + 1 : 0);

@@ -43,7 +43,7 @@ export class FoundInstances implements Store {
     return false;
   }
 
-  /** Takes out an instance that is settled, and all files that held it, to be released; the first one was copied. */
+  /** Takes out an instance that is done, and all files that held it, to be released; the first one was copied. */
   take(id: InstanceId, md5: Md5): readonly FoundInstance[] {
     const instances = this.#underWay.get(keyOf(id, md5)) ?? [];
     this.#underWay.delete(keyOf(id, md5));
@@ -75,7 +75,7 @@ export class FoundInstances implements Store {
     };
   }
 
-  /** Frees everything that was not settled. */
+  /** Frees everything that is not done. */
   async close(): Promise<void> {
     for (const { bytes } of [...this.#underWay.values()].flat()) {
       bytes.release();

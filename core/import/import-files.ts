@@ -21,7 +21,7 @@ import { findInstances } from './find-instances.ts';
 import type { ImportSource } from './found.ts';
 import { type FoundInstance, FoundInstances } from './found-instances.ts';
 import { refused } from './judge.ts';
-import { idAt, settleOtherIds } from './other-ids.ts';
+import { copyUnderOtherIds, idAt } from './other-ids.ts';
 import { linesOf } from './outcome-lines.ts';
 import { PutOffFiles } from './put-off.ts';
 import { ImportCounts, type ImportSummary, type ReportLine } from './report.ts';
@@ -47,7 +47,7 @@ export interface ImportOptions {
   /** Called with each line as soon as it is known; the import waits for it. */
   readonly onLine: (line: ReportLine, counts: ImportCounts) => void | Promise<void>;
   /** Called with what became of each instance, under the id by which the server knows it. */
-  readonly onSettled?: ((result: CopyResult) => void) | undefined;
+  readonly onInstance?: ((result: CopyResult) => void) | undefined;
   /** After this nothing new is begun; what is under way is finished. */
   readonly draining?: AbortSignal | undefined;
 }
@@ -70,7 +70,7 @@ class ImportRun {
   readonly #budget = defaultBudget();
   readonly #expectations = new Expectations();
   readonly #putOff = new PutOffFiles();
-  /** Instances that a server holds under another id than the file's, until they are settled. */
+  /** Instances that a server holds under another id than the file's, until they are done. */
   readonly #heldAs = new Map<InstanceId, InstanceId>();
   /** Reports that wait for an answer of a destination. */
   readonly #late = new Set<Promise<void>>();
@@ -97,7 +97,7 @@ class ImportRun {
         budget: this.#budget,
         ceiling: concurrency,
         draining,
-        onResult: (result) => this.#settle(result),
+        onResult: (result) => this.#take(result),
       });
       stoppedBy = end.stoppedBy ?? [...end.withdrawn.values()][0];
     } catch (error) {
@@ -141,21 +141,21 @@ class ImportRun {
 
   async #requestOf(instance: FoundInstance): Promise<CopyRequest> {
     const { id, md5, sizeBytes } = instance;
-    const settled: DestinationOutcome[] = [];
+    const decided: DestinationOutcome[] = [];
     const undecided: Destination[] = [];
     const lacking: Destination[] = [];
     for (const destination of this.#options.destinations) {
       const heldAs = destination.role === 'target' ? await idAt(destination, instance) : undefined;
       if (heldAs !== undefined) {
         this.#heldAs.set(id, heldAs);
-        settled.push({ destination, kind: 'already-equal' });
+        decided.push({ destination, kind: 'already-equal' });
       } else if (this.#expectations.isWorthAsking(destination, sizeBytes)) {
         undecided.push(destination);
       } else {
         lacking.push(destination);
       }
     }
-    return { id, md5, sizeBytes, lacking, undecided, settled };
+    return { id, md5, sizeBytes, lacking, undecided, decided };
   }
 
   /** A dry run: what the copy would do. */
@@ -175,7 +175,7 @@ class ImportRun {
     }
   }
 
-  #settle(result: CopyResult): void {
+  #take(result: CopyResult): void {
     this.#expectations.learn(result);
     const { id, md5 } = result;
     const instances = md5 === undefined ? [] : this.#found.take(id, md5);
@@ -193,10 +193,10 @@ class ImportRun {
     if (first === undefined) {
       return;
     }
-    const { result: settled, usedId } = await settleOtherIds(result, first, this.#budget);
-    this.#options.onSettled?.({ ...settled, id: usedId ?? this.#heldAs.get(settled.id) ?? settled.id });
-    this.#heldAs.delete(settled.id);
-    for (const line of linesOf(settled, instances)) {
+    const { result: final, usedId } = await copyUnderOtherIds(result, first, this.#budget);
+    this.#options.onInstance?.({ ...final, id: usedId ?? this.#heldAs.get(final.id) ?? final.id });
+    this.#heldAs.delete(final.id);
+    for (const line of linesOf(final, instances)) {
       const note = usedId && `the server calls it ${usedId}: it reads the PatientID in another encoding`;
       await this.#report({ ...line, ...(note && { note }) });
     }

@@ -11,18 +11,18 @@ import type { InstanceId } from '../identifiers.ts';
 import { type FoundInstance, FoundInstances } from './found-instances.ts';
 
 /** A result in which the destinations that use another id have their outcome under that one. */
-export interface SettledResult {
+export interface ResultUnderUsedId {
   readonly result: CopyResult;
   /** The id that a destination uses instead, if one does. */
   readonly usedId: InstanceId | undefined;
 }
 
 /** Repeats a copy that was rejected for its id under the other ids that the instance can have. */
-export async function settleOtherIds(
+export async function copyUnderOtherIds(
   result: CopyResult,
   instance: FoundInstance,
   budget: ByteBudget,
-): Promise<SettledResult> {
+): Promise<ResultUnderUsedId> {
   let usedId: InstanceId | undefined;
   const outcomes: DestinationOutcome[] = [];
   for (const outcome of result.outcomes) {

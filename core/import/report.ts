@@ -77,7 +77,7 @@ export class ImportCounts {
     }
   }
 
-  /** How many instances were settled. */
+  /** How many instances are done. */
   get instances(): number {
     return this.#counts.stored + this.#counts['already-there'];
   }

@@ -93,7 +93,7 @@ export class Announcing {
         // What is new goes first; what was compared until now goes with it, so that the progress holds for both.
         if (!(await this.#announceChanges(step))) break;
         if (await this.#isRoomForPart()) {
-          await this.settlePart();
+          await this.finishPart();
           await this.save(step.progress);
         } else {
           await this.save({ ...step.progress, comparison: this.saved?.comparison ?? step.progress.comparison });
@@ -103,7 +103,7 @@ export class Announcing {
         this.#comparison = step.comparison;
         this.#note(step.planned);
         if (!this.#isTimeToSave() || !(await this.#isRoomForPart())) break;
-        await this.settlePart();
+        await this.finishPart();
         await this.save(step.progress);
         break;
       case 'listed':
@@ -143,7 +143,7 @@ export class Announcing {
 
   #note(planned: PlannedInstance): void {
     this.compared += 1;
-    if (planned.settled.some(({ kind }) => kind === 'conflict')) this.conflicts += 1;
+    if (planned.decided.some(({ kind }) => kind === 'conflict')) this.conflicts += 1;
     this.#part.ids += 1;
     if (planned.request === undefined) return;
     const { id, sizeBytes } = planned.request;
@@ -157,7 +157,7 @@ export class Announcing {
   }
 
   /** Puts what was compared on the queue. */
-  async settlePart(): Promise<void> {
+  async finishPart(): Promise<void> {
     if (this.#part.ids === 0) return;
     await this.#announce(this.#part.announcements, 'old');
     await this.#comparison?.save();

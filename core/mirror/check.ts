@@ -97,8 +97,8 @@ async function compareInstance(
 function notAtSource(destination: Destination, there: readonly InventoryEntry[]): StoreComparison[] {
   if (there.length === 0) return [];
   const known = knownIn(there);
-  const isSettled = known !== undefined && (known.standing === 'removed' || known.isForeign);
-  return [{ destination, kind: isSettled ? 'removed' : 'not-at-source' }];
+  const isExplained = known !== undefined && (known.standing === 'removed' || known.isForeign);
+  return [{ destination, kind: isExplained ? 'removed' : 'not-at-source' }];
 }
 
 function kindOf(standing: Standing): ComparisonKind {

@@ -52,8 +52,8 @@ export class Copying {
       await this.#onlyDecide(requests);
       return { stoppedBy: undefined, withdrawn: new Map() };
     }
-    const settle = (result: CopyResult) => this.#settled(result);
-    return copyMany(requests, { ...this.context, ceiling, draining, clock, patienceMs, settle, onResult, onLost });
+    const finish = (result: CopyResult) => this.#finished(result);
+    return copyMany(requests, { ...this.context, ceiling, draining, clock, patienceMs, finish, onResult, onLost });
   }
 
   /** Tells of what is listed ahead of the copies, so that the size of the plan is known early. */
@@ -64,13 +64,13 @@ export class Copying {
     if (planned?.request !== undefined) observer?.onPlanned?.(planned.request);
   };
 
-  /** @returns what is to be copied of an instance that was compared; what the listings settle is counted at once */
-  async compared({ id, atSource, request, settled, onlyAt }: PlannedInstance): Promise<CopyRequest | undefined> {
+  /** @returns what is to be copied of an instance that was compared; what the listings decide is counted at once */
+  async compared({ id, atSource, request, decided, onlyAt }: PlannedInstance): Promise<CopyRequest | undefined> {
     if (!atSource && onlyAt.length > 0) this.counter.addNotAtSource();
     if (!atSource || request !== undefined) return request;
-    const result = { id, md5: undefined, sizeBytes: undefined, outcomes: settled };
+    const result = { id, md5: undefined, sizeBytes: undefined, outcomes: decided };
     if (this.#run.dryRun === true) this.report(result);
-    else this.#onResult(await this.#settled(result));
+    else this.#onResult(await this.#finished(result));
     return undefined;
   }
 
@@ -105,9 +105,9 @@ export class Copying {
     else this.#options.onResult(result);
   }
 
-  async #settled(result: CopyResult): Promise<CopyResult> {
-    const settled = await this.#resolveConflicts(result);
-    return (await this.#options.judge?.(settled)) ?? settled;
+  async #finished(result: CopyResult): Promise<CopyResult> {
+    const resolved = await this.#resolveConflicts(result);
+    return (await this.#options.judge?.(resolved)) ?? resolved;
   }
 
   async #resolveConflicts(result: CopyResult): Promise<CopyResult> {

@@ -49,7 +49,7 @@ export interface MirrorRun extends ComparisonNotes {
    * them; not called if a destination was left out, nor in a watch.
    */
   readonly afterCopying?: (() => Promise<void>) | undefined;
-  /** Settles conflicts by the configured policy; absent: they are reported. */
+  /** Resolves conflicts by the configured policy; absent: they are reported. */
   readonly resolveConflicts?: ((result: CopyResult) => Promise<CopyResult>) | undefined;
   /** Compare only, and report what would be copied. */
   readonly dryRun?: boolean;
@@ -70,7 +70,7 @@ export interface MirrorRun extends ComparisonNotes {
 
 /** What a caller may want to show while the run goes on. */
 export interface MirrorObserver {
-  /** An instance has its final outcome; equal ones that the listings settled included. */
+  /** An instance has its final outcome; equal ones that the listings decided included. */
   onResult?(result: CopyResult): void;
   /** An instance is to be copied or asked for. `sizeBytes` where the source listed it. */
   onPlanned?(request: CopyRequest): void;

@@ -24,10 +24,10 @@ export interface PlannedInstance {
   readonly id: InstanceId;
   /** Whether the source lists it; where it does not, nothing is to be copied. */
   readonly atSource: boolean;
-  /** What is left to do or to ask; `undefined` when everything is settled. */
+  /** What is left to do or to ask; `undefined` when everything is decided. */
   readonly request: CopyRequest | undefined;
-  /** What the listings settle already: equal instances and conflicts. */
-  readonly settled: readonly DestinationOutcome[];
+  /** What the listings decide already: equal instances and conflicts. */
+  readonly decided: readonly DestinationOutcome[];
   /** Destinations that hold something that the source does not list. */
   readonly onlyAt: readonly Destination[];
   /** What the archive knows of the id; `undefined` if that is nothing, or if there is no archive. */
@@ -55,10 +55,10 @@ export async function* planCopies(
  * What was told earlier is good enough to say that nothing is to be done, and for nothing else: but where no destination
  * knows anything of the id, it is to be copied whatever its hash is.
  */
-function isDoubtful({ held }: Joined<InventoryEntry>, { atSource, settled }: PlannedInstance): boolean {
+function isDoubtful({ held }: Joined<InventoryEntry>, { atSource, decided }: PlannedInstance): boolean {
   if (!held.some((entries) => entries.some(({ isRemembered }) => isRemembered))) return false;
   if (held.slice(1).every((entries) => entries.length === 0)) return false;
-  return atSource && (settled.length < held.length - 1 || settled.some(({ kind }) => kind !== 'already-equal'));
+  return atSource && (decided.length < held.length - 1 || decided.some(({ kind }) => kind !== 'already-equal'));
 }
 
 /** Asks the stores again for what they told earlier; where one cannot be asked now, whoever decides asks again. */
@@ -96,11 +96,11 @@ export function planInstance(
   const archived = knownIn(atDestinations.flat());
   if (entry === undefined) {
     const onlyAt = destinations.filter((_, index) => heldIn(atDestinations[index] ?? []).length > 0);
-    return { id, atSource: false, request: undefined, settled: [], onlyAt, archived };
+    return { id, atSource: false, request: undefined, decided: [], onlyAt, archived };
   }
   const lacking: Destination[] = [];
   const undecided: Destination[] = [];
-  const settled: DestinationOutcome[] = [];
+  const decided: DestinationOutcome[] = [];
   for (const [index, destination] of destinations.entries()) {
     switch (needOf(destination.role, atDestinations[index] ?? [], entry.md5)) {
       case 'lacking':
@@ -110,15 +110,15 @@ export function planInstance(
         undecided.push(destination);
         break;
       case 'equal':
-        settled.push({ destination, kind: 'already-equal' });
+        decided.push({ destination, kind: 'already-equal' });
         break;
       case 'conflict':
-        settled.push({ destination, kind: 'conflict', error: conflictError(destination, id), at: 'destination' });
+        decided.push({ destination, kind: 'conflict', error: conflictError(destination, id), at: 'destination' });
     }
   }
   const { md5, sizeBytes } = entry;
   const open = lacking.length + undecided.length > 0;
   const kept = whatIsKept(archived, md5);
-  const request = open ? { id, md5, sizeBytes, lacking, undecided, settled, kept } : undefined;
-  return { id, atSource: true, request, settled, onlyAt: [], archived };
+  const request = open ? { id, md5, sizeBytes, lacking, undecided, decided, kept } : undefined;
+  return { id, atSource: true, request, decided, onlyAt: [], archived };
 }

@@ -110,7 +110,7 @@ export class RemovalRecorder {
 
   /**
    * Ends a complete comparison: acts on what is gone, unless the guard holds it back. What a target keeps is found again
-   * by the next comparison, until somebody settled it. Where two runs overlap, the one that writes first acts; for the other
+   * by the next comparison, until somebody resolved it. Where two runs overlap, the one that writes first acts; for the other
    * nothing is gone yet.
    * @param dryRun only say what would be done.
    */
@@ -144,7 +144,7 @@ export class RemovalRecorder {
 
   /**
    * Whether something is left to do. What the archive does not know never came from the source and is the target's own;
-   * nor did what was imported; what the archive noted and no target holds is settled.
+   * nor did what was imported; what the archive noted and no target holds is done.
    */
   #concerns({ onlyAt, archived }: PlannedInstance): boolean {
     if (archived === undefined || archived.isForeign) return false;

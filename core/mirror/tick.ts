@@ -253,7 +253,7 @@ class Tick {
     const { pauses, deadline } = this.#options;
     if (pauses === undefined || failed.role === 'archive') return undefined;
     // The comparison goes on behind what was compared until now.
-    await this.#announcing.settlePart();
+    await this.#announcing.finishPart();
     const away = await whyAway(failed.store, { signal: deadline });
     if (away === undefined) return 'unlisted';
     await holdDestination(failed, error, this.#reviewOptions(pauses));

@@ -36,7 +36,7 @@ export interface StudyPart {
 /** Sidecars of an archive read at once. */
 const sidecarsAtOnce = 16;
 /** The fingerprint of a study whose sidecar must be written again: no server has it. */
-const unsettled = 'unsettled';
+const unwritten = 'unwritten';
 
 /**
  * Lists the studies of a server with their fingerprints, in ascending order of id. This is how changes of labels and of
@@ -103,10 +103,10 @@ export async function* listArchivedFingerprints(
   yield* mapInOrder(statesIn(objects, part, options), sidecarsAtOnce, async ({ id: studyId, states }) => {
     const study = await readNewest(objects, states, options);
     if (study?.isNewest !== true || instancesOf(study.document).some(({ pending }) => pending)) {
-      return { studyId, fingerprint: unsettled };
+      return { studyId, fingerprint: unwritten };
     }
     const patient = scope.patients ? await patientOf(study.document.patientId) : undefined;
-    if (patient?.isNewest === false) return { studyId, fingerprint: unsettled };
+    if (patient?.isNewest === false) return { studyId, fingerprint: unwritten };
     return { studyId, fingerprint: fingerprintOf(study.document, patient?.document, scope) };
   });
 }

@@ -106,9 +106,9 @@ export interface KnownEntry extends InventoryEntry {
   /**
    * - `held`: it lists the id, with this hash and size.
    * - `removed`: it recorded that the source no longer had it.
-   * - `unsettled`: it keeps bytes under the id, and nothing tells which count; or those that count are gone.
+   * - `undecided`: it keeps bytes under the id, and nothing tells which count; or those that count are gone.
    */
-  readonly standing: 'held' | 'removed' | 'unsettled';
+  readonly standing: 'held' | 'removed' | 'undecided';
   /** Every version whose bytes it keeps, the listed one included. */
   readonly versions: readonly Md5[];
   /**

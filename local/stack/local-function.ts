@@ -78,11 +78,11 @@ export class LocalFunction {
   }
 
   async #ask(child: ChildProcess, invocation: Invocation, timeoutMs: number): Promise<Answer> {
-    const settled = new AbortController();
+    const ended = new AbortController();
     const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
     try {
-      const answered = once(child, 'message', { signal: settled.signal });
-      const exited = once(child, 'exit', { signal: settled.signal }).then(() => undefined);
+      const answered = once(child, 'message', { signal: ended.signal });
+      const exited = once(child, 'exit', { signal: ended.signal }).then(() => undefined);
       child.send(invocation);
       const message = await Promise.race([answered, exited]);
       if (message === undefined) {
@@ -91,7 +91,7 @@ export class LocalFunction {
       return answerSchema.parse(message[0]);
     } finally {
       clearTimeout(timer);
-      settled.abort();
+      ended.abort();
     }
   }
 

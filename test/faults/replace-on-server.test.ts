@@ -76,7 +76,7 @@ describe('a repair that was interrupted', () => {
       expect(await text(server.url, `${at}/metadata/1031`)).toBe('the second of then');
       expect(await text(server.url, `${at}/attachments/1040/data`)).toBe(`attachment kept of ${study}`);
 
-      // Weeks later: it was settled, and nothing of it is left.
+      // Weeks later: it was finished, and nothing of it is left.
       await remove(server.url, `${at}/metadata/1031`);
       if (hasLabels) await remove(server.url, `${at}/labels/today`);
       expect((await runCommand(args)).exitCode).toBe(0);
@@ -123,7 +123,7 @@ describe('a repair that was interrupted', () => {
     },
   );
 
-  test.each(['run', 'restore', 'verify'])('is settled by the next %s', async (command) => {
+  test.each(['run', 'restore', 'verify'])('is finished by the next %s', async (command) => {
     const { server, archive, proxy, study, args } = await interrupted(newOrthanc().version);
     const source = await serverUnderTest(newOrthanc().version);
     await uploadAccepted(source, [lonely.bytes]);

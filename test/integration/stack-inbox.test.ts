@@ -120,7 +120,7 @@ async function reasonOf(name: string): Promise<unknown> {
   return JSON.parse((await read(`refused/${name}.reason.json`)).toString());
 }
 
-async function settled(): Promise<void> {
+async function takenIn(): Promise<void> {
   await vi.waitUntil(async () => stack.idle() && !(await keys()).some((key) => key.startsWith('new/')), eventually);
 }
 
@@ -148,7 +148,7 @@ test('what S3 did not tell of is found when it has lain there for long, and no m
   await look(15);
   expect(await keys()).toEqual(['new/main/CANARY lost+1.dcm']);
   await look(0);
-  await settled();
+  await takenIn();
   expect(await keys()).toEqual(['done/main/CANARY lost+1.dcm']);
   await look(0);
   expect(looks().map((text) => /"announced":(\d+)/.exec(text)?.[1])).toEqual(['0', '1', '0']);
@@ -165,7 +165,7 @@ test('what is DICOM goes to target and archive, and every object is moved where 
   await put('main/empty.dcm', new Uint8Array());
   await put('main/letter.txt', Buffer.from('Dear CANARY'));
   await put('main/cut.dcm', plain.bytes.subarray(0, plain.bytes.length - 700));
-  await settled();
+  await takenIn();
   expect(await keys()).toEqual([
     'done/main/CANARY lost+1.dcm',
     'done/main/CANARY^PATIENT/plain again.dcm',
@@ -202,7 +202,7 @@ test.each(['stranger', 'constructor'])(
   async (name) => {
     await put(`${name}/plain.dcm`, plain.bytes);
     await stack.invoke('inbox', { relist: { olderThanMinutes: 0 } });
-    await settled();
+    await takenIn();
     expect(await reasonOf(`${name}/plain.dcm`)).toMatchObject({ reason: expect.stringContaining('no mirror') });
   },
 );
@@ -230,7 +230,7 @@ test('a notification that is delivered again, or tells of another bucket, change
   });
   stack.sendTo('inbox', JSON.stringify({ Records: [record(bucket)] }));
   stack.sendTo('inbox', JSON.stringify({ Records: [record('another')] }));
-  await settled();
+  await takenIn();
   expect(await keys()).toEqual(before);
   expect(stack.deadLetters().map(({ attributes }) => attributes.code)).toEqual([
     'malformed-message',
@@ -240,7 +240,7 @@ test('a notification that is delivered again, or tells of another bucket, change
 
 test('an instance that takes the target down is given up after its tries, with the reason', async () => {
   await put('main/deadly.dcm', deadly.bytes);
-  await settled();
+  await takenIn();
   const reason = { code: 'unreachable', reason: expect.stringContaining(`Given up after ${maxReceiveCount} tries`) };
   expect(await reasonOf('main/deadly.dcm')).toMatchObject(reason);
 });
@@ -252,7 +252,7 @@ test('an object waits, however long, while the target refuses everybody', async 
   await vi.waitUntil(waits, eventually);
   expect(await keys()).toContain('new/main/late.dcm');
   refusing = false;
-  await settled();
+  await takenIn();
   expect(await keys()).toContain('done/main/late.dcm');
   expect(await idsIn(target)).toContain(late.id);
 });

@@ -106,10 +106,10 @@ beforeAll(async () => {
 
 afterAll(() => cleanUp.disposeAsync());
 
-/** What the function says of the messages of a mirror. */
-function settled(what: string, mirror: string): string[] {
+/** What the function says of the messages of a mirror, in lines that begin with `what`. */
+function linesOf(what: string, mirror: string): string[] {
   return stack.logs.flatMap(({ text }) =>
-    text.includes(`"${what}"`) && text.includes(`"mirror":"${mirror}"`) ? [text] : [],
+    text.includes(`"${what}`) && text.includes(`"mirror":"${mirror}"`) ? [text] : [],
   );
 }
 
@@ -147,10 +147,10 @@ test('messages of the one that hangs use up its own invocations and tries, and n
   await uploadAll(source.url, uploads, 4, (answer) => expect(answer.kind).not.toBe('refused'));
   await stack.invoke('scheduler', { mirror: 'healthy' });
   await vi.waitFor(async () => expect(await archived('healthy')).toBe(instances.length), eventually);
-  await vi.waitUntil(() => settled('message settled', 'healthy').length >= instances.length, eventually);
+  await vi.waitUntil(() => linesOf('message done', 'healthy').length >= instances.length, eventually);
   // None of the neighbour's came back yet: nothing waited for it.
-  expect(settled('message settled', 'hanging')).toEqual([]);
-  expect(settled('message settled', 'healthy').filter((text) => !text.includes('"receiveCount":1}'))).toEqual([]);
+  expect(linesOf('message ', 'hanging')).toEqual([]);
+  expect(linesOf('message done', 'healthy').filter((text) => !text.includes('"receiveCount":1}'))).toEqual([]);
 });
 
 test('objects in the inbox of the one that hangs keep nobody else from being taken in', async () => {
@@ -159,6 +159,6 @@ test('objects in the inbox of the one that hangs keep nobody else from being tak
   await vi.waitUntil(() => hangingTarget.held.size >= before + maxConcurrency, eventually);
   const [first = instances[0]] = arrivals;
   await putIntoInbox('healthy', 'one.dcm', first?.bytes ?? new Uint8Array());
-  await vi.waitUntil(() => settled('object handled', 'healthy').length === 1, eventually);
-  expect(settled('object handled', 'hanging')).toEqual([]);
+  await vi.waitUntil(() => linesOf('object handled', 'healthy').length === 1, eventually);
+  expect(linesOf('object handled', 'hanging')).toEqual([]);
 });

@@ -14,11 +14,11 @@ const seed = 1;
 
 /** All round trips of a copy together: a question to the source, the bytes, the proof. */
 const links = [
-  { link: '0.1 ms', pathMs: 0.3, settledAfterMs: 5_000 },
-  { link: '10 ms', pathMs: 30, settledAfterMs: 5_000 },
-  { link: '30 ms per PUT', pathMs: 30.3, settledAfterMs: 5_000 },
-  { link: '40 ms', pathMs: 120, settledAfterMs: 5_000 },
-  { link: '150 ms', pathMs: 450, settledAfterMs: 10_000 },
+  { link: '0.1 ms', pathMs: 0.3, steadyAfterMs: 5_000 },
+  { link: '10 ms', pathMs: 30, steadyAfterMs: 5_000 },
+  { link: '30 ms per PUT', pathMs: 30.3, steadyAfterMs: 5_000 },
+  { link: '40 ms', pathMs: 120, steadyAfterMs: 5_000 },
+  { link: '150 ms', pathMs: 450, steadyAfterMs: 10_000 },
 ];
 
 const servers: readonly { readonly name: string; readonly server: SimulatedServer }[] = [
@@ -79,37 +79,37 @@ const meanLatency = (answers: readonly { latencyMs: number }[]): number =>
   answers.reduce((sum, { latencyMs }) => sum + latencyMs, 0) / answers.length;
 
 describe('the number of copies at once', () => {
-  test.each(cases)('finds the optimum over $link at $name, and stays there', ({ pathMs, settledAfterMs, server }) => {
-    const untilMs = settledAfterMs + 40_000;
+  test.each(cases)('finds the optimum over $link at $name, and stays there', ({ pathMs, steadyAfterMs, server }) => {
+    const untilMs = steadyAfterMs + 40_000;
     const optimum = optimumOf({ seed, pathMs, server, untilMs: 12_000 }, (simulated) => {
       const { copies, refusals } = firstOf(simulated);
       return refusals <= copies.length * 0.001 + 20;
     });
     const told = firstOf(simulate({ seed, pathMs, server, clients: [client], untilMs }));
-    expect(rateOf(told, settledAfterMs, settledAfterMs + 10_000)).toBeGreaterThan(0.9 * optimum);
-    expect(rateOf(told, settledAfterMs, untilMs)).toBeGreaterThan(0.9 * optimum);
+    expect(rateOf(told, steadyAfterMs, steadyAfterMs + 10_000)).toBeGreaterThan(0.9 * optimum);
+    expect(rateOf(told, steadyAfterMs, untilMs)).toBeGreaterThan(0.9 * optimum);
     expect(told.refusals).toBeLessThan(told.copies.length * 0.01);
     // Apart from short looks at the idle path the limit hardly moves.
-    const [low = 0, middle = 0, high = 0] = quantilesOf(told, settledAfterMs, untilMs, [0.2, 0.5, 0.95]);
+    const [low = 0, middle = 0, high = 0] = quantilesOf(told, steadyAfterMs, untilMs, [0.2, 0.5, 0.95]);
     expect(low).toBeGreaterThanOrEqual(Math.min(middle * 0.65, middle - 1));
     expect(high).toBeLessThanOrEqual(Math.max(middle * 1.45, middle + 2));
   });
 
-  test.each(links)('leaves clinicians their server over $link', ({ pathMs, settledAfterMs }) => {
+  test.each(links)('leaves clinicians their server over $link', ({ pathMs, steadyAfterMs }) => {
     const scene = {
       seed,
       pathMs,
       server: { workers: 16, serviceMs: 40 },
       clinicians: { perSecond: 100, serviceMs: 40 },
-      untilMs: settledAfterMs + 60_000,
+      untilMs: steadyAfterMs + 60_000,
     };
     const alone = meanLatency(simulate({ ...scene, clients: [] }).answers);
     const inflation = (simulated: ReturnType<typeof simulate>): number =>
-      meanLatency(simulated.answers.filter(({ atMs }) => atMs > settledAfterMs)) / alone;
+      meanLatency(simulated.answers.filter(({ atMs }) => atMs > steadyAfterMs)) / alone;
     const optimum = optimumOf(scene, (simulated) => inflation(simulated) <= 1.5);
     const simulated = simulate({ ...scene, clients: [client] });
     expect(inflation(simulated)).toBeLessThan(1.5);
-    expect(rateOf(firstOf(simulated), settledAfterMs, scene.untilMs)).toBeGreaterThan(0.85 * optimum);
+    expect(rateOf(firstOf(simulated), steadyAfterMs, scene.untilMs)).toBeGreaterThan(0.85 * optimum);
   });
 
   test.each([

@@ -69,7 +69,7 @@ export class HostScene implements AsyncDisposable {
   addFile(bytes: Uint8Array = randomBytes(2000), row: Partial<FileRow> = {}): string {
     const uuid = row.uuid ?? newUuid();
     const path = join(this.storage, storagePath(uuid));
-    writeSettled(path, bytes);
+    writeRested(path, bytes);
     this.rows.push({ uuid, sizeBytes: bytes.length, md5: md5Of(bytes), ...row });
     return path;
   }
@@ -126,7 +126,7 @@ export class HostScene implements AsyncDisposable {
 }
 
 /** Writes a file that nobody takes for one that is still growing. */
-export function writeSettled(path: string, bytes: Uint8Array): void {
+export function writeRested(path: string, bytes: Uint8Array): void {
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, bytes);
   const past = new Date(Date.now() - 60_000);

@@ -3,9 +3,9 @@
  * ticks, a queue with delays and receive counts, batches of messages.
  */
 
-import { type DeadLetterReason, type Delivery, settleDelivery } from '../../core/cloud/queue/deliveries.ts';
+import { answerBatch } from '../../core/cloud/queue/answer-batch.ts';
+import { answerDelivery, type DeadLetterReason, type Delivery } from '../../core/cloud/queue/deliveries.ts';
 import type { QueueMessage } from '../../core/cloud/queue/message.ts';
-import { settleBatch } from '../../core/cloud/queue/settle-batch.ts';
 import { copyAnnounced } from '../../core/cloud/transfer/copy-announced.ts';
 import { MessageGate } from '../../core/cloud/transfer/message-gate.ts';
 import type { CopyContext } from '../../core/copy/copy-context.ts';
@@ -147,11 +147,11 @@ export class SimulatedMirror {
       this.deliveries += 1;
       return { body: message.body, receiptHandle: '', receiveCount: message.receiveCount, message };
     });
-    const returned = await settleBatch(
+    const returned = await answerBatch(
       deliveries,
       this.#maxReceiveCount,
       (delivery) =>
-        settleDelivery(
+        answerDelivery(
           delivery,
           transfer,
           {

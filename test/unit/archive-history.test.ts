@@ -360,18 +360,18 @@ describe('a writer that was killed', () => {
 });
 
 describe('an archive with several versions and no record', () => {
-  test('is not believed to hold the instance; a comparison settles it, and a restore takes the newest meanwhile', async () => {
+  test('is not believed to hold the instance; a comparison decides, and a restore takes the newest meanwhile', async () => {
     const { source, mirror, archive, objects, clock } = await newArchive();
     for (const bytes of [first, second]) {
       clock.ms += hourMs;
       await objects.putOnce(instanceKey(id, md5Of(bytes)), bytes, { sizeBytes: bytes.length });
     }
     expect(await archive.lookup(id)).toEqual([]);
-    const unsettled: string[] = [];
-    const observer = { onUnsettled: (one: string) => void unsettled.push(one) };
+    const undecided: string[] = [];
+    const observer = { onUndecided: (one: string) => void undecided.push(one) };
     const view = new ArchiveView(archive, { observer });
     expect(await Array.fromAsync(view.inventory())).toMatchObject([{ id, md5: md5Of(second) }]);
-    expect(unsettled).toEqual([id]);
+    expect(undecided).toEqual([id]);
     source.instances.set(id, first);
     await mirror();
     expect(await restored(archive)).toBe(md5Of(first));

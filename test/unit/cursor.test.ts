@@ -75,8 +75,8 @@ describe('following the change feed', () => {
     const feed = new SimulatedFeed();
     feed.add(...Array.from({ length: 3000 }, (_, index) => change(index + 1)));
     const start = await cursorAtEnd(feed, seconds(0));
-    const settled = await watch(feed, start, { from: 5, to: 200, every: 5 });
-    const idle = await watch(feed, settled.cursor, { from: 200, to: 3800, every: 5 });
+    const after = await watch(feed, start, { from: 5, to: 200, every: 5 });
+    const idle = await watch(feed, after.cursor, { from: 200, to: 3800, every: 5 });
     expect({ requests: idle.requests, entries: idle.entries }).toEqual({ requests: 720, entries: 0 });
     expect(await isQuiet(feed, idle.cursor, seconds(3800))).toBe(true);
   });

@@ -85,8 +85,8 @@ describe('the version of a moment', () => {
 
   test('of several objects without a record is not known; the newest is told', () => {
     const foreign = historyOf([version('second', 5), version('first', 1)]);
-    expect(stateNow(foreign)).toMatchObject({ kind: 'unsettled', newest: { md5: md5('second') } });
-    expect(stateAt(foreign, day(2))).toMatchObject({ kind: 'unsettled', newest: { md5: md5('first') } });
+    expect(stateNow(foreign)).toMatchObject({ kind: 'undecided', newest: { md5: md5('second') } });
+    expect(stateAt(foreign, day(2))).toMatchObject({ kind: 'undecided', newest: { md5: md5('first') } });
   });
 
   test('is never one without a record beside others that have one', () => {

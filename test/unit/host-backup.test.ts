@@ -25,7 +25,7 @@ import { listBackupIds, readAuthentic } from '../../core/host/backup/found-backu
 import { HeldFiles } from '../../core/host/backup/held-files.ts';
 import { restoreHost } from '../../core/host/backup/restore-host.ts';
 import { HeldFolder } from '../../core/orthanc-disk/files/held-folder.ts';
-import { HostScene, hostKeyring, writeSettled } from '../support/host-scene.ts';
+import { HostScene, hostKeyring, writeRested } from '../support/host-scene.ts';
 
 const secret = Buffer.from('root only: c0ffee');
 
@@ -69,7 +69,7 @@ describe('a backup reads only what the configuration names', () => {
       (path: string) => {
         const away = join(scene.root, 'away');
         mkdirSync(away);
-        writeSettled(join(away, path.slice(-36)), secret);
+        writeRested(join(away, path.slice(-36)), secret);
         rmSync(dirname(path), { recursive: true });
         symlinkSync(away, dirname(path));
       },
@@ -109,8 +109,8 @@ describe('a backup reads only what the configuration names', () => {
       },
     });
     const [own, one, two] = [randomBytes(50), randomBytes(60), randomBytes(70)];
-    writeSettled(join(disk, 'DOE', 'one.dcm'), one);
-    writeSettled(join(adopted, 'two.dcm'), two);
+    writeRested(join(disk, 'DOE', 'one.dcm'), one);
+    writeRested(join(adopted, 'two.dcm'), two);
     const ownPath = scene.addFile(own);
     scene.addRow({ customData: JSON.stringify({ v: 1, o: true, p: 'DOE/one.dcm', s: '2' }) }, one);
     scene.addRow({ customData: JSON.stringify({ v: 1, o: false, p: join(adopted, 'two.dcm') }) }, two);
@@ -179,7 +179,7 @@ describe('a second backup', () => {
     const path = scene.addFile(Buffer.from('as it was'));
     await scene.backUp();
     // Damage that leaves the size: were it read, it would be saved as a damaged file.
-    writeSettled(path, Buffer.from('as it IS!'));
+    writeRested(path, Buffer.from('as it IS!'));
     expect(await scene.backUp()).toMatchObject({ copiedFiles: 0, damaged: [] });
     expect(readFileSync(join(await restore(), 'storage', path.slice(scene.storage.length)), 'utf8')).toBe('as it was');
   });

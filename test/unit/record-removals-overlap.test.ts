@@ -12,7 +12,7 @@ const onlyAt = [{ role: 'archive', store: new MemoryStore('archive') } as const]
 function planned(id: InstanceId, atSource: boolean): PlannedInstance {
   const known = { id, md5: undefined, sizeBytes: undefined, standing: 'held', versions: [], isForeign: false } as const;
   const archived = atSource ? undefined : known;
-  return { id, request: undefined, settled: [], atSource, onlyAt: atSource ? [] : onlyAt, archived };
+  return { id, request: undefined, decided: [], atSource, onlyAt: atSource ? [] : onlyAt, archived };
 }
 
 /** A run that compares 100 instances, of which the first is gone. */

@@ -17,7 +17,7 @@ const known = (standing: KnownEntry['standing'], isForeign = false): readonly Kn
 test.each([
   ['holds', known('held'), [sampleId(1)]],
   ['recorded as removed', known('removed'), []],
-  ['keeps without a record', known('unsettled'), [sampleId(1)]],
+  ['keeps without a record', known('undecided'), [sampleId(1)]],
   ['got another way than from the source', known('held', true), []],
   ["knows nothing of, so that it is the target's own", [], []],
 ])('an instance that the source lacks and the archive %s', async (_name, archived, gone) => {
@@ -124,7 +124,7 @@ describe('what comparisons did not find at the source', () => {
       });
     const missed = (id: InstanceId, more: Partial<PlannedInstance> = {}): PlannedInstance => {
       const [archived] = known('held');
-      return { id, request: undefined, settled: [], atSource: false, onlyAt: [], archived, ...more };
+      return { id, request: undefined, decided: [], atSource: false, onlyAt: [], archived, ...more };
     };
     const compare = async (gone: readonly PlannedInstance[], options: { dryRun?: boolean } = {}) => {
       const one = recorder();

@@ -113,17 +113,17 @@ describe('a version that lies there and is not the one of the moment', () => {
     const destination: Destination = { role: 'target', store: folder };
     const conflict = { destination, kind: 'conflict' } as const;
     const onReplaced = vi.fn();
-    const settle = async () => {
+    const replaced = async () => {
       const result = { id: written.id, md5: identity.md5, sizeBytes: identity.sizeBytes, outcomes: [conflict] };
       return (await replaceInFolder(view, folder, onReplaced)(result)).outcomes[0];
     };
     const lies = async () => (await folder.lookup(written.id))[0]?.md5;
-    return { objects, view, conflict, onReplaced, settle, lies };
+    return { objects, view, conflict, onReplaced, replaced, lies };
   }
 
   test('is replaced, kept, and told of', async () => {
-    const { conflict, onReplaced, settle, lies } = await conflicting();
-    expect(await settle()).toEqual({ destination: conflict.destination, kind: 'copied' });
+    const { conflict, onReplaced, replaced, lies } = await conflicting();
+    expect(await replaced()).toEqual({ destination: conflict.destination, kind: 'copied' });
     expect(await lies()).toBe(identity.md5);
     expect(onReplaced.mock.calls).toEqual([[written.id, 'superseded/']]);
   });
@@ -154,9 +154,9 @@ describe('a version that lies there and is not the one of the moment', () => {
       'failed',
     ],
   ])('stays where %s', async (_, change, kind) => {
-    const { view, onReplaced, settle, lies } = await conflicting();
+    const { view, onReplaced, replaced, lies } = await conflicting();
     change(view);
-    expect(await settle()).toMatchObject({ kind });
+    expect(await replaced()).toMatchObject({ kind });
     expect(await lies()).toBe(again.md5);
     expect(onReplaced).not.toHaveBeenCalled();
   });

@@ -85,7 +85,9 @@ describe('a mirror run', () => {
     source.before = () => {
       throw new MirrorError('unreachable', 'source is down');
     };
-    expect((await run()).stoppedBy?.code).toBe('unreachable');
+    const end = await run();
+    expect(end.stoppedBy?.code).toBe('unreachable');
+    expect(end.withdrawn).toEqual(new Map());
   });
 
   test('reports a listing that breaks in the middle, after finishing what was begun', async () => {
@@ -101,7 +103,31 @@ describe('a mirror run', () => {
     };
     const end = await run();
     expect(end.stoppedBy?.code).toBe('server-error');
+    expect(end.withdrawn).toEqual(new Map());
     expect(end.summary.instances.copied).toBe(target.instances.size);
+  });
+
+  test.each([true, false])('resolves conflicts by the policy, where listings tell hashes: %s', async (listsHashes) => {
+    const { source, target, run } = setUp(5);
+    for (const store of [source, target]) store.listsHashes = listsHashes;
+    target.instances.set(sampleId(3), sampleBytes(99));
+    const resolveConflicts: MirrorRun['resolveConflicts'] = async (result) => ({
+      ...result,
+      outcomes: result.outcomes.map((one) =>
+        one.kind === 'conflict' ? { destination: one.destination, kind: 'copied' } : one,
+      ),
+    });
+    const { summary } = await run({ resolveConflicts });
+    expect(summary.instances).toMatchObject({ copied: 5, conflict: 0 });
+    expect(summary.destinations.get('target')).toMatchObject({ copied: 5, conflict: 0 });
+  });
+
+  test('counts what only destinations hold, and nothing that the source holds', async () => {
+    const { target, archive, run } = setUp(5);
+    await run();
+    target.instances.set(sampleId(77), sampleBytes(77));
+    archive.instances.set(sampleId(78), sampleBytes(78));
+    expect((await run()).summary).toMatchObject({ notAtSource: 2, instances: { copied: 0, 'already-equal': 5 } });
   });
 
   test('watches until it is told to stop, and copies what comes meanwhile', async () => {

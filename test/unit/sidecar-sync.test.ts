@@ -143,6 +143,16 @@ describe('a comparison of sidecars', () => {
     expect(sync.lastFailure).toMatchObject({ code: 'forbidden' });
   });
 
+  test('tries a target again that was only busy with one study', async () => {
+    const { source, one, all, options, attach, textsOf } = await setUp(4);
+    for (const study of all) attach(source, study, 'urgent');
+    const busy = first(all).study;
+    one.instead = ({ method, path }) => (method === 'PUT' && path.includes(busy) ? { status: 503 } : undefined);
+    const failures = await new SidecarSync({ ...options, ceiling: 1 }).reconcile(nonePaused, {});
+    expect(failures).toEqual(new Map());
+    expect(all.slice(1).map((study) => textsOf(one, study)[0])).toEqual([['urgent'], ['urgent'], ['urgent']]);
+  });
+
   test('reads again the studies of instances that came since', async () => {
     const { all, options, results, destinations, sidecarsOf } = await setUp();
     await new SidecarSync(options).reconcile(nonePaused, {});

@@ -4,6 +4,7 @@ import { gatherEvidence, judgeEvidence, noEvidence } from '../../core/mirror/fol
 import { SourceProof } from '../../core/mirror/source-proof.ts';
 import { openArchive } from '../../core/stores/archive/archive.ts';
 import { readManifest } from '../../core/stores/archive/manifest.ts';
+import type { Change } from '../../core/stores/change-feed.ts';
 import { MemoryObjects } from '../support/memory-objects.ts';
 import { change, SimulatedFeed } from '../support/simulated-feed.ts';
 
@@ -11,6 +12,13 @@ import { change, SimulatedFeed } from '../support/simulated-feed.ts';
 function feedOf(count: number, first = 1): SimulatedFeed {
   const feed = new SimulatedFeed();
   for (let seq = 1; seq <= count; seq += 1) feed.add(change(seq, first + seq));
+  return feed;
+}
+
+/** The same feed, with something different about each of its entries. */
+function relived(difference: Partial<Change>): SimulatedFeed {
+  const feed = new SimulatedFeed();
+  feed.add(...feedOf(100).entries.map((entry) => ({ ...entry, ...difference })));
   return feed;
 }
 
@@ -36,6 +44,12 @@ describe('evidence of a change feed', () => {
     ['was restored from an old backup and got others since', () => mixed(20), 'same'],
     ['was cleared', (feed) => withEntries(feed, () => false), 'none'],
     ['is that of another database', () => feedOf(100, 5000), 'other'],
+    [
+      'is that of another database with the same files, received later',
+      () => relived({ date: '20270101T000000' }),
+      'other',
+    ],
+    ['is that of another database with the same ids for other things', () => relived({ type: 'StableStudy' }), 'other'],
     ['is that of another, smaller database', () => feedOf(3, 5000), 'other'],
     ['is that of a new, empty database', () => new SimulatedFeed(), 'none'],
   ])('of a feed that %s', async (_, later, verdict) => {

@@ -155,12 +155,12 @@ describe('the plan of changes', () => {
     );
   });
 
-  it('takes the labels of a resource for one value where it settles what was deleted a while ago', () => {
-    const settle = { ...options, mode: 'finish' } as const;
+  it('takes the labels of a resource for one value where it finishes what was deleted a while ago', () => {
+    const finish = { ...options, mode: 'finish' } as const;
     const labelled = (...labels: string[]): StudySidecar => ({ ...bare, labels });
-    expect(planStudy(labelled('x', 'y'), labelled('x'), settle).changes).toHaveLength(1);
-    expect(planStudy(labelled('x'), labelled('y'), settle)).toMatchObject({ changes: [], kept: [{ what: 'label' }] });
-    expect(planStudy(labelled('x'), labelled('x', 'y'), settle)).toMatchObject({ changes: [], kept: [] });
+    expect(planStudy(labelled('x', 'y'), labelled('x'), finish).changes).toHaveLength(1);
+    expect(planStudy(labelled('x'), labelled('y'), finish)).toMatchObject({ changes: [], kept: [{ what: 'label' }] });
+    expect(planStudy(labelled('x'), labelled('x', 'y'), finish)).toMatchObject({ changes: [], kept: [] });
     expect(planStudy(labelled('x'), labelled('y'), { ...options, mode: 'add' }).changes).toHaveLength(1);
   });
 

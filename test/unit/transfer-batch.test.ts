@@ -1,7 +1,7 @@
 /** What becomes of messages before a store is asked for anything: no Lambda and no server is needed to say it. */
 import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import type { Delivery, Settled } from '../../core/cloud/queue/deliveries.ts';
+import type { Answered, Delivery } from '../../core/cloud/queue/deliveries.ts';
 import { type BatchObserver, transferBatch } from '../../core/cloud/transfer/transfer-batch.ts';
 import type { TransferDeployment } from '../../core/cloud/transfer/transfer-message.ts';
 import { type ErrorCode, MirrorError } from '../../core/errors.ts';
@@ -19,8 +19,8 @@ function delivery(n: number, receiveCount = 1, mirror = 'main'): Delivery {
 /** A queue of `main` that remembers what it is asked for, and mirrors that are opened by `mirror`. */
 function setUp(mirror: TransferDeployment['mirror'], queueIsAway = false) {
   const asked: string[] = [];
-  const told: { readonly mirror: string; readonly settled: Settled }[] = [];
-  const unsettled: { readonly delivery: Delivery; readonly error: unknown }[] = [];
+  const told: { readonly mirror: string; readonly answered: Answered }[] = [];
+  const unanswered: { readonly delivery: Delivery; readonly error: unknown }[] = [];
   const note = async (what: string): Promise<void> => {
     if (queueIsAway) throw new MirrorError('unreachable', 'the queue is away');
     asked.push(what);
@@ -43,13 +43,13 @@ function setUp(mirror: TransferDeployment['mirror'], queueIsAway = false) {
     onRestored: () => undefined,
     onSidecarRestored: () => undefined,
     onFinding: () => undefined,
-    onSettled: (of, _, settled) => void told.push({ mirror: of, settled }),
-    onUnsettled: (one, error) => void unsettled.push({ delivery: one, error }),
+    onAnswered: (of, _, answered) => void told.push({ mirror: of, answered }),
+    onUnanswered: (one, error) => void unanswered.push({ delivery: one, error }),
   };
   const { signal } = new AbortController();
   const batch = (...deliveries: readonly Delivery[]) =>
     transferBatch({ queue, deliveries }, deployment, { signal, observer });
-  return { asked, told, unsettled, batch };
+  return { asked, told, unanswered, batch };
 }
 
 const failing = (code: ErrorCode) => () => Promise.reject(new MirrorError(code, 'why'));
@@ -58,7 +58,7 @@ test('a message that names another mirror than its queue is a dead letter, told 
   const { asked, told, batch } = setUp(failing('unreachable'));
   expect(await batch(delivery(1, 1, 'neighbour'))).toEqual([]);
   expect(asked).toEqual(['dead letter malformed-message']);
-  expect(told).toMatchObject([{ mirror: 'main', settled: { message: { mirror: 'neighbour', id: sampleId(1) } } }]);
+  expect(told).toMatchObject([{ mirror: 'main', answered: { message: { mirror: 'neighbour', id: sampleId(1) } } }]);
 });
 
 test.each<[string, ErrorCode, number, string, number]>([
@@ -85,19 +85,19 @@ test('messages are worked on at once, but one that is in its last tries alone an
   expect(order).toEqual(['begins beside 0', 'begins beside 1', 'begins beside 0', 'begins beside 0']);
 });
 
-test('each message is settled by itself, and told once', async () => {
+test('each message is answered by itself, and told once', async () => {
   const { asked, told, batch } = setUp(failing('unknown-mirror'));
   expect(await batch(delivery(1), delivery(2))).toEqual([]);
   expect(asked).toEqual(['dead letter unknown-mirror', 'dead letter unknown-mirror']);
-  expect(told.map(({ settled }) => settled.message?.id ?? '').toSorted()).toEqual(
+  expect(told.map(({ answered }) => answered.message?.id ?? '').toSorted()).toEqual(
     [sampleId(1), sampleId(2)].toSorted(),
   );
 });
 
 test('a message of which the queue learns nothing comes back', async () => {
-  const { told, unsettled, batch } = setUp(failing('deadline'), true);
+  const { told, unanswered, batch } = setUp(failing('deadline'), true);
   const one = delivery(1);
   expect(await batch(one)).toEqual([one]);
   expect(told).toEqual([]);
-  expect(unsettled).toMatchObject([{ delivery: one, error: { code: 'unreachable' } }]);
+  expect(unanswered).toMatchObject([{ delivery: one, error: { code: 'unreachable' } }]);
 });

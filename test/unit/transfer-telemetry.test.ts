@@ -1,7 +1,7 @@
-/** What the transfer function counts of the messages that it settled. */
+/** What the transfer function counts of the messages that it answered. */
 import { Metrics } from '@aws-lambda-powertools/metrics';
 import { expect, test, vi } from 'vitest';
-import type { Settled } from '../../core/cloud/queue/deliveries.ts';
+import type { Answered } from '../../core/cloud/queue/deliveries.ts';
 import { MirrorError } from '../../core/errors.ts';
 import { emitMetrics } from '../../lambdas/metrics-emitter.ts';
 import { transferObserver } from '../../lambdas/transfer-telemetry.ts';
@@ -27,12 +27,12 @@ test.each([
   'one that ended for the reason %s counts as cut off by the end of the invocation %i times',
   (code, times) => {
     emitted();
-    const settled: Settled = {
+    const answered: Answered = {
       message: undefined,
       verdict: { kind: 'dead-letter', code, reason: 'why' },
       error: new MirrorError(code, 'why'),
     };
-    transferObserver.onSettled('main', { messageId: 'a', receiptHandle: 'a', receiveCount: 1, body: '' }, settled);
+    transferObserver.onAnswered('main', { messageId: 'a', receiptHandle: 'a', receiveCount: 1, body: '' }, answered);
     const values = emitted();
     expect(values.get('TransferDeadlineHits')).toBe(times);
     expect(values.get('DeadLettered')).toBe(1);

@@ -22,7 +22,7 @@ export interface ViewObserver {
   /** It is left out because it was removed from the source. */
   onRemoved?(id: InstanceId): void;
   /** Several versions, and nothing is recorded: the view takes the newest by the times of the objects. */
-  onUnsettled?(id: InstanceId): void;
+  onUndecided?(id: InstanceId): void;
   /** It is left out because the object of the version that counts is gone. */
   onLost?(id: InstanceId, md5: Md5): void;
 }
@@ -113,8 +113,8 @@ export class ArchiveView implements Store {
         return undefined;
       case 'held':
         return state.version;
-      case 'unsettled':
-        observer.onUnsettled?.(id);
+      case 'undecided':
+        observer.onUndecided?.(id);
         return state.newest;
       case 'lost':
         observer.onLost?.(id, state.md5);

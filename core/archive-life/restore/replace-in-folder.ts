@@ -6,7 +6,7 @@ import { type AfterCopy, atConflicts } from '../repair/replace-conflicts.ts';
 import type { RestoredFolder } from './restored-folder.ts';
 
 /**
- * Settles conflicts of a restore to a folder: the version of the moment takes the place of the other one, which the
+ * Resolves conflicts of a restore to a folder: the version of the moment takes the place of the other one, which the
  * folder keeps under `superseded/`.
  */
 export function replaceInFolder(

@@ -50,8 +50,8 @@ async function* wanted(store: Store, { signal, ...options }: VerifyOptions): Asy
 async function verifyInstance(store: Store, entry: InventoryEntry, signal?: AbortSignal): Promise<Verified> {
   const first = await readBack(store, entry, signal);
   const isLost = first.kind === 'damaged' && first.error.code === 'source-corrupt' && first.actualMd5 === undefined;
-  const isSettled = first.kind === 'sound' || first.kind === 'vanished' || isLost;
-  return isSettled ? first : readBack(store, entry, signal);
+  const isDecided = first.kind === 'sound' || first.kind === 'vanished' || isLost;
+  return isDecided ? first : readBack(store, entry, signal);
 }
 
 async function readBack(store: Store, entry: InventoryEntry, signal: AbortSignal | undefined): Promise<Verified> {

@@ -2,15 +2,15 @@
 import { MirrorError } from '../../errors.ts';
 import { S3Versions } from '../../stores/archive/s3-versions.ts';
 import type { Deployment } from '../deployment.ts';
-import { type Batch, type Delivery, type Settled, settleAttempt } from '../queue/deliveries.ts';
-import { settleBatch } from '../queue/settle-batch.ts';
+import { answerBatch } from '../queue/answer-batch.ts';
+import { type Answered, answerAttempt, type Batch, type Delivery } from '../queue/deliveries.ts';
 import { type InboxContext, takeInObjects } from './take-in.ts';
 
 export interface InboxObserver<Received extends Delivery> extends Pick<InboxContext, 'onHandled' | 'onDelayed'> {
   /** What the queue knows now about a notification. */
-  onSettled(delivery: Received, settled: Omit<Settled, 'message'>): void;
+  onAnswered(delivery: Received, answered: Omit<Answered, 'message'>): void;
   /** The queue did not take what becomes of a notification, which so comes back. */
-  onUnsettled(delivery: Received, error: unknown): void;
+  onUnanswered(delivery: Received, error: unknown): void;
 }
 
 /**
@@ -31,16 +31,16 @@ export function inboxBatch<Received extends Delivery>(
   const work = takeInObjects({ bucket, inbox, mirror, limits, waitMs, onHandled, onDelayed });
   return ({ queue, deliveries }, deadline) => {
     const delivered = deployment.deliveries(queue);
-    return settleBatch(
+    return answerBatch(
       deliveries,
       limits.maxReceiveCount,
       async (delivery) => {
         const attempt = () => work(delivery, queue.mirror, deadline);
-        const settled = await settleAttempt(delivery, attempt, delivered, limits);
-        observer.onSettled(delivery, settled);
-        return settled;
+        const answered = await answerAttempt(delivery, attempt, delivered, limits);
+        observer.onAnswered(delivery, answered);
+        return answered;
       },
-      (delivery, error) => observer.onUnsettled(delivery, error),
+      (delivery, error) => observer.onUnanswered(delivery, error),
     );
   };
 }

@@ -46,7 +46,7 @@ export const metricDefinitions = {
   StudiesWritten: count('transfer', 'Sidecars written to a destination.'),
   Restored: count('transfer', 'Instances written from the archive to a target that is restored.'),
   RestoredBytes: { ...count('transfer', 'Their bytes.'), unit: 'Bytes' },
-  Settled: count('transfer', 'Messages that are done.'),
+  Done: count('transfer', 'Messages that are done.'),
   Retried: count('transfer', 'Messages that come back later, because something may pass.'),
   Renewed: count('transfer', 'Messages put on the queue anew while their mirror pauses.'),
   DeadLettered: count('transfer', 'Messages that became dead letters, with a reason.'),

@@ -1,4 +1,4 @@
-/** Works on a message that a queue delivered, and settles with the queue what becomes of it. */
+/** Works on a message that a queue delivered, and tells the queue what becomes of it. */
 import type { MirrorQueue } from '../../config/queue-names.ts';
 import { isMirrorError, MirrorError } from '../../errors.ts';
 import { parseMessage, type QueueMessage } from './message.ts';
@@ -38,7 +38,7 @@ export interface DeliveryQueue {
 }
 
 /** What was decided about a delivery, for the log. */
-export interface Settled {
+export interface Answered {
   readonly message: QueueMessage | undefined;
   readonly verdict: Verdict;
   readonly error: MirrorError | undefined;
@@ -49,28 +49,28 @@ export interface Settled {
  * the verdict is `return`. Throws what the queue throws, and then it must not be acknowledged.
  * @param work does what the message says; what it throws decides about the message
  */
-export async function settleDelivery(
+export async function answerDelivery(
   delivery: Delivery,
   work: (message: QueueMessage) => Promise<void>,
   queue: DeliveryQueue,
   limits: DeliveryLimits,
-): Promise<Settled> {
+): Promise<Answered> {
   let message: QueueMessage | undefined;
   const attempt = async (): Promise<void> => {
     message = parseMessage(delivery.body);
     await work(message);
   };
-  const settled = await settleAttempt(delivery, attempt, queue, limits);
-  return { message, ...settled };
+  const answered = await answerAttempt(delivery, attempt, queue, limits);
+  return { message, ...answered };
 }
 
 /** The same for a queue with messages of another kind: `attempt` reads the message and works on it. */
-export async function settleAttempt(
+export async function answerAttempt(
   delivery: Delivery,
   attempt: () => Promise<void>,
   queue: DeliveryQueue,
   limits: DeliveryLimits,
-): Promise<Omit<Settled, 'message'>> {
+): Promise<Omit<Answered, 'message'>> {
   try {
     await attempt();
     return { verdict: { kind: 'done' }, error: undefined };

@@ -31,7 +31,7 @@ export interface DeadLetter {
   readonly receiptHandle: string;
 }
 
-/** A letter stays hidden from others so long, or until it is settled. */
+/** A letter stays hidden from others so long, or until it is answered. */
 const hiddenSeconds = 300;
 /** How often in a row an answer must be empty for the queue to count as read: SQS asks a part of its servers only. */
 const emptyAnswers = 2;

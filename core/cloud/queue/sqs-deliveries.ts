@@ -1,4 +1,4 @@
-/** Settles deliveries of a queue in Amazon SQS. */
+/** Answers deliveries of a queue in Amazon SQS. */
 import {
   ChangeMessageVisibilityCommand,
   type MessageAttributeValue,

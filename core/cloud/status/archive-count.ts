@@ -38,7 +38,7 @@ export async function continueCount(before: ArchiveCount, options: CountOptions)
   // An id counts when its last version was seen: only then may the next run begin behind it.
   let current: { id: InstanceId; versions: number; bytes: number } | undefined;
   let after = unfinished?.after;
-  const settle = (): void => {
+  const addCurrent = (): void => {
     if (current === undefined) return;
     counted.instances += 1;
     counted.versions += current.versions;
@@ -47,7 +47,7 @@ export async function continueCount(before: ArchiveCount, options: CountOptions)
   };
   for await (const { id, sizeBytes = 0 } of archive.versions({ after })) {
     if (current?.id !== id) {
-      settle();
+      addCurrent();
       if (deadline.aborted && after !== undefined) {
         return { complete, unfinished: { ...totalsOf(counted), after } };
       }
@@ -56,7 +56,7 @@ export async function continueCount(before: ArchiveCount, options: CountOptions)
     current.versions += 1;
     current.bytes += sizeBytes;
   }
-  settle();
+  addCurrent();
   return { complete: { ...totalsOf(counted), countedAt: now().toISOString() }, unfinished: null };
 }
 

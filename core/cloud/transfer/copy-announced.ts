@@ -15,8 +15,8 @@ type AnnouncedInstance = Pick<InstanceMessage, 'id' | 'sizeBytes'>;
 export interface AnnouncedContext extends CopyContext {
   /** See {@link SourceReader.selects}. */
   readonly selects?: SourceReader['selects'];
-  /** May change what became of the instance before it is judged, such as settling a conflict. */
-  readonly settle?: (result: CopyResult) => Promise<CopyResult>;
+  /** May change what became of the instance before it is judged, such as resolving a conflict. */
+  readonly finish?: (result: CopyResult) => Promise<CopyResult>;
 }
 
 export interface CopiedAnnouncement {
@@ -59,10 +59,10 @@ async function copyNow(
       error: await gate.conclude(id, admission, { id, md5: undefined, sizeBytes, outcomes }),
     };
   }
-  const result = await settled(await copyInstance(request, context), context);
+  const result = await finished(await copyInstance(request, context), context);
   return { result, error: await gate.conclude(id, admission, result) };
 }
 
-async function settled(result: CopyResult, { settle }: AnnouncedContext): Promise<CopyResult> {
-  return settle === undefined ? result : settle(result);
+async function finished(result: CopyResult, { finish }: AnnouncedContext): Promise<CopyResult> {
+  return finish === undefined ? result : finish(result);
 }

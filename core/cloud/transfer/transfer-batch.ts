@@ -1,17 +1,17 @@
 /** What the transfer function does with the deliveries of a batch. */
 import type { MirrorQueue } from '../../config/queue-names.ts';
 import { MirrorError } from '../../errors.ts';
-import { type Batch, type Delivery, type Settled, settleDelivery } from '../queue/deliveries.ts';
+import { answerBatch } from '../queue/answer-batch.ts';
+import { type Answered, answerDelivery, type Batch, type Delivery } from '../queue/deliveries.ts';
 import type { QueueMessage } from '../queue/message.ts';
-import { settleBatch } from '../queue/settle-batch.ts';
 import type { TransferObserver } from './transfer-context.ts';
 import { type TransferDeployment, transferMessages } from './transfer-message.ts';
 
 export interface BatchObserver<Received extends Delivery> extends TransferObserver {
   /** What the queue knows now about a delivery. */
-  onSettled(mirror: string, delivery: Received, settled: Settled): void;
+  onAnswered(mirror: string, delivery: Received, answered: Answered): void;
   /** The queue did not take what becomes of a delivery, which so comes back. */
-  onUnsettled(delivery: Received, error: unknown): void;
+  onUnanswered(delivery: Received, error: unknown): void;
 }
 
 export interface BatchOptions<Received extends Delivery> {
@@ -21,7 +21,7 @@ export interface BatchOptions<Received extends Delivery> {
 }
 
 /**
- * Copies what the deliveries name and settles each of them by itself. A message that names another mirror than its queue
+ * Copies what the deliveries name and answers each of them by itself. A message that names another mirror than its queue
  * becomes a dead letter: it would be worked on at the expense of the queue's own mirror.
  * @returns the deliveries that must come back
  */
@@ -37,15 +37,15 @@ export function transferBatch<Received extends Delivery>(
   };
   const delivered = deployment.deliveries(queue);
   const limits = deployment.deliveryLimits;
-  return settleBatch(
+  return answerBatch(
     deliveries,
     limits.maxReceiveCount,
     async (delivery) => {
-      const settled = await settleDelivery(delivery, work, delivered, limits);
-      observer.onSettled(queue.mirror, delivery, settled);
-      return settled;
+      const answered = await answerDelivery(delivery, work, delivered, limits);
+      observer.onAnswered(queue.mirror, delivery, answered);
+      return answered;
     },
-    (delivery, error) => observer.onUnsettled(delivery, error),
+    (delivery, error) => observer.onUnanswered(delivery, error),
   );
 }
 

@@ -97,10 +97,10 @@ async function transferInstance(
     await forward(message);
     return undefined;
   }
-  const settle = (copied: CopyResult) => resolveConflicts(copied, mirror, signal);
+  const finish = (copied: CopyResult) => resolveConflicts(copied, mirror, signal);
   const { selects } = mirror;
   const source = withLargest(mirror.reader, largestBytes);
-  const { result, error } = await copyAnnounced(message, gate, { source, selects, budget: memory, signal, settle });
+  const { result, error } = await copyAnnounced(message, gate, { source, selects, budget: memory, signal, finish });
   if (result?.outcomes.some(({ error: met }) => met?.code === 'too-large') === true) {
     await forward(message);
     return undefined;

@@ -18,7 +18,7 @@ import { type FileArchive, saveFile } from './save-file.ts';
 export const filesAtOnce = 8;
 
 /** A file that is younger may still be growing. */
-const settledMs = 2000;
+const restedMs = 2000;
 
 export interface SaveOptions extends CallOptions {
   readonly onSaved?: ((sizeBytes: number) => void) | undefined;
@@ -81,7 +81,7 @@ async function saveStored(
   options: CallOptions,
 ): Promise<{ readonly file: KnownFile | undefined; readonly isNew: boolean }> {
   const nothing = { file: undefined, isNew: false };
-  if (Date.now() - modifiedAt.getTime() < settledMs) return nothing;
+  if (Date.now() - modifiedAt.getTime() < restedMs) return nothing;
   try {
     const open = await storage.open({ uuid, customPlace: undefined });
     if (open === undefined) return nothing;

@@ -177,14 +177,14 @@ class Survey {
   /** A study of which everything was removed has a sidecar as before: its instances tell. */
   async #leaveOutRemoved(removed: readonly InstanceId[]): Promise<void> {
     const { archive, list, readTags, readContent, giveWay, signal } = this.#options;
-    const settled = new Set<InstanceId>();
+    const done = new Set<InstanceId>();
     await inParallel(removed, width, async (id) => {
-      if (settled.has(id)) return;
+      if (done.has(id)) return;
       await giveWay();
       const version = newestOf((await archive.history.of(id, { signal })).versions);
       const study = version && (await tagsOf(version, readTags))?.study;
       const content = study === undefined ? undefined : await readContent(study);
-      for (const one of content?.absent ?? []) settled.add(one);
+      for (const one of content?.absent ?? []) done.add(one);
       if (content?.instances.length === 0) list.remove(content.id);
     });
   }

@@ -259,7 +259,7 @@ export class ArchiveHistory {
 /** Objects and records are listed at different moments: what seems to be missing may have come in between. */
 function mayLackRecords(history: InstanceHistory): boolean {
   const { kind } = stateNow(history);
-  return kind === 'unsettled' || kind === 'lost';
+  return kind === 'undecided' || kind === 'lost';
 }
 
 function isVersion(found: ArchivedVersion | HistoryRecord): found is ArchivedVersion {

@@ -180,15 +180,15 @@ export class Archive implements DestinationStore {
     const turn = (before ?? Promise.resolve()).then(() =>
       this.#store(instance, body, before === undefined ? options : { ...options, isAbsent: false }),
     );
-    const settled = turn.then(
+    const ended = turn.then(
       () => undefined,
       () => undefined,
     );
-    this.#storing.set(id, settled);
+    this.#storing.set(id, ended);
     try {
       return await turn;
     } finally {
-      if (this.#storing.get(id) === settled) this.#storing.delete(id);
+      if (this.#storing.get(id) === ended) this.#storing.delete(id);
     }
   }
 
@@ -201,8 +201,10 @@ export class Archive implements DestinationStore {
     const wasEmpty = before.versions.length === 0;
     if (wasEmpty && outcome === 'created') return { kind: 'stored' };
     // Something is there, or was put there since: which version counts must be recorded.
-    const settled = await this.#settle(wasEmpty ? await this.history.of(id, { signal }) : before, md5, { signal });
-    return outcome === 'created' && settled.kind === 'already-equal' ? { ...settled, kind: 'stored' } : settled;
+    const recorded = await this.#makeCurrent(wasEmpty ? await this.history.of(id, { signal }) : before, md5, {
+      signal,
+    });
+    return outcome === 'created' && recorded.kind === 'already-equal' ? { ...recorded, kind: 'stored' } : recorded;
   }
 
   async storeKept(
@@ -215,7 +217,7 @@ export class Archive implements DestinationStore {
     if (sizeBytes !== undefined && kept.sizeBytes !== sizeBytes) {
       throw damagedVersion(this.name, { id, md5, sizeBytes }, kept.sizeBytes);
     }
-    return this.#settle(history, md5, { signal });
+    return this.#makeCurrent(history, md5, { signal });
   }
 
   /** Records that the source no longer has an instance, unless that is recorded or the archive never had it. */
@@ -309,7 +311,7 @@ export class Archive implements DestinationStore {
   }
 
   /** Makes a version that is there the current one, if it is what the source has. */
-  async #settle(history: InstanceHistory, md5: Md5, options: CallOptions): Promise<StoreOutcome> {
+  async #makeCurrent(history: InstanceHistory, md5: Md5, options: CallOptions): Promise<StoreOutcome> {
     const isCurrent = currentOf(history) === md5;
     if (!this.#speaksForSource) return { kind: 'already-equal', ...(!isCurrent && { isKeptBeside: true }) };
     if (isCurrent && !isForeign(history)) return { kind: 'already-equal' };
@@ -327,7 +329,7 @@ export class Archive implements DestinationStore {
     if (state.kind === 'held') {
       return { ...known, standing: 'held', md5: state.version.md5, sizeBytes: state.version.sizeBytes };
     }
-    const standing = state.kind === 'removed' ? 'removed' : 'unsettled';
+    const standing = state.kind === 'removed' ? 'removed' : 'undecided';
     return { ...known, standing, md5: undefined, sizeBytes: undefined };
   }
 }

@@ -31,29 +31,29 @@ async function writeAll(descriptor: number, bytes: Uint8Array): Promise<void> {
 
 /** Returns once what the file or folder holds now survives a power cut. */
 function sync(descriptor: number): Promise<void> {
-  return settled((done) => fs.fsync(descriptor, done));
+  return finished((done) => fs.fsync(descriptor, done));
 }
 
 function close(descriptor: number): Promise<void> {
-  return settled((done) => fs.close(descriptor, done));
+  return finished((done) => fs.close(descriptor, done));
 }
 
 /** Throws EEXIST if there is something. */
 function makeFolder(path: string): Promise<void> {
-  return settled((done) => fs.mkdir(path, done));
+  return finished((done) => fs.mkdir(path, done));
 }
 
 /** Throws EEXIST if there is something. */
 function link(from: string, to: string): Promise<void> {
-  return settled((done) => fs.link(from, to, done));
+  return finished((done) => fs.link(from, to, done));
 }
 
 function rename(from: string, to: string): Promise<void> {
-  return settled((done) => fs.rename(from, to, done));
+  return finished((done) => fs.rename(from, to, done));
 }
 
 function unlink(path: string): Promise<void> {
-  return settled((done) => fs.unlink(path, done));
+  return finished((done) => fs.unlink(path, done));
 }
 
 /** What lies at a path, be it a link. */
@@ -67,7 +67,7 @@ function answered<T>(call: (done: (error: Error | null, answer: T) => void) => v
   });
 }
 
-function settled(call: (done: (error: Error | null) => void) => void): Promise<void> {
+function finished(call: (done: (error: Error | null) => void) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     call((error) => (error ? reject(error) : resolve()));
   });

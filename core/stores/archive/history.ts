@@ -48,7 +48,7 @@ export type InstanceState<Recorded extends HistoryRecord = HistoryRecord> =
   /** The source no longer had it; `before` is what it had last, where the archive has that. */
   | { readonly kind: 'removed'; readonly before: ArchivedVersion | undefined; readonly record: Recorded }
   /** Several versions, and nothing tells which one counts: two writers met, or the archive was made by other means. */
-  | { readonly kind: 'unsettled'; readonly newest: ArchivedVersion }
+  | { readonly kind: 'undecided'; readonly newest: ArchivedVersion }
   /** The version that counts has no object: somebody deleted it. */
   | { readonly kind: 'lost'; readonly md5: Md5; readonly record: Recorded };
 
@@ -79,7 +79,7 @@ export function sinceWhen(state: InstanceState<DatedRecord>): Date | undefined {
       return undefined;
     case 'held':
       return state.record?.at ?? state.version.archivedAt;
-    case 'unsettled':
+    case 'undecided':
       return state.newest.archivedAt;
     case 'removed':
     case 'lost':
@@ -118,7 +118,7 @@ export function recordsThatCount<Recorded extends HistoryRecord>({
 function stateOfObjects(versions: readonly ArchivedVersion[], moment?: Date): InstanceState<never> {
   const newest = newestOf(moment === undefined ? versions : versions.filter(({ archivedAt }) => archivedAt <= moment));
   if (newest === undefined) return absent;
-  return versions.length === 1 ? { kind: 'held', version: newest, record: undefined } : { kind: 'unsettled', newest };
+  return versions.length === 1 ? { kind: 'held', version: newest, record: undefined } : { kind: 'undecided', newest };
 }
 
 /** @returns the version whose object is the newest; of several of one time, the one with the greatest MD5. */
@@ -156,7 +156,7 @@ export function nextRecord(history: InstanceHistory, record: NewRecord): History
 
 /**
  * The order of records is that of their numbers. Two processes that record at once may give the same number: then what the
- * source has counts before what it lacks, and the comparison that follows settles it.
+ * source has counts before what it lacks, and the comparison that follows decides.
  */
 function compareRecords(a: HistoryRecord, b: HistoryRecord): number {
   return a.number - b.number || compareKeys(rankOf(a), rankOf(b));

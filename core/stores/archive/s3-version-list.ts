@@ -6,6 +6,7 @@ import {
   type ListObjectVersionsCommandOutput,
 } from '@aws-sdk/client-s3';
 import type { CallOptions } from '../../call-options.ts';
+import { MirrorError } from '../../errors.ts';
 import { S3Requests } from './s3-requests.ts';
 import { decodeKey, type ObjectVersion, type S3VersionsOptions } from './s3-versions.ts';
 
@@ -32,8 +33,9 @@ export async function* listVersions(
         yield { key: decodeKey(Key), versionId: VersionId, writtenAt: LastModified };
       }
       const { IsTruncated: hasMore, NextKeyMarker: key, NextVersionIdMarker: version } = page;
-      const next = key === undefined ? undefined : { KeyMarker: decodeKey(key) };
-      after = hasMore === true && next ? { ...next, ...(version && { VersionIdMarker: version }) } : undefined;
+      if (hasMore === true && key === undefined) throw cutShort(name);
+      const next = hasMore === true && key !== undefined ? { KeyMarker: decodeKey(key) } : undefined;
+      after = next && { ...next, ...(version && { VersionIdMarker: version }) };
     }
   } finally {
     requests.client.destroy();
@@ -49,7 +51,7 @@ export async function* listFolders(
   const requests = new S3Requests(name, connection);
   const all = { Bucket: bucket, Prefix: prefix, Delimiter: '/', EncodingType: 'url' } as const;
   try {
-    for (let next: { ContinuationToken?: string } | undefined = {}; next !== undefined; ) {
+    for (let next: { ContinuationToken?: string | undefined } | undefined = {}; next !== undefined; ) {
       const command = new ListObjectsV2Command({ ...all, ...next });
       const page: ListObjectsV2CommandOutput = await requests.send(signal, (call) =>
         requests.client.send(command, call),
@@ -58,9 +60,15 @@ export async function* listFolders(
         if (Prefix !== undefined) yield decodeKey(Prefix).slice(prefix.length);
       }
       const { IsTruncated: hasMore, NextContinuationToken: token } = page;
-      next = hasMore === true && token !== undefined ? { ContinuationToken: token } : undefined;
+      if (hasMore === true && token === undefined) throw cutShort(name);
+      next = hasMore === true ? { ContinuationToken: token } : undefined;
     }
   } finally {
     requests.client.destroy();
   }
+}
+
+/** What is not listed would count as not there. */
+function cutShort(name: string): MirrorError {
+  return new MirrorError('answer-malformed', `${name}: the storage cut a listing short`);
 }

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
+import { answerBatch } from '../../core/cloud/queue/answer-batch.ts';
 import {
+  answerDelivery,
   type DeadLetterReason,
   type Delivery,
   type DeliveryQueue,
-  settleDelivery,
 } from '../../core/cloud/queue/deliveries.ts';
-import { settleBatch } from '../../core/cloud/queue/settle-batch.ts';
 import { type ErrorCode, MirrorError } from '../../core/errors.ts';
 
 const limits = { maxReceiveCount: 8, backOff: { firstMs: 1000, lastMs: 60_000 } };
@@ -39,36 +39,36 @@ test.each<[string, () => Promise<void>, number, string, string[]]>([
   ['of a halted mirror is sent anew at last', failWith('unauthorized'), 8, 'renew', ['send anew a']],
 ])('a delivery %s', async (_what, work, receiveCount, verdict, asked) => {
   const recording = recordingQueue();
-  const settled = await settleDelivery({ body, receiptHandle: 'a', receiveCount }, work, recording.queue, limits);
-  expect(settled.verdict.kind).toBe(verdict);
+  const answered = await answerDelivery({ body, receiptHandle: 'a', receiveCount }, work, recording.queue, limits);
+  expect(answered.verdict.kind).toBe(verdict);
   expect(recording.asked).toEqual(asked);
 });
 
 test('an error that is none of ours comes back, and its words reach neither queue nor reason', async () => {
   const { queue, reasons } = recordingQueue();
   const work = () => Promise.reject(new Error('DOE^JANE'));
-  const settled = await settleDelivery({ body, receiptHandle: 'a', receiveCount: 8 }, work, queue, limits);
-  expect(settled.verdict.kind).toBe('dead-letter');
-  expect(JSON.stringify([reasons, settled.error?.message])).not.toContain('DOE');
+  const answered = await answerDelivery({ body, receiptHandle: 'a', receiveCount: 8 }, work, queue, limits);
+  expect(answered.verdict.kind).toBe('dead-letter');
+  expect(JSON.stringify([reasons, answered.error?.message])).not.toContain('DOE');
 });
 
-test('a delivery that cannot be settled with the queue is not acknowledged', async () => {
+test('a delivery that cannot be answered is not acknowledged', async () => {
   const delivery = { body, receiptHandle: 'a', receiveCount: 1 };
-  const unsettled: unknown[] = [];
-  const settle = () => Promise.reject(new MirrorError('unreachable', 'SQS is away'));
-  const returned = await settleBatch([delivery], 8, settle, (_delivery, error) => unsettled.push(error));
+  const unanswered: unknown[] = [];
+  const answer = () => Promise.reject(new MirrorError('unreachable', 'SQS is away'));
+  const returned = await answerBatch([delivery], 8, answer, (_delivery, error) => unanswered.push(error));
   expect(returned).toEqual([delivery]);
-  expect(unsettled).toMatchObject([{ code: 'unreachable' }]);
+  expect(unanswered).toMatchObject([{ code: 'unreachable' }]);
 });
 
 test('of a batch only what is to come back is returned', async () => {
   const deliveries = ['a', 'b', 'c', 'd'].map((receiptHandle) => ({ body, receiptHandle, receiveCount: 1 }));
   const { queue } = recordingQueue();
-  const returned = await settleBatch(
+  const returned = await answerBatch(
     deliveries,
     limits.maxReceiveCount,
     (delivery) =>
-      settleDelivery(
+      answerDelivery(
         delivery,
         'bd'.includes(delivery.receiptHandle) ? failWith('busy') : async () => undefined,
         queue,
@@ -83,7 +83,7 @@ test('fresh deliveries are worked on together, suspects after them and alone', a
   const deliveries = [7, 1, 8, 2, 6].map((receiveCount) => ({ body, receiptHandle: `${receiveCount}`, receiveCount }));
   const running = new Set<Delivery>();
   const company: [number, number][] = [];
-  await settleBatch(
+  await answerBatch(
     deliveries,
     8,
     async (delivery) => {
