@@ -2,7 +2,7 @@
  * What a folder confirms survives a power cut. A test cannot cut the power, and a kill loses nothing that the kernel has:
  * so the calls themselves are held against the order in which they must come.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
@@ -120,4 +120,26 @@ describe('before a folder confirms', () => {
     await objects.delete('state/y');
     expect(calls.at(-1)).toBe('sync state');
   });
+});
+
+test('nothing is made in an empty mount point, though the file system goes away after a file was written there', async () => {
+  const [mounted, gone] = [join(root, 'mounted'), join(root, 'gone')];
+  let leaves = false;
+  const archive = new FolderObjects(mounted, {
+    calls: {
+      ...systemCalls,
+      sync: async (descriptor) => {
+        await systemCalls.sync(descriptor);
+        if (!leaves) return;
+        renameSync(mounted, gone);
+        mkdirSync(mounted);
+      },
+    },
+  });
+  await archive.putOnce('anchor.json', bytes, options);
+  await archive.anchor('anchor.json');
+  leaves = true;
+  await expect(archive.putOnce('instances/a/b', bytes, options)).rejects.toMatchObject({ code: 'unreachable' });
+  expect(readdirSync(mounted)).toEqual([]);
+  await archive.close();
 });

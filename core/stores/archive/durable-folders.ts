@@ -13,6 +13,7 @@ const rememberedFolders = 10_000;
 export class DurableFolders {
   readonly #root: string;
   readonly #calls: FolderCalls;
+  readonly #requireRoot: () => Promise<void>;
   readonly #durable = new Set<string>();
   /** Folders that are no links. */
   readonly #real = new Set<string>();
@@ -20,9 +21,11 @@ export class DurableFolders {
   readonly #waiting = new Map<string, Promise<void>>();
   readonly #running = new Map<string, Promise<void>>();
 
-  constructor(root: string, calls: FolderCalls) {
+  /** @param requireRoot throws if the root is not the folder any more that it was */
+  constructor(root: string, calls: FolderCalls, requireRoot: () => Promise<void>) {
     this.#root = root;
     this.#calls = calls;
+    this.#requireRoot = requireRoot;
   }
 
   /** Creates the root; its own parent must exist. Not durable yet. */
@@ -35,6 +38,8 @@ export class DurableFolders {
    * Throws ELOOP if one of them is a link: what is written there would leave the root.
    */
   async create(folder: string): Promise<void> {
+    // Further below nothing can be made in a root that became an empty one.
+    if (dirname(folder) === this.#root) await this.#requireRoot();
     try {
       await this.#requireReal(dirname(folder));
       if (!(await this.#makeUnlessPresent(folder))) {

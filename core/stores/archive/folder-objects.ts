@@ -41,7 +41,7 @@ export class FolderObjects implements ObjectStorage {
     this.#root = resolve(path);
     this.name = options.name ?? this.#root;
     this.#calls = options.calls ?? systemCalls;
-    this.#folders = new DurableFolders(this.#root, this.#calls);
+    this.#folders = new DurableFolders(this.#root, this.#calls, () => this.#hold());
     this.#lock = new FolderLock(join(this.#root, temporaryFolder, 'state.lock'));
   }
 
