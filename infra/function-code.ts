@@ -35,12 +35,18 @@ export function functionCode(scope: Construct, file: FunctionName, configuration
   });
 }
 
-/** Bundles a function as `index.mjs`, with its source map, into a folder. */
+/**
+ * Bundles a function as `index.mjs` into a folder, with source maps, and beside it in `parts/` what is loaded only where it is
+ * used: a function with credentials of its role needs none of the other ways to get some.
+ */
 export function bundleFunction(file: FunctionName, folder: string): void {
   buildSync({
-    entryPoints: [join(lambdasFolder, `${file}.ts`)],
-    outfile: join(folder, 'index.mjs'),
+    entryPoints: { index: join(lambdasFolder, `${file}.ts`) },
+    outdir: folder,
+    outExtension: { '.js': '.mjs' },
+    chunkNames: 'parts/[name]-[hash]',
     bundle: true,
+    splitting: true,
     platform: 'node',
     target: 'node24',
     format: 'esm',

@@ -86,9 +86,9 @@ test('snapshots and diff tell what changed', async () => {
 test.each([
   [['ls'], "option '--archive <place>' not specified"],
   [['restore', '--archive', '/nowhere'], "option '--to <place>' not specified"],
-  [['restore', '--archive', '/nowhere', '--to', '/tmp/x', '--at', 'yesterday'], 'a time is written'],
-  [['find', '--archive', '/nowhere', '--since', '31.12.2025'], 'a study date is written'],
-  [['diff', 'x', 'y', '--archive', '/nowhere'], 'a time is written'],
+  [['restore', '--archive', '/nowhere', '--to', '/tmp/x', '--at', 'yesterday'], 'time is written'],
+  [['find', '--archive', '/nowhere', '--since', '31.12.2025'], 'study date is written'],
+  [['diff', 'x', 'y', '--archive', '/nowhere'], 'time is written'],
 ])('%j is refused with exit code 2', async (args, message) => {
   expect(await runCommand(args)).toMatchObject({ exitCode: 2, stderr: expect.stringContaining(message) });
 });
