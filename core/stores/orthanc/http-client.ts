@@ -51,6 +51,8 @@ export interface OrthancCall extends CallOptions {
   readonly askBehind?: ((connection: Client, credentials: AuthorizationHeaders) => void) | undefined;
 }
 
+/** Characters of an answer that takes much memory of a server. */
+const longAnswer = 64 * 1024;
 /** What is asked behind a call may take so long, … */
 const behindMs = 10_000;
 /** … and may be in vain so often one after the other: then it is asked no more. */
@@ -180,10 +182,12 @@ export class OrthancClient {
       if (call.accept?.includes(answer.status)) return discarded(answer);
       const longest = call.longest ?? (call.long ? mostBytes.listing : mostBytes.resource);
       const text = await answer.text(longest, this.#timeoutOf(call));
+      // The connection is free only then: what is asked for before opens another, for which Orthanc takes another thread, and
+      // each of its threads keeps the memory that a long answer took.
+      if (text.length > longAnswer) await setImmediate();
       if (call.onReceived !== undefined) {
-        // The connection is free only then; and what is asked for is sent before the reading of a long answer holds all up.
-        await setImmediate();
         call.onReceived();
+        // What is asked for now is sent before the reading of a long answer holds all up.
         await setImmediate();
       }
       const read = readJson(text, schema, jsonBoundsOf(longest));
