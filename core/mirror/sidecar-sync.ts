@@ -7,7 +7,7 @@ import { isMirrorError, type MirrorError } from '../errors.ts';
 import type { OrthancId } from '../identifiers.ts';
 import { differingStudies } from '../sidecars/differing-studies.ts';
 import { commonScope, type FingerprintScope, type StudyFingerprint } from '../sidecars/fingerprint.ts';
-import { type Limitations, MetContent, noteLimits } from '../sidecars/limitations.ts';
+import { type Limitations, MetContent, noteSourceLimits, noteTargetLimits } from '../sidecars/limitations.ts';
 import {
   type ArchivedPatients,
   archivedPatients,
@@ -217,7 +217,7 @@ export class SidecarSync {
         }
         const scope = commonScope([source, server]);
         await compare(scope, listStudyFingerprints(server, { scope, part, signal }), different.atTargets);
-        noteLimits(atSource.met, server, this.#options.limitations);
+        noteTargetLimits(atSource.met, server, this.#options.limitations);
       }),
     );
     if (archive !== undefined) {
@@ -228,7 +228,7 @@ export class SidecarSync {
       compared.push(guarded(destination, () => compare(scope, archived, different.inArchive)));
     }
     for (const end of await Promise.allSettled(compared)) if (end.status === 'rejected') throw end.reason;
-    if (atSource.met.namedMetadata) this.#options.limitations.add(source.client.name, 'metadata-number-unknown');
+    noteSourceLimits(atSource.met, source, this.#options.limitations);
     return different;
   }
 

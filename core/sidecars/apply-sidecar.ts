@@ -5,7 +5,7 @@ import { throwIfAborted } from '../stores/aborted.ts';
 import { inParallel } from '../streams/in-parallel.ts';
 import { applyChange } from './apply-change.ts';
 import type { OpenAttachment } from './attachment-source.ts';
-import { type Limitations, MetContent, noteLimits } from './limitations.ts';
+import { type Limitations, MetContent, noteTargetLimits } from './limitations.ts';
 import type { MetadataValue } from './metadata-value.ts';
 import {
   type ApplyMode,
@@ -64,7 +64,7 @@ export async function applyStudySidecar(
   server: StudyServer,
   options: ApplyOptions,
 ): Promise<Applied> {
-  noteLimits(contentMetIn(document), server, options.limitations);
+  noteTargetLimits(new MetContent(contentsOf(document)), server, options.limitations);
   return converge(server, options, async () => {
     const held = await readOrNothing(() =>
       readStudySidecar(server, document.id, { ...options, earlier: undefined, instanceHashes: false }),
@@ -84,7 +84,7 @@ export async function applyPatientSidecar(
     options.limitations.add(server.client.name, 'patient-level-disabled');
     return { ...nothingPlanned, held: false };
   }
-  noteLimits(contentMetIn(document), server, options.limitations);
+  noteTargetLimits(new MetContent(contentsOf(document)), server, options.limitations);
   return converge(server, options, async () => {
     const held = await readOrNothing(() => readPatientSidecar(server, document.id, options));
     if (held === undefined && options.dryRun === undefined) return { held, plan: nothingPlanned };
@@ -192,10 +192,4 @@ async function readOrNothing<Document>(read: () => Promise<Document>): Promise<D
     if (isMirrorError(error, 'vanished')) return undefined;
     throw error;
   }
-}
-
-function contentMetIn(document: StudySidecar | PatientSidecar): MetContent {
-  const met = new MetContent();
-  for (const content of contentsOf(document)) met.add(content);
-  return met;
 }

@@ -47,6 +47,8 @@ export class Limitations {
   }
 }
 
+type KindsOfContent = Pick<ResourceContent, 'labels' | 'systemMetadata' | 'namedMetadata'>;
+
 /** Which kinds of content, of those that not every server can hold or tell, were met. */
 export class MetContent {
   labels = false;
@@ -54,7 +56,11 @@ export class MetContent {
   /** User metadata under a name whose number is not known. */
   namedMetadata = false;
 
-  add({ labels, systemMetadata, namedMetadata }: Omit<ResourceContent, 'metadata' | 'attachments'>): void {
+  constructor(contents: Iterable<KindsOfContent> = []) {
+    for (const content of contents) this.add(content);
+  }
+
+  add({ labels, systemMetadata, namedMetadata }: KindsOfContent): void {
     this.labels ||= labels.length > 0;
     this.systemMetadata ||= isAny(systemMetadata);
     this.namedMetadata ||= isAny(namedMetadata);
@@ -65,8 +71,17 @@ function isAny(values: Readonly<Record<string, unknown>>): boolean {
   return Object.keys(values).length > 0;
 }
 
+/** Says what of its content a source cannot tell. */
+export function noteSourceLimits(met: MetContent, { client }: StudyServer, limitations: Limitations): void {
+  if (met.namedMetadata) limitations.add(client.name, 'metadata-number-unknown');
+}
+
 /** Says what of the content a target cannot hold. */
-export function noteLimits(met: MetContent, { client, capabilities }: StudyServer, limitations: Limitations): void {
+export function noteTargetLimits(
+  met: MetContent,
+  { client, capabilities }: StudyServer,
+  limitations: Limitations,
+): void {
   if (met.labels && !capabilities.hasLabels) limitations.add(client.name, 'labels-unsupported');
   if (met.systemMetadata) limitations.add(client.name, 'system-metadata');
 }

@@ -6,10 +6,10 @@ import type { ObjectStorage } from '../stores/archive/object-storage.ts';
 import { applyPatientSidecar, applyStudySidecar } from './apply-sidecar.ts';
 import { archiveSidecar, type KnownArchived, readArchivedStudy } from './archive-sidecar.ts';
 import { attachmentsOfServer } from './attachment-source.ts';
-import type { Limitations } from './limitations.ts';
+import { type Limitations, MetContent, noteSourceLimits } from './limitations.ts';
 import type { ReadOptions } from './read-options.ts';
 import { readPatientSidecar, readStudySidecar } from './read-sidecar.ts';
-import { contentsOf, hasNamedMetadata, instancesOf, type StudySidecar } from './sidecar.ts';
+import { contentsOf, instancesOf, type StudySidecar } from './sidecar.ts';
 import type { Sidecar, SidecarOptions } from './sidecar-state.ts';
 import type { StudyServer } from './study-server.ts';
 
@@ -93,7 +93,7 @@ async function readStudy(studyId: OrthancId, options: SyncStudyOptions): Promise
     earlier: await earlierSidecar(studyId, options),
     instanceHashes: archive !== undefined,
   });
-  if (hasNamedMetadata(contentsOf(study))) limitations.add(source.client.name, 'metadata-number-unknown');
+  noteSourceLimits(new MetContent(contentsOf(study)), source, limitations);
   return study;
 }
 
